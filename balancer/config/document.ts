@@ -1,0 +1,109 @@
+// A YAML document checked against a schema: either the typed value or every problem with its place in the file.
+
+import { closest, distance } from 'fastest-levenshtein'
+import { isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
+import { z } from 'zod'
+
+/** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */
+export type Problem = { readonly line: number; readonly column: number; readonly path: string; readonly text: string }
+
+/** The typed configuration, or all that is wrong with it. */
+export type Checked<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** What a rule over several fields found: the path of the value to change, and why. */
+export type Finding = { readonly path: readonly PropertyKey[]; readonly text: string }
+
+/** Checks YAML text against a schema and, when that holds, against rules over several fields. Reports every problem. */
+export const checkDocument = <S extends z.ZodType>(
+  text: string,
+  schema: S,
+  rules: (value: z.output<S>) => readonly Finding[],
+): Checked<z.output<S>> => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const at = (offset: number) => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })
+  if (document.errors.length > 0) {
+    const problems = document.errors.map((error) => ({
+      ...at(error.pos[0]),
+      path: '(YAML)',
+      text: error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? error.code,
+    }))
+    return { ok: false, problems }
+  }
+
+  const offsetOf = (path: readonly PropertyKey[], wanted: 'key' | 'value'): number => {
+    const parent = document.getIn(path.slice(0, -1), true)
+    const last = path.at(-1)
+    if (isMap(parent)) {
+      const pair = parent.items.find((item) => isPair(item) && isNode(item.key) && item.key.toJSON() === last)
+      const node = wanted === 'key' || pair?.value == null ? pair?.key : pair.value
+      if (isNode(node)) return node.range?.[0] ?? 0
+    }
+    const node = document.getIn([...path], true)
+    if (isNode(node)) return node.range?.[0] ?? 0
+    return path.length === 0 ? 0 : offsetOf(path.slice(0, -1), 'key')
+  }
+  const problem = (path: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => ({
+    ...at(offsetOf(path, wanted)),
+    path: pathText(path),
+    text: message,
+  })
+
+  const input: unknown = document.toJS() ?? {}
+  const parsed = schema.safeParse(input)
+  const problems = parsed.success
+    ? rules(parsed.data).map((finding) => problem(finding.path, finding.text))
+    : parsed.error.issues.flatMap((issue) =>
+        issue.code === 'unrecognized_keys'
+          ? issue.keys.map((key) => problem([...issue.path, key], unknownKey(key, keysAt(schema, issue.path)), 'key'))
+          : [problem(issue.path, describe(issue, valueAt(input, issue.path)))],
+      )
+  if (parsed.success && problems.length === 0) return { ok: true, value: parsed.data }
+  return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) }
+}
+
+/** `listeners[0].servers[1].address` */
+const pathText = (path: readonly PropertyKey[]): string =>
+  path.length === 0
+    ? '(top level)'
+    : path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`)).join('')
+
+const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
+    input,
+  )
+
+const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
+  if (found === undefined)
+    return `missing; ${issue.code === 'invalid_type' ? `a ${issue.expected} is needed` : issue.message}`
+  const shown = /password/.test(String(issue.path.at(-1))) ? '(not shown)' : JSON.stringify(found)
+  const said =
+    issue.code === 'invalid_value'
+      ? `allowed are ${issue.values.map(String).join(', ')}${nearest(String(found), issue.values.map(String))}`
+      : issue.code === 'invalid_type'
+        ? `expected ${issue.expected === 'object' ? 'a mapping (key: value)' : issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`
+        : issue.message
+  return `found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; ${said}`
+}
+
+const unknownKey = (key: string, known: readonly string[]): string =>
+  `unknown key${nearest(key, known) || `; known here: ${known.join(', ')}`}`
+
+const nearest = (word: string, known: readonly string[]): string => {
+  const best = known.length > 0 ? closest(word, known) : ''
+  return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
+}
+
+const keysAt = (schema: unknown, path: readonly PropertyKey[]): readonly string[] => {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return keysAt(schema.unwrap(), path)
+  }
+  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path)
+  const [step, ...rest] = path
+  if (schema instanceof z.ZodArray) return keysAt(schema.element, rest)
+  if (!(schema instanceof z.ZodObject)) return []
+  return step === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(step)], rest)
+}

@@ -1,0 +1,102 @@
+// The shape of balancer.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
+
+import { z } from 'zod'
+import { addressWithPrefix, duration, endpoint, integer, name } from './values.ts'
+
+const oneOrMore = <T extends z.ZodType>(item: T) =>
+  z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1))
+
+const path = z.string().regex(/^\//, { error: 'write an absolute path, such as /etc/balancer/status.password' })
+const urlPath = z.string().regex(/^\/[!-~]*$/, { error: 'write a path that begins with /' })
+
+const virtualAddress = z
+  .unknown()
+  .transform((value) => (typeof value === 'object' && value !== null ? value : { address: value }))
+  .pipe(
+    z.strictObject({
+      address: addressWithPrefix,
+      dev: z.string().min(1).max(15).optional(),
+      label: z.string().min(1).max(15).optional(),
+    }),
+  )
+
+const vrrpInstance = z.strictObject({
+  name,
+  interface: z.string().min(1).max(15),
+  virtual_router_id: integer(1, 255),
+  version: z.union([z.literal(2), z.literal(3)], { error: 'allowed are 2 and 3' }).default(2),
+  priority: integer(1, 255).default(100),
+  advertisement_interval: duration('10ms', '255s').prefault('1s'),
+  preempt: z.boolean().default(true),
+  virtual_addresses: z.array(virtualAddress).min(1, { error: 'name at least one address' }).max(20),
+})
+
+const check = z.strictObject({
+  type: z.enum(['http']).default('http'),
+  port: integer(1, 65_535).default(9222),
+  path: urlPath.default('/'),
+  interval: duration('50ms', '1h').prefault('2s'),
+  timeout: duration('10ms', '5m').prefault('2s'),
+  rise: integer(1, 100).default(2),
+  fall: integer(1, 100).default(3),
+})
+
+const server = z.strictObject({
+  name,
+  address: endpoint,
+  weight: integer(0, 256).default(1),
+  max_connections: integer(0, 1_000_000).default(0),
+})
+
+const listener = z.strictObject({
+  name,
+  bind: oneOrMore(endpoint),
+  datapath: z.enum(['userspace']).default('userspace'),
+  balance: z.enum(['roundrobin']).default('roundrobin'),
+  max_connections: integer(1, 1_000_000).default(4000),
+  timeouts: z
+    .strictObject({
+      connect: duration('10ms', '10m').prefault('5s'),
+      client: duration('1s', '30d').prefault('8h'),
+      server: duration('1s', '30d').prefault('8h'),
+      queue: duration('10ms', '10m').prefault('5s'),
+    })
+    .prefault({}),
+  redispatch: z.boolean().default(true),
+  on_marked_down: z.enum(['shutdown_sessions', 'keep']).default('shutdown_sessions'),
+  check: check.prefault({}),
+  servers: z.array(server).min(1, { error: 'name at least one server' }).max(1000),
+})
+
+const admin = z.strictObject({
+  http: z
+    .strictObject({
+      bind: oneOrMore(endpoint),
+      path: urlPath.default('/status'),
+      refresh: duration('1s', '1h').prefault('5s'),
+      users: z
+        .array(z.strictObject({ name, password_file: path }))
+        .min(1, { error: 'name at least one user; balancer hash-password makes the file' })
+        .max(50),
+    })
+    .optional(),
+})
+
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+
+/** balancer.yaml as DESIGN 5.4 of its users' manual describes it. */
+export const balancerSchema = z.strictObject({
+  router_id: name,
+  vrrp: z.strictObject({ instances: z.array(vrrpInstance).max(255) }).prefault({ instances: [] }),
+  listeners: z.array(listener).min(1, { error: 'name at least one listener' }).max(100),
+  admin: admin.prefault({}),
+  log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
+})
+
+/** The typed configuration of one balancer. Durations are `Millis`. */
+export type BalancerConfig = z.output<typeof balancerSchema>
+export type VrrpInstanceConfig = BalancerConfig['vrrp']['instances'][number]
+export type ListenerConfig = BalancerConfig['listeners'][number]
+export type ServerConfig = ListenerConfig['servers'][number]
+export type CheckConfig = ListenerConfig['check']
+export type StatusPageConfig = NonNullable<BalancerConfig['admin']['http']>

@@ -1,0 +1,72 @@
+// Values that a configuration writes as text: durations, addresses, endpoints.
+
+import { isIPv4 } from 'node:net'
+import { z } from 'zod'
+import { type Millis, millis } from '../core/time.ts'
+
+const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A duration between two bounds, written as a number with a unit: `100ms`, `1.5s`, `8h`. */
+export const duration = (minimum: string, maximum: string) =>
+  z.unknown().transform((value, context): Millis => {
+    const parsed = durationMillis(value)
+    const [low, high] = [durationMillis(minimum), durationMillis(maximum)]
+    if (typeof value === 'number') {
+      fail(context, value, `a duration needs a unit; write "${value}s" for seconds or "${value}ms" for milliseconds`)
+    } else if (parsed === undefined) {
+      fail(context, value, 'a duration is a number with a unit, such as 100ms, 2s, 5m or 8h')
+    } else if (low !== undefined && high !== undefined && (parsed < low || parsed > high)) {
+      fail(context, value, `allowed are ${minimum} to ${maximum}`)
+    }
+    return millis(parsed ?? 0)
+  })
+
+const durationMillis = (value: unknown): number | undefined => {
+  if (typeof value !== 'string') return undefined
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? []
+  const factor = unitMillis[unit ?? '']
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
+}
+
+/** Host and port of one end of a connection. */
+export type Endpoint = { readonly address: string; readonly port: number }
+
+/** `10.0.0.1:3306`. */
+export const endpoint = z.unknown().transform((value, context): Endpoint => {
+  const [, address, digits] = (typeof value === 'string' && /^(.*):(\d{1,5})$/.exec(value)) || []
+  const port = Number(digits)
+  if (address === undefined || !isIPv4(address) || port < 1 || port > 65_535) {
+    fail(context, value, 'write an IPv4 address and a port, such as 10.0.0.1:3306')
+  }
+  return { address: address ?? '', port }
+})
+
+/** An IPv4 address with its prefix length. */
+export type AddressWithPrefix = { readonly address: string; readonly prefixLength: number }
+
+/** `10.0.0.1/24`; without a prefix it is a /32. */
+export const addressWithPrefix = z.unknown().transform((value, context): AddressWithPrefix => {
+  const [address, digits = '32', rest] = typeof value === 'string' ? value.split('/') : []
+  const prefixLength = /^\d{1,2}$/.test(digits) ? Number(digits) : Number.NaN
+  if (address === undefined || rest !== undefined || !isIPv4(address) || !(prefixLength >= 1 && prefixLength <= 32)) {
+    fail(context, value, 'write an IPv4 address with its prefix length, such as 10.0.0.1/24')
+  }
+  return { address: address ?? '', prefixLength }
+})
+
+/** The name of a thing that logs and commands will mention. */
+export const name = z.string().regex(/^[A-Za-z0-9_.:-]{1,64}$/, {
+  error: 'a name is 1 to 64 letters, digits and . _ : -',
+})
+
+/** A whole number between two bounds. */
+export const integer = (minimum: number, maximum: number) =>
+  z
+    .number()
+    .int()
+    .min(minimum)
+    .max(maximum, { error: `allowed are the whole numbers ${minimum} to ${maximum}` })
+
+const fail = (context: z.RefinementCtx, input: unknown, message: string): void => {
+  context.addIssue({ code: 'custom', message, input })
+}

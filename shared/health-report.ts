@@ -1,0 +1,56 @@
+// The health report: what an agent says of its node, and the parser for those who receive it.
+
+import { z } from 'zod'
+import { reasonCodes } from './reason.ts'
+
+/** What the node is to its cluster. `unknown` before the first good probe. */
+export const roles = ['primary', 'replica', 'unknown'] as const
+
+/** The test that decided. `ping` is the query alone. */
+export const testedModes = ['ping', 'galera'] as const
+
+const reasonSchema = z.object({
+  code: z.string().transform((code) => reasonCodes.find((known) => known === code) ?? 'unknown'),
+  text: z.string().max(1024),
+})
+
+const schema = z.object({
+  version: z.literal(1),
+  verdict: z.enum(['pass', 'fail']),
+  reason: reasonSchema,
+  certainty: z.enum(['hard', 'soft']),
+  mode: z.enum(testedModes).nullable(),
+  role: z.enum(roles),
+  writable: z.boolean().nullable(),
+  age_ms: z.number().nonnegative().nullable(),
+  probe_ms: z.number().nonnegative().nullable(),
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  agent: z.object({ host: z.string(), version: z.string(), uptime_s: z.number().nonnegative() }),
+})
+
+/**
+ * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
+ * null before the first one. `facts` are the server's own words, for people.
+ */
+export type HealthReport = z.output<typeof schema>
+
+/** Bytes of a report that a receiver reads at most. */
+export const maximumReportBytes = 16_384
+
+/** The report, or why the text is none. Members added by newer agents are ignored. */
+export type ParsedHealthReport =
+  | { readonly ok: true; readonly report: HealthReport }
+  | { readonly ok: false; readonly reason: 'too-long' | 'not-json' | 'wrong-shape' }
+
+/** Parses the JSON text of a health report. Never throws. */
+export const parseHealthReport = (text: string): ParsedHealthReport => {
+  if (text.length > maximumReportBytes) return { ok: false, reason: 'too-long' }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return { ok: false, reason: 'not-json' }
+  }
+  const parsed = schema.safeParse(value)
+  return parsed.success ? { ok: true, report: parsed.data } : { ok: false, reason: 'wrong-shape' }
+}

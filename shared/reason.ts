@@ -1,0 +1,104 @@
+// The closed set of reasons an agent can give for its answer, each with what the operator can do about it.
+
+/** Reason codes on the wire: the header `Mysqlchk-Reason`, the health report, logs and metrics. */
+export const reasonCodes = [
+  'ok',
+  'starting',
+  'connection-refused',
+  'timeout',
+  'access-denied',
+  'too-many-connections',
+  'host-blocked',
+  'query-failed',
+  'connection-lost',
+  'not-primary',
+  'not-ready',
+  'not-synced',
+  'donor',
+  'desynced',
+  'rejecting-queries',
+  'not-applicable',
+  'force-fail',
+  'agent-late',
+  'unknown',
+] as const
+
+/** Why a node passes or fails. `unknown` stands for a code that a newer agent sent and this program does not know. */
+export type ReasonCode = (typeof reasonCodes)[number]
+
+/**
+ * How sure a failing answer is. `hard`: the server itself said so, one answer is enough. `soft`: it may be a passing
+ * trouble, the balancer wants `fall` of them in a row.
+ */
+export type Certainty = 'hard' | 'soft'
+
+type ReasonTrait = { readonly certainty: Certainty; readonly advice: string }
+
+const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
+  ok: { certainty: 'soft', advice: 'Nothing to do.' },
+  starting: { certainty: 'soft', advice: 'The agent has no result yet. Ask again in a second.' },
+  'connection-refused': {
+    certainty: 'hard',
+    advice: 'Nothing listens there. Is the server running? systemctl status mariadb (or mysql)',
+  },
+  timeout: {
+    certainty: 'soft',
+    advice: 'The server did not answer in time. It may hang, be overloaded or wait for its disk.',
+  },
+  'access-denied': {
+    certainty: 'soft',
+    advice:
+      'The server refused the login of the check user. Compare its grants with the user and password of the agent.',
+  },
+  'too-many-connections': {
+    certainty: 'soft',
+    advice: 'max_connections is used up. SHOW PROCESSLIST tells by whom.',
+  },
+  'host-blocked': {
+    certainty: 'soft',
+    advice: 'The server blocked the agent after too many connection errors. Run FLUSH HOSTS.',
+  },
+  'query-failed': { certainty: 'soft', advice: 'The check query returned an error. Run it by hand.' },
+  'connection-lost': {
+    certainty: 'soft',
+    advice: 'The server closed the connection. It may be stopping or restarting; read its error log.',
+  },
+  'not-primary': {
+    certainty: 'hard',
+    advice: 'The node is cut off from the majority of its Galera cluster. Check its network and wsrep_cluster_size.',
+  },
+  'not-ready': { certainty: 'hard', advice: 'wsrep_ready is OFF. The node is joining or has lost its cluster.' },
+  'not-synced': {
+    certainty: 'hard',
+    advice: 'The node is still catching up with its cluster. Wait, or read its error log.',
+  },
+  donor: {
+    certainty: 'hard',
+    advice: 'The node is sending its data to another one. It comes back by itself; available_when_donor changes that.',
+  },
+  desynced: {
+    certainty: 'hard',
+    advice: 'wsrep_desync is ON. Somebody took the node out: SET GLOBAL wsrep_desync=OFF.',
+  },
+  'rejecting-queries': {
+    certainty: 'hard',
+    advice: 'wsrep_reject_queries is set. Take it back with SET GLOBAL wsrep_reject_queries=NONE.',
+  },
+  'not-applicable': { certainty: 'hard', advice: 'This server is not of the kind that was asked for.' },
+  'force-fail': {
+    certainty: 'hard',
+    advice: 'An operator took the node out. Remove the force-fail file to bring it back.',
+  },
+  'agent-late': {
+    certainty: 'soft',
+    advice:
+      'The agent itself got no processor time. This says nothing about the database; look at the load of the host.',
+  },
+  unknown: { certainty: 'soft', advice: 'The agent is newer than this program. Read the text of its answer.' },
+}
+
+/** How sure an answer with this reason is. */
+export const certaintyOf = (code: ReasonCode): Certainty => traits[code].certainty
+
+/** One or two sentences for the operator: what the reason means and what to do. */
+export const adviceFor = (code: ReasonCode): string => traits[code].advice

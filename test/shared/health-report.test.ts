@@ -1,0 +1,43 @@
+import t from 'tap'
+import { type HealthReport, maximumReportBytes, parseHealthReport } from '../../shared/health-report.ts'
+import { adviceFor, certaintyOf, reasonCodes } from '../../shared/reason.ts'
+
+const report: HealthReport = {
+  version: 1,
+  verdict: 'fail',
+  reason: { code: 'not-primary', text: 'wsrep_cluster_status is non-Primary' },
+  certainty: 'hard',
+  mode: 'galera',
+  role: 'unknown',
+  writable: null,
+  age_ms: 120,
+  probe_ms: 3,
+  facts: { wsrep_cluster_status: 'non-Primary', wsrep_cluster_size: 1 },
+  agent: { host: 'db1', version: '0.1.0', uptime_s: 12 },
+}
+
+t.test('a report survives the trip', async (t) => {
+  t.same(parseHealthReport(JSON.stringify(report)), { ok: true, report })
+})
+
+t.test('members and reason codes of a newer agent do not make the report unreadable', async (t) => {
+  const newer = { ...report, reason: { code: 'disk-full', text: 'no space left' }, extra: { a: 1 } }
+  t.same(parseHealthReport(JSON.stringify(newer)), {
+    ok: true,
+    report: { ...report, reason: { code: 'unknown', text: 'no space left' } },
+  })
+})
+
+t.test('what is no report is told apart by reason', async (t) => {
+  t.same(parseHealthReport('MySQL is running.\r\n'), { ok: false, reason: 'not-json' })
+  t.same(parseHealthReport('{}'), { ok: false, reason: 'wrong-shape' })
+  t.same(parseHealthReport(JSON.stringify({ ...report, version: 2 })), { ok: false, reason: 'wrong-shape' })
+  t.same(parseHealthReport(' '.repeat(maximumReportBytes + 1)), { ok: false, reason: 'too-long' })
+})
+
+t.test('every reason has advice and a certainty', async (t) => {
+  for (const code of reasonCodes) {
+    t.match(adviceFor(code), /\.|systemctl/, code)
+    t.match(certaintyOf(code), /^(hard|soft)$/, code)
+  }
+})
