@@ -15,11 +15,15 @@ export type Checked<T> =
 /** What a rule over several fields found: the path of the value to change, and why. */
 export type Finding = { readonly path: readonly PropertyKey[]; readonly text: string }
 
-/** Checks YAML text against a schema and, when that holds, against rules over several fields. Reports every problem. */
+/**
+ * Checks YAML text against a schema and against rules over several fields, which see the raw input, so that one run
+ * reports every problem. `later` are keys that belong to the format but not yet to this version.
+ */
 export const checkDocument = <S extends z.ZodType>(
   text: string,
   schema: S,
-  rules: (value: z.output<S>) => readonly Finding[],
+  rules: (input: unknown) => readonly Finding[],
+  later: ReadonlySet<string>,
 ): Checked<z.output<S>> => {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
@@ -53,13 +57,19 @@ export const checkDocument = <S extends z.ZodType>(
 
   const input: unknown = document.toJS() ?? {}
   const parsed = schema.safeParse(input)
-  const problems = parsed.success
-    ? rules(parsed.data).map((finding) => problem(finding.path, finding.text))
-    : parsed.error.issues.flatMap((issue) =>
-        issue.code === 'unrecognized_keys'
-          ? issue.keys.map((key) => problem([...issue.path, key], unknownKey(key, keysAt(schema, issue.path)), 'key'))
-          : [problem(issue.path, describe(issue, valueAt(input, issue.path)))],
-      )
+  const problems = rules(input).map((finding) => problem(finding.path, finding.text))
+  for (const issue of parsed.error?.issues ?? []) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) {
+        const text = later.has(key)
+          ? 'this version does not have it yet; remove it'
+          : unknownKey(key, keysAt(schema, issue.path))
+        problems.push(problem([...issue.path, key], text, 'key'))
+      }
+    } else {
+      problems.push(problem(issue.path, describe(issue, valueAt(input, issue.path))))
+    }
+  }
   if (parsed.success && problems.length === 0) return { ok: true, value: parsed.data }
   return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) }
 }
@@ -70,23 +80,34 @@ const pathText = (path: readonly PropertyKey[]): string =>
     ? '(top level)'
     : path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`)).join('')
 
+/** The value that stands at a path; a scalar that the schema reads as a mapping or a list stands for its parts. */
 const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
-    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : value),
     input,
   )
 
 const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
-  if (found === undefined)
-    return `missing; ${issue.code === 'invalid_type' ? `a ${issue.expected} is needed` : issue.message}`
+  const expected = expectation(issue)
+  if (found === undefined) return `missing; ${expected}`
   const shown = /password/.test(String(issue.path.at(-1))) ? '(not shown)' : JSON.stringify(found)
-  const said =
-    issue.code === 'invalid_value'
-      ? `allowed are ${issue.values.map(String).join(', ')}${nearest(String(found), issue.values.map(String))}`
-      : issue.code === 'invalid_type'
-        ? `expected ${issue.expected === 'object' ? 'a mapping (key: value)' : issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`
-        : issue.message
+  const said = issue.code === 'invalid_value' ? expected + nearest(String(found), issue.values.map(String)) : expected
   return `found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; ${said}`
+}
+
+const typeWords: Readonly<Record<string, string>> = {
+  object: 'a mapping (key: value) is needed',
+  array: 'a list is needed',
+  boolean: 'write true or false',
+  string: 'a text is needed',
+  number: 'a number is needed',
+  int: 'a whole number is needed',
+}
+
+const expectation = (issue: z.core.$ZodIssue): string => {
+  if (!issue.message.startsWith('Invalid ')) return issue.message
+  if (issue.code === 'invalid_value') return `allowed are ${issue.values.map(String).join(', ')}`
+  return issue.code === 'invalid_type' ? (typeWords[issue.expected] ?? issue.message) : issue.message
 }
 
 const unknownKey = (key: string, known: readonly string[]): string =>

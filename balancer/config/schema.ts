@@ -51,7 +51,9 @@ const server = z.strictObject({
 const listener = z.strictObject({
   name,
   bind: oneOrMore(endpoint),
-  datapath: z.enum(['userspace']).default('userspace'),
+  datapath: z
+    .literal('userspace', { error: 'this version forwards in user space only; write userspace' })
+    .default('userspace'),
   balance: z.enum(['roundrobin']).default('roundrobin'),
   max_connections: integer(1, 1_000_000).default(4000),
   timeouts: z
@@ -82,9 +84,24 @@ const admin = z.strictObject({
     .optional(),
 })
 
+/** Keys of the documented format that a later version brings; naming one is an error that says so. */
+export const laterKeys: ReadonlySet<string> = new Set([
+  'unicast',
+  'authentication',
+  'track',
+  'notify',
+  'scripts',
+  'sync_groups',
+  'session_sync',
+  'backup',
+  'socket',
+  'syslog',
+  'facility',
+])
+
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
-/** balancer.yaml as DESIGN 5.4 of its users' manual describes it. */
+/** The whole of balancer.yaml. */
 export const balancerSchema = z.strictObject({
   router_id: name,
   vrrp: z.strictObject({ instances: z.array(vrrpInstance).max(255) }).prefault({ instances: [] }),

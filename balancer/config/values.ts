@@ -21,7 +21,8 @@ export const duration = (minimum: string, maximum: string) =>
     return millis(parsed ?? 0)
   })
 
-const durationMillis = (value: unknown): number | undefined => {
+/** Milliseconds of `100ms`, `2s`, `5m`, `8h` or `1d`; undefined for anything else. */
+export const durationMillis = (value: unknown): number | undefined => {
   if (typeof value !== 'string') return undefined
   const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? []
   const factor = unitMillis[unit ?? '']
