@@ -1,0 +1,81 @@
+// What /proc says about processes: who lives, since when, in which network namespace, whose child.
+
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+
+/** A process that cannot be taken for a later one with the same number; `startTicks` counts clock ticks since boot. */
+export type ProcessIdentity = { readonly pid: number; readonly startTicks: number }
+
+type Stat = { readonly state: string; readonly parent: number; readonly startTicks: number }
+
+const stateField = 0
+const parentField = 1
+const startTimeField = 19
+
+const statOf = (pid: number): Stat | undefined => {
+  let text: string
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch {
+    return undefined
+  }
+  // The command's name stands in parentheses and may itself contain spaces and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  return {
+    state: fields[stateField] ?? '',
+    parent: Number(fields[parentField]),
+    startTicks: Number(fields[startTimeField]),
+  }
+}
+
+const isDead = (stat: Stat): boolean => stat.state === 'Z' || stat.state === 'X'
+
+/** The process with this number, or undefined if there is none. One that only waits to be reaped is dead. */
+export const identify = (pid: number): ProcessIdentity | undefined => {
+  const stat = statOf(pid)
+  return stat === undefined || isDead(stat) ? undefined : { pid, startTicks: stat.startTicks }
+}
+
+/** Whether exactly this process still lives. */
+export const isAlive = ({ pid, startTicks }: ProcessIdentity): boolean => identify(pid)?.startTicks === startTicks
+
+/** Sends a signal to exactly this process; false if it was gone. */
+export const signalProcess = (identity: ProcessIdentity, signal: NodeJS.Signals): boolean => {
+  if (!isAlive(identity)) return false
+  try {
+    return process.kill(identity.pid, signal)
+  } catch {
+    return false
+  }
+}
+
+const allPids = (): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+
+/** The living processes inside the named network namespaces (`ip netns` names); unknown names are skipped. */
+export const processesInNamespaces = (namespaces: readonly string[]): readonly ProcessIdentity[] => {
+  const links = new Set(
+    namespaces.flatMap((name) => {
+      const stat = statSync(`/run/netns/${name}`, { throwIfNoEntry: false })
+      return stat === undefined ? [] : [`net:[${stat.ino}]`]
+    }),
+  )
+  if (links.size === 0) return []
+  return allPids().flatMap((pid) => {
+    try {
+      const identity = links.has(readlinkSync(`/proc/${pid}/ns/net`)) ? identify(pid) : undefined
+      return identity === undefined ? [] : [identity]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** The process itself and all that descend from it, parents first. */
+export const familyOf = (root: number): readonly number[] => {
+  const parents = allPids().map((pid) => ({ pid, parent: statOf(pid)?.parent }))
+  const family = [root]
+  for (const member of family) family.push(...parents.filter(({ parent }) => parent === member).map(({ pid }) => pid))
+  return family
+}
