@@ -1,0 +1,28 @@
+// The durations that VRRP derives from priority and advertisement interval (RFC 3768 and RFC 9568, section 6.1).
+
+import { type Millis, millis } from '../../core/time.ts'
+import type { ProtocolVersion } from './advertisement.ts'
+
+/** Moments of the last announcements after the first ones, in milliseconds: a lost or late one must not cost long. */
+export const announcementDelays: readonly Millis[] = [millis(100), millis(1000), millis(5000)]
+
+const priorities = 256
+const oneSecond = 1000
+const advertisementsMissed = 3
+const leaseMargin = 250
+const shortestLease = 2
+
+/** Skew time: the lower the priority, the longer a backup waits. Version 2 counts in seconds, version 3 in intervals. */
+export const skewTime = (version: ProtocolVersion, priority: number, masterInterval: Millis): Millis =>
+  millis(((priorities - priority) / priorities) * (version === 2 ? oneSecond : masterInterval))
+
+/** Master down interval: a backup that hears nothing for so long takes over. */
+export const masterDownInterval = (version: ProtocolVersion, priority: number, masterInterval: Millis): Millis =>
+  millis(advertisementsMissed * masterInterval + skewTime(version, priority, masterInterval))
+
+/** Seconds for which the kernel keeps a virtual address that nobody renews: a little over the master down interval. */
+export const leaseSeconds = (masterDown: Millis): number =>
+  Math.max(shortestLease, Math.ceil((masterDown + leaseMargin) / oneSecond))
+
+/** How often a lease is renewed, at the earliest: four times before it ends. */
+export const renewalInterval = (lease: number): Millis => millis((lease * oneSecond) / 4)
