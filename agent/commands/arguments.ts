@@ -1,0 +1,93 @@
+// The command line: which command with which options, or what is wrong with it.
+
+import { parseArgs } from 'node:util'
+import { closest } from 'fastest-levenshtein'
+import { defaultConfigPath } from '../config/load.ts'
+
+/** The commands of `mysqlchk-agent`; `run` is meant where none is given. */
+export const commands = ['run', 'check', 'once', 'fail', 'pass'] as const
+
+/** What to do. `path` and `json` belong to `once`, `reason` to `fail`. */
+export type Invocation =
+  | {
+      readonly command: (typeof commands)[number]
+      readonly config: string
+      readonly path: string
+      readonly json: boolean
+      readonly reason: string
+    }
+  | { readonly command: 'help' | 'version' }
+  | { readonly command: 'usage-error'; readonly text: string }
+
+const options = {
+  config: { type: 'string', short: 'c' },
+  json: { type: 'boolean' },
+  path: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const
+
+/** Parses the words after the program's name. Never throws. */
+export const parseArguments = (words: readonly string[]): Invocation => {
+  const { values, positionals, tokens } = parseArgs({
+    args: [...words],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue
+    const known = Object.entries(options).find(([name]) => name === token.name)?.[1]
+    if (known === undefined) {
+      const names = Object.keys(options).map((name) => `--${name}`)
+      return usageError(`unknown option ${token.rawName}; did you mean ${closest(token.rawName, names)}?`)
+    }
+    if (known.type === 'string' && (token.value === undefined || token.value === '')) {
+      return usageError(`${token.rawName} needs a value, as in --config ${defaultConfigPath} or --path /`)
+    }
+    if (known.type === 'boolean' && token.value !== undefined) return usageError(`${token.rawName} takes no value`)
+  }
+  if (values.help === true) return { command: 'help' }
+  if (values.version === true) return { command: 'version' }
+
+  const [word = 'run', ...rest] = positionals
+  const command = commands.find((known) => known === word)
+  if (command === undefined) {
+    return usageError(`unknown command ${word}; did you mean ${closest(word, commands)}? Known: ${commands.join(', ')}`)
+  }
+  if (command !== 'once' && (values.json !== undefined || values.path !== undefined)) {
+    return usageError(`--json and --path belong to the command once, not to ${command}`)
+  }
+  if (command !== 'fail' && rest.length > 0) {
+    return usageError(`${command} takes no further words, found ${rest.join(' ')}`)
+  }
+  return {
+    command,
+    config: textOr(values.config, defaultConfigPath),
+    path: textOr(values.path, '/'),
+    json: values.json === true,
+    reason: rest.join(' '),
+  }
+}
+
+const textOr = (value: string | boolean | undefined, otherwise: string): string =>
+  typeof value === 'string' ? value : otherwise
+
+const usageError = (text: string): Invocation => ({ command: 'usage-error', text })
+
+/** What `--help` prints. */
+export const help = `mysqlchk-agent tells over HTTP whether the MySQL or MariaDB server of this host can serve.
+
+  mysqlchk-agent [run] [--config FILE]    answer on the configured port until stopped
+  mysqlchk-agent check [--config FILE]    check the configuration file and list every problem
+  mysqlchk-agent once  [--config FILE] [--path /] [--json]
+                                          probe once and print what the HTTP answer would be
+  mysqlchk-agent fail  [REASON]           take this node out: create the force-fail file
+  mysqlchk-agent pass                     bring it back: remove the force-fail file
+  mysqlchk-agent --version
+
+FILE is ${defaultConfigPath} unless given.
+Paths of the answer: / (200 or 503), /status (the report as JSON), /liveness (the agent itself).
+Exit status: 0 done or passing, 1 failing or not started, 64 wrong command line, 78 bad configuration.
+`

@@ -1,0 +1,22 @@
+// `once`: one probe, and the answer that a client of the daemon would get.
+
+import { STATUS_CODES } from 'node:http'
+import type { AgentConfig } from '../config/load.ts'
+import { startHealth } from '../health.ts'
+import { parseRequest } from '../server/core/request.ts'
+import { answerTo } from '../server/core/response.ts'
+import { type ExitStatus, exitStatus } from './exit.ts'
+
+/** Prints the answer, or with `json` the report alone. Passes where the status is 200. */
+export const once = async (config: AgentConfig, path: string, json: boolean): Promise<ExitStatus> => {
+  const health = startHealth(config, () => undefined)
+  const asked = parseRequest('GET', path, json ? 'application/json' : '')
+  const { status, headers, body } = await answerTo(asked, health.report, config.response.body)
+  health.stop()
+  if (!json) {
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
+    process.stdout.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\n${lines.join('')}\n`)
+  }
+  process.stdout.write(body)
+  return status === 200 ? exitStatus.ok : exitStatus.failed
+}

@@ -1,0 +1,140 @@
+// A YAML document checked against a schema: either the typed value or every problem with its place in the file.
+
+import { closest, distance } from 'fastest-levenshtein'
+import { isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
+import { z } from 'zod'
+
+/** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */
+export type Problem = { readonly line: number; readonly column: number; readonly path: string; readonly text: string }
+
+/** The typed configuration, or all that is wrong with it; what is only unwise comes as warnings. */
+export type Checked<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] }
+
+/** What a rule over several fields found: the path of the value to change, and why. */
+export type Finding = {
+  readonly severity: 'error' | 'warning'
+  readonly path: readonly PropertyKey[]
+  readonly text: string
+}
+
+/** The value that the document has at a path, before any schema; undefined where nothing is written. */
+export type Written = (...path: readonly PropertyKey[]) => unknown
+
+/** Checks YAML text against a schema and against rules over what is written. Reports every problem in one go. */
+export const checkDocument = <S extends z.ZodType>(
+  text: string,
+  schema: S,
+  rules: (written: Written) => readonly Finding[],
+): Checked<z.output<S>> => {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const at = (offset: number) => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })
+  // An unknown tag is an error here: the parser would drop it and take the rest, as in `password: !secret`.
+  const faults = [...document.errors, ...document.warnings]
+  if (faults.length > 0) {
+    const problems = faults.map((fault) => ({
+      ...at(fault.pos[0]),
+      path: '(YAML)',
+      text: withoutSource(fault.message),
+    }))
+    return { ok: false, problems, warnings: [] }
+  }
+
+  const offsetOf = (path: readonly PropertyKey[], wanted: 'key' | 'value'): number => {
+    const parent = document.getIn(path.slice(0, -1), true)
+    const last = path.at(-1)
+    if (isMap(parent)) {
+      const pair = parent.items.find((item) => isPair(item) && isNode(item.key) && item.key.toJSON() === last)
+      const node = wanted === 'key' || pair?.value == null ? pair?.key : pair.value
+      if (isNode(node)) return node.range?.[0] ?? 0
+    }
+    const node = document.getIn([...path], true)
+    if (isNode(node)) return node.range?.[0] ?? 0
+    return path.length === 0 ? 0 : offsetOf(path.slice(0, -1), 'key')
+  }
+  const problem = (path: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => ({
+    ...at(offsetOf(path, wanted)),
+    path: pathText(path),
+    text: message,
+  })
+
+  let input: unknown
+  try {
+    input = document.toJS() ?? {}
+  } catch {
+    // The parser's own text would name the alias, and that may be a password beginning with *.
+    const text = 'a value beginning with * refers to an anchor that does not exist; put it in quotes'
+    return { ok: false, problems: [{ line: 1, column: 1, path: '(YAML)', text }], warnings: [] }
+  }
+  const parsed = schema.safeParse(input)
+  const findings = rules((...path) => valueAt(input, path))
+  const found = (severity: Finding['severity']) =>
+    findings.filter((finding) => finding.severity === severity).map((finding) => problem(finding.path, finding.text))
+  const issues = (parsed.error?.issues ?? []).flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => problem([...issue.path, key], unknownKey(key, keysAt(schema, issue.path)), 'key'))
+      : [problem(issue.path, describe(issue, valueAt(input, issue.path)))],
+  )
+  const problems = [...issues, ...found('error')]
+  if (parsed.success && problems.length === 0) return { ok: true, value: parsed.data, warnings: found('warning') }
+  return {
+    ok: false,
+    problems: problems.sort((a, b) => a.line - b.line || a.column - b.column),
+    warnings: found('warning'),
+  }
+}
+
+/** The parser quotes the source after a colon or in further lines, and the source may be a password. */
+const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message
+
+/** `access.allow[0]` */
+const pathText = (path: readonly PropertyKey[]): string =>
+  path.length === 0
+    ? '(top level)'
+    : path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`)).join('')
+
+const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
+    input,
+  )
+
+const shownLength = 80
+
+const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
+  if (found === undefined)
+    return `missing; ${issue.code === 'invalid_type' ? `a ${issue.expected} is needed` : issue.message}`
+  const shown = issue.path.at(-1) === 'password' ? '(not shown)' : JSON.stringify(withoutPasswords(found))
+  const said =
+    issue.code === 'invalid_value'
+      ? `allowed are ${issue.values.map(String).join(', ')}${nearest(String(found), issue.values.map(String))}`
+      : issue.code === 'invalid_type'
+        ? `expected ${issue.expected === 'object' ? 'a mapping (key: value)' : issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`
+        : issue.message
+  return `found ${shown.length > shownLength ? `${shown.slice(0, shownLength)}…` : shown}; ${said}`
+}
+
+/** A mapping or list in the place of a single value is only named: it may hold a password. */
+const withoutPasswords = (found: unknown): unknown =>
+  Array.isArray(found) ? 'a list' : typeof found === 'object' && found !== null ? 'a mapping' : found
+
+const unknownKey = (key: string, known: readonly string[]): string =>
+  `unknown key${nearest(key, known) || `; known here: ${known.join(', ')}`}`
+
+const nearest = (word: string, known: readonly string[]): string => {
+  const best = known.length > 0 ? closest(word, known) : ''
+  return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
+}
+
+const keysAt = (schema: unknown, path: readonly PropertyKey[]): readonly string[] => {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return keysAt(schema.unwrap(), path)
+  }
+  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path)
+  const [step, ...rest] = path
+  if (schema instanceof z.ZodArray) return keysAt(schema.element, rest)
+  if (!(schema instanceof z.ZodObject)) return []
+  return step === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(step)], rest)
+}

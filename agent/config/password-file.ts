@@ -1,0 +1,45 @@
+// The password of the check user, read from a file of its own.
+
+import { readFileSync, statSync } from 'node:fs'
+
+/** The password, whether everybody on this host can read it, or why there is none. */
+export type PasswordFile =
+  | { readonly ok: true; readonly password: string; readonly worldReadable: boolean }
+  | { readonly ok: false; readonly text: string }
+
+const maximumBytes = 4096
+
+/** Reads one line of text. The line break at its end does not belong to the password. */
+export const readPasswordFile = (path: string): PasswordFile => {
+  let content: string
+  try {
+    const stats = statSync(path)
+    if (!stats.isFile()) return { ok: false, text: `${path} is not a file; write the path of a file with one line` }
+    if (stats.size > maximumBytes) return { ok: false, text: `${path} is larger than a password; it must be one line` }
+    content = readFileSync(path, 'utf8')
+    const password = content.replace(/\r?\n$/, '')
+    if (password === '') return { ok: false, text: `${path} is empty; write the password of the check user into it` }
+    if (/[\r\n\0]/.test(password))
+      return { ok: false, text: `${path} has several lines; it must hold the password alone` }
+    return { ok: true, password, worldReadable: isWorldReadable(stats.mode) }
+  } catch (error) {
+    return { ok: false, text: unreadable(path, error) }
+  }
+}
+
+/** Whether the mode of a file lets every user of the host read it. */
+export const isWorldReadable = (mode: number): boolean => (mode & 0o004) !== 0
+
+/** Why a file cannot be read, and what to do. */
+export const unreadable = (path: string, error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return `${path} does not exist; create it, or correct the path`
+    case 'EACCES':
+      return `${path} may not be read by this user; run as root or as the agent's user, or correct its mode`
+    default:
+      return `${path} cannot be read (${code})`
+  }
+}

@@ -1,0 +1,74 @@
+// Values that a configuration writes as text: durations, addresses, networks, paths.
+
+import { isIP, isIPv4 } from 'node:net'
+import { z } from 'zod'
+import { type Millis, millis } from '../core/time.ts'
+
+const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A duration between two bounds, written as a number with a unit: `100ms`, `1.5s`, `8h`. */
+export const duration = (minimum: string, maximum: string) =>
+  z.unknown().transform((value, context): Millis => {
+    const parsed = durationMillis(value)
+    const [low, high] = [durationMillis(minimum), durationMillis(maximum)]
+    if (typeof value === 'number') {
+      fail(context, value, `a duration needs a unit; write "${value}s" for seconds or "${value}ms" for milliseconds`)
+    } else if (parsed === undefined) {
+      fail(context, value, 'a duration is a number with a unit, such as 100ms, 2s, 5m or 8h')
+    } else if (low !== undefined && high !== undefined && (parsed < low || parsed > high)) {
+      fail(context, value, `allowed are ${minimum} to ${maximum}`)
+    }
+    return millis(parsed ?? 0)
+  })
+
+const durationMillis = (value: unknown): number | undefined => {
+  if (typeof value !== 'string') return undefined
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? []
+  const factor = unitMillis[unit ?? '']
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
+}
+
+/** An IPv4 or IPv6 address. */
+export const address = z.string().refine((value) => isIP(value) !== 0, {
+  error: 'write an IP address, such as 0.0.0.0 (every address of this host), 127.0.0.1 or ::',
+})
+
+/** A network in CIDR notation. */
+export type Network = {
+  readonly address: string
+  readonly prefixLength: number
+  readonly family: 'ipv4' | 'ipv6'
+}
+
+const addressBits = { ipv4: 32, ipv6: 128 } as const
+
+/** `10.0.0.0/8` or `fd00::/8`; without a prefix it is that one address. */
+export const network = z.unknown().transform((value, context): Network => {
+  const [written = '', digits, rest] = typeof value === 'string' ? value.split('/') : []
+  const family = isIPv4(written) ? 'ipv4' : 'ipv6'
+  const prefixLength = digits === undefined ? addressBits[family] : /^\d{1,3}$/.test(digits) ? Number(digits) : -1
+  if (isIP(written) === 0 || rest !== undefined || prefixLength < 0 || prefixLength > addressBits[family]) {
+    fail(context, value, 'write an address or a network, such as 10.1.6.203, 10.1.6.0/24 or fd00::/8')
+  }
+  return { address: written, prefixLength, family }
+})
+
+/** A whole number between two bounds. */
+export const integer = (minimum: number, maximum: number) => {
+  const error = `allowed are the whole numbers ${minimum} to ${maximum}`
+  return z.number().int({ error }).min(minimum, { error }).max(maximum, { error })
+}
+
+/** An absolute path of a file. */
+export const absolutePath = (example: string) =>
+  z.string().regex(/^\/[^\0]*$/, { error: `write an absolute path, such as ${example}` })
+
+/** A key that a later version will have: refused, so that nobody believes it is at work. */
+export const later = (whatToDo: string) =>
+  z
+    .custom<undefined>((value) => value === undefined, { error: `this version does not have it yet; ${whatToDo}` })
+    .optional()
+
+const fail = (context: z.RefinementCtx, input: unknown, message: string): void => {
+  context.addIssue({ code: 'custom', message, input })
+}

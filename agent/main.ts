@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// mysqlchk-agent: from the command line to the command, and from its result to the exit status.
+
+import { help, parseArguments } from './commands/arguments.ts'
+import { type ExitStatus, exitStatus } from './commands/exit.ts'
+import { fail, pass } from './commands/force.ts'
+import { once } from './commands/once.ts'
+import { run } from './commands/run.ts'
+import { withConfig } from './commands/with-config.ts'
+import { version } from './version.ts'
+
+const main = async (words: readonly string[]): Promise<ExitStatus> => {
+  const invocation = parseArguments(words)
+  switch (invocation.command) {
+    case 'run':
+      return withConfig(invocation.config, 'read', run)
+    case 'check':
+      return withConfig(invocation.config, 'read', (_, warnings) => {
+        for (const warning of warnings) process.stderr.write(`${warning}\n`)
+        process.stdout.write(`${invocation.config}: the configuration is valid\n`)
+        return exitStatus.ok
+      })
+    case 'once':
+      return withConfig(invocation.config, 'read', (config) => once(config, invocation.path, invocation.json))
+    case 'fail':
+      return withConfig(invocation.config, 'skip', (config) => fail(config.force_fail_file, invocation.reason))
+    case 'pass':
+      return withConfig(invocation.config, 'skip', (config) => pass(config.force_fail_file))
+    case 'help':
+      process.stdout.write(help)
+      return exitStatus.ok
+    case 'version':
+      process.stdout.write(`mysqlchk-agent ${version}\n`)
+      return exitStatus.ok
+    case 'usage-error':
+      process.stderr.write(`mysqlchk-agent: ${invocation.text}\nmysqlchk-agent --help lists all.\n`)
+      return exitStatus.usage
+    default:
+      return invocation satisfies never
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

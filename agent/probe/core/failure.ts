@@ -1,0 +1,69 @@
+// From an error of the connection or of the server to the reason that an operator reads.
+
+import type { ReasonCode } from '../../../shared/reason.ts'
+import { oneLine } from '../../core/text.ts'
+
+/** Why a login or a query did not work. `fatal`: the connection is gone with it. */
+export type Failure = { readonly code: ReasonCode; readonly text: string; readonly fatal: boolean }
+
+/** An error as the client library gives it: numbers of the server in `errno`, words of the system in `code`. */
+export type ClientError = {
+  readonly message: string
+  readonly code?: string | undefined
+  readonly errno?: number | undefined
+  readonly fatal?: boolean | undefined
+}
+
+const textLength = 256
+
+// Numbers of the server, https://mariadb.com/kb/en/mariadb-error-code-reference/
+const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
+  [1040, 'too-many-connections'],
+  [1203, 'too-many-connections'],
+  [1226, 'too-many-connections'],
+  [1044, 'access-denied'],
+  [1045, 'access-denied'],
+  [1130, 'access-denied'],
+  [1251, 'access-denied'],
+  [1698, 'access-denied'],
+  [1820, 'access-denied'],
+  [1862, 'access-denied'],
+  [3118, 'access-denied'],
+  [4151, 'access-denied'],
+  [1129, 'host-blocked'],
+  // Galera's "WSREP has not yet prepared node for application use"
+  [1047, 'not-ready'],
+  [1053, 'connection-lost'],
+  [1927, 'connection-lost'],
+])
+
+// EAGAIN: the listen queue of a Unix socket is full, so the server has stopped taking connections.
+const systemReasons: ReadonlyMap<string, ReasonCode> = new Map([
+  ['ECONNREFUSED', 'connection-refused'],
+  ['ENOENT', 'connection-refused'],
+  ['EHOSTUNREACH', 'connection-refused'],
+  ['ENETUNREACH', 'connection-refused'],
+  ['ENOTFOUND', 'connection-refused'],
+  ['EAI_AGAIN', 'connection-refused'],
+  ['EACCES', 'access-denied'],
+  ['EPERM', 'access-denied'],
+  ['AUTH_SWITCH_PLUGIN_ERROR', 'access-denied'],
+  ['ETIMEDOUT', 'timeout'],
+  ['EAGAIN', 'timeout'],
+  ['ECONNRESET', 'connection-lost'],
+  ['EPIPE', 'connection-lost'],
+  ['PROTOCOL_CONNECTION_LOST', 'connection-lost'],
+])
+
+/**
+ * The reason for an error of the client library. What it does not know is a lost connection or a
+ * failed query, with the error's text.
+ */
+export const failureOf = (error: ClientError): Failure => {
+  // Below 1000 and negative stand the system's own numbers.
+  const number = error.errno !== undefined && error.errno >= 1000 ? error.errno : undefined
+  const known = number === undefined ? systemReasons.get(error.code ?? '') : serverReasons.get(number)
+  const code = known ?? (error.fatal === true ? 'connection-lost' : 'query-failed')
+  const said = oneLine(error.message, textLength)
+  return { code, text: number === undefined ? said : `error ${number}: ${said}`, fatal: error.fatal === true }
+}

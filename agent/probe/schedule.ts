@@ -1,0 +1,48 @@
+// Probes in the background and on demand, never two at once, and the newest result for everyone who asks.
+
+import { performance } from 'node:perf_hooks'
+import type { Millis } from '../core/time.ts'
+import type { Known, Probe } from './core/facts.ts'
+
+/** The schedule of one server's probes. */
+export type Schedule = {
+  /** What is known, after a probe where the newest finding is older than `maxAge`. */
+  readonly fresh: () => Promise<Known>
+  readonly stop: () => void
+}
+
+/** How often to probe, how old a finding may be, and who is told after each background probe. */
+export type ScheduleSettings = {
+  readonly probe: () => Promise<Probe>
+  readonly interval: Millis
+  readonly maxAge: Millis
+  readonly onProbed: (known: Known) => void
+}
+
+/** Starts to probe each `interval`, beginning now. */
+export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSettings): Schedule => {
+  let known: Known = { latest: null, late: false }
+  let inFlight: Promise<Known> | null = null
+
+  const note = (probed: Probe): Known => {
+    inFlight = null
+    const { outcome } = probed
+    known = outcome.kind === 'late' ? { ...known, late: true } : { latest: { ...probed, outcome }, late: false }
+    return known
+  }
+  const join = (): Promise<Known> => {
+    inFlight ??= probe().then(note)
+    return inFlight
+  }
+  const background = (): void => void join().then(onProbed)
+
+  background()
+  const timer = setInterval(background, interval)
+  return {
+    fresh: async () => {
+      const { latest } = known
+      return latest !== null && performance.now() - latest.startedAt <= maxAge ? known : join()
+    },
+    stop: () => clearInterval(timer),
+  }
+}

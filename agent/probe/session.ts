@@ -1,0 +1,86 @@
+// One login to the server over its socket or TCP. The socket is ours, so that throwing it away is certain and at once.
+
+import { connect, type Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { createConnection } from 'mysql2'
+import type { MysqlConfig } from '../config/load.ts'
+import type { MysqlTarget } from '../config/schema.ts'
+import { type Millis, millis } from '../core/time.ts'
+import { type ClientError, type Failure, failureOf } from './core/failure.ts'
+
+/** Rows of a query, each an array of its columns (empty for a statement without rows), or why it failed. */
+export type Reply =
+  | { readonly ok: true; readonly rows: readonly unknown[][] }
+  | { readonly ok: false; readonly failure: Failure }
+
+/** One connection. Nothing here rejects: failures are values. */
+export type Session = {
+  readonly openedAt: Millis
+  /** Resolves once logged in. */
+  readonly login: () => Promise<Failure | null>
+  readonly query: (sql: string) => Promise<Reply>
+  /** The server's number for this connection; null before the login. */
+  readonly threadId: () => number | null
+  readonly isAlive: () => boolean
+  /** Says goodbye; a server that does not answer to that loses the socket all the same. */
+  readonly end: () => void
+  /** Drops the socket without a word. */
+  readonly destroy: () => void
+}
+
+const goodbyeMillis = 500
+
+/** Opens a connection and starts to log in. */
+export const openSession = (mysql: MysqlConfig): Session => {
+  const socket = connectTo(mysql.target)
+  const connection = createConnection({
+    stream: socket,
+    user: mysql.user,
+    password: mysql.password(),
+    connectTimeout: 0,
+    flags: ['-LOCAL_FILES'],
+  })
+  let alive = true
+  socket.once('close', () => {
+    alive = false
+  })
+  // An idle connection that dies has no command to tell it to.
+  connection.on('error', () => {
+    alive = false
+  })
+  return {
+    openedAt: millis(performance.now()),
+    login: () =>
+      new Promise((resolve) => connection.connect((error) => resolve(error === null ? null : failure(error)))),
+    query: (sql) =>
+      new Promise((resolve) =>
+        connection.query({ sql, rowsAsArray: true }, (error, rows) =>
+          resolve(error === null ? { ok: true, rows: rowsOf(rows) } : { ok: false, failure: failure(error) }),
+        ),
+      ),
+    threadId: () => connection.threadId ?? null,
+    isAlive: () => alive,
+    end: () => {
+      if (!alive) return
+      connection.end(() => undefined)
+      setTimeout(() => socket.destroy(), goodbyeMillis).unref()
+    },
+    destroy: () => socket.destroy(),
+  }
+}
+
+const connectTo = (target: MysqlTarget): Socket => {
+  switch (target.kind) {
+    case 'socket':
+      return connect(target.path)
+    case 'tcp':
+      return connect({ host: target.host, port: target.port, noDelay: true })
+    default:
+      return target satisfies never
+  }
+}
+
+const failure = (error: ClientError | undefined): Failure => failureOf(error ?? { message: 'no answer', fatal: true })
+
+const rowsOf = (rows: unknown): readonly unknown[][] =>
+  Array.isArray(rows) ? rows.filter((row): row is unknown[] => Array.isArray(row)) : []

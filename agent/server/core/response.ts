@@ -1,0 +1,70 @@
+// From what was asked and the report to the answer: status, headers, bytes.
+
+import type { HealthReport } from '../../../shared/health-report.ts'
+import type { ReasonCode } from '../../../shared/reason.ts'
+import { oneLine } from '../../core/text.ts'
+import { type Body, type BodyStyle, bodyOf, plainBody } from './bodies.ts'
+import { type Asked, paths } from './request.ts'
+
+/** An HTTP answer. `body` is what a GET gets; a HEAD gets its length. */
+export type Answer = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+const headerTextLength = 256
+
+/** The answer to a request; `report` is asked for only where the node's health plays a part. */
+export const answerTo = async (
+  asked: Asked,
+  report: () => Promise<HealthReport>,
+  style: BodyStyle,
+): Promise<Answer> => {
+  switch (asked.asks) {
+    case 'check':
+      return checkAnswer(asked.wantsJson ? 'json' : style, asked.maintenance404, await report())
+    case 'status':
+      return statusAnswer(await report())
+    case 'liveness':
+      return answer(200, 'ok', 'the agent answers', plainBody('The agent is running.'))
+    case 'nothing':
+      return refusal(asked.status, asked.text)
+    default:
+      return asked satisfies never
+  }
+}
+
+const checkAnswer = (style: BodyStyle, maintenance404: boolean, report: HealthReport): Answer => {
+  const { code, text } = report.reason
+  const status = report.verdict === 'pass' ? 200 : code === 'force-fail' && maintenance404 ? 404 : 503
+  return answer(status, code, text, bodyOf(report, style))
+}
+
+const statusAnswer = (report: HealthReport): Answer =>
+  answer(200, report.reason.code, report.reason.text, bodyOf(report, 'json'))
+
+/** The answer to a request that cannot be served; the connection may stay open. */
+export const refusal = (status: number, text: string): Answer => {
+  const plainAnswer = answer(status, 'not-applicable', text, plainBody(`${text}. Paths: ${paths.join(' ')}`))
+  return status === 405
+    ? { ...plainAnswer, headers: { ...plainAnswer.headers, Allow: 'GET, HEAD, OPTIONS' } }
+    : plainAnswer
+}
+
+const answer = (status: number, code: ReasonCode, text: string, { text: bodyText, headers }: Body): Answer => {
+  const body = new TextEncoder().encode(bodyText)
+  return {
+    status,
+    headers: {
+      ...headers,
+      'Content-Length': String(body.length),
+      'Cache-Control': 'no-store',
+      'Mysqlchk-Reason': `${code}; ${headerSafe(text)}`,
+    },
+    body,
+  }
+}
+
+/** Header values are printable ASCII here, whatever a force-fail file says. */
+const headerSafe = (text: string): string => oneLine(text, headerTextLength).replace(/[^ -~]/g, '?')

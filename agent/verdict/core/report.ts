@@ -1,0 +1,65 @@
+// What the agent answers: the force-fail file, then the newest finding, then its own lateness.
+
+import type { HealthReport } from '../../../shared/health-report.ts'
+import { certaintyOf } from '../../../shared/reason.ts'
+import type { Millis } from '../../core/time.ts'
+import type { Known } from '../../probe/core/facts.ts'
+import { failed, type Judging, judge, type Verdict } from './judge.ts'
+
+/** All that an answer depends on. `now` is a moment of the monotonic clock. */
+export type Situation = {
+  readonly known: Known
+  /** The text of the force-fail file, null where there is none. */
+  readonly forceFail: string | null
+  readonly now: Millis
+  readonly interval: Millis
+  readonly judging: Judging
+  readonly agent: HealthReport['agent']
+}
+
+/** A late agent answers its last verdict for this many intervals. */
+const lateIntervals = 3
+
+/** The report on the node as it stands now. */
+export const healthReport = (situation: Situation): HealthReport => {
+  const { latest } = situation.known
+  const verdict = verdictOn(situation)
+  return {
+    version: 1,
+    verdict: verdict.reason.code === 'ok' ? 'pass' : 'fail',
+    reason: verdict.reason,
+    certainty: certaintyOf(verdict.reason.code),
+    mode: verdict.mode,
+    role: verdict.role,
+    writable: verdict.writable,
+    age_ms: latest === null ? null : Math.round(situation.now - latest.startedAt),
+    probe_ms: latest === null ? null : Math.round(latest.took),
+    facts: verdict.facts,
+    agent: situation.agent,
+  }
+}
+
+const verdictOn = (situation: Situation): Verdict => {
+  const { forceFail } = situation
+  const measured = measuredVerdict(situation)
+  return forceFail === null ? measured : { ...measured, reason: { code: 'force-fail', text: forceFail } }
+}
+
+const measuredVerdict = ({ known: { latest, late }, now, interval, judging }: Situation): Verdict => {
+  if (latest === null) return failed(late ? neverOnTime : notYet)
+  if (late && now - latest.startedAt > lateIntervals * interval) {
+    return failed({ code: 'agent-late', text: `the newest result is ${Math.round(now - latest.startedAt)} ms old` })
+  }
+  const { outcome } = latest
+  switch (outcome.kind) {
+    case 'answered':
+      return judge(outcome.facts, judging)
+    case 'failed':
+      return failed(outcome.failure)
+    default:
+      return outcome satisfies never
+  }
+}
+
+const notYet = { code: 'starting', text: 'the first probe is not finished' } as const
+const neverOnTime = { code: 'agent-late', text: 'no probe was finished in time since the start' } as const
