@@ -72,9 +72,14 @@ const makeTemplate = async (lab: Lab): Promise<string> => {
 
 const templates = new WeakMap<Lab, Promise<string>>()
 
+/** Copies the data directory of a server that does not run to `to`, which must not exist; owners are kept. */
+export const copyData = async (from: string, to: string): Promise<void> => {
+  await mustRun('cp', ['--archive', '--reflink=auto', from, to])
+}
+
 /** Copies the lab's template data directory to `data`; the first call of a lab makes the template (3 s). */
 export const copyTemplate = async (lab: Lab, data: string): Promise<void> => {
   const template = templates.get(lab) ?? makeTemplate(lab)
   templates.set(lab, template)
-  await mustRun('cp', ['--archive', '--reflink=auto', await template, data])
+  await copyData(await template, data)
 }

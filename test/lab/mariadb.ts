@@ -9,7 +9,7 @@ import { galeraSettings, isSynced } from './galera.ts'
 import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
-import { copyTemplate, serverUser, writeOptions } from './mariadb-files.ts'
+import { copyData, copyTemplate, serverUser, writeOptions } from './mariadb-files.ts'
 import { type Patience, waitFor } from './wait-for.ts'
 
 /** One row of an answer, by column name. */
@@ -28,6 +28,8 @@ export type MariaDbOptions = {
   readonly host?: Host
   readonly port?: number
   readonly galera?: GaleraMembership & { readonly bootstrap: boolean }
+  /** Data directory of a stopped server to begin with a copy of, instead of the lab's empty one. */
+  readonly dataFrom?: string
   readonly settings?: Readonly<Record<string, string>>
 }
 
@@ -35,6 +37,7 @@ export type MariaDbOptions = {
 export type MariaDb = {
   readonly name: string
   readonly socket: string
+  readonly dataDirectory: string
   /** Where clients reach it; the port is 0 when it has only its socket. */
   readonly address: string
   readonly port: number
@@ -98,7 +101,7 @@ export const startMariaDb = async (options: MariaDbOptions): Promise<MariaDb> =>
   const socket = join(directory, 'mysqld.sock')
   const optionFile = join(directory, 'my.cnf')
   mkdirSync(directory)
-  await copyTemplate(lab, data)
+  await (options.dataFrom ? copyData(options.dataFrom, data) : copyTemplate(lab, data))
   writeOptions(optionFile, {
     datadir: data,
     socket,
@@ -134,6 +137,7 @@ export const startMariaDb = async (options: MariaDbOptions): Promise<MariaDb> =>
   return {
     name,
     socket,
+    dataDirectory: data,
     address: host?.address ?? '127.0.0.1',
     port,
     process: () => current,
