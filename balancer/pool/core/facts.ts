@@ -1,82 +1,112 @@
-// What the processes of one balancer tell each other: facts about virtual routers, servers and sessions.
+// What the processes of one balancer tell each other: facts about virtual routers, servers and sessions. They cross
+// process boundaries, so each has a schema and its type follows from it.
 
-import type { Millis } from '../../core/time.ts'
+import { z } from 'zod'
+import { type Millis, millis } from '../../core/time.ts'
+
+const counters = z.record(z.string(), z.number()).readonly()
+const duration = z.number().transform((value): Millis => millis(value))
 
 /** State of a virtual router on this host, RFC 9568 section 6.4; `fault` as keepalived has it. */
-export type VirtualRouterState = 'init' | 'backup' | 'master' | 'fault'
+const routerStates = ['init', 'backup', 'master', 'fault'] as const
 
-/** One VRRP instance of this host. Moments are milliseconds since the epoch, for people. */
-export type VirtualRouterFact = {
-  readonly fact: 'virtual-router'
-  readonly name: string
-  readonly interface: string
-  readonly virtualRouterId: number
-  readonly version: 2 | 3
-  readonly state: VirtualRouterState
-  readonly since: number
-  readonly priority: number
-  readonly advertisementInterval: Millis
-  readonly addresses: readonly string[]
-  /** The last advertisement accepted from another router. */
-  readonly lastAdvertisement: { readonly from: string; readonly priority: number; readonly at: number } | null
-  readonly transitions: number
-  readonly sent: number
-  readonly received: number
-  /** Packets that changed nothing, counted by reason. */
-  readonly dropped: Readonly<Record<string, number>>
-}
-
-/** What the health checks say of one server of one listener. Sent once decided, again at every change and every check. */
-export type ServerHealthFact = {
-  readonly fact: 'server-health'
-  readonly listener: string
-  readonly server: string
-  readonly up: boolean
-  readonly since: number
-  /** Counter of rise and fall as HAProxy has it: `0..rise-1` is down, `rise..rise+fall-1` is up. */
-  readonly health: { readonly value: number; readonly rise: number; readonly fall: number }
-  readonly lastCheck: LastCheck | null
-}
-
-/** The last check of a server: the word that HAProxy uses for its result, how long it took, what the agent said. */
-export type LastCheck = {
-  readonly at: number
-  readonly passed: boolean
-  readonly status: CheckStatus
-  readonly httpStatus: number | null
-  readonly durationMs: number
-  readonly reason: string
-  readonly text: string
-}
+const virtualRouterFact = z
+  .object({
+    fact: z.literal('virtual-router'),
+    name: z.string(),
+    interface: z.string(),
+    virtualRouterId: z.number(),
+    version: z.union([z.literal(2), z.literal(3)]),
+    state: z.enum(routerStates),
+    since: z.number(),
+    priority: z.number(),
+    advertisementInterval: duration,
+    addresses: z.array(z.string()).readonly(),
+    lastAdvertisement: z.object({ from: z.string(), priority: z.number(), at: z.number() }).readonly().nullable(),
+    transitions: z.number(),
+    sent: z.number(),
+    received: z.number(),
+    dropped: counters,
+  })
+  .readonly()
 
 /** HAProxy's words for the result of a check. */
-export type CheckStatus = 'L4CON' | 'L4TOUT' | 'L7OK' | 'L7STS' | 'L7TOUT' | 'L7RSP' | 'SOCKERR'
+const checkStatuses = ['L4CON', 'L4TOUT', 'L7OK', 'L7STS', 'L7TOUT', 'L7RSP', 'SOCKERR'] as const
 
-/** Traffic of one server through one listener since the worker started. */
-export type ServerTraffic = {
-  readonly server: string
-  readonly sessions: number
-  readonly maximumSessions: number
-  readonly totalSessions: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly connectFailures: number
-  readonly redispatches: number
-}
+const lastCheck = z
+  .object({
+    at: z.number(),
+    passed: z.boolean(),
+    status: z.enum(checkStatuses),
+    httpStatus: z.number().nullable(),
+    durationMs: z.number(),
+    reason: z.string(),
+    text: z.string(),
+  })
+  .readonly()
 
-/** One user-space listener. `open` tells which of its addresses are on this host and listening. */
-export type ListenerFact = {
-  readonly fact: 'listener'
-  readonly listener: string
-  readonly binds: readonly { readonly address: string; readonly open: boolean; readonly error: string | null }[]
-  readonly sessions: number
-  readonly maximumSessions: number
-  readonly totalSessions: number
-  readonly queued: number
-  /** Sessions that ended badly, counted by reason. */
-  readonly refused: Readonly<Record<string, number>>
-  readonly servers: readonly ServerTraffic[]
-}
+const serverHealthFact = z
+  .object({
+    fact: z.literal('server-health'),
+    listener: z.string(),
+    server: z.string(),
+    up: z.boolean(),
+    since: z.number(),
+    health: z.object({ value: z.number(), rise: z.number(), fall: z.number() }).readonly(),
+    lastCheck: lastCheck.nullable(),
+    malformedReports: counters,
+  })
+  .readonly()
 
-/** All that one process tells another; each carries the whole state of its subject, so the newest one is enough. */
-export type Fact = VirtualRouterFact | ServerHealthFact | ListenerFact
+const serverTraffic = z
+  .object({
+    server: z.string(),
+    sessions: z.number(),
+    maximumSessions: z.number(),
+    totalSessions: z.number(),
+    bytesIn: z.number(),
+    bytesOut: z.number(),
+    connectFailures: z.number(),
+    redispatches: z.number(),
+  })
+  .readonly()
+
+const bindState = z.object({ address: z.string(), open: z.boolean(), error: z.string().nullable() }).readonly()
+
+const listenerFact = z
+  .object({
+    fact: z.literal('listener'),
+    listener: z.string(),
+    binds: z.array(bindState).readonly(),
+    sessions: z.number(),
+    maximumSessions: z.number(),
+    totalSessions: z.number(),
+    queued: z.number(),
+    ends: counters,
+    servers: z.array(serverTraffic).readonly(),
+  })
+  .readonly()
+
+/** Any fact; each carries the whole state of its subject, so the newest one is enough. */
+export const factSchema = z.union([virtualRouterFact, serverHealthFact, listenerFact])
+
+/** See `factSchema`. */
+export type Fact = z.output<typeof factSchema>
+
+/** One VRRP instance of this host. Moments are milliseconds since the epoch, for people. `dropped` counts packets that
+ * changed nothing, by reason; `lastAdvertisement` is the last one accepted from another router. */
+export type VirtualRouterFact = z.output<typeof virtualRouterFact>
+export type VirtualRouterState = VirtualRouterFact['state']
+
+/** What the checks say of one server of one listener. `health.value` is HAProxy's counter: `0..rise-1` is down,
+ * `rise..rise+fall-1` is up. `malformedReports` counts, by reason, answers that claimed to be a health report. */
+export type ServerHealthFact = z.output<typeof serverHealthFact>
+export type LastCheck = z.output<typeof lastCheck>
+export type CheckStatus = LastCheck['status']
+
+/** Traffic of one server through one listener since the worker started. `in` is what clients sent. */
+export type ServerTraffic = z.output<typeof serverTraffic>
+
+/** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:
+ * `closed` is the good one. */
+export type ListenerFact = z.output<typeof listenerFact>

@@ -1,0 +1,142 @@
+// The status page as HTML: who holds the address, which servers serve, and why one does not.
+
+import { drawing } from './drawing.ts'
+import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
+import { bytes, duration, escapeHtml as e } from './text.ts'
+
+/** The page's only style sheet; its hash stands in the Content-Security-Policy. */
+export const styleSheet = `
+:root{color-scheme:light dark;--ok:#1a7f37;--bad:#cf222e;--wait:#9a6700;--line:#8886;--soft:#8882}
+body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:76rem;padding:0 1rem}
+h1{font-size:1.4rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
+header{display:flex;justify-content:space-between;align-items:baseline;flex-wrap:wrap;gap:.5rem}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+th{font-weight:600;background:var(--soft)}td.n,th.n{text-align:right}
+.up,.master{color:var(--ok);font-weight:600}.down,.fault{color:var(--bad);font-weight:600}
+.moving,.init{color:var(--wait);font-weight:600}.scroll{overflow-x:auto}.dim{opacity:.75}
+svg{max-width:100%;height:auto}svg text{fill:currentColor;font:13px system-ui,sans-serif}
+svg rect{fill:var(--soft);stroke:var(--line)}svg .ok{stroke:var(--ok)}svg .bad{stroke:var(--bad);stroke-dasharray:4 4}
+svg path{fill:none;stroke-width:2}svg rect.ok,svg rect.bad{stroke-width:2}
+@media (prefers-reduced-motion:no-preference){svg path.flow{stroke-dasharray:8 6;animation:f 1s linear infinite}@keyframes f{to{stroke-dashoffset:-14}}}
+`
+
+/** Renders the page; it asks for itself again after `refreshSeconds`. */
+export const renderPage = (status: Status, refreshSeconds: number): string => {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="${refreshSeconds}">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>${e(status.router_id)}: ${e(headline(status))}</title><style>${styleSheet}</style></head><body>
+<header><h1>${e(status.router_id)}: ${e(headline(status))}</h1>
+<span class="dim">balancer ${e(status.version)}, ${e(status.generated_at)}</span></header>
+${status.listeners.map((listener) => drawing(status, listener)).join('\n')}
+<h2>Virtual routers</h2>${routerTable(status.vrrp)}
+${status.listeners.map((listener) => listenerSection(listener)).join('\n')}
+</body></html>
+`
+}
+
+const headline = ({ vrrp, listeners }: Status): string => {
+  const held = vrrp.filter(({ state }) => state === 'master')
+  const role =
+    vrrp.length === 0
+      ? 'no VRRP'
+      : held.length > 0
+        ? `holds ${held.flatMap((r) => r.virtual_addresses).join(', ')}`
+        : 'stands by'
+  const dead = listeners.filter(({ servers_up: up }) => up === 0)
+  return dead.length === 0 ? role : `${role}; ${dead.map(({ name }) => name).join(', ')} HAS NO SERVER`
+}
+
+const routerTable = (routers: readonly RouterStatus[]): string =>
+  table(
+    [
+      'Instance',
+      'State',
+      'Since',
+      'Addresses',
+      'Interface',
+      'VRID',
+      'Priority',
+      'Interval',
+      'Last advertisement from',
+      'Sent',
+      'Received',
+      'Dropped',
+    ],
+    routers.map((router) => [
+      e(router.name),
+      `<span class="${router.state}">${router.state.toUpperCase()}</span>`,
+      age(router.since),
+      router.virtual_addresses.map(e).join('<br>'),
+      e(router.interface ?? '-'),
+      `${router.virtual_router_id ?? '-'}`,
+      `${router.priority ?? '-'}`,
+      router.advertisement_interval_ms === null ? '-' : duration(router.advertisement_interval_ms),
+      router.last_advertisement === null
+        ? 'nobody'
+        : `${e(router.last_advertisement.from)}, priority ${router.last_advertisement.priority}, ${age(router.last_advertisement)} ago`,
+      `${router.sent}`,
+      `${router.received}`,
+      counted(router.dropped),
+    ]),
+  )
+
+const listenerSection = (listener: ListenerStatus): string => {
+  const binds = listener.binds
+    .map(
+      ({ address, open, error }) =>
+        `${e(address)} ${open ? 'open' : error === null ? 'waiting for the address' : e(error)}`,
+    )
+    .join('; ')
+  return `<h2>Listener ${e(listener.name)}</h2>
+<p>${binds || 'not reported yet'}. ${listener.sessions} of at most ${listener.session_limit} sessions, ${listener.queued} queued, ${listener.total_sessions} in all. Ended: ${counted(listener.ends)}.</p>
+${table(
+  [
+    'Server',
+    'Status',
+    'Since',
+    'Address',
+    'Weight',
+    'Last check',
+    'Sessions',
+    'In all',
+    'Bytes in',
+    'Bytes out',
+    'Connect failures',
+  ],
+  listener.servers.map((server) => serverRow(server)),
+)}`
+}
+
+const serverRow = (server: ServerStatus): readonly string[] => [
+  e(server.name),
+  `<span class="${server.status.includes('/') ? 'moving' : server.up ? 'up' : 'down'}">${e(server.status)}</span>`,
+  age(server.since),
+  e(server.address),
+  `${server.weight}`,
+  lastCheck(server),
+  `${server.sessions}`,
+  `${server.total_sessions}`,
+  bytes(server.bytes_in),
+  bytes(server.bytes_out),
+  `${server.connect_failures}`,
+]
+
+const lastCheck = ({ last_check: check }: ServerStatus): string => {
+  if (check === null) return 'first check not finished'
+  const code = check.http_status === null ? '' : `/${check.http_status}`
+  return `${check.status}${code} in ${check.duration_ms} ms<br><span class="dim">${e(check.reason)}: ${e(check.text)}</span>`
+}
+
+const age = (moment: Moment | null): string => (moment === null ? '-' : duration(moment.ago_ms))
+
+const counted = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([reason, count]) => `${e(reason)} ${count}`)
+    .join(', ') || 'none'
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  `<div class="scroll"><table><thead><tr>${head.map((cell) => `<th>${e(cell)}</th>`).join('')}</tr></thead><tbody>${rows
+    .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join('')}</tr>`)
+    .join('')}</tbody></table></div>`

@@ -1,0 +1,123 @@
+// The status document: the JSON that monitoring reads and the page draws.
+
+import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
+import type { LastCheck, ServerHealthFact, VirtualRouterFact } from '../../pool/core/facts.ts'
+import { type Pool, serverKey } from '../../pool/core/pool.ts'
+
+/** Requests to the status page that got no page, counted by reason. */
+export type PageRefusals = Readonly<Record<string, number>>
+
+/** What the document is made of. Moments are milliseconds since the epoch; `iso` writes one as ISO 8601. */
+export type StatusInput = {
+  readonly config: BalancerConfig
+  readonly pool: Pool
+  readonly version: string
+  readonly now: number
+  readonly iso: (moment: number) => string
+  readonly startedAt: number
+  readonly refusals: PageRefusals
+}
+
+/** The whole state of one balancer. A moment is `{ at, ago_ms }`; durations carry their unit in the name. */
+export type Status = ReturnType<typeof statusOf>
+export type ListenerStatus = Status['listeners'][number]
+export type ServerStatus = ListenerStatus['servers'][number]
+export type RouterStatus = Status['vrrp'][number]
+
+/** A moment for people and for arithmetic. */
+export type Moment = { readonly at: string; readonly ago_ms: number }
+
+/** Builds the status document. */
+export const statusOf = ({ config, pool, version, now, iso, startedAt, refusals }: StatusInput) => {
+  const moment = (at: number): Moment => ({ at: iso(at), ago_ms: now - at })
+  return {
+    router_id: config.router_id,
+    version,
+    generated_at: iso(now),
+    director_started: moment(startedAt),
+    vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
+    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, moment)),
+    status_page: { refused: refusals },
+  }
+}
+
+type ToMoment = (at: number) => Moment
+
+const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
+  const heard = fact?.lastAdvertisement
+  return {
+    name,
+    state: fact?.state ?? 'init',
+    since: fact === undefined ? null : moment(fact.since),
+    interface: fact?.interface ?? null,
+    virtual_router_id: fact?.virtualRouterId ?? null,
+    version: fact?.version ?? null,
+    priority: fact?.priority ?? null,
+    advertisement_interval_ms: fact?.advertisementInterval ?? null,
+    virtual_addresses: fact?.addresses ?? [],
+    last_advertisement: heard == null ? null : { from: heard.from, priority: heard.priority, ...moment(heard.at) },
+    transitions: fact?.transitions ?? 0,
+    sent: fact?.sent ?? 0,
+    received: fact?.received ?? 0,
+    dropped: fact?.dropped ?? {},
+  }
+}
+
+const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) => {
+  const fact = pool.listeners.get(listener.name)
+  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, moment))
+  return {
+    name: listener.name,
+    binds: fact?.binds ?? [],
+    balance: listener.balance,
+    servers_up: servers.filter((server) => server.up).length,
+    sessions: fact?.sessions ?? 0,
+    maximum_sessions: fact?.maximumSessions ?? 0,
+    session_limit: listener.max_connections,
+    total_sessions: fact?.totalSessions ?? 0,
+    queued: fact?.queued ?? 0,
+    ends: fact?.ends ?? {},
+    servers,
+  }
+}
+
+const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool, moment: ToMoment) => {
+  const health = pool.servers.get(serverKey(listener.name, server.name))
+  const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
+  return {
+    name: server.name,
+    address: `${server.address.address}:${server.address.port}`,
+    weight: server.weight,
+    up: health?.up ?? false,
+    status: statusWord(health),
+    since: health === undefined ? null : moment(health.since),
+    last_check: health?.lastCheck == null ? null : lastCheckStatus(health.lastCheck, moment),
+    malformed_reports: health?.malformedReports ?? {},
+    sessions: traffic?.sessions ?? 0,
+    maximum_sessions: traffic?.maximumSessions ?? 0,
+    session_limit: server.max_connections,
+    total_sessions: traffic?.totalSessions ?? 0,
+    bytes_in: traffic?.bytesIn ?? 0,
+    bytes_out: traffic?.bytesOut ?? 0,
+    connect_failures: traffic?.connectFailures ?? 0,
+    redispatches: traffic?.redispatches ?? 0,
+  }
+}
+
+const lastCheckStatus = (check: LastCheck, moment: ToMoment) => ({
+  ...moment(check.at),
+  passed: check.passed,
+  status: check.status,
+  http_status: check.httpStatus,
+  duration_ms: check.durationMs,
+  reason: check.reason,
+  text: check.text,
+})
+
+/** HAProxy's words: `UP`, `UP 2/3` while failing, `DOWN`, `DOWN 1/2` while rising. */
+export const statusWord = (health: ServerHealthFact | undefined): string => {
+  if (health === undefined) return 'DOWN'
+  const { value, rise, fall } = health.health
+  if (health.up) return value === rise + fall - 1 ? 'UP' : `UP ${value - rise + 1}/${fall}`
+  return value === 0 ? 'DOWN' : `DOWN ${value}/${rise}`
+}

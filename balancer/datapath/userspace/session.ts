@@ -1,0 +1,95 @@
+// The two sockets of a session: connecting to a server, and joining both sides with half-close, back-pressure and
+// idle timeouts.
+
+import { connect, type Socket } from 'node:net'
+import type { Endpoint } from '../../config/values.ts'
+import type { Millis } from '../../core/time.ts'
+
+/** How a session ended: both sides closed it, one was reset or idle too long, or this program ended it. */
+export type SessionEnd =
+  | 'closed'
+  | 'client-reset'
+  | 'server-reset'
+  | 'client-timeout'
+  | 'server-timeout'
+  | 'server-down'
+  | 'address-left'
+  | 'stopped'
+
+/** Two joined sockets. `bytes` counts what each side sent so far: `in` the client, `out` the server. */
+export type Session = {
+  readonly bytes: () => { readonly in: number; readonly out: number }
+  readonly end: (reason: SessionEnd) => void
+}
+
+/** The connected socket, or why there is none. */
+export type Connected = { readonly ok: true; readonly socket: Socket } | { readonly ok: false; readonly reason: string }
+
+/** A connection on its way. `abort` gives it up at once. */
+export type Attempt = { readonly result: Promise<Connected>; readonly abort: () => void }
+
+/** Dead peers are found by the kernel, although database sessions may be idle for hours. */
+const keepAliveMillis = 60_000
+
+/** Connects to a server within `timeout` (HAProxy: `timeout connect`). */
+export const connectTo = ({ address, port }: Endpoint, timeout: Millis): Attempt => {
+  const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true })
+  const { promise, resolve } = withResolvers<Connected>()
+  const fail = (reason: string): void => {
+    clearTimeout(timer)
+    socket.destroy()
+    resolve({ ok: false, reason })
+  }
+  const onError = (error: NodeJS.ErrnoException): void => fail(error.code ?? error.message)
+  const timer = setTimeout(fail, timeout, 'timeout')
+  socket.once('error', onError)
+  socket.once('connect', () => {
+    clearTimeout(timer)
+    socket.removeListener('error', onError)
+    resolve({ ok: true, socket })
+  })
+  return { result: promise, abort: () => fail('aborted') }
+}
+
+const withResolvers = <T>() => {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
+/**
+ * Joins two sockets until both directions have ended. A reset or a timeout of one side resets the other, so that nobody
+ * takes a broken session for a finished one. `onEnd` is called once.
+ */
+export const joinSockets = (
+  client: Socket,
+  server: Socket,
+  timeouts: { readonly client: Millis; readonly server: Millis },
+  onEnd: (reason: SessionEnd) => void,
+): Session => {
+  let ended = false
+  const end = (reason: SessionEnd): void => {
+    if (ended) return
+    ended = true
+    if (reason !== 'closed') {
+      client.resetAndDestroy()
+      server.resetAndDestroy()
+    }
+    onEnd(reason)
+  }
+  const watch = (socket: Socket, timeout: Millis, side: 'client' | 'server'): void => {
+    socket.setKeepAlive(true, keepAliveMillis)
+    socket.setTimeout(timeout, () => end(`${side}-timeout`))
+    socket.on('error', () => end(`${side}-reset`))
+    socket.on('close', () => {
+      if (client.destroyed && server.destroyed) end('closed')
+    })
+  }
+  watch(client, timeouts.client, 'client')
+  watch(server, timeouts.server, 'server')
+  client.pipe(server)
+  server.pipe(client)
+  return { bytes: () => ({ in: client.bytesRead, out: server.bytesRead }), end }
+}

@@ -1,0 +1,115 @@
+// The balancer command: reads its arguments and runs what they ask for.
+
+import { parseArgs } from 'node:util'
+import { closest, distance } from 'fastest-levenshtein'
+import { defaultConfigFile, loadConfig } from './config/load.ts'
+import { hashPassword } from './config/password-file.ts'
+import { readPassword } from './config/password-input.ts'
+import { openLog } from './log.ts'
+import { startSupervisor } from './supervisor/supervisor.ts'
+import { version } from './version.ts'
+
+const exitUsage = 64
+const exitConfig = 78
+
+const help = `balancer ${version} - one address in front of a MySQL or MariaDB cluster
+
+  balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
+  balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place
+  balancer hash-password             read a password from standard input, print the line for a password file
+  balancer --help | --version
+
+The configuration is ${defaultConfigFile} unless --config names another.
+The log goes to standard output, one JSON object a line.
+Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig} wrong configuration.
+`
+
+type Arguments = { readonly config: string }
+
+const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
+  run: async ({ config: file }) => {
+    const loaded = loadConfig(file)
+    if (!loaded.ok) return configProblems(loaded.problems)
+    process.title = 'balancer: supervisor'
+    const { log, flush } = openLog('supervisor', loaded.config.log.level)
+    for (const warning of loaded.warnings) log.warn(warning)
+    log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
+    const supervisor = startSupervisor(loaded.config, log)
+    process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
+    process.on('SIGINT', () => supervisor.stop('SIGINT'))
+    process.on('SIGHUP', () => log.warn('SIGHUP: this version cannot reload; restart it to apply a new configuration'))
+    const code = await supervisor.ended
+    flush()
+    return code
+  },
+
+  check: async ({ config: file }) => {
+    const loaded = loadConfig(file)
+    if (!loaded.ok) return configProblems(loaded.problems)
+    for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
+    const { listeners, vrrp } = loaded.config
+    const servers = listeners.reduce((sum, listener) => sum + listener.servers.length, 0)
+    process.stdout.write(
+      `${file} is valid: ${vrrp.instances.length} VRRP instance(s), ${listeners.length} listener(s), ${servers} server(s)\n`,
+    )
+    return 0
+  },
+
+  'hash-password': async () => {
+    const password = await readPassword()
+    if (password === '') {
+      process.stderr.write('balancer: no password given; type it, or pipe it in: balancer hash-password < FILE\n')
+      return exitUsage
+    }
+    process.stdout.write(`${await hashPassword(password)}\n`)
+    return 0
+  },
+}
+
+const configProblems = (problems: readonly string[]): number => {
+  process.stderr.write(`${problems.join('\n')}\n`)
+  return exitConfig
+}
+
+const usage = (text: string): number => {
+  process.stderr.write(`balancer: ${text}; balancer --help lists what there is\n`)
+  return exitUsage
+}
+
+const main = async (): Promise<number> => {
+  let parsed: ReturnType<typeof parse>
+  try {
+    parsed = parse()
+  } catch (error) {
+    return usage(error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error))
+  }
+  const { values, positionals } = parsed
+  if (values.help) {
+    process.stdout.write(help)
+    return 0
+  }
+  if (values.version) {
+    process.stdout.write(`${version}\n`)
+    return 0
+  }
+  const [command = 'run', ...rest] = positionals
+  const action = commands[command]
+  if (action === undefined) {
+    const nearest = closest(command, Object.keys(commands))
+    return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
+  }
+  if (rest.length > 0) return usage(`${command} takes no argument ${rest.join(' ')}`)
+  return action({ config: values.config })
+}
+
+const parse = () =>
+  parseArgs({
+    allowPositionals: true,
+    options: {
+      config: { type: 'string', short: 'c', default: defaultConfigFile },
+      help: { type: 'boolean', short: 'h', default: false },
+      version: { type: 'boolean', short: 'V', default: false },
+    },
+  })
+
+process.exitCode = await main()

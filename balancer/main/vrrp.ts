@@ -1,0 +1,17 @@
+// The vrrp process: advertisements and virtual addresses, and nothing that could make them late.
+
+import { setPriority } from 'node:os'
+import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
+import { runChild } from './child.ts'
+
+const urgent = -20
+
+runChild('vrrp', async ({ config, resume, log, publish }) => {
+  try {
+    setPriority(urgent)
+  } catch (error) {
+    log.warn({ err: error }, 'Cannot raise the priority of the vrrp process; advertisements may be late under load')
+  }
+  const routers = await startVirtualRouters({ instances: config.vrrp.instances, resume, log, publish })
+  return { onFact: () => {}, stop: () => routers.stop() }
+})

@@ -1,0 +1,47 @@
+// The processes of one balancer: who hears which facts, and when a dead one is started again.
+
+import { type Millis, millis } from '../../core/time.ts'
+import type { Fact } from '../../pool/core/facts.ts'
+
+/** The children of the supervisor, one process each. */
+export const processRoles = ['proxy', 'director', 'vrrp'] as const
+export type ProcessRole = (typeof processRoles)[number]
+
+const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
+  'virtual-router': ['director'],
+  'server-health': ['proxy'],
+  listener: ['director'],
+}
+
+/** The processes that a fact is passed on to. */
+export const hearersOf = (fact: Fact): readonly ProcessRole[] => hearers[fact.fact]
+
+/** Deaths of one process that still count, oldest first. */
+export type Deaths = readonly Millis[]
+
+const forgottenAfter = millis(60_000)
+const atOnce = 3
+const longestDelay = millis(10_000)
+const shortestDelay = millis(250)
+
+/**
+ * How long to wait before a process that died now is started again, and the deaths to remember. The first three within a
+ * minute are followed at once, later ones after a delay that doubles up to 10 s.
+ */
+export const restartAfter = (deaths: Deaths, now: Millis): { readonly delay: Millis; readonly deaths: Deaths } => {
+  const recent = [...deaths.filter((death) => now - death < forgottenAfter), now]
+  const excess = recent.length - atOnce
+  const delay = excess <= 0 ? 0 : Math.min(longestDelay, shortestDelay * 2 ** (excess - 1))
+  return { delay: millis(delay), deaths: recent }
+}
+
+/**
+ * Instances that may go on as master at once after the vrrp process died: those that were master and whose last
+ * advertisement, at most one interval before the death, is not yet missed by the other routers.
+ */
+export const resumableInstances = (facts: readonly Fact[], sinceDeath: Millis): readonly string[] =>
+  facts.flatMap((fact) =>
+    fact.fact === 'virtual-router' && fact.state === 'master' && sinceDeath < 2 * fact.advertisementInterval
+      ? [fact.name]
+      : [],
+  )

@@ -1,0 +1,42 @@
+// What the supervisor and its children say to each other over the IPC channel, and the parsers for both ends.
+
+import { z } from 'zod'
+import type { BalancerConfig } from '../config/schema.ts'
+import { factSchema } from '../pool/core/facts.ts'
+
+const factMessage = z.object({ type: z.literal('fact'), fact: factSchema })
+
+/** The parent has parsed the file already; parsing it again would delay a restarted vrrp process. */
+const parsedConfig = z.custom<BalancerConfig>((value) => typeof value === 'object' && value !== null)
+
+const toChild = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('configure'),
+    config: parsedConfig,
+    resume: z.array(z.string()).readonly(),
+    facts: z.array(factSchema).readonly(),
+  }),
+  factMessage,
+  z.object({ type: z.literal('stop') }),
+])
+
+const fromChild = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  factMessage,
+  z.object({ type: z.literal('failed-start'), text: z.string() }),
+])
+
+/**
+ * From the supervisor to a child. `resume` names the VRRP instances that were master when the vrrp process before this
+ * one died just now; `facts` is what all processes said last, those of the child's predecessor included.
+ */
+export type ToChild = z.output<typeof toChild>
+
+/** From a child. `failed-start` ends the whole balancer: its text says what is wrong and what to do. */
+export type FromChild = z.output<typeof fromChild>
+
+/** A message from the supervisor, or undefined when it is none. */
+export const parseToChild = (received: unknown): ToChild | undefined => toChild.safeParse(received).data
+
+/** A message from a child, or undefined when it is none. */
+export const parseFromChild = (received: unknown): FromChild | undefined => fromChild.safeParse(received).data

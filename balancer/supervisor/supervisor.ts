@@ -1,0 +1,74 @@
+// The parent process: starts the children, passes facts between them, and stops them in the order that serves clients.
+
+import type { Logger } from 'pino'
+import type { BalancerConfig } from '../config/schema.ts'
+import type { Millis } from '../core/time.ts'
+import type { Fact } from '../pool/core/facts.ts'
+import { subjectOf } from '../pool/core/pool.ts'
+import { type SupervisedProcess, superviseProcess } from './child-process.ts'
+import { hearersOf, type ProcessRole, processRoles, resumableInstances } from './core/processes.ts'
+import type { FromChild, ToChild } from './messages.ts'
+
+/** How a balancer ended: 0 after a stop, 1 when it could not start. */
+export type ExitCode = 0 | 1
+
+/** A running balancer. `ended` settles when all children are gone. */
+export type Supervisor = { readonly stop: (reason: string) => void; readonly ended: Promise<ExitCode> }
+
+/** Starts the processes of a balancer. */
+export const startSupervisor = (config: BalancerConfig, log: Logger): Supervisor => {
+  const facts = new Map<string, Fact>()
+  const processes = new Map<ProcessRole, SupervisedProcess>()
+  const notReady = new Set<ProcessRole>(processRoles)
+  let stopping: ExitCode | undefined
+  let end: (code: ExitCode) => void = () => {}
+  const ended = new Promise<ExitCode>((resolve) => {
+    end = resolve
+  })
+
+  const configure = (sinceDeath: Millis | null): ToChild => ({
+    type: 'configure',
+    config,
+    resume: sinceDeath === null ? [] : resumableInstances([...facts.values()], sinceDeath),
+    facts: [...facts.values()],
+  })
+
+  const stopAll = async (code: ExitCode): Promise<void> => {
+    if (stopping !== undefined) return
+    stopping = code
+    // The address goes first, so that the peer takes over while the sessions here can still end.
+    for (const role of ['vrrp', 'proxy', 'director'] as const) await processes.get(role)?.stop()
+    log.info('Balancer stopped')
+    end(code)
+  }
+
+  const onMessage = (role: ProcessRole, message: FromChild): void => {
+    switch (message.type) {
+      case 'ready':
+        if (notReady.delete(role) && notReady.size === 0) log.info({ router: config.router_id }, 'Balancer is running')
+        return
+      case 'fact':
+        facts.set(subjectOf(message.fact), message.fact)
+        for (const hearer of hearersOf(message.fact)) processes.get(hearer)?.send(message)
+        return
+      case 'failed-start':
+        log.fatal({ process: role }, message.text)
+        void stopAll(1)
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  for (const role of processRoles) {
+    const supervised = superviseProcess({ role, log, configure, onMessage: (message) => onMessage(role, message) })
+    processes.set(role, supervised)
+  }
+  return {
+    stop: (reason) => {
+      log.info({ reason }, `Stopping (${reason})`)
+      void stopAll(0)
+    },
+    ended,
+  }
+}
