@@ -1,0 +1,66 @@
+import t from 'tap'
+import { millis } from '../../../balancer/core/time.ts'
+import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
+import {
+  type Deaths,
+  hearersOf,
+  restartAfter,
+  resumableInstances,
+} from '../../../balancer/supervisor/core/processes.ts'
+import { parseFromChild, parseToChild } from '../../../balancer/supervisor/messages.ts'
+
+const router: VirtualRouterFact = {
+  fact: 'virtual-router',
+  name: 'VI_1',
+  interface: 'eth0',
+  virtualRouterId: 51,
+  version: 3,
+  state: 'master',
+  since: 1_700_000_000_000,
+  priority: 100,
+  advertisementInterval: millis(100),
+  addresses: ['198.18.0.100/24'],
+  lastAdvertisement: null,
+  transitions: 1,
+  sent: 3,
+  received: 0,
+  dropped: {},
+}
+
+t.test('the first three deaths within a minute are followed at once, later ones ever later up to 10 s', async (t) => {
+  let deaths: Deaths = []
+  const delays = Array.from({ length: 12 }, (_, i) => {
+    const next = restartAfter(deaths, millis(i * 10))
+    deaths = next.deaths
+    return next.delay
+  })
+  t.same(delays, [0, 0, 0, 250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000])
+})
+
+t.test('a quiet minute forgives all deaths', async (t) => {
+  const deaths = [0, 1, 2, 3, 4].map(millis)
+  t.same(restartAfter(deaths, millis(60_005)), { delay: 0, deaths: [60_005] })
+})
+
+t.test('a master may resume only while the others do not miss it yet', async (t) => {
+  t.same(resumableInstances([router], millis(150)), ['VI_1'])
+  t.same(resumableInstances([router], millis(200)), [])
+  t.same(resumableInstances([{ ...router, state: 'backup' }], millis(10)), [])
+})
+
+t.test('facts reach those who act on them', async (t) => {
+  t.same(hearersOf(router), ['director'])
+})
+
+t.test('a fact survives the trip between two processes', async (t) => {
+  const message = { type: 'fact', fact: router }
+  t.same(parseFromChild(JSON.parse(JSON.stringify(message))), message)
+  t.same(parseToChild(JSON.parse(JSON.stringify(message))), message)
+})
+
+t.test('what is no message is none', async (t) => {
+  for (const received of [null, 1, 'stop', {}, { type: 'fact' }, { type: 'fact', fact: { fact: 'weather' } }]) {
+    t.equal(parseFromChild(received), undefined, JSON.stringify(received))
+    t.equal(parseToChild(received), undefined, JSON.stringify(received))
+  }
+})
