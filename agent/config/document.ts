@@ -1,7 +1,7 @@
 // A YAML document checked against a schema: either the typed value or every problem with its place in the file.
 
 import { closest, distance } from 'fastest-levenshtein'
-import { isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
 
 /** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */
@@ -60,14 +60,13 @@ export const checkDocument = <S extends z.ZodType>(
     text: message,
   })
 
-  let input: unknown
-  try {
-    input = document.toJS() ?? {}
-  } catch {
-    // The parser's own text would name the alias, and that may be a password beginning with *.
+  const aliases = danglingAliases(document)
+  if (aliases.length > 0) {
     const text = 'a value beginning with * refers to an anchor that does not exist; put it in quotes'
-    return { ok: false, problems: [{ line: 1, column: 1, path: '(YAML)', text }], warnings: [] }
+    return { ok: false, problems: aliases.map((offset) => ({ ...at(offset), path: '(YAML)', text })), warnings: [] }
   }
+
+  const input: unknown = document.toJS() ?? {}
   const parsed = schema.safeParse(input)
   const findings = rules((...path) => valueAt(input, path))
   const found = (severity: Finding['severity']) =>
@@ -88,6 +87,17 @@ export const checkDocument = <S extends z.ZodType>(
 
 /** The parser quotes the source after a colon or in further lines, and the source may be a password. */
 const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message
+
+/** Offsets of aliases without an anchor. The parser would throw a text with the alias in it: perhaps a password. */
+const danglingAliases = (document: Document): readonly number[] => {
+  const offsets: number[] = []
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) === undefined) offsets.push(alias.range?.[0] ?? 0)
+    },
+  })
+  return offsets
+}
 
 /** `access.allow[0]` */
 const pathText = (path: readonly PropertyKey[]): string =>
@@ -111,9 +121,14 @@ const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
     issue.code === 'invalid_value'
       ? `allowed are ${issue.values.map(String).join(', ')}${nearest(String(found), issue.values.map(String))}`
       : issue.code === 'invalid_type'
-        ? `expected ${issue.expected === 'object' ? 'a mapping (key: value)' : issue.expected === 'array' ? 'a list' : `a ${issue.expected}`}`
+        ? `expected ${expectation(issue.expected, found)}`
         : issue.message
   return `found ${shown.length > shownLength ? `${shown.slice(0, shownLength)}…` : shown}; ${said}`
+}
+
+const expectation = (expected: string, found: unknown): string => {
+  const named = expected === 'object' ? 'a mapping (key: value)' : expected === 'array' ? 'a list' : `a ${expected}`
+  return expected === 'string' && typeof found !== 'object' ? `${named}; put it in quotes` : named
 }
 
 /** A mapping or list in the place of a single value is only named: it may hold a password. */

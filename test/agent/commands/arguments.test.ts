@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { commands, help, parseArguments } from '../../../agent/commands/arguments.ts'
+import { version } from '../../../agent/version.ts'
+
+const defaults = { config: '/etc/mysqlchk-agent/agent.yaml', path: '/', json: false, reason: '' }
+
+t.test('without a command the daemon runs', async (t) => {
+  t.same(parseArguments([]), { command: 'run', ...defaults })
+  t.same(parseArguments(['--config', '/x']), { command: 'run', ...defaults, config: '/x' })
+})
+
+t.test('options belong to their command', async (t) => {
+  t.same(parseArguments(['once', '--json', '--path=/status']), {
+    command: 'once',
+    ...defaults,
+    json: true,
+    path: '/status',
+  })
+  t.match(parseArguments(['check', '--json']), { command: 'usage-error', text: /belong to the command once/ })
+  t.same(parseArguments(['fail', 'disk', 'is', 'replaced']), {
+    command: 'fail',
+    ...defaults,
+    reason: 'disk is replaced',
+  })
+  t.match(parseArguments(['pass', 'now']), { command: 'usage-error', text: /takes no further words, found now/ })
+})
+
+t.test('a wrong word is answered with the nearest right one', async (t) => {
+  t.match(parseArguments(['chek']), { command: 'usage-error', text: /unknown command chek; did you mean check\?/ })
+  t.match(parseArguments(['--confg', 'x']), {
+    command: 'usage-error',
+    text: /unknown option --confg; did you mean --config\?/,
+  })
+  t.match(parseArguments(['run', '--config']), { command: 'usage-error', text: /--config needs a value/ })
+})
+
+t.test('help names every command and the version is the package one', async (t) => {
+  t.equal(parseArguments(['once', '--help']).command, 'help')
+  for (const command of commands) t.match(help, new RegExp(`mysqlchk-agent \\[?${command}`))
+  t.match(readFileSync('package.json', 'utf8'), `"version": "${version}"`)
+})

@@ -1,0 +1,145 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { loadConfig } from '../../../agent/config/load.ts'
+
+const secret = 'hunter2secret'
+const directory = t.testdir()
+let files = 0
+
+/** Loads a text; the result's lines come without the path of the file. */
+const load = (text: string, { mode = 0o640, secrets = 'read' as 'read' | 'skip' } = {}) => {
+  files += 1
+  const path = join(directory, `agent${files}.yaml`)
+  writeFileSync(path, text)
+  chmodSync(path, mode)
+  const loaded = loadConfig(path, secrets)
+  const bare = (lines: readonly string[]) => lines.map((line) => line.replace(`${path}:`, ''))
+  return {
+    config: loaded.ok ? loaded.config : undefined,
+    problems: loaded.ok ? [] : bare(loaded.problems),
+    warnings: bare(loaded.warnings),
+    all: JSON.stringify(loaded),
+  }
+}
+
+const passwordFile = (content: string, mode = 0o640): string => {
+  files += 1
+  const path = join(directory, `password${files}`)
+  writeFileSync(path, content)
+  chmodSync(path, mode)
+  return path
+}
+
+t.test('an empty file gives the documented defaults', async (t) => {
+  const { config, problems } = load('')
+  t.same(problems, [])
+  t.match(config, {
+    listen: { address: '0.0.0.0', port: 9222 },
+    mysql: { target: { kind: 'socket', path: '/run/mysqld/mysqld.sock' }, user: 'mysqlchkusr' },
+    check: {
+      mode: 'auto',
+      query: 'SELECT 1',
+      timeout: 1000,
+      interval: 1000,
+      max_age: 500,
+      available_when_donor: false,
+    },
+    force_fail_file: '/dev/shm/proxyoff',
+    access: { allow: [], max_connections: 512, max_connections_per_source: 64 },
+    response: { body: 'classic' },
+    log: { level: 'info' },
+  })
+})
+
+t.test('every mistake is reported in one run, each with its place and the way out', async (t) => {
+  const { problems } = load(`listen: { address: localhost, prot: 9222 }
+mysql:
+  socket: /run/mysqld/mysqld.sock
+  host: 127.0.0.1
+  password_file: /nowhere/password
+check:
+  mode: galrea
+  timeout: 1
+  interval: 1ms
+access: { allow: [10.0.0.0/40], max_connections: 0 }
+`)
+  t.same(problems, [
+    '1:20: listen.address: found "localhost"; write an IP address, such as 0.0.0.0 (every address of this host), 127.0.0.1 or ::',
+    '1:31: listen.prot: unknown key; did you mean port?',
+    '4:9: mysql.host: mysql.socket and mysql.host are two ways to the same server; keep one of them',
+    '5:18: mysql.password_file: /nowhere/password does not exist; create it, or correct the path',
+    '7:9: check.mode: found "galrea"; allowed are auto, ping, galera; did you mean galera?',
+    '8:12: check.timeout: found 1; a duration needs a unit; write "1s" for seconds or "1ms" for milliseconds',
+    '9:13: check.interval: found "1ms"; allowed are 100ms to 1m',
+    '10:19: access.allow[0]: found "10.0.0.0/40"; write an address or a network, such as 10.1.6.203, 10.1.6.0/24 or fd00::/8',
+    '10:50: access.max_connections: found 0; allowed are the whole numbers 1 to 10000',
+  ])
+})
+
+t.test('what comes in a later version is refused, not ignored', async (t) => {
+  const { problems } = load(`mysql: { option_file: /etc/my.cnf }
+check: { mode: replica, max_replication_lag: 30s }
+`)
+  t.same(problems, [
+    '1:23: mysql.option_file: found "/etc/my.cnf"; this version does not have it yet; write user and password_file instead',
+    '2:16: check.mode: found "replica"; this version does not have it yet; use auto, ping or galera',
+    '2:46: check.max_replication_lag: found "30s"; this version does not have it yet; take the line out',
+  ])
+})
+
+t.test('no mistake makes a password appear', async (t) => {
+  const mistakes = [
+    `mysql: { password: [${secret}] }`,
+    `mysql: { pasword: ${secret} }`,
+    `mysql: [${secret}]`,
+    `mysql: { user: { name: ${secret} } }`,
+    `mysql: { password: !${secret} x }`,
+    `mysql: { password: *${secret} }`,
+    `mysql:\n  password: |${secret}\n`,
+    `mysql:\n  password: "${secret}\n`,
+    `mysql:\n  password: ${secret}\n  password_file: ${passwordFile(`${secret}\n${secret}\n`)}\n`,
+    `mysql: { password_file: ${passwordFile(`${secret}\nmore\n`)} }`,
+  ]
+  for (const text of mistakes) {
+    const { problems, all } = load(text)
+    t.not(problems.length, 0, text)
+    t.notMatch(all, secret)
+    t.match(problems[0], /^\d+:\d+: /)
+  }
+})
+
+t.test('a good configuration does not show its password either', async (t) => {
+  const { config, all } = load(`mysql: { password_file: ${passwordFile(`${secret}\n`)} }`)
+  t.equal(config?.mysql.password(), secret)
+  t.notMatch(all, secret)
+  t.equal(load(`mysql: { password: ${secret} }`).config?.mysql.password(), secret)
+})
+
+t.test('a password that everybody can read is a warning', async (t) => {
+  const inline = load(`mysql: { password: ${secret} }`, { mode: 0o644 })
+  t.match(inline.warnings, [/^1:20: mysql\.password: warning: everybody on this host can read/])
+  const file = load(`mysql: { password_file: ${passwordFile(secret, 0o644)} }`)
+  t.match(file.warnings, [/^1:25: mysql\.password_file: warning: everybody on this host can read .*chmod 640/])
+  t.same(load(`mysql: { password_file: ${passwordFile(secret)} }`, { mode: 0o644 }).warnings, [])
+  t.ok(inline.config && file.config, 'a warning does not stop the start')
+})
+
+t.test('an empty password file is a problem, and commands that do not log in do not care', async (t) => {
+  const text = `mysql: { password_file: ${passwordFile('')} }`
+  t.match(load(text).problems, [/^1:25: mysql\.password_file: .* is empty; /])
+  t.same(load(text, { secrets: 'skip' }).problems, [])
+})
+
+t.test('a server over TCP needs a host, and gets the usual port', async (t) => {
+  t.same(load('mysql: { host: 127.0.0.1 }').config?.mysql.target, { kind: 'tcp', host: '127.0.0.1', port: 3306 })
+  t.match(load('mysql: { port: 3306 }').problems, [/^1:16: mysql\.port: a port needs mysql\.host/])
+})
+
+t.test('a missing configuration file is a problem with what to do', async (t) => {
+  t.same(loadConfig('/nowhere/agent.yaml', 'read'), {
+    ok: false,
+    problems: ['/nowhere/agent.yaml:1:1: (file): /nowhere/agent.yaml does not exist; create it, or correct the path'],
+    warnings: [],
+  })
+})

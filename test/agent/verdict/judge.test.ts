@@ -1,0 +1,118 @@
+import t from 'tap'
+import type { Words } from '../../../agent/probe/core/facts.ts'
+import { failureOf } from '../../../agent/probe/core/failure.ts'
+import { type Judging, judge } from '../../../agent/verdict/core/judge.ts'
+
+const auto: Judging = { mode: 'auto', availableWhenDonor: false }
+const synced: Words = {
+  wsrep_on: 'ON',
+  wsrep_provider: '/usr/lib/galera/libgalera_smm.so',
+  wsrep_cluster_status: 'Primary',
+  wsrep_cluster_size: '3',
+  wsrep_ready: 'ON',
+  wsrep_local_state: '4',
+  wsrep_local_state_comment: 'Synced',
+  wsrep_desync: 'OFF',
+  wsrep_reject_queries: 'NONE',
+  read_only: 'OFF',
+}
+const plain: Words = { wsrep_on: 'OFF', wsrep_provider: 'none', read_only: 'OFF' }
+const failedQuery = failureOf({ message: 'no such table', errno: 1146 })
+const verdictOn = (words: Words, judging: Judging = auto, check: ReturnType<typeof failureOf> | null = null) =>
+  judge({ check, words: { ok: true, words } }, judging)
+
+t.test('a Galera node is judged by the state of its cluster, the most telling reason first', async (t) => {
+  const table: readonly [Words, string, RegExp][] = [
+    [{}, 'ok', /synced/],
+    [{ wsrep_cluster_status: 'non-Primary' }, 'not-primary', /^wsrep_cluster_status is non-Primary$/],
+    [{ wsrep_cluster_status: 'Disconnected', wsrep_ready: 'OFF' }, 'not-primary', /Disconnected/],
+    [{ wsrep_ready: 'OFF', wsrep_local_state: '1' }, 'not-ready', /^wsrep_ready is OFF$/],
+    [{ wsrep_local_state: '1', wsrep_local_state_comment: 'Joining' }, 'not-synced', /is 1 \(Joining\)/],
+    [{ wsrep_local_state: '3', wsrep_local_state_comment: 'Joined' }, 'not-synced', /is 3 \(Joined\)/],
+    [{ wsrep_local_state: '2', wsrep_local_state_comment: 'Donor/Desynced' }, 'donor', /Donor/],
+    [{ wsrep_local_state: '2', wsrep_desync: 'ON' }, 'desynced', /wsrep_desync is ON/],
+    [{ wsrep_reject_queries: 'ALL' }, 'rejecting-queries', /is ALL/],
+  ]
+  for (const [change, code, text] of table) {
+    const verdict = verdictOn({ ...synced, ...change })
+    t.equal(verdict.reason.code, code, JSON.stringify(change))
+    t.match(verdict.reason.text, text)
+    t.equal(verdict.mode, 'galera')
+  }
+})
+
+t.test('a Galera server without its statuses does not pass', async (t) => {
+  const { wsrep_on = '', wsrep_provider = '' } = synced
+  t.match(verdictOn({ wsrep_on, wsrep_provider }).reason, { code: 'not-primary', text: /not known/ })
+})
+
+t.test('a donor passes where that is allowed, a node desynced by hand does not', async (t) => {
+  const allowed: Judging = { mode: 'auto', availableWhenDonor: true }
+  t.equal(verdictOn({ ...synced, wsrep_local_state: '2' }, allowed).reason.code, 'ok')
+  t.equal(verdictOn({ ...synced, wsrep_local_state: '2', wsrep_desync: 'ON' }, allowed).reason.code, 'desynced')
+  t.equal(verdictOn({ ...synced, wsrep_local_state: '3' }, allowed).reason.code, 'not-synced')
+})
+
+t.test('the state of the cluster explains a failed query, else the query speaks for itself', async (t) => {
+  const refused = failureOf({ message: 'WSREP has not yet prepared node for application use', errno: 1047 })
+  t.equal(verdictOn({ ...synced, wsrep_cluster_status: 'non-Primary' }, auto, refused).reason.code, 'not-primary')
+  t.equal(verdictOn(synced, auto, refused).reason.code, 'not-ready')
+  t.equal(verdictOn(synced, auto, failedQuery).reason.code, 'query-failed')
+})
+
+t.test('auto tests a plain server by the query alone', async (t) => {
+  t.match(verdictOn(plain), { mode: 'ping', reason: { code: 'ok' }, role: 'primary', writable: true })
+  t.match(verdictOn({ ...plain, wsrep_on: 'ON' }), { mode: 'ping', reason: { code: 'ok' } })
+  t.match(verdictOn({}), { mode: 'ping', reason: { code: 'ok' }, role: 'unknown', writable: null })
+})
+
+t.test('mode galera on a server that is none is not applicable', async (t) => {
+  const judging: Judging = { mode: 'galera', availableWhenDonor: false }
+  t.equal(verdictOn(plain, judging).reason.code, 'not-applicable')
+  t.equal(verdictOn(synced, judging).reason.code, 'ok')
+})
+
+t.test('mode ping looks at the query alone', async (t) => {
+  const judging: Judging = { mode: 'ping', availableWhenDonor: false }
+  t.match(verdictOn({ ...synced, wsrep_cluster_status: 'non-Primary' }, judging), {
+    mode: 'ping',
+    reason: { code: 'ok' },
+  })
+  t.equal(verdictOn(synced, judging, failedQuery).reason.code, 'query-failed')
+})
+
+t.test('a server that hides its variables passes a ping and nothing else', async (t) => {
+  const silent = { check: null, words: { ok: false as const, failure: failedQuery } }
+  t.equal(judge(silent, { mode: 'ping', availableWhenDonor: false }).reason.code, 'ok')
+  t.match(judge(silent, auto).reason, { code: 'query-failed', text: /does not tell its variables/ })
+})
+
+t.test('role and writability follow every read-only flag, and are unknown while the node fails', async (t) => {
+  t.match(verdictOn({ ...plain, read_only: 'ON' }), { role: 'replica', writable: false, reason: { code: 'ok' } })
+  t.match(verdictOn({ ...plain, super_read_only: 'ON' }), { role: 'replica', writable: false })
+  t.match(verdictOn({ ...plain, read_only: 'NO_LOCK' }), { role: 'replica', writable: false })
+  t.match(verdictOn({ ...synced, wsrep_ready: 'OFF' }), { role: 'unknown', writable: null })
+})
+
+t.test('the report shows the words that decided and none beside them', async (t) => {
+  t.same(verdictOn({ ...plain, wsrep_sst_auth: 'root:secret' }).facts, { read_only: 'OFF' })
+})
+
+t.test('errors of the client library become reasons', async (t) => {
+  const table: readonly [Parameters<typeof failureOf>[0], string][] = [
+    [
+      { message: 'connect ECONNREFUSED 127.0.0.1:3306', code: 'ECONNREFUSED', errno: -111, fatal: true },
+      'connection-refused',
+    ],
+    [{ message: 'connect ENOENT /run/x.sock', code: 'ENOENT', errno: -2, fatal: true }, 'connection-refused'],
+    [{ message: 'Access denied', code: 'ER_ACCESS_DENIED_ERROR', errno: 1045, fatal: true }, 'access-denied'],
+    [{ message: 'Too many connections', errno: 1040, fatal: true }, 'too-many-connections'],
+    [{ message: 'Host is blocked', errno: 1129, fatal: true }, 'host-blocked'],
+    [{ message: 'WSREP has not yet prepared node', errno: 1047 }, 'not-ready'],
+    [{ message: 'closed', code: 'PROTOCOL_CONNECTION_LOST', fatal: true }, 'connection-lost'],
+    [{ message: 'something new of the connection', code: 'ENEW', fatal: true }, 'connection-lost'],
+    [{ message: 'no such table', errno: 1146 }, 'query-failed'],
+  ]
+  for (const [error, code] of table) t.equal(failureOf(error).code, code, error.message)
+  t.equal(failureOf({ message: 'a\nb\u0007c', errno: 1146 }).text, 'error 1146: a b c')
+})

@@ -1,0 +1,74 @@
+import t from 'tap'
+import { millis } from '../../../agent/core/time.ts'
+import type { Finding, Known } from '../../../agent/probe/core/facts.ts'
+import { failureOf } from '../../../agent/probe/core/failure.ts'
+import { healthReport } from '../../../agent/verdict/core/report.ts'
+import { parseHealthReport } from '../../../shared/health-report.ts'
+
+const up: Finding = {
+  startedAt: millis(10_000),
+  took: millis(3),
+  outcome: { kind: 'answered', facts: { check: null, words: { ok: true, words: { read_only: 'OFF' } } } },
+}
+const down: Finding = {
+  ...up,
+  outcome: {
+    kind: 'failed',
+    failure: failureOf({ message: 'connect ECONNREFUSED', code: 'ECONNREFUSED', fatal: true }),
+  },
+}
+const reportOn = (known: Known, now: number, forceFail: string | null = null) =>
+  healthReport({
+    known,
+    forceFail,
+    now: millis(now),
+    interval: millis(1000),
+    judging: { mode: 'auto', availableWhenDonor: false },
+    agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
+  })
+
+t.test('the agent starts with a failing answer', async (t) => {
+  t.match(reportOn({ latest: null, late: false }, 1), { verdict: 'fail', reason: { code: 'starting' }, age_ms: null })
+  t.match(reportOn({ latest: null, late: true }, 1), { verdict: 'fail', reason: { code: 'agent-late' } })
+})
+
+t.test('the age of a result counts from the start of its probe', async (t) => {
+  t.match(reportOn({ latest: up, late: false }, 10_120), {
+    verdict: 'pass',
+    age_ms: 120,
+    probe_ms: 3,
+    certainty: 'soft',
+  })
+})
+
+t.test('a late agent answers its last verdict for three intervals, then says that it is late', async (t) => {
+  t.equal(reportOn({ latest: up, late: true }, 13_000).reason.code, 'ok')
+  t.match(reportOn({ latest: up, late: true }, 13_001), {
+    verdict: 'fail',
+    reason: { code: 'agent-late' },
+    certainty: 'soft',
+  })
+  t.equal(reportOn({ latest: down, late: true }, 13_000).reason.code, 'connection-refused')
+  t.equal(reportOn({ latest: up, late: false }, 99_000).reason.code, 'ok', 'only a late agent looks at its age')
+})
+
+t.test('force-fail wins over everything and is certain', async (t) => {
+  const known: readonly Known[] = [
+    { latest: up, late: false },
+    { latest: down, late: false },
+    { latest: null, late: true },
+  ]
+  for (const one of known) {
+    t.match(reportOn(one, 10_100, 'disk is replaced'), {
+      verdict: 'fail',
+      reason: { code: 'force-fail', text: 'disk is replaced' },
+      certainty: 'hard',
+      writable: one.latest === up ? true : null,
+    })
+  }
+})
+
+t.test('what the agent reports is what the balancer can read', async (t) => {
+  const report = reportOn({ latest: up, late: false }, 10_100)
+  t.same(parseHealthReport(JSON.stringify(report)), { ok: true, report })
+})
