@@ -8,7 +8,7 @@ const ethernetAndIpv4 = [0, 1, 0x08, 0, 6, 4]
 const request = [0, 1]
 const nobody = [0, 0, 0, 0, 0, 0]
 
-/** A broadcast ARP request whose sender and target are the virtual address, as keepalived sends it. `mac`: six bytes. */
+/** A broadcast ARP request whose sender and target are the virtual address (RFC 5227 section 2.3). `mac`: six bytes. */
 export const gratuitousArp = (mac: readonly number[], address: string): Uint8Array =>
   Uint8Array.from([
     ...broadcast,

@@ -64,7 +64,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'deadline-reached':
       if (event.at < router.masterDownAt) return [router, []]
       return then(
-        [{ effect: 'report-notice', text: `(${name}) Receive advertisement timeout` }],
+        [{ effect: 'report-notice', about: 'timeout', text: `(${name}) Receive advertisement timeout` }],
         enterMaster(router, event.at, 'no advertisement heard'),
       )
     case 'advertisement-received': {
@@ -74,7 +74,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       }
       if (event.priority < priority && (preempt || priority === ownerPriority)) {
         const text = `(${name}) received lower priority (${event.priority}) advert from ${event.from} - discarding`
-        return [router, [{ effect: 'report-notice', text }]]
+        return [router, [{ effect: 'report-notice', about: 'lower-discarded', text }]]
       }
       return [followed(router, event.at, event.interval), []]
     }
@@ -114,13 +114,8 @@ const stepMaster = (router: In<'master'>, event: Event): Step => {
     }
     case 'address-lost': {
       const text = `(${settings.name}) something removed ${event.address}, putting it back`
-      return [
-        router,
-        [
-          { effect: 'report-notice', text },
-          { effect: 'add-addresses', lease: leaseOf(settings) },
-        ],
-      ]
+      const notice: Effect = { effect: 'report-notice', about: 'address-lost', text }
+      return [router, [notice, { effect: 'add-addresses', lease: leaseOf(settings) }]]
     }
     case 'link-changed':
       if (event.link.up) return [{ ...router, address: event.link.address }, []]
@@ -232,12 +227,12 @@ const contend = (router: In<'master'>, heard: Extract<Event, { event: 'advertise
     const [backup, effects] = enterBackup(router, heard.at, text, '')
     return [
       followed(backup, heard.at, heard.interval),
-      [{ effect: 'remove-addresses' }, { effect: 'report-notice', text }, ...effects],
+      [{ effect: 'remove-addresses' }, { effect: 'report-notice', about: 'yielding', text }, ...effects],
     ]
   }
   if (router.advertiseAt === null) return [router, []]
   const text = `(${name}) Received advert from ${heard.from} with lower priority ${heard.priority}, ours ${priority}, forcing new election`
-  const notice: Effect = { effect: 'report-notice', text }
+  const notice: Effect = { effect: 'report-notice', about: 'contention', text }
   const [pause = 0] = announcementDelays
   if (heard.at - router.announcedAt < pause) return then([notice], advertise(router, heard.at))
   return then([notice, { effect: 'announce-addresses', copies: 1 }], advertise(announce(router, heard.at), heard.at))

@@ -73,7 +73,11 @@ export type Effect =
   /** Send it and, if it went out, answer with `advertisement-sent`. */
   | { readonly effect: 'send-advertisement'; readonly priority: number }
   | { readonly effect: 'report-transition'; readonly text: string; readonly reason: string }
-  | { readonly effect: 'report-notice'; readonly text: string }
+  /** May repeat at the rate of advertisements; `about` says which of them are alike. */
+  | { readonly effect: 'report-notice'; readonly about: Notice; readonly text: string }
+
+/** What a notice is about. */
+export type Notice = 'timeout' | 'lower-discarded' | 'yielding' | 'contention' | 'address-lost'
 
 /** The router after an event, and what is to be done about it. */
 export type Step = readonly [VirtualRouter, readonly Effect[]]

@@ -1,0 +1,203 @@
+// The driver of one virtual router: feeds the state machine with what happens and does what it asks for, in order.
+
+import type { VrrpInstanceConfig } from '../config/schema.ts'
+import { type Millis, millis } from '../core/time.ts'
+import type { Netlink } from '../os/netlink.ts'
+import type { PacketSocket } from '../os/packet-socket.ts'
+import type { Advertisement } from './core/advertisement.ts'
+import { initialRouter, nextDeadline, step } from './core/machine.ts'
+import type { Effect, Event, Link } from './core/state.ts'
+import type { Report } from './report.ts'
+import { isSameLink, lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
+import { openTransport, type Transport } from './transport.ts'
+import { createVirtualAddresses } from './virtual-addresses.ts'
+
+/** What the driver works with. `virtual` are the virtual addresses of all instances of this host. */
+export type Tools = {
+  readonly netlink: Netlink
+  readonly packets: PacketSocket
+  readonly virtual: ReadonlySet<string>
+  readonly report: Report
+}
+
+/** One virtual router at work. */
+export type VirtualRouterDriver = {
+  readonly start: (resume: boolean) => void
+  /** Links or addresses of this host may have changed. */
+  readonly networkChanged: () => void
+  /** Once a second: publishes the fact, and in fault looks for what is missing. */
+  readonly tick: () => void
+  /** Resolves when priority 0 is out and the addresses are gone. */
+  readonly stop: () => Promise<void>
+}
+
+/** Checks that the instance can work on this host, else throws `FailedStart`. Nothing is sent or removed before `start`. */
+export const prepareVirtualRouter = async (
+  config: VrrpInstanceConfig,
+  advertisement: Advertisement,
+  { netlink, packets, virtual, report }: Tools,
+): Promise<VirtualRouterDriver> => {
+  let around = await lookAround(netlink, config, virtual)
+  refuseImpossible(config, around)
+  const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
+  let router = initialRouter({ ...advertisement, name: config.name, preempt: config.preempt })
+  let transport: Transport | null = null
+  let timer: NodeJS.Timeout | undefined
+  let removal: Promise<void> = Promise.resolve()
+  let isRunning = false
+
+  const waiting: Event[] = []
+  let isStepping = false
+  const dispatch = (happened: Happened): void => {
+    waiting.push({ ...happened, at: now() })
+    if (isStepping) return
+    isStepping = true
+    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
+      const before = router.state
+      const [after, effects] = step(router, event)
+      router = after
+      for (const effect of effects) execute(effect)
+      if (before !== router.state) report.entered(router.state)
+    }
+    isStepping = false
+    arm()
+  }
+  const arm = (): void => {
+    clearTimeout(timer)
+    const deadline = nextDeadline(router)
+    if (deadline === null) return
+    timer = setTimeout(passDeadline, Math.max(0, Math.ceil(deadline - now())))
+  }
+  const passDeadline = (): void => {
+    // Timers fire before sockets are read: a late process must hear what waits before it acts on silence.
+    transport?.receive()
+    dispatch({ event: 'deadline-reached' })
+  }
+
+  const execute = (effect: Effect): void => {
+    switch (effect.effect) {
+      case 'add-addresses':
+        void addresses.set(effect.lease).then((set) => {
+          dispatch(set.ok ? { event: 'addresses-added' } : { event: 'addresses-failed', reason: set.text })
+        })
+        return
+      case 'renew-addresses':
+        void addresses.set(effect.lease).then((set) => {
+          if (!set.ok) dispatch({ event: 'addresses-failed', reason: set.text })
+        })
+        return
+      case 'remove-addresses':
+        removal = addresses.remove().then((removed) => {
+          if (!removed.ok) report.trouble('remove', `${removed.text}; the kernel does it when the lease ends`)
+        })
+        return
+      case 'announce-addresses': {
+        const announced = addresses.announce(effect.copies)
+        if (!announced.ok) report.trouble('announce', announced.text)
+        return
+      }
+      case 'send-advertisement':
+        send(effect.priority)
+        return
+      case 'report-transition':
+        report.transition(router.state, effect.text, effect.reason)
+        return
+      case 'report-notice':
+        report.notice(effect.about, effect.text)
+        return
+      default:
+        effect satisfies never
+    }
+  }
+  const send = (priority: number): void => {
+    const sent = transport?.send(priority)
+    if (sent === undefined) return
+    if (!sent.ok) {
+      report.trouble('send', sent.text)
+      return
+    }
+    report.sent()
+    dispatch({ event: 'advertisement-sent' })
+  }
+
+  /** Opens the wire on a link that is up; what cannot be opened is a link that is down. */
+  const connect = (link: Link): Link => {
+    transport?.close()
+    transport = null
+    const device = around.devices.get(config.interface)
+    if (!link.up || device === undefined) return link
+    const opened = openTransport({
+      interface: device,
+      address: link.address,
+      advertisement,
+      onHeard: (from, heard) => {
+        report.heard(from, heard)
+        dispatch({ event: 'advertisement-received', from, priority: heard.priority, interval: heard.interval })
+      },
+      onDropped: report.dropped,
+      onFailure: (reason) => {
+        transport = null
+        dispatch({ event: 'link-changed', link: { up: false, reason } })
+      },
+    })
+    if (!opened.ok) return { up: false, reason: opened.text }
+    transport = opened.value
+    return link
+  }
+  const follow = (next: Surroundings): void => {
+    // A kernel that did not answer in time says nothing about the link.
+    if (next.missing === 'answer') return
+    const before = around
+    around = next
+    if (transport !== null && isSameLink(config.interface, before, next)) return
+    const index = before.devices.get(config.interface)?.index
+    if (next.link.up && index !== next.devices.get(config.interface)?.index) {
+      dispatch({ event: 'link-changed', link: { up: false, reason: `${config.interface} was replaced` } })
+    }
+    dispatch({ event: 'link-changed', link: connect(next.link) })
+  }
+  /** A master whose address was taken away by something else gets it back. */
+  const putBack = async (): Promise<void> => {
+    const held = await netlink.listAddresses()
+    if (router.state !== 'master' || !held.ok) return
+    for (const address of addresses.absentFrom(held.value)) dispatch({ event: 'address-lost', address })
+  }
+  let isLooking = false
+  let isStale = false
+  const lookAgain = async (): Promise<void> => {
+    isLooking = true
+    while (isStale && isRunning) {
+      isStale = false
+      const next = await lookAround(netlink, config, virtual)
+      if (isRunning) follow(next)
+      if (isRunning) await putBack()
+    }
+    isLooking = false
+  }
+  const networkChanged = (): void => {
+    isStale = true
+    if (!isLooking) void lookAgain()
+  }
+
+  return {
+    start: (resume) => {
+      isRunning = true
+      dispatch({ event: 'started', resume, link: connect(around.link) })
+    },
+    networkChanged,
+    tick: () => {
+      if (router.state === 'fault') networkChanged()
+      report.publish()
+    },
+    stop: async () => {
+      isRunning = false
+      dispatch({ event: 'shutdown-requested' })
+      await removal
+      transport?.close()
+    },
+  }
+}
+
+type Happened = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never
+
+const now = (): Millis => millis(performance.now())
