@@ -73,7 +73,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   })
   server.on('clientError', (error, socket) => {
     const refused = refusalFor(error)
-    if (refused === null) return void socket.destroy()
+    // What follows the first fault on a connection is no news.
+    if (refused === null || spoiled.has(socket)) return void socket.destroy()
     const source = 'remoteAddress' in socket ? sourceOf(String(socket.remoteAddress)) : ''
     incident(refused.reason, { source })
     spoiled.add(socket)
