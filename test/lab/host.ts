@@ -48,7 +48,7 @@ const wire = async (name: string, cidr: string, { namespace, switchNamespace }: 
     'link set eth0 up',
   ]
   await mustRun('ip', ['-n', namespace, '-batch', '-'], { input: inHost.join('\n') })
-  await mustRun('ip', ['-n', switchNamespace, 'link', 'set', name, 'master', 'br0', 'up'])
+  await mustRun('ip', ['-n', switchNamespace, 'link', 'set', 'dev', name, 'master', 'br0', 'up'])
 }
 
 /** Makes the namespace, plugs it into the switch and returns the host. `cidr` is its address with prefix length. */
@@ -58,7 +58,7 @@ export const plugIn = async (name: string, cidr: string, site: HostSite): Promis
   const net = `--net=/run/netns/${namespace}`
   await wire(name, cidr, site)
   const setPort = async (state: 'up' | 'down'): Promise<void> => {
-    await mustRun('ip', ['-n', switchNamespace, 'link', 'set', name, state])
+    await mustRun('ip', ['-n', switchNamespace, 'link', 'set', 'dev', name, state])
   }
   return {
     name,
@@ -81,7 +81,7 @@ export const plugIn = async (name: string, cidr: string, site: HostSite): Promis
     },
     powerOn: async () => {
       // The kernel removes a namespace's interfaces later; the port must be free before it is made again.
-      await run('ip', ['-n', switchNamespace, 'link', 'delete', name])
+      await run('ip', ['-n', switchNamespace, 'link', 'delete', 'dev', name])
       deleteNamespace(namespace)
       await wire(name, cidr, site)
     },

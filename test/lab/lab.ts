@@ -8,7 +8,7 @@ import { mustRun } from './command.ts'
 import { type Host, plugIn } from './host.ts'
 import { boundToOwner, type LabProcess, type SpawnOptions, startProcess } from './lab-process.ts'
 import { identify } from './proc.ts'
-import { type LabRecord, removeRemains, saveRecord, sweepAbandoned } from './remains.ts'
+import { type LabRecord, labVariable, removeRemains, saveRecord, sweepAbandoned } from './remains.ts'
 
 /** A lab of this process. Labs never meet: the same addresses can be used in all of them. */
 export type Lab = {
@@ -63,7 +63,7 @@ const startRecord = (name: string): LabRecord => {
   const owner = identify(process.pid)
   if (owner === undefined) throw new Error('/proc does not show this process')
   const id = randomBytes(3).toString('hex')
-  return { id, name, owner, directory: join(tmpdir(), `mlab-${id}`), namespaces: [], processes: [] }
+  return { id, name, owner, directory: join(tmpdir(), `mlab-${id}`), namespaces: [] }
 }
 
 const makeSwitch = async (namespace: string): Promise<void> => {
@@ -100,18 +100,10 @@ export const createLab = async ({
 
   const start = (program: string, words: readonly string[], options: SpawnOptions): LabProcess => {
     if (!living.has(record)) throw new Error(`lab ${id} was destroyed: nothing can be started in it`)
-    const labProcess = startProcess(program, words, join(directory, `${program}.log`), options)
-    const identity = identify(labProcess.pid)
-    if (identity !== undefined) {
-      record.processes.push(identity)
-      saveRecord(record)
-    }
+    const env = { ...options.env, [labVariable]: id }
+    const labProcess = startProcess(program, words, join(directory, `${program}.log`), { ...options, env })
     running.add(labProcess)
-    labProcess.exited.then(() => {
-      running.delete(labProcess)
-      record.processes = record.processes.filter((one) => one !== identity)
-      if (living.has(record)) saveRecord(record)
-    })
+    labProcess.exited.then(() => running.delete(labProcess))
     return labProcess
   }
 

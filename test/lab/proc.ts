@@ -53,6 +53,17 @@ const allPids = (): readonly number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
 
+const livingWhere = (holds: (pid: number) => boolean): readonly ProcessIdentity[] =>
+  allPids().flatMap((pid) => {
+    try {
+      const identity = holds(pid) ? identify(pid) : undefined
+      return identity === undefined ? [] : [identity]
+    } catch {
+      // Ended between the look at the list and the look at the process.
+      return []
+    }
+  })
+
 /** The living processes inside the named network namespaces (`ip netns` names); unknown names are skipped. */
 export const processesInNamespaces = (namespaces: readonly string[]): readonly ProcessIdentity[] => {
   const links = new Set(
@@ -61,16 +72,12 @@ export const processesInNamespaces = (namespaces: readonly string[]): readonly P
       return stat === undefined ? [] : [`net:[${stat.ino}]`]
     }),
   )
-  if (links.size === 0) return []
-  return allPids().flatMap((pid) => {
-    try {
-      const identity = links.has(readlinkSync(`/proc/${pid}/ns/net`)) ? identify(pid) : undefined
-      return identity === undefined ? [] : [identity]
-    } catch {
-      return []
-    }
-  })
+  return links.size === 0 ? [] : livingWhere((pid) => links.has(readlinkSync(`/proc/${pid}/ns/net`)))
 }
+
+/** The living processes that were started with this variable in their environment, or descend from such a one. */
+export const processesWithVariable = (name: string, value: string): readonly ProcessIdentity[] =>
+  livingWhere((pid) => readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`${name}=${value}`))
 
 /** The process itself and all that descend from it, parents first. */
 export const familyOf = (root: number): readonly number[] => {

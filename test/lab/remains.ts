@@ -3,19 +3,20 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
-import { isAlive, processesInNamespaces, signalProcess } from './proc.ts'
+import { isAlive, type ProcessIdentity, processesInNamespaces, processesWithVariable, signalProcess } from './proc.ts'
 
 const registry = '/run/mysql-balancer-lab'
 
+/** The variable by which the processes of a lab are known; its value is the lab's id. */
+export const labVariable = 'MYSQL_BALANCER_LAB'
+
 // What a record names is going to be killed and deleted: only names that a lab gives are believed.
-const identity = z.object({ pid: z.number().int().min(2), startTicks: z.number() })
 const recordSchema = z.object({
   id: z.string().regex(/^[0-9a-f]{6}$/),
   name: z.string(),
-  owner: identity,
+  owner: z.object({ pid: z.number().int(), startTicks: z.number() }),
   directory: z.string().regex(/^\/.*\/mlab-[0-9a-f]{6}$/),
   namespaces: z.array(z.string().regex(/^mlab-[0-9a-f]{6}-[a-z0-9-]+$/)),
-  processes: z.array(identity),
 })
 
 /** All that one lab has made in the system, and the process that owns it. */
@@ -45,12 +46,14 @@ export type Removal = { readonly killed: number }
 
 const killLimit = 5000
 const killInterval = 5
+const deleteLimit = 1000
+const deleteRetries = 5
 
 const pause = (ms: number): void => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
-const killAll = (find: () => readonly { pid: number; startTicks: number }[]): number => {
+const killAll = (find: () => readonly ProcessIdentity[]): number => {
   const seen = new Set<number>()
   const deadline = performance.now() + killLimit
   // Again and again, because a process may fork between the look and the signal.
@@ -78,19 +81,27 @@ const unmountUnder = (directory: string): void => {
 
 /** Deletes a network namespace by name, if there is one. Synchronous. */
 export const deleteNamespace = (name: string): void => {
-  try {
-    execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore' })
-  } catch (error) {
-    if (existsSync(`/run/netns/${name}`)) throw error
+  const deadline = performance.now() + deleteLimit
+  // Two labs that start at once may sweep the same remains: what the other one has just deleted is no failure.
+  while (existsSync(`/run/netns/${name}`)) {
+    try {
+      execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore' })
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      pause(killInterval)
+    }
   }
 }
 
 /** Takes away all that a lab made: processes, namespaces, mounts, files. Synchronous, so that it works on the way out. */
 export const removeRemains = (record: LabRecord): Removal => {
-  const killed = killAll(() => [...record.processes.filter(isAlive), ...processesInNamespaces(record.namespaces)])
+  const killed = killAll(() => [
+    ...processesWithVariable(labVariable, record.id),
+    ...processesInNamespaces(record.namespaces),
+  ])
   record.namespaces.forEach(deleteNamespace)
   unmountUnder(record.directory)
-  rmSync(record.directory, { recursive: true, force: true })
+  rmSync(record.directory, { recursive: true, force: true, maxRetries: deleteRetries })
   rmSync(fileOf(record.id), { force: true })
   return { killed }
 }
