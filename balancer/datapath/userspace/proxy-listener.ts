@@ -7,7 +7,7 @@ import { chooseServer } from '../../pool/core/choice.ts'
 import type { ListenerFact } from '../../pool/core/facts.ts'
 import type { RoundRobin } from '../../pool/core/round-robin.ts'
 import { createServerSlot, type ServerSlot } from './server-slot.ts'
-import { connectTo, joinSockets, type SessionEnd } from './session.ts'
+import { connectTo, joinSockets, type SessionEnd, watchForLeaving } from './session.ts'
 
 /** A listener of the proxy worker. `start` throws `FailedStart`. */
 export type ProxyListener = {
@@ -34,6 +34,8 @@ type Client = {
   readonly socket: Socket
   readonly localAddress: string | undefined
   readonly tried: Set<string>
+  /** Ends the watch for a client that leaves while it waits. */
+  unwatch: () => void
   end: (reason: SessionEnd) => void
 }
 
@@ -62,6 +64,8 @@ export const createProxyListener = ({
   }
   const refuse = (client: Client, reason: SessionEnd | Refusal): void => {
     leaveQueue(client)
+    client.unwatch()
+    client.socket.on('error', () => {})
     client.socket.resetAndDestroy()
     forget(client, reason)
   }
@@ -69,10 +73,14 @@ export const createProxyListener = ({
   const accept = (socket: Socket): void => {
     totalSessions += 1
     const { localAddress } = socket
-    const client: Client = { socket, localAddress, tried: new Set(), end: (reason) => refuse(client, reason) }
+    const client: Client = {
+      socket,
+      localAddress,
+      tried: new Set(),
+      unwatch: watchForLeaving(socket, () => client.end('client-left')),
+      end: (reason) => refuse(client, reason),
+    }
     clients.add(client)
-    // Until the socket is joined nobody else listens for errors, and a reset by the client must not end the process.
-    socket.on('error', () => clients.has(client) && client.end('client-reset'))
     socket.setNoDelay(true)
     if (queue.size > 0 || !place(client)) enqueue(client)
   }
@@ -138,6 +146,7 @@ export const createProxyListener = ({
   }
 
   const join = (client: Client, server: Socket, slot: ServerSlot): void => {
+    client.unwatch()
     const session = joinSockets(client.socket, server, timeouts, (reason) => {
       leave()
       forget(client, reason)
@@ -159,7 +168,7 @@ export const createProxyListener = ({
   const binds = config.bind.map((endpoint, i) =>
     createWaitingListener({
       endpoint,
-      server: createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept),
+      server: createServer({ allowHalfOpen: true }, accept),
       key: `listeners[${index}].bind[${i}]`,
       isPresent,
       onChange: onBindChange,

@@ -5,9 +5,11 @@ import { connect, type Socket } from 'node:net'
 import type { Endpoint } from '../../config/values.ts'
 import type { Millis } from '../../core/time.ts'
 
-/** How a session ended: both sides closed it, one was reset or idle too long, or this program ended it. */
+/** How a session ended: both sides closed it, the client left while it waited for a server, one side was reset or idle
+ * too long, or this program ended it. */
 export type SessionEnd =
   | 'closed'
+  | 'client-left'
   | 'client-reset'
   | 'server-reset'
   | 'client-timeout'
@@ -57,6 +59,23 @@ const withResolvers = <T>() => {
     resolve = settle
   })
   return { promise, resolve }
+}
+
+/**
+ * Watches a client that waits for its server (HAProxy: `option abortonclose`). What it sends meanwhile stays in the
+ * socket. The returned function ends the watch.
+ */
+export const watchForLeaving = (client: Socket, onLeave: () => void): (() => void) => {
+  // Reading nothing keeps the kernel telling us of a FIN or a reset, and lets the stream notice its end.
+  const look = (): void => void client.read(0)
+  client.on('readable', look)
+  client.once('end', onLeave)
+  client.once('error', onLeave)
+  return () => {
+    client.removeListener('readable', look)
+    client.removeListener('end', onLeave)
+    client.removeListener('error', onLeave)
+  }
 }
 
 /**

@@ -1,0 +1,84 @@
+// What the tests of the proxy share: free ports, servers on loopback, a listener in front of them.
+
+import { connect, createServer, type Socket } from 'node:net'
+import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
+import { createProxyListener, type ProxyListener } from '../../../balancer/datapath/userspace/proxy-listener.ts'
+
+/** A TCP server on loopback that hands each connection to `serve`. */
+export type Backend = { readonly port: number; readonly sockets: Set<Socket>; readonly close: () => void }
+
+/** Starts a backend; half-open connections are allowed as in MySQL's own protocol tests. */
+export const startBackend = async (serve: (socket: Socket) => void): Promise<Backend> => {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    serve(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const close = () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  return { port: portOf(server.address()), sockets, close }
+}
+
+/** A port of 127.0.0.1 where nothing listens. */
+export const freePort = async (): Promise<number> => {
+  const backend = await startBackend(() => {})
+  backend.close()
+  return backend.port
+}
+
+const portOf = (address: unknown): number => {
+  if (typeof address === 'object' && address !== null && 'port' in address) return Number(address.port)
+  throw new Error('no TCP address')
+}
+
+/** A running listener in front of backends, all of them marked up. */
+export type Front = { readonly listener: ProxyListener; readonly port: number; readonly names: readonly string[] }
+
+/** Starts a listener; `change` holds keys of its configuration as an operator writes them. */
+export const startFront = async (ports: readonly number[], change: Record<string, unknown> = {}): Promise<Front> => {
+  const port = await freePort()
+  const servers = ports.map((backend, i) => ({
+    name: `s${i + 1}`,
+    address: `127.0.0.1:${backend}`,
+    ...serverKeys(change),
+  }))
+  const { server: _, ...keys } = change
+  const config = balancerSchema.parse({
+    router_id: 'test',
+    listeners: [{ name: 'mysql', bind: `127.0.0.1:${port}`, servers, ...keys }],
+  }).listeners[0] satisfies ListenerConfig | undefined
+  if (config === undefined) throw new Error('no listener')
+  const listener = createProxyListener({ config, index: 0, isPresent: () => true, onBindChange: () => {} })
+  await listener.start()
+  for (const { name } of servers) listener.markServer(name, true)
+  return { listener, port, names: servers.map(({ name }) => name) }
+}
+
+const serverKeys = (change: Record<string, unknown>): object =>
+  typeof change['server'] === 'object' && change['server'] !== null ? change['server'] : {}
+
+/** A client of the proxy: what it received, and how its connection ended. */
+export type TestClient = {
+  readonly socket: Socket
+  readonly received: () => string
+  readonly ended: Promise<'end' | 'reset'>
+}
+
+/** Connects to the front. */
+export const startClient = (port: number): TestClient => {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  const ended = new Promise<'end' | 'reset'>((resolve) => {
+    socket.once('end', () => resolve('end'))
+    socket.once('error', () => resolve('reset'))
+  })
+  return { socket, received: () => text, ended }
+}
