@@ -20,6 +20,8 @@ export type Health = {
   readonly stop: () => void
 }
 
+/** A full connection table or a dead listener must not hide behind an old connection. */
+const freshLogin = millis(30_000)
 const millisPerSecond = 1000
 
 /** Starts to probe. Every report, asked for or made in the background, goes to `onReport` too. */
@@ -27,7 +29,7 @@ export const startHealth = (config: AgentConfig, onReport: (report: HealthReport
   const { check, mysql, force_fail_file } = config
   const startedAt = performance.now()
   const stalls = startStallWatch()
-  const prober = createProber({ mysql, query: check.query, timeout: check.timeout }, stalls)
+  const prober = createProber({ mysql, query: check.query, timeout: check.timeout, freshLogin }, stalls)
 
   const reportOn = async (known: Known): Promise<HealthReport> => {
     const forceFail = await lookForForceFail(force_fail_file)

@@ -9,14 +9,17 @@ import { gather, prepareSession } from './gather.ts'
 import { openSession, type Session } from './session.ts'
 import type { StallWatch } from './stall-watch.ts'
 
-/** What a probe does. */
-export type ProbeSettings = { readonly mysql: MysqlConfig; readonly query: string; readonly timeout: Millis }
+/** What a probe does, how long it may take, and how old the login may be that it uses. */
+export type ProbeSettings = {
+  readonly mysql: MysqlConfig
+  readonly query: string
+  readonly timeout: Millis
+  readonly freshLogin: Millis
+}
 
 /** Probes the server; the caller starts one probe at a time. */
 export type Prober = { readonly probe: () => Promise<Probe>; readonly close: () => void }
 
-/** A full connection table or a dead listener must not hide behind an old connection. */
-const freshLoginMillis = 30_000
 /** A probe that ran out of time after we lost this part of it says nothing about the server. */
 const lostShare = 0.25
 
@@ -24,7 +27,7 @@ const lostShare = 0.25
 type Turn = { over: boolean; session: Session | null; querying: boolean }
 
 /** A prober without a connection; the first probe opens one. */
-export const createProber = ({ mysql, query, timeout }: ProbeSettings, stalls: StallWatch): Prober => {
+export const createProber = ({ mysql, query, timeout, freshLogin }: ProbeSettings, stalls: StallWatch): Prober => {
   const abandoned = createAbandoned()
   let kept: Session | null = null
   let current: Turn | null = null
@@ -38,7 +41,7 @@ export const createProber = ({ mysql, query, timeout }: ProbeSettings, stalls: S
   }
 
   const examine = async (turn: Turn): Promise<Outcome> => {
-    if (kept?.isAlive() && performance.now() - kept.openedAt < freshLoginMillis) {
+    if (kept?.isAlive() && performance.now() - kept.openedAt < freshLogin) {
       const outcome = await ask(turn, kept)
       if (outcome.kind === 'answered' || turn.over) return outcome
     }

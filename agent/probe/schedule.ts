@@ -34,7 +34,11 @@ export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSet
     inFlight ??= probe().then(note)
     return inFlight
   }
-  const background = (): void => void join().then(onProbed)
+  let stopped = false
+  const background = (): void => {
+    // What a stop does to the probe under way says nothing about the server.
+    void join().then((now) => !stopped && onProbed(now))
+  }
 
   background()
   const timer = setInterval(background, interval)
@@ -43,6 +47,9 @@ export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSet
       const { latest } = known
       return latest !== null && performance.now() - latest.startedAt <= maxAge ? known : join()
     },
-    stop: () => clearInterval(timer),
+    stop: () => {
+      stopped = true
+      clearInterval(timer)
+    },
   }
 }

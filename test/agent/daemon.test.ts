@@ -5,15 +5,15 @@ import t from 'tap'
 import { parseHealthReport } from '../../shared/health-report.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
+import { checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(180_000)
 const lab = await createLab({ name: 'agent-daemon' })
 t.teardown(lab.destroy)
 
-const password = 'check secret'
+const { user, password } = checkUser
 const db = await startMariaDb({ lab, name: 'db1' })
-await db.query(`CREATE USER mysqlchkusr@localhost IDENTIFIED BY '${password}'`)
 
 const file = (name: string) => join(lab.directory, name)
 writeFileSync(file('password'), `${password}\n`)
@@ -26,7 +26,7 @@ const configure = (port: number, more = ''): string => {
   writeFileSync(
     path,
     `listen: { address: 127.0.0.1, port: ${port} }
-mysql: { socket: ${db.socket}, password_file: ${file('password')} }
+mysql: { socket: ${db.socket}, user: ${user}, password_file: ${file('password')} }
 check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
 force_fail_file: ${file('proxyoff')}
 ${more}`,
@@ -75,7 +75,7 @@ t.test('the daemon follows its server down and up, and says so once each', async
   t.same(await daemon.stop(), { code: 0, signal: null })
   t.match(daemon.lines().at(-1), /"msg":"Stopped"/)
   await waitFor('no connection left', async () => {
-    const rows = await db.query("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'mysqlchkusr'")
+    const rows = await db.query(`SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '${user}'`)
     return rows.length === 0
   })
 })
@@ -90,8 +90,12 @@ t.test('a hung server is answered 503 and heals without a restart of the agent',
   t.equal((await get(port, '/liveness')).status, 200)
   db.process().signal('SIGCONT')
   await waitFor('200', async () => (await get(port)).status === 200)
+  db.process().signal('SIGSTOP')
+  await waitFor('503', async () => (await get(port)).status === 503)
   daemon.signal('SIGINT')
   t.same(await daemon.exited, { code: 0, signal: null })
+  t.match(daemon.lines().at(-1), /"msg":"Stopped"/, 'a stop is not taken for a failure of the server')
+  db.process().signal('SIGCONT')
 })
 
 t.test('many requests at once share one probe', async (t) => {

@@ -1,0 +1,85 @@
+import t from 'tap'
+import { millis } from '../../../agent/core/time.ts'
+import type { Known, Outcome, Probe } from '../../../agent/probe/core/facts.ts'
+import { startSchedule } from '../../../agent/probe/schedule.ts'
+import { waitFor } from '../../lab/wait-for.ts'
+
+const refused: Outcome = { kind: 'failed', failure: { code: 'connection-refused', text: 'refused', fatal: true } }
+const passed: Outcome = { kind: 'answered', facts: { check: null, words: { ok: true, words: {} } } }
+const hour = 3_600_000
+
+/** A schedule whose probes end when the test says so. */
+const start = ({ maxAge = hour, interval = hour } = {}) => {
+  const waiting: ((outcome: Outcome) => void)[] = []
+  const told: Known[] = []
+  let most = 0
+  const probe = () =>
+    new Promise<Probe>((resolve) => {
+      const startedAt = millis(performance.now())
+      waiting.push((outcome) => resolve({ startedAt, took: millis(1), outcome }))
+      most = Math.max(most, waiting.length)
+    })
+  const schedule = startSchedule({
+    probe,
+    interval: millis(interval),
+    maxAge: millis(maxAge),
+    onProbed: (known) => told.push(known),
+  })
+  return { ...schedule, told, most: () => most, finish: (outcome: Outcome) => waiting.shift()?.(outcome) }
+}
+
+t.test('everyone who asks before the first result joins the probe under way', async (t) => {
+  const { fresh, finish, stop, most } = start()
+  const asked = [fresh(), fresh(), fresh()]
+  finish(passed)
+  const answers = await Promise.all(asked)
+  t.ok(answers.every(({ latest }) => latest?.outcome.kind === 'answered'))
+  t.equal(most(), 1)
+  stop()
+})
+
+t.test('a result is used until it is too old, then a new probe is started', async (t) => {
+  const young = start()
+  young.finish(passed)
+  await waitFor('the first result', () => young.told.length === 1)
+  t.equal((await young.fresh()).latest?.outcome.kind, 'answered')
+  young.stop()
+
+  const old = start({ maxAge: 0 })
+  old.finish(passed)
+  await waitFor('the first result', () => old.told.length === 1)
+  const asked = old.fresh()
+  old.finish(refused)
+  t.equal((await asked).latest?.outcome.kind, 'failed')
+  old.stop()
+})
+
+t.test(
+  'a probe that our own loop spoiled keeps the last result and marks it as late, until the next one',
+  async (t) => {
+    const { fresh, finish, stop, told } = start({ maxAge: 0 })
+    finish(passed)
+    await waitFor('the first result', () => told.length === 1)
+    const late = fresh()
+    finish({ kind: 'late' })
+    t.match(await late, { late: true, latest: { outcome: { kind: 'answered' } } })
+    const next = fresh()
+    finish(refused)
+    t.match(await next, { late: false, latest: { outcome: { kind: 'failed' } } })
+    stop()
+  },
+)
+
+t.test('the background never starts a second probe beside a slow one', async (t) => {
+  const { finish, stop, told, most } = start({ interval: 5 })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(most(), 1)
+  finish(passed)
+  await waitFor('the waiting ticks to be told', () => told.length > 1)
+  await waitFor('the next probe', () => {
+    finish(passed)
+    return told.length > 20
+  })
+  t.equal(most(), 1)
+  stop()
+})
