@@ -1,0 +1,93 @@
+// @ts-check
+// Debian packages: which are missing, and their installation without starting any service on somebody's machine.
+
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { attemptStep, runStep } from './step.mjs'
+
+// Servers, the lab's network, and what builds the native npm packages.
+const neededAlways = ['mariadb-server', 'galera-4', 'rsync', 'iproute2', 'util-linux', 'g++', 'make', 'python3']
+
+// The tests run against the real keepalived and look at packets.
+const neededByTests = ['keepalived', 'tshark']
+
+// Packages that enable a service when they are installed, and the service.
+const services = new Map([
+  ['mariadb-server', 'mariadb.service'],
+  ['keepalived', 'keepalived.service'],
+  ['rsync', 'rsync.service'],
+])
+
+const policyFile = '/usr/sbin/policy-rc.d'
+const policy =
+  '#!/bin/sh\n# Made by the set-up of mysql-balancer for the time of an installation: no service is started.\nexit 101\n'
+const executable = 0o755
+
+const quiet = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' }
+
+// --no-remove: a machine that has, say, mysql-server keeps it, and this installation fails instead.
+const install = ['install', '--yes', '--no-install-recommends', '--no-remove']
+
+/**
+ * The packages that are not installed.
+ * @param {'start' | 'test'} purpose
+ * @returns {readonly string[]}
+ */
+export const missingDebianPackages = (purpose) => {
+  const needed = purpose === 'test' ? [...neededAlways, ...neededByTests] : neededAlways
+  const format = `--showformat=\${Package} \${db:Status-Status}\\n`
+  const { stdout } = spawnSync('dpkg-query', ['--show', format, ...needed], { encoding: 'utf8' })
+  const installed = new Set(
+    stdout.split('\n').flatMap((line) => (line.endsWith(' installed') ? [line.replace(/ .*/, '')] : [])),
+  )
+  return needed.filter((name) => !installed.has(name))
+}
+
+/**
+ * Runs `work` while no package may start a service.
+ * @param {() => Promise<void>} work
+ */
+const withoutStartingServices = async (work) => {
+  // A policy of the machine's owner stays; one of ours may have been left by an installation that was killed.
+  const hasOwnPolicy = existsSync(policyFile) && readFileSync(policyFile, 'utf8') !== policy
+  if (!hasOwnPolicy) {
+    writeFileSync(policyFile, policy)
+    chmodSync(policyFile, executable)
+  }
+  try {
+    await work()
+  } finally {
+    if (!hasOwnPolicy) rmSync(policyFile, { force: true })
+  }
+}
+
+/**
+ * @param {readonly string[]} packages
+ */
+const disableServices = (packages) => {
+  for (const name of packages) {
+    const service = services.get(name)
+    if (service !== undefined) spawnSync('systemctl', ['disable', '--quiet', service])
+  }
+}
+
+/**
+ * Installs packages. The services they enable are disabled again; services that were there before stay as they are.
+ * @param {readonly string[]} packages
+ */
+export const installDebianPackages = async (packages) => {
+  const options = { env: quiet, alone: true }
+  const title = `Debian packages (${packages.length})`
+  const update = () => runStep('the lists of packages (apt-get update)', 'apt-get', ['update'], options)
+  const isKnown = spawnSync('apt-get', [...install, '--simulate', ...packages]).status === 0
+  await withoutStartingServices(async () => {
+    try {
+      if (!isKnown) await update()
+      else if (await attemptStep(title, 'apt-get', [...install, ...packages], options)) return
+      else await update()
+      await runStep(title, 'apt-get', [...install, ...packages], options)
+    } finally {
+      disableServices(packages)
+    }
+  })
+}

@@ -1,0 +1,57 @@
+// @ts-check
+// The tests: runs tap over dist and counts what passed and failed.
+
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * The counts in the last line of tap's own summary, `# { total: 3, pass: 2, fail: 1 }`.
+ * @param {string} tapOutput
+ */
+const countsIn = (tapOutput) => {
+  const summaries = [...tapOutput.matchAll(/^# \{ (total: .*) \}$/gm)]
+  const summary = summaries.at(-1)?.[1] ?? ''
+  const count = (/** @type {string} */ word) => Number(summary.match(new RegExp(`\\b${word}: (\\d+)`))?.[1] ?? 0)
+  return { passed: count('pass'), failed: count('fail') }
+}
+
+/**
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+const runTap = (args) =>
+  new Promise((resolve, reject) => {
+    const { NODE_OPTIONS: _, ...env } = process.env
+    const child = spawn('node_modules/.bin/tap', args, { env, stdio: 'inherit' })
+    // Ctrl-C reaches tap as well; this process waits for it, to count and to clean up.
+    const wait = () => undefined
+    process.on('SIGINT', wait)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      process.off('SIGINT', wait)
+      resolve(code ?? 1)
+    })
+  })
+
+/**
+ * Runs all tests; `args` are passed on to tap. The last line says how many assertions passed and failed.
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} the exit code
+ */
+export const runTests = async (args) => {
+  const directory = mkdtempSync(join(tmpdir(), 'mysql-balancer-test-'))
+  const outputFile = join(directory, 'output.tap')
+  const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
+  try {
+    const code = await runTap([`--output-file=${outputFile}`, ...reporter, ...args])
+    const { passed, failed } = countsIn(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
+    // tap also fails where no assertion did: a test file that crashed, or no test at all.
+    const hasFailed = code !== 0 || failed > 0 || passed === 0
+    console.log(`${passed} passed, ${hasFailed ? Math.max(failed, 1) : 0} failed`)
+    return hasFailed ? 1 : 0
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
