@@ -199,18 +199,14 @@ const fence = (router: In<'master'>, event: Event): Step => {
   return then([{ effect: 'remove-addresses' }, ...fenced], step(backup, event))
 }
 
-/** What a master does as time passes: announce again, advertise, renew the lease. */
+/** What a master does as time passes: announce again, advertise. */
 const keepUp = (router: In<'master'>, at: Millis): Step => {
   const announceAt = router.announceAt.filter((moment) => moment > at)
   const isAnnounceDue = announceAt.length < router.announceAt.length
   const effects: Effect[] = isAnnounceDue ? [{ effect: 'announce-addresses', copies: 1 }] : []
   const kept = isAnnounceDue ? { ...router, announceAt, announcedAt: at } : router
   if (router.advertiseAt === null || at < router.advertiseAt) return [kept, effects]
-
-  const lease = leaseOf(router.settings)
-  if (at - router.renewedAt < renewalInterval(lease)) return then(effects, advertise(kept, at))
-  const [renewed, sent] = advertise({ ...kept, renewedAt: at }, at)
-  return [renewed, [...effects, ...sent, { effect: 'renew-addresses', lease }]]
+  return then(effects, advertise(kept, at))
 }
 
 /** A master heard another one. */
@@ -238,10 +234,15 @@ const contend = (router: In<'master'>, heard: Extract<Event, { event: 'advertise
   return then([notice, { effect: 'announce-addresses', copies: 1 }], advertise(announce(router, heard.at), heard.at))
 }
 
-const advertise = (router: In<'master'>, at: Millis): Step => [
-  { ...router, advertiseAt: millis(at + router.settings.interval) },
-  [{ effect: 'send-advertisement', priority: router.settings.priority }],
-]
+/** Every advertisement, forced ones too, sees to the lease: it ends only where the others have given this master up. */
+const advertise = (router: In<'master'>, at: Millis): Step => {
+  const { settings, renewedAt } = router
+  const advertiseAt = millis(at + settings.interval)
+  const sent: Effect = { effect: 'send-advertisement', priority: settings.priority }
+  const lease = leaseOf(settings)
+  if (at - renewedAt < renewalInterval(lease, ownMasterDown(settings))) return [{ ...router, advertiseAt }, [sent]]
+  return [{ ...router, advertiseAt, renewedAt: at }, [sent, { effect: 'renew-addresses', lease }]]
+}
 
 const announce = (router: In<'master'>, at: Millis): In<'master'> => ({
   ...router,

@@ -24,5 +24,6 @@ export const masterDownInterval = (version: ProtocolVersion, priority: number, m
 export const leaseSeconds = (masterDown: Millis): number =>
   Math.max(shortestLease, Math.ceil((masterDown + leaseMargin) / oneSecond))
 
-/** How often a lease is renewed, at the earliest: four times before it ends. */
-export const renewalInterval = (lease: number): Millis => millis((lease * oneSecond) / 4)
+/** How old a lease may be when an advertisement is sent: it shall outlive the master down interval that begins then. */
+export const renewalInterval = (lease: number, masterDown: Millis): Millis =>
+  millis(Math.min((lease * oneSecond) / 4, lease * oneSecond - masterDown))

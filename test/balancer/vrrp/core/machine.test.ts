@@ -40,7 +40,7 @@ const master = (given: Given = {}): VirtualRouter => ({
   state: 'master',
   provenAt: millis(given.provenAt ?? 9500),
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
-  renewedAt: millis(given.renewedAt ?? 9500),
+  renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
   announceAt: (given.announceAt ?? []).map(millis),
 })
@@ -184,12 +184,12 @@ const table: readonly Row[] = [
     'a master advertises',
     master({ advertiseAt: at }),
     deadline,
-    { state: 'master', advertiseAt: later(1000), renewedAt: millis(9500) },
+    { state: 'master', advertiseAt: later(1000), renewedAt: millis(9700) },
     ['advertise 100'],
   ],
   [
     'a master renews its lease well within it',
-    master({ advertiseAt: at, renewedAt: 8900 }),
+    master({ advertiseAt: at, renewedAt: 9600 }),
     deadline,
     { state: 'master', renewedAt: at },
     ['advertise 100', 'renew'],
@@ -237,6 +237,13 @@ const table: readonly Row[] = [
     heard(50),
     { state: 'master', advertiseAt: later(1000), announcedAt: at },
     ['notice contention', 'announce 1', 'advertise 100'],
+  ],
+  [
+    'forced advertisements keep the lease too',
+    master({ renewedAt: 9600, announcedAt: 9950 }),
+    heard(50),
+    { state: 'master', renewedAt: at },
+    ['notice contention', 'advertise 100', 'renew'],
   ],
   [
     'contention does not flood the network with announcements',

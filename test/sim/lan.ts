@@ -1,0 +1,72 @@
+// A simulated network of 2 to 5 routers that loses, delays, doubles and splits, until it is made whole.
+
+import type { Settings } from '../../balancer/vrrp/core/state.ts'
+import { type Clock, createClock } from './clock.ts'
+import { createHost, type SimulatedHost } from './host.ts'
+import type { Random } from './random.ts'
+
+/** How bad the network is. Delays are milliseconds. */
+export type Weather = { readonly loss: number; readonly duplication: number; readonly delay: number }
+
+/** The network and its hosts. */
+export type Lan = {
+  readonly clock: Clock
+  readonly hosts: readonly SimulatedHost[]
+  readonly setWeather: (weather: Weather) => void
+  /** Hosts in different groups do not hear each other. */
+  readonly split: (groupOf: (host: SimulatedHost) => number) => void
+  readonly refuseAddresses: (refuse: boolean) => void
+  /** All that happened, one line each. */
+  readonly transcript: readonly string[]
+}
+
+const clear: Weather = { loss: 0, duplication: 0, delay: 0 }
+
+/** A whole network in clear weather; all hosts are off. */
+export const createLan = (routers: readonly Settings[], random: Random): Lan => {
+  const clock = createClock()
+  const transcript: string[] = []
+  let weather = clear
+  let groupOf: (host: SimulatedHost) => number = () => 0
+  let isRefusing = false
+
+  const broadcast = (from: SimulatedHost, priority: number): void => {
+    if (!from.isLinked()) return
+    for (const to of hosts) {
+      if (to === from || groupOf(to) !== groupOf(from)) continue
+      for (const copies = random.chance(weather.duplication) ? [1, 2] : [1]; copies.pop() !== undefined; ) {
+        if (random.chance(weather.loss)) continue
+        clock.after(random.next() * weather.delay, () => {
+          if (!to.isLinked()) return
+          const { interval } = from.settings
+          to.learn({ event: 'advertisement-received', from: from.address, priority, interval })
+        })
+      }
+    }
+  }
+  const hosts = routers.map((settings, i) =>
+    createHost({
+      settings,
+      address: `198.18.0.${i + 1}`,
+      clock,
+      random,
+      broadcast,
+      tell: (line) => transcript.push(`${clock.now().toFixed(1).padStart(10)} ms  ${line}`),
+      isRefusing: () => isRefusing,
+    }),
+  )
+  return {
+    clock,
+    hosts,
+    setWeather: (next) => {
+      weather = next
+    },
+    split: (next) => {
+      groupOf = next
+    },
+    refuseAddresses: (refuse) => {
+      isRefusing = refuse
+    },
+    transcript,
+  }
+}

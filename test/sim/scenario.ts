@@ -1,0 +1,139 @@
+// One seeded scenario: trouble for a while, then a network that is whole, and what must be true soon after.
+
+import { millis } from '../../balancer/core/time.ts'
+import { ownMasterDown } from '../../balancer/vrrp/core/machine.ts'
+import type { Settings } from '../../balancer/vrrp/core/state.ts'
+import { type SimulatedHost, slowestNetlinkAnswer } from './host.ts'
+import { createLan, type Lan } from './lan.ts'
+import { createRandom, type Random } from './random.ts'
+
+/** How a scenario ended: what went wrong, if anything, and all that happened. */
+export type Outcome = { readonly problem: string | null; readonly transcript: readonly string[] }
+
+const troubles = 12
+const quietIntervals = 5
+
+/** Plays the scenario of a seed. */
+export const playScenario = (seed: number): Outcome => {
+  const random = createRandom(seed)
+  const routers = chooseRouters(random)
+  const lan = createLan(routers, random)
+  try {
+    makeTrouble(lan, random)
+    return { problem: settle(lan, random), transcript: lan.transcript }
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error), transcript: lan.transcript }
+  }
+}
+
+const chooseRouters = (random: Random): readonly Settings[] => {
+  const interval = millis(random.pick([10, 100, 1000]))
+  const version = random.pick<2 | 3>([2, 3])
+  const preempt = random.pick(['all', 'none', 'some'])
+  const hasTies = random.chance(0.3)
+  const owner = random.chance(0.1)
+  return Array.from({ length: random.integer(2, 5) }, (_, i) => ({
+    name: `lb${i + 1}`,
+    version: interval === 1000 ? version : 3,
+    priority: owner && i === 0 ? 255 : hasTies ? random.pick([100, 150]) : random.integer(1, 50) * 5 + i - 4,
+    interval,
+    preempt: preempt === 'all' || (preempt === 'some' && random.chance(0.5)),
+  })).map((settings) => ({ ...settings, priority: Math.max(1, settings.priority) }))
+}
+
+const makeTrouble = (lan: Lan, random: Random): void => {
+  const { clock, hosts } = lan
+  const interval = hosts[0]?.settings.interval ?? millis(0)
+  for (const host of hosts) clock.after(random.next() * interval * 4, () => host.boot(false))
+  for (let i = 0; i < troubles; i += 1) {
+    clock.runUntil(clock.now() + random.next() * interval * 6)
+    const host = random.pick([hosts[0], ...hosts.slice(1)])
+    if (host !== undefined) cause(lan, host, random)
+  }
+}
+
+const cause = (lan: Lan, host: SimulatedHost, random: Random): void => {
+  const { clock } = lan
+  const { interval } = host.settings
+  switch (random.integer(1, 9)) {
+    case 1:
+      lan.setWeather({ loss: random.next() * 0.5, duplication: random.next() * 0.3, delay: random.next() * interval })
+      return
+    case 2: {
+      const sides = new Map(lan.hosts.map((one) => [one, random.integer(1, 2)]))
+      lan.split((one) => sides.get(one) ?? 1)
+      return
+    }
+    case 3:
+      lan.split(() => 1)
+      return
+    case 4:
+      host.stall()
+      clock.after(random.next() * interval * 10, host.wake)
+      return
+    case 5: {
+      // Its parent restarts it as master only if that was quick.
+      const outage = random.next() * interval * 8
+      const wasMaster = host.isAlive() && host.router().state === 'master'
+      host.crash()
+      clock.after(outage, () => host.boot(wasMaster && outage < ownMasterDown(host.settings)))
+      return
+    }
+    case 6:
+      host.setLink(host.isLinked() ? 'down' : 'up')
+      return
+    case 7:
+      host.learn({ event: 'shutdown-requested' })
+      host.crash()
+      clock.after(random.next() * interval * 8, () => host.boot(false))
+      return
+    case 8:
+      host.dropAddress()
+      return
+    default:
+      lan.refuseAddresses(random.chance(0.5))
+  }
+}
+
+/** Makes the network whole, waits for a master down interval and a little, and says what is wrong then. */
+const settle = (lan: Lan, random: Random): string | null => {
+  const { clock, hosts } = lan
+  const interval = hosts[0]?.settings.interval ?? 0
+  const longest = Math.max(...hosts.map(({ settings }) => ownMasterDown(settings)))
+  lan.refuseAddresses(false)
+  lan.split(() => 1)
+  lan.setWeather({ loss: 0, duplication: 0, delay: (random.next() * interval) / 20 })
+  for (const host of hosts) {
+    host.wake()
+    if (!host.isLinked()) host.setLink('up')
+    host.boot(false)
+  }
+  // Packets of the bad weather and answers of the kernel may still be under way.
+  clock.runUntil(clock.now() + Math.max(interval, slowestNetlinkAnswer))
+  // Whoever was refused its addresses waits before it listens again.
+  const isWaiting = hosts.some((host) => host.router().state === 'fault')
+  clock.runUntil(clock.now() + longest * (isWaiting ? 2 : 1) + interval)
+  const found = problem(hosts)
+  if (found !== null) return found
+
+  const before = hosts.map((host) => host.router().state).join()
+  clock.runUntil(clock.now() + quietIntervals * interval)
+  const after = hosts.map((host) => host.router().state).join()
+  return before === after ? problem(hosts) : `states changed in a quiet network: ${before}, then ${after}`
+}
+
+const problem = (hosts: readonly SimulatedHost[]): string | null => {
+  const masters = hosts.filter((host) => host.router().state === 'master')
+  const holders = hosts.filter((host) => host.holds())
+  const [master] = masters
+  if (master === undefined || masters.length !== 1) return `masters: ${names(masters)}`
+  if (holders.length !== 1 || holders[0] !== master)
+    return `master: ${master.name}, holding the address: ${names(holders)}`
+  const better = hosts.filter(
+    ({ settings }) => settings.priority > master.settings.priority && (settings.preempt || settings.priority === 255),
+  )
+  return better.length === 0 ? null : `master: ${master.name}, although there is ${names(better)}`
+}
+
+const names = (hosts: readonly SimulatedHost[]): string =>
+  hosts.map(({ name, settings }) => `${name} (${settings.priority})`).join(', ') || 'none'
