@@ -14,6 +14,12 @@ export const run = async (config: AgentConfig, warnings: readonly string[]): Pro
   for (const warning of warnings) logger.warn(warning)
   const stopped = stopSignal()
   process.on('SIGHUP', () => logger.warn('SIGHUP ignored: this version does not reload; restart it to apply a change'))
+  // A bug: systemd starts us afresh, and the log must tell why.
+  process.on('uncaughtException', (error) => {
+    logger.fatal(error, 'Ending after an unexpected error')
+    flush()
+    process.exit(exitStatus.failed)
+  })
 
   const health = startHealth(config, createStateLog(logger))
   try {
@@ -51,6 +57,6 @@ const startFailure = (error: unknown, address: string, port: number): string => 
     case 'EACCES':
       return `${where}: no permission. A port below 1024 needs root or CAP_NET_BIND_SERVICE; 9222 does not`
     default:
-      throw error
+      return `${where}: ${String(error)}`
   }
 }

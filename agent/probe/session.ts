@@ -61,8 +61,7 @@ export const openSession = (mysql: MysqlConfig): Session => {
     threadId: () => connection.threadId ?? null,
     isAlive: () => alive,
     end: () => {
-      if (!alive) return
-      connection.end(() => undefined)
+      if (alive) connection.end(() => undefined)
       setTimeout(() => socket.destroy(), goodbyeMillis).unref()
     },
     destroy: () => socket.destroy(),

@@ -10,7 +10,7 @@ export type StallWatch = {
   readonly stop: () => void
 }
 
-const tickMillis = 50
+const tickMillis = 100
 /** Lateness that every busy host has, and that delays nothing. */
 const toleratedMillis = 10
 

@@ -87,6 +87,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     server.once('error', reject)
     server.listen({ host: listen.address, port: listen.port, exclusive: true }, () => {
       server.off('error', reject)
+      // Such as too many open files: the next connection may work again.
+      server.on('error', (error) => incident('not-accepted', { error: error.message }))
       resolve()
     })
   })

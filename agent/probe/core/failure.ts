@@ -37,7 +37,9 @@ const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
   [1927, 'connection-lost'],
 ])
 
-// EAGAIN: the listen queue of a Unix socket is full, so the server has stopped taking connections.
+// What EAGAIN means for a Unix socket: a hung server has stopped taking connections.
+const queueFull = 'the listen queue of the server is full'
+
 const systemReasons: ReadonlyMap<string, ReasonCode> = new Map([
   ['ECONNREFUSED', 'connection-refused'],
   ['ENOENT', 'connection-refused'],
@@ -64,6 +66,6 @@ export const failureOf = (error: ClientError): Failure => {
   const number = error.errno !== undefined && error.errno >= 1000 ? error.errno : undefined
   const known = number === undefined ? systemReasons.get(error.code ?? '') : serverReasons.get(number)
   const code = known ?? (error.fatal === true ? 'connection-lost' : 'query-failed')
-  const said = oneLine(error.message, textLength)
+  const said = oneLine(error.code === 'EAGAIN' ? `${queueFull}: ${error.message}` : error.message, textLength)
   return { code, text: number === undefined ? said : `error ${number}: ${said}`, fatal: error.fatal === true }
 }

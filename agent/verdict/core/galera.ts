@@ -7,6 +7,17 @@ import type { Reason } from './judge.ts'
 const donorState = '2'
 const syncedState = '4'
 
+/** What a report shows of a Galera node. */
+export const galeraFacts = [
+  'wsrep_cluster_status',
+  'wsrep_cluster_size',
+  'wsrep_ready',
+  'wsrep_local_state',
+  'wsrep_local_state_comment',
+  'wsrep_desync',
+  'wsrep_reject_queries',
+]
+
 /** Whether the server is a Galera node: wsrep on, with a provider loaded. */
 export const isGalera = (words: Words): boolean => {
   const provider = words['wsrep_provider'] ?? ''

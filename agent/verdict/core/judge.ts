@@ -4,7 +4,7 @@ import type { roles, testedModes } from '../../../shared/health-report.ts'
 import type { ReasonCode } from '../../../shared/reason.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
 import type { Failure } from '../../probe/core/failure.ts'
-import { galeraObjection, isGalera } from './galera.ts'
+import { galeraFacts, galeraObjection, isGalera } from './galera.ts'
 
 /** Why, as a code and in words. */
 export type Reason = { readonly code: ReasonCode; readonly text: string }
@@ -22,18 +22,8 @@ export type Verdict = {
 /** How a node is to be judged. */
 export type Judging = { readonly mode: 'auto' | 'ping' | 'galera'; readonly availableWhenDonor: boolean }
 
-const shownFacts = [
-  'wsrep_cluster_status',
-  'wsrep_cluster_size',
-  'wsrep_ready',
-  'wsrep_local_state',
-  'wsrep_local_state_comment',
-  'wsrep_desync',
-  'wsrep_reject_queries',
-  'read_only',
-  'super_read_only',
-  'innodb_read_only',
-]
+const readOnlyFlags = ['read_only', 'super_read_only', 'innodb_read_only']
+const shownFacts = { ping: readOnlyFlags, galera: [...galeraFacts, ...readOnlyFlags] }
 
 /** The verdict on a node that could not be asked. */
 export const failed = (reason: Reason): Verdict => ({
@@ -48,8 +38,8 @@ export const failed = (reason: Reason): Verdict => ({
 export const judge = ({ check, words: told }: ServerFacts, { mode, availableWhenDonor }: Judging): Verdict => {
   if (!told.ok && mode !== 'ping') return failed(withoutWords(told.failure))
   const words = told.ok ? told.words : {}
-  const facts = Object.fromEntries(shownFacts.flatMap((name) => (name in words ? [[name, words[name] ?? '']] : [])))
   const tested = mode === 'auto' ? (isGalera(words) ? 'galera' : 'ping') : mode
+  const facts = Object.fromEntries(Object.entries(words).filter(([name]) => shownFacts[tested].includes(name)))
   const objection = (tested === 'galera' ? galeraObjection(words, availableWhenDonor) : null) ?? check
   if (objection !== null) return { ...failed(objection), mode: tested, facts }
 
@@ -69,7 +59,7 @@ const withoutWords = (failure: Failure): Reason => ({
 })
 
 const isWritable = (words: Words): boolean | null => {
-  const flags = ['read_only', 'super_read_only', 'innodb_read_only'].flatMap((name) => words[name] ?? [])
+  const flags = readOnlyFlags.flatMap((name) => words[name] ?? [])
   // MariaDB 12 has further values beside ON.
   return flags.length === 0 ? null : flags.every((flag) => flag === 'OFF' || flag === '0')
 }

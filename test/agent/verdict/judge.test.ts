@@ -95,7 +95,10 @@ t.test('role and writability follow every read-only flag, and are unknown while 
 })
 
 t.test('the report shows the words that decided and none beside them', async (t) => {
-  t.same(verdictOn({ ...plain, wsrep_sst_auth: 'root:secret' }).facts, { read_only: 'OFF' })
+  t.same(verdictOn({ ...plain, wsrep_cluster_status: 'Disconnected' }).facts, { read_only: 'OFF' })
+  const { facts } = verdictOn({ ...synced, wsrep_sst_auth: 'root:secret' })
+  t.match(facts, { wsrep_cluster_status: 'Primary', wsrep_cluster_size: '3', read_only: 'OFF' })
+  t.notMatch(JSON.stringify(facts), 'secret')
 })
 
 t.test('errors of the client library become reasons', async (t) => {
@@ -109,6 +112,7 @@ t.test('errors of the client library become reasons', async (t) => {
     [{ message: 'Too many connections', errno: 1040, fatal: true }, 'too-many-connections'],
     [{ message: 'Host is blocked', errno: 1129, fatal: true }, 'host-blocked'],
     [{ message: 'WSREP has not yet prepared node', errno: 1047 }, 'not-ready'],
+    [{ message: 'connect EAGAIN /run/x.sock', code: 'EAGAIN', errno: -11, fatal: true }, 'timeout'],
     [{ message: 'closed', code: 'PROTOCOL_CONNECTION_LOST', fatal: true }, 'connection-lost'],
     [{ message: 'something new of the connection', code: 'ENEW', fatal: true }, 'connection-lost'],
     [{ message: 'no such table', errno: 1146 }, 'query-failed'],
