@@ -9,6 +9,8 @@ import { announcementDelays, leaseSeconds, masterDownInterval, renewalInterval, 
 const ownerPriority = 255
 const copiesAtOnce = 5
 const resigning = 0
+/** The part of an interval that must have passed before an advertisement is forced: two stubborn masters make no storm. */
+const forcedAfter = 1 / 10
 
 /** A virtual router before its start. */
 export const initialRouter = (settings: Settings): VirtualRouter => ({ settings, address: '0.0.0.0', state: 'init' })
@@ -229,6 +231,7 @@ const contend = (router: In<'master'>, heard: Extract<Event, { event: 'advertise
   if (router.advertiseAt === null) return [router, []]
   const text = `(${name}) Received advert from ${heard.from} with lower priority ${heard.priority}, ours ${priority}, forcing new election`
   const notice: Effect = { effect: 'report-notice', about: 'contention', text }
+  if (heard.at - router.provenAt < router.settings.interval * forcedAfter) return [router, [notice]]
   const [pause = 0] = announcementDelays
   if (heard.at - router.announcedAt < pause) return then([notice], advertise(router, heard.at))
   return then([notice, { effect: 'announce-addresses', copies: 1 }], advertise(announce(router, heard.at), heard.at))

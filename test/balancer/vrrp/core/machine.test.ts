@@ -239,6 +239,13 @@ const table: readonly Row[] = [
     ['notice contention', 'announce 1', 'advertise 100'],
   ],
   [
+    'contention does not become a storm',
+    master({ provenAt: 9910 }),
+    heard(50),
+    master({ provenAt: 9910 }),
+    ['notice contention'],
+  ],
+  [
     'forced advertisements keep the lease too',
     master({ renewedAt: 9600, announcedAt: 9950 }),
     heard(50),
