@@ -28,6 +28,7 @@ export type LabProcess = {
   /** The last lines of its standard output and standard error, oldest first. */
   readonly lines: () => readonly string[]
   readonly isRunning: () => boolean
+  /** Settles when the process is gone and what it printed has been read. */
   readonly exited: Promise<Exit>
   readonly signal: (signal: NodeJS.Signals) => void
   /** SIGTERM, and SIGKILL if it is not gone within `grace` milliseconds (10 s). */
@@ -46,6 +47,7 @@ export type LabProcess = {
 
 const keptLines = 1000
 const stopGrace = 10_000
+const outputGrace = 300
 const outputLookInterval = 20
 
 /** `command` with the words that make it die with its owner, and drop root if a user is named. Exec only, no fork. */
@@ -98,8 +100,20 @@ export const startProcess = (
   if (child.stderr) follow(child.stderr)
 
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
+  let isOver = false
   const exited = new Promise<Exit>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('exit', (code, signal) => {
+      const end = (): void => {
+        isOver = true
+        resolve({ code, signal })
+      }
+      // The last lines may still be in the pipe; a descendant that lives on may hold it open for ever.
+      const enough = setTimeout(end, outputGrace)
+      child.once('close', () => {
+        clearTimeout(enough)
+        end()
+      })
+    })
   })
   const signal = (name: NodeJS.Signals): void => {
     child.kill(name)
@@ -134,7 +148,7 @@ export const startProcess = (
             const match = line.match(pattern)
             if (match) return match
           }
-          return isRunning() ? undefined : 'ended'
+          return isOver ? 'ended' : undefined
         },
         { interval: outputLookInterval, ...patience },
       )
