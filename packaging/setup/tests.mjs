@@ -23,7 +23,9 @@ const countsIn = (tapOutput) => {
  */
 const runTap = (args) =>
   new Promise((resolve, reject) => {
-    const { NODE_OPTIONS: _, ...env } = process.env
+    const { NODE_OPTIONS: _, ...inherited } = process.env
+    // Without a terminal the reporter would redraw its lines all the same, were it not for CI.
+    const env = process.stdout.isTTY ? inherited : { ...inherited, CI: 'true' }
     const child = spawn('node_modules/.bin/tap', args, { env, stdio: 'inherit' })
     // Ctrl-C reaches tap as well; this process waits for it, to count and to clean up.
     const wait = () => undefined
