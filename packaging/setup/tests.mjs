@@ -54,7 +54,8 @@ export const runTests = async (args) => {
     const { passed, failed } = countsIn(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
     // tap also fails where no assertion did: a test file that crashed, or no test at all.
     const hasFailed = code !== 0 || failed > 0 || passed === 0
-    console.log(`${passed} passed, ${hasFailed ? Math.max(failed, 1) : 0} failed`)
+    // A new line first: it takes what tap sends to the terminal at its end.
+    console.log(`\n${passed} passed, ${hasFailed ? Math.max(failed, 1) : 0} failed`)
     return hasFailed ? 1 : 0
   } finally {
     rmSync(directory, { recursive: true, force: true })
