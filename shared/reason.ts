@@ -5,6 +5,7 @@ export const reasonCodes = [
   'ok',
   'starting',
   'connection-refused',
+  'unreachable',
   'timeout',
   'access-denied',
   'too-many-connections',
@@ -40,6 +41,10 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'connection-refused': {
     certainty: 'hard',
     advice: 'Nothing listens there. Is the server running? systemctl status mariadb (or mysql)',
+  },
+  unreachable: {
+    certainty: 'soft',
+    advice: 'No way to the server from here. Compare mysql.host with the server and its network.',
   },
   timeout: {
     certainty: 'soft',

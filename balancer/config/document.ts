@@ -1,7 +1,7 @@
 // A YAML document checked against a schema: either the typed value or every problem with its place in the file.
 
 import { closest, distance } from 'fastest-levenshtein'
-import { isMap, isNode, isPair, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
 
 /** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */
@@ -28,13 +28,17 @@ export const checkDocument = <S extends z.ZodType>(
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
   const at = (offset: number) => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
-      ...at(error.pos[0]),
-      path: '(YAML)',
-      text: error.message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? error.code,
-    }))
-    return { ok: false, problems }
+  const refuse = (faults: readonly { readonly offset: number; readonly text: string }[]) =>
+    ({ ok: false, problems: faults.map(({ offset, text }) => ({ ...at(offset), path: '(YAML)', text })) }) as const
+  // An unknown tag is an error here: the parser would drop it and take the rest, as in `password: !secret`.
+  const faults = [...document.errors, ...document.warnings]
+  if (faults.length > 0) {
+    return refuse(faults.map((fault) => ({ offset: fault.pos[0], text: withoutSource(fault.message) })))
+  }
+  const aliases = danglingAliases(document)
+  if (aliases.length > 0) {
+    const text = 'a value beginning with * refers to an anchor that does not exist; put it in quotes'
+    return refuse(aliases.map((offset) => ({ offset, text })))
   }
 
   const offsetOf = (path: readonly PropertyKey[], wanted: 'key' | 'value'): number => {
@@ -74,6 +78,20 @@ export const checkDocument = <S extends z.ZodType>(
   return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) }
 }
 
+/** The parser quotes the source after a colon or in further lines, and the source may be a password. */
+const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message
+
+/** Offsets of aliases without an anchor. The parser would throw a text with the alias in it: perhaps a password. */
+const danglingAliases = (document: Document): readonly number[] => {
+  const offsets: number[] = []
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) === undefined) offsets.push(alias.range?.[0] ?? 0)
+    },
+  })
+  return offsets
+}
+
 /** `listeners[0].servers[1].address` */
 const pathText = (path: readonly PropertyKey[]): string =>
   path.length === 0
@@ -90,10 +108,14 @@ const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
 const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
   const expected = expectation(issue)
   if (found === undefined) return `missing; ${expected}`
-  const shown = /password/.test(String(issue.path.at(-1))) ? '(not shown)' : JSON.stringify(found)
+  const shown = /password/.test(String(issue.path.at(-1))) ? '(not shown)' : JSON.stringify(withoutParts(found))
   const said = issue.code === 'invalid_value' ? expected + nearest(String(found), issue.values.map(String)) : expected
   return `found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; ${said}`
 }
+
+/** A mapping or list in the place of a single value is only named: it may hold a password. */
+const withoutParts = (found: unknown): unknown =>
+  Array.isArray(found) ? 'a list' : typeof found === 'object' && found !== null ? 'a mapping' : found
 
 const typeWords: Readonly<Record<string, string>> = {
   object: 'a mapping (key: value) is needed',

@@ -74,15 +74,15 @@ const failure = (error: unknown, timedOut: boolean, config: CheckConfig, duratio
   if (error instanceof errors.ConnectTimeoutError) {
     return { ...result, status: 'L4TOUT', reason: 'timeout', text: `no connection within ${config.timeout} ms` }
   }
+  if (error instanceof errors.HTTPParserError || error instanceof errors.ResponseExceededMaxSizeError) {
+    return { ...result, status: 'L7RSP', reason: 'invalid-answer', text: error.message }
+  }
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
   if (code === 'ECONNREFUSED') {
     return { ...result, status: 'L4CON', reason: 'agent-refused', text: `nothing listens on port ${config.port}` }
   }
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') {
     return { ...result, status: 'L4CON', reason: 'unreachable', text: 'the host cannot be reached' }
-  }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
-    return { ...result, status: 'L7RSP', reason: 'invalid-answer', text: `the answer is no HTTP (${code})` }
   }
   return { ...result, status: 'SOCKERR', reason: 'connection-lost', text: `the connection broke (${code})` }
 }

@@ -135,9 +135,10 @@ export const watchAddresses = async (onChange: (address: string, present: boolea
     const before = has(address)
     if (interfaces.size > 0) holders.set(address, interfaces)
     else holders.delete(address)
-    if (before !== has(address)) onChange(address, has(address))
+    if (isReady && before !== has(address)) onChange(address, has(address))
   }
   let isOpen = true
+  let isReady = false
   let heard = 0
 
   /** Takes over what the kernel lists. An event during the answer may be newer than the answer: then ask again. */
@@ -176,9 +177,12 @@ export const watchAddresses = async (onChange: (address: string, present: boolea
     isOpen = false
   }
   const listed = await list()
-  if (listed.ok) return { has, close }
-  close()
-  throw new Error(listed.text)
+  if (!listed.ok) {
+    close()
+    throw new Error(listed.text)
+  }
+  isReady = true
+  return { has, close }
 }
 
 const holdersOf = (addresses: readonly HostAddress[]): ReadonlyMap<string, ReadonlySet<number>> => {

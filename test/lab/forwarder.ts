@@ -27,6 +27,8 @@ export const startForwarder = async (
     server.once('error', reject)
     server.listen(port, '127.0.0.1', resolve)
   })
+  // A door alone is no reason to stay: it goes with the process that opened it.
+  server.unref()
   const address = server.address()
   return {
     port: address !== null && typeof address === 'object' ? address.port : port,

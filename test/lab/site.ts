@@ -1,0 +1,271 @@
+// The whole road in a lab: a Galera cluster with agents, two balancers with a virtual address, and a client.
+
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { hashPassword } from '../../balancer/config/password-file.ts'
+import { startForwarder } from './forwarder.ts'
+import { startGalera } from './galera-cluster.ts'
+import type { Host } from './host.ts'
+import type { Lab } from './lab.ts'
+import type { LabProcess } from './lab-process.ts'
+import type { MariaDb } from './mariadb.ts'
+import { checkUser } from './mariadb-files.ts'
+import { waitFor } from './wait-for.ts'
+
+/** The address that clients know, and its port. */
+export const virtualAddress = '198.18.0.100'
+export const servicePort = 3306
+export const statusPort = 8888
+export const agentPort = 9222
+export const instanceName = 'VI_1'
+
+/** User and password of the status page. */
+export const statusLogin = { user: 'admin', password: 'lab-status-password' }
+
+/** A database host: its server, its agent, and the file that takes it out. */
+export type DatabaseHost = {
+  readonly host: Host
+  readonly server: MariaDb
+  readonly agent: () => LabProcess
+  readonly startAgent: () => Promise<void>
+  readonly forceFail: (reason: string) => void
+  readonly clearForceFail: () => void
+}
+
+/** What a test or a viewer needs of `/status/json`. */
+const statusSchema = z.object({
+  router_id: z.string(),
+  vrrp: z.array(
+    z.object({
+      name: z.string(),
+      state: z.string(),
+      sent: z.number(),
+      received: z.number(),
+      transitions: z.number(),
+      dropped: z.record(z.string(), z.number()),
+    }),
+  ),
+  listeners: z.array(
+    z.object({
+      name: z.string(),
+      sessions: z.number(),
+      total_sessions: z.number(),
+      ends: z.record(z.string(), z.number()),
+      binds: z.array(z.object({ address: z.string(), open: z.boolean(), error: z.string().nullable() })),
+      servers: z.array(
+        z.object({
+          name: z.string(),
+          status: z.string(),
+          up: z.boolean(),
+          sessions: z.number(),
+          total_sessions: z.number(),
+          last_check: z.object({ status: z.string(), reason: z.string(), text: z.string() }).nullable(),
+        }),
+      ),
+    }),
+  ),
+})
+
+/** The status document of one balancer. */
+export type SiteStatus = z.output<typeof statusSchema>
+
+/** A load-balancer host and the balancer on it. */
+export type BalancerHost = {
+  readonly host: Host
+  readonly process: () => LabProcess
+  readonly configFile: string
+  /** Starts the balancer and waits until all its processes run. */
+  readonly start: () => Promise<void>
+  /** Its status document, asked for at the host's own address; throws when it does not answer. */
+  readonly status: () => Promise<SiteStatus>
+  readonly holdsAddress: () => Promise<boolean>
+}
+
+/** All of it. */
+export type Site = {
+  readonly lab: Lab
+  readonly client: Host
+  readonly databases: readonly DatabaseHost[]
+  readonly balancers: readonly BalancerHost[]
+  /** The one balancer host that holds the virtual address; waits until exactly one does. */
+  readonly holder: () => Promise<BalancerHost>
+}
+
+export type SiteOptions = {
+  readonly onProgress?: (line: string) => void
+  readonly databases?: number
+  /** As an operator writes it; VRRP version 3. */
+  readonly advertisementInterval?: string
+}
+
+const program = (daemon: 'agent' | 'balancer'): string =>
+  fileURLToPath(new URL(`../../${daemon}/main.js`, import.meta.url))
+
+/** Builds the site in a lab and waits until every server is up and one balancer holds the address. */
+export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
+  const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
+  const balancerHosts = [await lab.addHost('lb1', '198.18.0.2/24'), await lab.addHost('lb2', '198.18.0.3/24')]
+  const databaseHosts: Host[] = []
+  for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
+  const client = await lab.addHost('client', '198.18.0.200/24')
+  onProgress(`${lab.hosts().length} hosts and a switch are up`)
+
+  const servers = await startGalera(lab, databaseHosts, {
+    onProgress: (line) => onProgress(`MariaDB Galera: ${line}`),
+  })
+  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i)))
+  await Promise.all(databases.map(({ startAgent }) => startAgent()))
+  onProgress(`agents answer on port ${agentPort} of ${databaseHosts.map(({ name }) => name).join(', ')}`)
+
+  const balancers = await Promise.all(
+    balancerHosts.map((host, i) =>
+      balancerHost(client, host, balancerConfig(lab, host, databaseHosts, 101 - i, advertisementInterval)),
+    ),
+  )
+  await Promise.all(balancers.map(({ start }) => start()))
+  const site = { lab, client, databases, balancers, holder: () => findHolder(balancers) }
+  const holder = await site.holder()
+  for (const balancer of balancers) {
+    await waitFor(`all servers up on ${balancer.host.name}`, async () =>
+      (await balancer.status()).listeners.every(({ servers: all }) => all.every(({ up }) => up)),
+    )
+  }
+  onProgress(`balancers run on lb1 and lb2, ${holder.host.name} holds ${virtualAddress}`)
+  return site
+}
+
+const at = <T>(list: readonly T[], index: number): T => {
+  const item = list[index]
+  if (item === undefined) throw new Error(`there is no item ${index} among ${list.length}`)
+  return item
+}
+
+const findHolder = (balancers: readonly BalancerHost[]): Promise<BalancerHost> =>
+  waitFor(`exactly one holder of ${virtualAddress}`, async () => {
+    const held = await Promise.all(balancers.map((balancer) => balancer.holdsAddress()))
+    return held.filter(Boolean).length === 1 ? balancers[held.indexOf(true)] : undefined
+  })
+
+const daemonDirectory = (lab: Lab, host: Host): string => {
+  const directory = join(lab.directory, `${host.name}-etc`)
+  mkdirSync(directory)
+  chmodSync(directory, 0o755)
+  return directory
+}
+
+const databaseHost = (lab: Lab, host: Host, server: MariaDb): DatabaseHost => {
+  const directory = daemonDirectory(lab, host)
+  const forceFailFile = join(directory, 'proxyoff')
+  const passwordFile = join(directory, 'password')
+  const configFile = join(directory, 'agent.yaml')
+  writeFileSync(passwordFile, `${checkUser.password}\n`, { mode: 0o600 })
+  writeFileSync(
+    configFile,
+    `listen: { address: 0.0.0.0, port: ${agentPort} }
+mysql:
+  socket: ${server.socket}
+  user: ${checkUser.user}
+  password_file: ${passwordFile}
+check: { mode: auto, timeout: 1s, interval: 500ms, max_age: 200ms }
+force_fail_file: ${forceFailFile}
+`,
+  )
+  let agent: LabProcess | undefined
+  return {
+    host,
+    server,
+    agent: () => running(agent, `agent of ${host.name}`),
+    startAgent: async () => {
+      agent = host.spawn('agent', process.execPath, [program('agent'), '--config', configFile])
+      await waitFor(`the agent of ${host.name}`, async () => {
+        const answer = await host.run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${agentPort}`])
+        return answer.code === 0
+      })
+    },
+    forceFail: (reason) => writeFileSync(forceFailFile, `${reason}\n`),
+    clearForceFail: () => rmSync(forceFailFile),
+  }
+}
+
+const running = (process: LabProcess | undefined, name: string): LabProcess => {
+  if (process === undefined) throw new Error(`${name} was never started`)
+  return process
+}
+
+type BalancerFiles = { readonly configFile: string; readonly passwordFile: string }
+
+const balancerConfig = (
+  lab: Lab,
+  host: Host,
+  databases: readonly Host[],
+  priority: number,
+  advertisementInterval: string,
+): BalancerFiles => {
+  const directory = daemonDirectory(lab, host)
+  const passwordFile = join(directory, 'status.password')
+  const configFile = join(directory, 'balancer.yaml')
+  const servers = databases.map(({ name, address }) => `      - { name: ${name}, address: ${address}:3306 }`)
+  writeFileSync(
+    configFile,
+    `router_id: ${host.name}
+vrrp:
+  instances:
+    - name: ${instanceName}
+      interface: eth0
+      virtual_router_id: 51
+      version: 3
+      priority: ${priority}
+      advertisement_interval: ${advertisementInterval}
+      preempt: false
+      virtual_addresses: [${virtualAddress}/24]
+listeners:
+  - name: mysql
+    bind: ${virtualAddress}:${servicePort}
+    datapath: userspace
+    balance: roundrobin
+    max_connections: 4000
+    timeouts: { connect: 2s }
+    check: { type: http, port: ${agentPort}, path: /, interval: 500ms, timeout: 1s, rise: 2, fall: 3 }
+    servers:
+${servers.join('\n')}
+admin:
+  http:
+    bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
+    path: /status
+    refresh: 2s
+    users: [{ name: ${statusLogin.user}, password_file: ${passwordFile} }]
+`,
+  )
+  return { configFile, passwordFile }
+}
+
+const balancerHost = async (
+  client: Host,
+  host: Host,
+  { configFile, passwordFile }: BalancerFiles,
+): Promise<BalancerHost> => {
+  writeFileSync(passwordFile, `${await hashPassword(statusLogin.password)}\n`, { mode: 0o600 })
+  const door = await startForwarder(client, { target: { address: host.address, port: statusPort } })
+  const authorization = `Basic ${Buffer.from(`${statusLogin.user}:${statusLogin.password}`).toString('base64')}`
+  let balancer: LabProcess | undefined
+  return {
+    host,
+    configFile,
+    process: () => running(balancer, `balancer of ${host.name}`),
+    start: async () => {
+      balancer = host.spawn('balancer', process.execPath, [program('balancer'), '--config', configFile])
+      await balancer.waitForOutput(/Balancer is running/)
+    },
+    status: async () => {
+      const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
+        headers: { authorization, connection: 'close' },
+        signal: AbortSignal.timeout(2000),
+      })
+      if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
+      return statusSchema.parse(await answer.json())
+    },
+    holdsAddress: async () => (await host.addresses()).some((address) => address.startsWith(`${virtualAddress}/`)),
+  }
+}
