@@ -23,9 +23,8 @@ const countsIn = (tapOutput) => {
  */
 const runTap = (args) =>
   new Promise((resolve, reject) => {
-    const { NODE_OPTIONS: _, ...inherited } = process.env
-    // Without a terminal the reporter would redraw its lines all the same, were it not for CI.
-    const env = process.stdout.isTTY ? inherited : { ...inherited, CI: 'true' }
+    // With CI set, tap's reporter loses the failures when it does not write to a terminal.
+    const { NODE_OPTIONS: _, CI: _ci, ...env } = process.env
     const child = spawn('node_modules/.bin/tap', args, { env, stdio: 'inherit' })
     // Ctrl-C reaches tap as well; this process waits for it, to count and to clean up.
     const wait = () => undefined
