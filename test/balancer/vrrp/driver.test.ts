@@ -1,0 +1,198 @@
+import t from 'tap'
+import { millis } from '../../../balancer/core/time.ts'
+import { createLab } from '../../lab/lab.ts'
+import { waitFor } from '../../lab/wait-for.ts'
+import { capture } from './capture.ts'
+import { startKeepalived } from './keepalived.ts'
+import { instance, startRouter, virtualAddress } from './router.ts'
+
+t.setTimeout(300_000)
+const lab = await createLab({ name: 'vrrp' })
+t.teardown(() => lab.destroy())
+const lb1 = await lab.addHost('lb1', '198.18.0.1/24')
+const lb2 = await lab.addHost('lb2', '198.18.0.2/24')
+const vip = `${virtualAddress.address}/${virtualAddress.prefixLength}`
+const holds = async (host: typeof lb1): Promise<boolean> => (await host.addresses()).includes(vip)
+const onlyOn = (host: typeof lb1) =>
+  waitFor(`the virtual address on ${host.name} alone`, async () => {
+    const [first, second] = await Promise.all([holds(lb1), holds(lb2)])
+    return first !== second && (host === lb1 ? first : second)
+  })
+
+for (const version of [2, 3] as const) {
+  const interval = version === 2 ? 1000 : 100
+  const config = (priority: number) => instance({ version, priority, advertisement_interval: millis(interval) })
+  const startOther = (priority: number) =>
+    startKeepalived(lab, lb2, { version, priority, interval: interval / 1000, address: vip })
+
+  t.test(`version ${version}: takes over from a keepalived of lower priority, and hands back to it`, async (t) => {
+    const keepalived = await startOther(100)
+    await keepalived.waitForOutput(/Entering MASTER STATE/)
+    const readCapture = await capture(lab, lb2)
+    const router = startRouter(lb1, config(150))
+    await router.waitForState('master')
+    await keepalived.waitForOutput(/Master received advert from 198.18.0.1 with higher priority 150, ours 100/)
+    await onlyOn(lb1)
+    t.equal(router.logged(/^\(VI_1\) Entering MASTER STATE$/).length, 1)
+    t.match(router.lastFact(), {
+      lastAdvertisement: { from: '198.18.0.2', priority: 100 },
+      dropped: {},
+      transitions: 2,
+    })
+    await waitFor('some advertisements', () => (router.lastFact()?.sent ?? 0) > 3)
+
+    t.match(await router.process.stop(), { code: 0 })
+    await keepalived.waitForOutput(/Backup received priority 0 advertisement/)
+    await onlyOn(lb2)
+    const frames = await readCapture()
+    await keepalived.stop()
+
+    const ours = frames.filter(({ source }) => source === '198.18.0.1')
+    t.ok(ours.length > 3, `${ours.length} advertisements`)
+    for (const frame of ours) t.match(frame, { ttl: '255', tos: '0xc0', checksum: '1' })
+    t.equal(ours.at(-1)?.priority, '0', 'the last one resigns')
+    const first = frames.findIndex(({ source }) => source === '198.18.0.1')
+    t.same(frames[first - 1]?.protocol, 'arp', 'the addresses are announced before the first advertisement')
+    t.notMatch(keepalived.lines().join('\n'), /checksum|invalid|incorrect/i, 'keepalived has no complaint')
+  })
+
+  t.test(`version ${version}: follows a keepalived of higher priority, and takes over when it resigns`, async (t) => {
+    const router = startRouter(lb1, config(90))
+    const keepalived = await startOther(100)
+    await keepalived.waitForOutput(/Entering MASTER STATE/)
+    await waitFor('advertisements to be heard', () => (router.lastFact()?.received ?? 0) > 2)
+    await onlyOn(lb2)
+    t.match(await router.waitForState('backup'), { sent: 0, dropped: {} })
+    await keepalived.stop()
+    t.match(await router.waitForState('master'), { lastAdvertisement: { priority: 0 } })
+    await onlyOn(lb1)
+    await router.process.stop()
+    t.notOk(await holds(lb1))
+  })
+}
+
+t.test('an address that something else removes comes back without an election', async (t) => {
+  const router = startRouter(lb1, instance())
+  await router.waitForState('master')
+  await onlyOn(lb1)
+  await lb1.run('ip', ['address', 'del', vip, 'dev', 'eth0'])
+  await onlyOn(lb1)
+  await waitFor('a line in the log', () => router.logged(/something removed 198.18.0.100, putting it back/).length > 0)
+  t.match(router.lastFact(), { state: 'master', transitions: 2 })
+  await router.process.stop()
+})
+
+t.test('after kill -9 the kernel takes the address away, and a quick restart is master at once', async (t) => {
+  const router = startRouter(lb1, instance())
+  await router.waitForState('master')
+  await onlyOn(lb1)
+  await router.process.kill()
+  t.ok(await holds(lb1), 'for now it is still there')
+  const resumed = startRouter(lb1, instance(), { resume: ['VI_1'] })
+  t.match(await resumed.waitForState('master'), { transitions: 1 })
+  t.match(resumed.logged(/Entering/), [{ msg: '(VI_1) Entering MASTER STATE', reason: 'restarted as master' }])
+  await resumed.process.kill()
+  await waitFor('the lease to end', async () => !(await holds(lb1)))
+})
+
+t.test('what a crash left is removed by a start that is no resumption', async (t) => {
+  await lb1.run('ip', ['address', 'add', vip, 'dev', 'eth0', 'valid_lft', '60', 'preferred_lft', '60'])
+  t.ok(await holds(lb1))
+  const router = startRouter(lb1, instance({ advertisement_interval: millis(10_000) }))
+  await router.waitForState('backup')
+  await waitFor('the address to go', async () => !(await holds(lb1)))
+  await router.process.stop()
+})
+
+t.test('a stalled master that was replaced fences itself before it says a word', async (t) => {
+  const stalled = startRouter(lb1, instance({ priority: 150, preempt: false }))
+  await stalled.waitForState('master')
+  const peer = startRouter(lb2, instance({ priority: 100, preempt: false }))
+  await peer.waitForState('backup')
+  await waitFor('the peer to hear it', () => (peer.lastFact()?.received ?? 0) > 0)
+  stalled.process.stall()
+  await peer.waitForState('master')
+  await onlyOn(lb2)
+  const received = peer.lastFact()?.received ?? 0
+  stalled.process.resume()
+  await stalled.waitForState('backup')
+  await onlyOn(lb2)
+  t.match(stalled.logged(/Entering BACKUP STATE$/), [{ reason: /^no advertisement went out for \d+ ms/ }])
+  t.match(peer.lastFact(), { state: 'master', received }, 'the peer heard nothing of it')
+  await Promise.all([stalled.process.stop(), peer.process.stop()])
+})
+
+t.test('a link that is lost is a fault, and back again backup and master', async (t) => {
+  const router = startRouter(lb1, instance())
+  await router.waitForState('master')
+  await lb1.cutLink()
+  await router.waitForState('fault')
+  t.notOk(await holds(lb1))
+  t.match(router.logged(/Entering FAULT STATE/), [{ reason: 'eth0 is down' }])
+  await lb1.restoreLink()
+  await router.waitForState('master')
+  await onlyOn(lb1)
+
+  await lb1.run('ip', ['link', 'set', 'eth0', 'down'])
+  await lb1.run('ip', ['link', 'set', 'eth0', 'name', 'away0'])
+  await lb1.run('ip', ['link', 'set', 'away0', 'up'])
+  await router.waitForState('fault')
+  await lb1.run('ip', ['link', 'set', 'away0', 'down'])
+  await lb1.run('ip', ['link', 'set', 'away0', 'name', 'eth0'])
+  await lb1.run('ip', ['link', 'set', 'eth0', 'up'])
+  await router.waitForState('master')
+  await onlyOn(lb1)
+
+  await lb1.run('ip', ['address', 'del', '198.18.0.1/24', 'dev', 'eth0'])
+  await router.waitForState('fault')
+  await lb1.run('ip', ['address', 'add', '198.18.0.3/24', 'dev', 'eth0'])
+  const readCapture = await capture(lab, lb2)
+  await router.waitForState('master')
+  await waitFor('some advertisements', async () => (router.lastFact()?.sent ?? 0) > 0)
+  await router.process.stop()
+  const sources = new Set(
+    (await readCapture()).filter(({ protocol }) => protocol === 'vrrp').map(({ source }) => source),
+  )
+  t.same([...sources], ['198.18.0.3'], 'the new address is the new source')
+  await lb1.run('ip', ['address', 'del', '198.18.0.3/24', 'dev', 'eth0'])
+  await lb1.run('ip', ['address', 'add', '198.18.0.1/24', 'dev', 'eth0'])
+})
+
+t.test('packets that are no good are counted by reason, logged at a bounded rate and change nothing', async (t) => {
+  const router = startRouter(lb1, instance())
+  await router.waitForState('master')
+  const wrong = startRouter(lb2, instance({ version: 2, priority: 200, advertisement_interval: millis(1000) }))
+  const other = startRouter(lb2, instance({ virtual_router_id: 52, priority: 200 }))
+  await other.waitForState('master')
+  await waitFor('drops for two reasons', () => {
+    const { dropped = {} } = router.lastFact() ?? {}
+    return (dropped['version'] ?? 0) > 0 && (dropped['vrid'] ?? 0) > 20
+  })
+  t.match(router.lastFact(), { state: 'master', transitions: 2, received: 0 })
+  t.match(router.logged(/dropped advert/), [{ msg: '(VI_1) dropped advert from 198.18.0.2: version 2, ours is 3' }])
+  t.equal(router.logged(/virtual router 52/).length, 0, 'other virtual routers are no news')
+  await Promise.all([router, wrong, other].map((one) => one.process.stop()))
+})
+
+t.test('a start that cannot succeed says what to do', async (t) => {
+  const refusal = async (...[config, options]: [ReturnType<typeof instance>, { user?: string }?]): Promise<string> => {
+    const { process: refused } = startRouter(lb1, config, options)
+    t.match(await refused.exited, { code: 1 })
+    return refused.lines().join('\n')
+  }
+  t.match(
+    await refusal(instance({ interface: 'eth9' })),
+    'failed start: VRRP instance VI_1: there is no interface eth9. Correct the name',
+  )
+  t.match(
+    await refusal(instance({ interface: 'lo' })),
+    'VRRP instance VI_1: lo has no IPv4 address of its own. Advertisements need a source',
+  )
+  t.match(await refusal(instance(), { user: 'nobody' }), 'failed start: VRRP needs CAP_NET_ADMIN and CAP_NET_RAW.')
+  await lb1.run('ip', ['address', 'add', vip, 'dev', 'eth0'])
+  t.match(
+    await refusal(instance()),
+    `VRRP instance VI_1: ${vip} is on eth0 already, and not put there by this program.`,
+  )
+  await lb1.run('ip', ['address', 'del', vip, 'dev', 'eth0'])
+})
