@@ -77,8 +77,9 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
     certainty: 'hard',
     advice: 'The node is still catching up with its cluster. Wait, or read its error log.',
   },
+  // A donor of an incremental transfer is back within a second: not worth the sessions it has.
   donor: {
-    certainty: 'hard',
+    certainty: 'soft',
     advice: 'The node is sending its data to another one. It comes back by itself; available_when_donor changes that.',
   },
   desynced: {

@@ -80,6 +80,5 @@ export const agentSchema = z.strictObject({
 /** What agent.yaml says, before the password file is read. Durations are `Millis`. */
 export type AgentSettings = z.output<typeof agentSchema>
 export type ListenConfig = AgentSettings['listen']
-export type CheckConfig = AgentSettings['check']
 export type AccessConfig = AgentSettings['access']
 export type LogConfig = AgentSettings['log']

@@ -6,7 +6,7 @@ import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node
 import { attemptStep, runStep } from './step.mjs'
 
 // Servers, the lab's network, and what builds the native npm packages.
-const neededAlways = ['mariadb-server', 'galera-4', 'rsync', 'iproute2', 'util-linux', 'g++', 'make', 'python3']
+const neededAlways = ['mariadb-server', 'galera-4', 'rsync', 'iproute2', 'util-linux', 'curl', 'g++', 'make', 'python3']
 
 // The tests run against the real keepalived and look at packets.
 const neededByTests = ['keepalived', 'tshark']

@@ -36,9 +36,6 @@ const runTap = (args) =>
     })
   })
 
-// By itself tap leaves out whatever stands in a folder dist.
-const exclude = '--exclude=**/node_modules/**'
-
 /**
  * Runs all tests; `args` are passed on to tap. The last line says how many assertions passed and failed.
  * @param {readonly string[]} args
@@ -49,7 +46,7 @@ export const runTests = async (args) => {
   const outputFile = join(directory, 'output.tap')
   const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
   try {
-    const code = await runTap([`--output-file=${outputFile}`, exclude, ...reporter, ...args])
+    const code = await runTap([`--output-file=${outputFile}`, ...reporter, ...args])
     const { passed, failed } = countsIn(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
     // tap also fails where no assertion did: a test file that crashed, or no test at all.
     const hasFailed = code !== 0 || failed > 0 || passed === 0

@@ -20,6 +20,8 @@ export type Host = {
   /** Pulls the cable: the switch port goes down. */
   readonly cutLink: () => Promise<void>
   readonly restoreLink: () => Promise<void>
+  /** Every process of the host is killed at once; its link stays up. */
+  readonly killAll: () => Promise<void>
   /** The link goes down at once, then every process of the host is killed. Its addresses and rules stay unseen. */
   readonly powerCut: () => Promise<void>
   /** The host comes back as after a boot: its own address, nothing else. Programs have to be started anew. */
@@ -75,6 +77,9 @@ export const plugIn = async (name: string, cidr: string, site: HostSite): Promis
     },
     cutLink: () => setPort('down'),
     restoreLink: () => setPort('up'),
+    killAll: async () => {
+      killInNamespaces([namespace])
+    },
     powerCut: async () => {
       await setPort('down')
       killInNamespaces([namespace])

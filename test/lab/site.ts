@@ -11,7 +11,7 @@ import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
 import type { MariaDb } from './mariadb.ts'
-import { checkUser } from './mariadb-files.ts'
+import { appUser, checkUser } from './mariadb-files.ts'
 import { waitFor } from './wait-for.ts'
 
 /** The address that clients know, and its port. */
@@ -30,6 +30,7 @@ export type DatabaseHost = {
   readonly server: MariaDb
   readonly agent: () => LabProcess
   readonly startAgent: () => Promise<void>
+  readonly forceFailFile: string
   readonly forceFail: (reason: string) => void
   readonly clearForceFail: () => void
 }
@@ -110,6 +111,11 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   const databaseHosts: Host[] = []
   for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
   const client = await lab.addHost('client', '198.18.0.200/24')
+  writeFileSync(
+    join(lab.directory, 'client.cnf'),
+    `[client]\nhost=${virtualAddress}\nport=${servicePort}\nuser=${appUser.user}\npassword=${appUser.password}\n`,
+    { mode: 0o600 },
+  )
   onProgress(`${lab.hosts().length} hosts and a switch are up`)
 
   const servers = await startGalera(lab, databaseHosts, {
@@ -184,6 +190,7 @@ force_fail_file: ${forceFailFile}
         return answer.code === 0
       })
     },
+    forceFailFile,
     forceFail: (reason) => writeFileSync(forceFailFile, `${reason}\n`),
     clearForceFail: () => rmSync(forceFailFile),
   }

@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+import { version as agentVersion } from '../agent/version.ts'
+import { version as balancerVersion } from '../balancer/version.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const houses = ['agent', 'balancer', 'shared']
+const rooms = ['vrrp', 'health', 'datapath', 'admin']
+const nativePackages = ['koffi', 'netlink', 'raw-socket']
+/** A core may use what computes without touching the world. */
+const purePackages = ['zod']
+
+type Import = { readonly from: string; readonly to: string }
+
+const sources = houses.flatMap((house) =>
+  readdirSync(join(root, house), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .map((file) => join(house, file)),
+)
+
+const imports: readonly Import[] = sources.flatMap((from) => {
+  const { importedFiles } = ts.preProcessFile(readFileSync(join(root, from), 'utf8'))
+  return importedFiles.map(({ fileName }) => {
+    const to = fileName.startsWith('.') ? relative(root, resolve(root, dirname(from), fileName)) : fileName
+    return { from, to }
+  })
+})
+
+const isCore = (file: string): boolean => file.split('/').includes('core')
+const roomOf = (file: string): string | undefined => {
+  const [house, room = ''] = file.split('/')
+  return house === 'balancer' && rooms.includes(room) ? room : undefined
+}
+const breaking = (rule: (edge: Import) => boolean): readonly string[] =>
+  imports.filter(rule).map(({ from, to }) => `${from} imports ${to}`)
+
+t.test('the walk sees the whole house', async (t) => {
+  t.ok(sources.length > 50, `${sources.length} files`)
+  t.ok(imports.some(({ from, to }) => from === 'balancer/main.ts' && to === 'balancer/supervisor/supervisor.ts'))
+  t.ok(imports.some(({ from, to }) => isCore(from) && to === 'shared/reason.ts'))
+})
+
+t.test('the two daemons share shared/ and nothing else', async (t) => {
+  t.same(
+    breaking(({ from, to }) => from.startsWith('agent/') && to.startsWith('balancer/')),
+    [],
+  )
+  t.same(
+    breaking(({ from, to }) => from.startsWith('balancer/') && to.startsWith('agent/')),
+    [],
+  )
+  t.same(
+    breaking(({ from, to }) => from.startsWith('shared/') && !to.startsWith('shared/') && to !== 'zod'),
+    [],
+  )
+})
+
+t.test('programs never import tests', async (t) => {
+  t.same(
+    breaking(({ to }) => to.startsWith('test/')),
+    [],
+  )
+})
+
+t.test('the rooms of the balancer do not import each other, the supervisor or the wiring', async (t) => {
+  const foreign = (from: string, to: string): boolean =>
+    (roomOf(to) !== undefined && roomOf(to) !== roomOf(from)) || /^balancer\/(main|supervisor)\b/.test(to)
+  t.same(
+    breaking(({ from, to }) => roomOf(from) !== undefined && foreign(from, to)),
+    [],
+  )
+  t.same(
+    breaking(({ from, to }) => from.startsWith('balancer/os/') && roomOf(to) !== undefined),
+    [],
+  )
+})
+
+t.test('a core imports only cores and shared/', async (t) => {
+  const allowed = (to: string): boolean => isCore(to) || to.startsWith('shared/') || purePackages.includes(to)
+  // Types of the configuration are values once parsed; their file runs nothing but the schema.
+  const typesOnly = (from: string, to: string): boolean =>
+    to === 'balancer/config/schema.ts' && typeImportsOnly(from, 'config/schema.ts')
+  t.same(
+    breaking(({ from, to }) => isCore(from) && !allowed(to) && !typesOnly(from, to)),
+    [],
+  )
+})
+
+t.test('each native package is touched by balancer/os/ alone, and by one file there', async (t) => {
+  for (const name of nativePackages) {
+    const users = imports.filter(({ to }) => to === name).map(({ from }) => from)
+    t.equal(users.length, 1, `${name}: ${users.join(', ')}`)
+    t.match(users[0], /^balancer\/os\//)
+  }
+})
+
+t.test('no file is two ideas: none is longer than 400 lines', async (t) => {
+  const long = sources.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 400)
+  t.same(long, [])
+})
+
+t.test('both daemons tell the version of the package', async (t) => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  t.equal(agentVersion, version)
+  t.equal(balancerVersion, version)
+})
+
+const typeImportsOnly = (file: string, target: string): boolean =>
+  readFileSync(join(root, file), 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(target))
+    .every((line) => line.startsWith('import type '))
