@@ -30,12 +30,14 @@ export const lookAround = async (
   }
   if (trouble !== null) return { devices, ...trouble }
   const own = devices.get(config.interface)
-  const address = own?.addresses.find((held) => !virtual.has(held.address))?.address
+  const address = own?.addresses.map((held) => held.address).find((held) => !virtual.has(held) && !isLoopback(held))
   if (address === undefined)
     return { devices, ...down('address', `${config.interface} has no IPv4 address of its own`) }
   if (own?.isUp !== true) return { devices, ...down('carrier', `${config.interface} is down`) }
   return { devices, link: { up: true, address }, missing: null }
 }
+
+const isLoopback = (address: string): boolean => address.startsWith('127.')
 
 const down = (missing: Surroundings['missing'], reason: string): Pick<Surroundings, 'link' | 'missing'> => ({
   link: { up: false, reason },

@@ -19,7 +19,17 @@ export type Frame = {
 export const capture = async (lab: Lab, host: Host): Promise<() => Promise<readonly Frame[]>> => {
   const file = join(lab.directory, `${host.name}.pcap`)
   const filter = 'ip proto 112 or arp'
-  const tcpdump = host.spawn('tcpdump', 'tcpdump', ['-i', 'eth0', '-U', '-Z', 'root', '-w', file, filter])
+  const tcpdump = host.spawn('tcpdump', 'tcpdump', [
+    '-i',
+    'eth0',
+    '--immediate-mode',
+    '-U',
+    '-Z',
+    'root',
+    '-w',
+    file,
+    filter,
+  ])
   await tcpdump.waitForOutput(/listening on/)
   return async () => {
     tcpdump.signal('SIGINT')

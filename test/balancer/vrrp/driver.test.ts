@@ -1,10 +1,11 @@
 import t from 'tap'
+import type { VrrpInstanceConfig } from '../../../balancer/config/schema.ts'
 import { millis } from '../../../balancer/core/time.ts'
 import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { capture } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
-import { instance, startRouter, virtualAddress } from './router.ts'
+import { instance, type RouterOptions, startRouter, virtualAddress } from './router.ts'
 
 t.setTimeout(300_000)
 const lab = await createLab({ name: 'vrrp' })
@@ -147,8 +148,8 @@ t.test('a link that is lost is a fault, and back again backup and master', async
   await router.waitForState('fault')
   await lb1.run('ip', ['address', 'add', '198.18.0.3/24', 'dev', 'eth0'])
   const readCapture = await capture(lab, lb2)
-  await router.waitForState('master')
-  await waitFor('some advertisements', async () => (router.lastFact()?.sent ?? 0) > 0)
+  const { sent } = await router.waitForState('master')
+  await waitFor('some advertisements', () => (router.lastFact()?.sent ?? 0) > sent)
   await router.process.stop()
   const sources = new Set(
     (await readCapture()).filter(({ protocol }) => protocol === 'vrrp').map(({ source }) => source),
@@ -175,8 +176,9 @@ t.test('packets that are no good are counted by reason, logged at a bounded rate
 })
 
 t.test('a start that cannot succeed says what to do', async (t) => {
-  const refusal = async (...[config, options]: [ReturnType<typeof instance>, { user?: string }?]): Promise<string> => {
+  const refusal = async (...[config, options]: [VrrpInstanceConfig, RouterOptions?]): Promise<string> => {
     const { process: refused } = startRouter(lb1, config, options)
+    await refused.waitForOutput(/^failed start: /)
     t.match(await refused.exited, { code: 1 })
     return refused.lines().join('\n')
   }
@@ -188,7 +190,10 @@ t.test('a start that cannot succeed says what to do', async (t) => {
     await refusal(instance({ interface: 'lo' })),
     'VRRP instance VI_1: lo has no IPv4 address of its own. Advertisements need a source',
   )
-  t.match(await refusal(instance(), { user: 'nobody' }), 'failed start: VRRP needs CAP_NET_ADMIN and CAP_NET_RAW.')
+  t.match(
+    await refusal(instance(), { capabilities: '-net_raw,-net_admin' }),
+    'failed start: VRRP needs CAP_NET_ADMIN and CAP_NET_RAW.',
+  )
   await lb1.run('ip', ['address', 'add', vip, 'dev', 'eth0'])
   t.match(
     await refusal(instance()),

@@ -36,19 +36,18 @@ export type Router = {
   readonly logged: (pattern: RegExp) => readonly object[]
 }
 
+/** How to start it: as the successor of a master, or without some of root's capabilities (`-net_raw,-net_admin`). */
+export type RouterOptions = { readonly resume?: readonly string[]; readonly capabilities?: string }
+
 /** Starts the driver with one instance on a host. */
 export const startRouter = (
   host: Host,
   config: VrrpInstanceConfig,
-  { resume = [], user }: { readonly resume?: readonly string[]; readonly user?: string } = {},
+  { resume = [], capabilities = '+all' }: RouterOptions = {},
 ): Router => {
   const given: RouterProcessArguments = { instances: [config], resume }
-  const labProcess = host.spawn(
-    'router',
-    process.execPath,
-    ['--enable-source-maps', program, JSON.stringify(given)],
-    user === undefined ? {} : { user },
-  )
+  const node = [process.execPath, '--enable-source-maps', program, JSON.stringify(given)]
+  const labProcess = host.spawn('router', 'setpriv', ['--bounding-set', capabilities, '--', ...node])
   const printed = (): readonly (VirtualRouterFact | { readonly fact: undefined; readonly msg: string })[] =>
     labProcess.lines().flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
   const facts = (): readonly VirtualRouterFact[] =>
