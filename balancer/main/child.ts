@@ -32,7 +32,9 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     process.exit(code)
   }
   const stop = async (): Promise<void> => {
-    await work?.then((running) => running.stop())
+    // A start that failed has been reported already, and left nothing to stop.
+    const running = await work?.catch(() => undefined)
+    await running?.stop()
     exit(0)
   }
   const failed = (error: unknown): void => {

@@ -1,0 +1,104 @@
+// Starts that cannot succeed: one clear line each, the exit code that systemd understands, and nothing left running.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import type { Host } from '../lab/host.ts'
+import { createLab } from '../lab/lab.ts'
+import { processesInNamespaces } from '../lab/proc.ts'
+
+t.setTimeout(120_000)
+const lab = await createLab({ name: 'e2e-start' })
+t.teardown(() => lab.destroy())
+const host = await lab.addHost('lb1', '198.18.0.2/24')
+const balancer = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
+
+const configuration = (change: (text: string) => string = (text) => text): string => {
+  const file = join(lab.directory, 'balancer.yaml')
+  const text = `router_id: lb1
+vrrp:
+  instances:
+    - name: VI_1
+      interface: eth0
+      virtual_router_id: 51
+      virtual_addresses: [198.18.0.100/24]
+listeners:
+  - name: mysql
+    bind: 198.18.0.2:3306
+    servers: [{ name: db1, address: 198.18.0.11:3306 }]
+`
+  writeFileSync(file, change(text))
+  return file
+}
+
+/** Runs a balancer that is expected to end by itself. */
+const start = async (on: Host, file: string, ...wrapper: readonly string[]) => {
+  const [command = process.execPath, ...args] = [...wrapper, process.execPath, balancer, '--config', file]
+  const { code, stdout, stderr } = await on.run(command, args, { env: {} })
+  const fatal = stdout
+    .split('\n')
+    .filter((line) => line.includes('"level":"fatal"'))
+    .map((line): { msg: string } => JSON.parse(line))
+  return { code, stderr, fatal: fatal.map(({ msg }) => msg), left: processesInNamespaces([on.namespace]).length }
+}
+
+t.test('a wrong configuration: every mistake, exit 78, nothing starts', async (t) => {
+  const file = configuration((text) =>
+    text
+      .replace('eth0', '""')
+      .replace('51', '551')
+      .replace('.100/24', '.100/33')
+      .replace('bind', 'bnid')
+      .replace(':3306 }', ' }'),
+  )
+  const { code, stderr, fatal, left } = await start(host, file)
+  t.equal(code, 78)
+  t.same(fatal, [])
+  t.equal(left, 0)
+  const lines = stderr.trimEnd().split('\n')
+  t.ok(lines.length >= 5, stderr)
+  for (const line of lines) t.match(line, /^\S+balancer\.yaml:\d+:\d+: \S+: .+/)
+})
+
+t.test('the port is in use: the port, and what to do', async (t) => {
+  const squatter = host.spawn('squatter', 'python3', [
+    '-c',
+    "import socket,time; s=socket.create_server(('198.18.0.2',3306)); print('ready',flush=True); time.sleep(60)",
+  ])
+  await squatter.waitForOutput(/ready/)
+  const { code, fatal } = await start(host, configuration())
+  await squatter.kill()
+  t.equal(code, 1)
+  t.match(fatal, [/^cannot listen on 198\.18\.0\.2:3306: the port is in use; .*ss -ltnp.*listeners\[0\]\.bind/])
+  t.equal(processesInNamespaces([host.namespace]).length, 0)
+})
+
+t.test('the interface is missing: its name, and what to do', async (t) => {
+  const { code, fatal, left } = await start(
+    host,
+    configuration((text) => text.replace('eth0', 'eth7')),
+  )
+  t.equal(code, 1)
+  t.match(fatal, [/eth7/])
+  t.equal(left, 0)
+})
+
+t.test('no capability: which one, and what to do', async (t) => {
+  const { code, fatal, left } = await start(
+    host,
+    configuration(),
+    'setpriv',
+    '--bounding-set',
+    '-net_raw,-net_admin',
+    '--inh-caps',
+    '-net_raw,-net_admin',
+  )
+  t.equal(code, 1)
+  t.match(fatal, [/CAP_NET_RAW|CAP_NET_ADMIN/])
+  t.equal(left, 0)
+})
+
+t.test('a start that fails leaves no address behind', async (t) => {
+  t.same(await host.addresses(), ['198.18.0.2/24'])
+})
