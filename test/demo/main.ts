@@ -36,10 +36,10 @@ const arguments_ = (): { readonly tour: boolean; readonly help: boolean } => {
   }
 }
 
-/** Settles at the first Ctrl-C or SIGTERM; a second one ends the process the hard way, through the lab's own sweep. */
+/** Settles at the first Ctrl-C or SIGTERM. Later ones change nothing: npm passes on a Ctrl-C that is here already. */
 const interrupted = (): Promise<'interrupted'> =>
   new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve('interrupted'))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve('interrupted'))
   })
 
 const describeSite = async (site: Site): Promise<void> => {
@@ -106,6 +106,8 @@ if (chosen.help) {
   process.exit(0)
 }
 const stop = interrupted()
+// A terminal that was closed takes no more text; the lab is taken away all the same.
+process.stdout.on('error', () => {})
 const lab = await createLab({ name: chosen.tour ? 'tour' : 'demo', log: progress, handleSignals: false })
 let code = 1
 try {
