@@ -1,35 +1,14 @@
 // The shape of balancer.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
 import { z } from 'zod'
-import { addressWithPrefix, duration, endpoint, integer, name } from './values.ts'
+import { duration, endpoint, integer, name } from './values.ts'
+import { vrrpSchema } from './vrrp-schema.ts'
 
 const oneOrMore = <T extends z.ZodType>(item: T) =>
   z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1))
 
 const path = z.string().regex(/^\//, { error: 'write an absolute path, such as /etc/balancer/status.password' })
 const urlPath = z.string().regex(/^\/[!-~]*$/, { error: 'write a path that begins with /' })
-
-const virtualAddress = z
-  .unknown()
-  .transform((value) => (typeof value === 'object' && value !== null ? value : { address: value }))
-  .pipe(
-    z.strictObject({
-      address: addressWithPrefix,
-      dev: z.string().min(1).max(15).optional(),
-      label: z.string().min(1).max(15).optional(),
-    }),
-  )
-
-const vrrpInstance = z.strictObject({
-  name,
-  interface: z.string().min(1).max(15),
-  virtual_router_id: integer(1, 255),
-  version: z.union([z.literal(2), z.literal(3)], { error: 'allowed are 2 and 3' }).default(2),
-  priority: integer(1, 255).default(100),
-  advertisement_interval: duration('10ms', '255s').prefault('1s'),
-  preempt: z.boolean().default(true),
-  virtual_addresses: z.array(virtualAddress).min(1, { error: 'name at least one address' }).max(20),
-})
 
 const check = z.strictObject({
   type: z.enum(['http']).default('http'),
@@ -104,7 +83,7 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 /** The whole of balancer.yaml. */
 export const balancerSchema = z.strictObject({
   router_id: name,
-  vrrp: z.strictObject({ instances: z.array(vrrpInstance).max(255) }).prefault({ instances: [] }),
+  vrrp: vrrpSchema,
   listeners: z.array(listener).min(1, { error: 'name at least one listener' }).max(100),
   admin: admin.prefault({}),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
@@ -112,7 +91,6 @@ export const balancerSchema = z.strictObject({
 
 /** The typed configuration of one balancer. Durations are `Millis`. */
 export type BalancerConfig = z.output<typeof balancerSchema>
-export type VrrpInstanceConfig = BalancerConfig['vrrp']['instances'][number]
 export type ListenerConfig = BalancerConfig['listeners'][number]
 export type ServerConfig = ListenerConfig['servers'][number]
 export type CheckConfig = ListenerConfig['check']

@@ -1,7 +1,7 @@
 // What one virtual router tells people: its log lines and the fact that the status page shows.
 
 import type { Logger } from 'pino'
-import type { VrrpInstanceConfig } from '../config/schema.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { VirtualRouterFact, VirtualRouterState } from '../pool/core/facts.ts'
 import { createBoundedLog } from './bounded-log.ts'
 import type { Advertisement, DropReason } from './core/advertisement.ts'

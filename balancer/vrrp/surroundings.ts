@@ -1,6 +1,6 @@
 // What a virtual router needs to know of its host: its interface, its source address, the devices of its addresses.
 
-import type { VrrpInstanceConfig } from '../config/schema.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import type { Netlink, NetworkInterface } from '../os/netlink.ts'
 import type { Link } from './core/state.ts'

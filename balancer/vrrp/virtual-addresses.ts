@@ -1,6 +1,6 @@
 // The addresses of one virtual router on this host: added with a lease, announced, removed.
 
-import type { VrrpInstanceConfig } from '../config/schema.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { HostAddress, Netlink, NetworkInterface } from '../os/netlink.ts'
 import { done, type Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'

@@ -1,6 +1,6 @@
 // The driver of one virtual router: feeds the state machine with what happens and does what it asks for, in order.
 
-import type { VrrpInstanceConfig } from '../config/schema.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'

@@ -1,7 +1,7 @@
 // All virtual routers of this host: what they share, how they start together and stop together.
 
 import type { Logger } from 'pino'
-import type { VrrpInstanceConfig } from '../config/schema.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { missingCapabilities } from '../os/capabilities.ts'
 import { listenToNetwork, openNetlink } from '../os/netlink.ts'

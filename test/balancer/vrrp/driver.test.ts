@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { VrrpInstanceConfig } from '../../../balancer/config/schema.ts'
+import type { VrrpInstanceConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { millis } from '../../../balancer/core/time.ts'
 import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'

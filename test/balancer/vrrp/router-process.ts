@@ -1,7 +1,7 @@
 // A program for hosts of a lab: runs the virtual routers given as JSON in its first argument, prints log and facts.
 
 import { pino } from 'pino'
-import type { VrrpInstanceConfig } from '../../../balancer/config/schema.ts'
+import type { VrrpInstanceConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
 import { startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 

@@ -1,7 +1,7 @@
 // The driver under test on a host of a lab, in a process of its own, and what it says.
 
 import { fileURLToPath } from 'node:url'
-import type { VrrpInstanceConfig } from '../../../balancer/config/schema.ts'
+import type { VrrpInstanceConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { millis } from '../../../balancer/core/time.ts'
 import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
 import type { Host } from '../../lab/host.ts'
