@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
+import { askRunning } from './commands/runtime.ts'
 import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
@@ -16,6 +17,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
 
   balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place
+  balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
   balancer hash-password             read a password from standard input, print the line for a password file
   balancer --help | --version
 
@@ -34,10 +36,10 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const { log, flush } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-    const supervisor = startSupervisor(loaded.config, log)
+    const supervisor = startSupervisor(file, loaded.config, log)
     process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
-    process.on('SIGHUP', () => log.warn('SIGHUP: this version cannot reload; restart it to apply a new configuration'))
+    process.on('SIGHUP', () => void supervisor.reload())
     const code = await supervisor.ended
     flush()
     return code
@@ -54,6 +56,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     )
     return 0
   },
+
+  reload: ({ config: file }) => askRunning(file, ['reload']),
 
   'hash-password': async () => {
     const password = await readPassword()

@@ -49,7 +49,12 @@ const listener = z.strictObject({
   servers: z.array(server).min(1, { error: 'name at least one server' }).max(1000),
 })
 
+/** The runtime socket unless `admin.socket` says otherwise. */
+export const defaultSocket = '/run/balancer/admin.sock'
+
 const admin = z.strictObject({
+  // Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.
+  socket: path.max(107, { error: 'a socket path has at most 107 characters' }).default(defaultSocket),
   http: z
     .strictObject({
       bind: oneOrMore(endpoint),
@@ -73,7 +78,6 @@ export const laterKeys: ReadonlySet<string> = new Set([
   'sync_groups',
   'session_sync',
   'backup',
-  'socket',
   'syslog',
   'facility',
 ])

@@ -2,7 +2,7 @@
 
 import { startProxy } from '../datapath/userspace/proxy.ts'
 import type { Fact } from '../pool/core/facts.ts'
-import { runChild } from './child.ts'
+import { refuseForNow, runChild } from './child.ts'
 
 runChild('proxy', async ({ config, facts, log, publish }) => {
   const proxy = await startProxy({ listeners: config.listeners, log, publish })
@@ -10,5 +10,5 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     if (fact.fact === 'server-health') proxy.serverHealth(fact)
   }
   facts.forEach(onFact)
-  return { onFact, stop: () => proxy.stop() }
+  return { onFact, reconfigure: () => refuseForNow('listeners'), stop: () => proxy.stop() }
 })

@@ -2,7 +2,7 @@
 
 import { setPriority } from 'node:os'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
-import { runChild } from './child.ts'
+import { refuseForNow, runChild } from './child.ts'
 
 const urgent = -20
 
@@ -13,5 +13,5 @@ runChild('vrrp', async ({ config, resume, log, publish }) => {
     log.warn({ err: error }, 'Cannot raise the priority of the vrrp process; advertisements may be late under load')
   }
   const routers = await startVirtualRouters({ instances: config.vrrp.instances, resume, log, publish })
-  return { onFact: () => {}, stop: () => routers.stop() }
+  return { onFact: () => {}, reconfigure: () => refuseForNow('VRRP instances'), stop: () => routers.stop() }
 })

@@ -9,6 +9,9 @@ const factMessage = z.object({ type: z.literal('fact'), fact: factSchema })
 /** The parent has parsed the file already; parsing it again would delay a restarted vrrp process. */
 const parsedConfig = z.custom<BalancerConfig>((value) => typeof value === 'object' && value !== null)
 
+/** What came of new settings: what changed, or why everything stays as it was. */
+const reloadResult = z.object({ ok: z.boolean(), lines: z.array(z.string()).readonly() }).readonly()
+
 const toChild = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('configure'),
@@ -17,6 +20,8 @@ const toChild = z.discriminatedUnion('type', [
     facts: z.array(factSchema).readonly(),
   }),
   factMessage,
+  z.object({ type: z.literal('reconfigure'), config: parsedConfig }),
+  z.object({ type: z.literal('reloaded'), result: reloadResult }),
   z.object({ type: z.literal('stop') }),
 ])
 
@@ -24,7 +29,12 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   factMessage,
   z.object({ type: z.literal('failed-start'), text: z.string() }),
+  z.object({ type: z.literal('reload-requested') }),
+  z.object({ type: z.literal('reconfigured'), result: reloadResult }),
 ])
+
+/** What changed, one line each; or, where `ok` is false, why nothing did. */
+export type ReloadResult = z.output<typeof reloadResult>
 
 /**
  * From the supervisor to a child. `resume` names the VRRP instances that were master when the vrrp process before this
@@ -32,7 +42,10 @@ const fromChild = z.discriminatedUnion('type', [
  */
 export type ToChild = z.output<typeof toChild>
 
-/** From a child. `failed-start` ends the whole balancer: its text says what is wrong and what to do. */
+/**
+ * From a child. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
+ * answered with a `reconfigured`, each `reload-requested` with a `reloaded`.
+ */
 export type FromChild = z.output<typeof fromChild>
 
 /** A message from the supervisor, or undefined when it is none. */

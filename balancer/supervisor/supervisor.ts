@@ -7,16 +7,24 @@ import type { Fact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
 import { hearersOf, type ProcessRole, processRoles, resumableInstances } from './core/processes.ts'
-import type { FromChild, ToChild } from './messages.ts'
+import type { FromChild, ReloadResult, ToChild } from './messages.ts'
+import { createReloader } from './reload.ts'
 
 /** How a balancer ended: 0 after a stop, 1 when it could not start. */
 export type ExitCode = 0 | 1
 
-/** A running balancer. `ended` settles when all children are gone. */
-export type Supervisor = { readonly stop: (reason: string) => void; readonly ended: Promise<ExitCode> }
+/** A running balancer. `reload` applies the file as it is now; `ended` settles when all children are gone. */
+export type Supervisor = {
+  readonly reload: () => Promise<ReloadResult>
+  readonly stop: (reason: string) => void
+  readonly ended: Promise<ExitCode>
+}
 
-/** Starts the processes of a balancer. */
-export const startSupervisor = (config: BalancerConfig, log: Logger): Supervisor => {
+/** How long a process may take to apply a configuration before the reload is called off. */
+const applyLimitMillis = 10_000
+
+/** Starts the processes of a balancer with a configuration that was read from `file`. */
+export const startSupervisor = (file: string, running: BalancerConfig, log: Logger): Supervisor => {
   const facts = new Map<string, Fact>()
   const processes = new Map<ProcessRole, SupervisedProcess>()
   const notReady = new Set<ProcessRole>(processRoles)
@@ -26,9 +34,24 @@ export const startSupervisor = (config: BalancerConfig, log: Logger): Supervisor
     end = resolve
   })
 
+  const applying = new Map<ProcessRole, (result: ReloadResult) => void>()
+  const apply = (role: ProcessRole, config: BalancerConfig): Promise<ReloadResult> =>
+    new Promise((resolve) => {
+      const settle = (result: ReloadResult): void => {
+        clearTimeout(limit)
+        applying.delete(role)
+        resolve(result)
+      }
+      const late = `the process ${role} did not apply it within ${applyLimitMillis / 1000} s`
+      const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimitMillis)
+      applying.set(role, settle)
+      processes.get(role)?.send({ type: 'reconfigure', config })
+    })
+  const reloader = createReloader({ file, running, log, apply })
+
   const configure = (sinceDeath: Millis | null): ToChild => ({
     type: 'configure',
-    config,
+    config: reloader.config(),
     resume: sinceDeath === null ? [] : resumableInstances([...facts.values()], sinceDeath),
     facts: [...facts.values()],
   })
@@ -45,7 +68,7 @@ export const startSupervisor = (config: BalancerConfig, log: Logger): Supervisor
   const onMessage = (role: ProcessRole, message: FromChild): void => {
     switch (message.type) {
       case 'ready':
-        if (notReady.delete(role) && notReady.size === 0) log.info({ router: config.router_id }, 'Balancer is running')
+        if (notReady.delete(role) && notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
         return
       case 'fact':
         facts.set(subjectOf(message.fact), message.fact)
@@ -54,6 +77,12 @@ export const startSupervisor = (config: BalancerConfig, log: Logger): Supervisor
       case 'failed-start':
         log.fatal({ process: role }, message.text)
         void stopAll(1)
+        return
+      case 'reload-requested':
+        void reloader.reload().then((result) => processes.get(role)?.send({ type: 'reloaded', result }))
+        return
+      case 'reconfigured':
+        applying.get(role)?.(message.result)
         return
       default:
         message satisfies never
@@ -65,6 +94,7 @@ export const startSupervisor = (config: BalancerConfig, log: Logger): Supervisor
     processes.set(role, supervised)
   }
   return {
+    reload: reloader.reload,
     stop: (reason) => {
       log.info({ reason }, `Stopping (${reason})`)
       void stopAll(0)

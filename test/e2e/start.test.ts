@@ -27,6 +27,7 @@ listeners:
   - name: mysql
     bind: 198.18.0.2:3306
     servers: [{ name: db1, address: 198.18.0.11:3306 }]
+admin: { socket: ${join(lab.directory, 'admin.sock')} }
 `
   writeFileSync(file, change(text))
   return file

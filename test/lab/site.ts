@@ -238,6 +238,7 @@ listeners:
     servers:
 ${servers.join('\n')}
 admin:
+  socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
     path: /status

@@ -1,0 +1,61 @@
+// The commands that ask a running balancer: their words go over its runtime socket, its answer to the terminal.
+
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { refusal } from '../admin/runtime-socket.ts'
+import { defaultSocket } from '../config/schema.ts'
+
+const answerMillis = 30_000
+
+/** Sends one command to the balancer that runs with the configuration `file`; 0, or 1 where it refused or is not there. */
+export const askRunning = async (file: string, words: readonly string[]): Promise<number> => {
+  const socket = socketOf(file)
+  try {
+    const answer = await exchange(socket, words.join(' '))
+    const refused = answer.startsWith(refusal)
+    process[refused ? 'stderr' : 'stdout'].write(refused ? `balancer: ${answer.slice(refusal.length)}` : answer)
+    return refused ? 1 : 0
+  } catch (error) {
+    process.stderr.write(`balancer: ${socketTrouble(error, socket)}\n`)
+    return 1
+  }
+}
+
+const leniently = z.object({ admin: z.object({ socket: z.string() }) })
+
+/** A configuration that is being edited may be broken; the balancer it started still has its socket. */
+const socketOf = (file: string): string => {
+  try {
+    return leniently.parse(parse(readFileSync(file, 'utf8'))).admin.socket
+  } catch {
+    return defaultSocket
+  }
+}
+
+const exchange = (path: string, line: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.end(`${line}\n`))
+    let answer = ''
+    socket.setEncoding('utf8')
+    socket.setTimeout(answerMillis, () => socket.destroy(new Error('ETIMEDOUT')))
+    socket.on('data', (chunk: string) => {
+      answer += chunk
+    })
+    socket.once('error', reject)
+    socket.once('end', () => resolve(answer))
+  })
+
+const socketTrouble = (error: unknown, socket: string): string => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  switch (code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return `no balancer answers at ${socket}; is it running? systemctl status balancer`
+    case 'EACCES':
+      return `not permitted to talk to ${socket}; run it as root`
+    default:
+      return `no answer from ${socket}: ${error instanceof Error ? error.message : String(error)}`
+  }
+}

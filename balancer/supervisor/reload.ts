@@ -1,0 +1,58 @@
+// A reload: the new configuration is checked, given to every process, and taken back from all if one cannot apply it.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import { loadConfig } from '../config/load.ts'
+import type { BalancerConfig } from '../config/schema.ts'
+import { type ProcessRole, processRoles } from './core/processes.ts'
+import type { ReloadResult } from './messages.ts'
+
+/** Reads the configuration file again and applies it. Reloads asked for meanwhile wait for their turn. */
+export type Reloader = { readonly reload: () => Promise<ReloadResult>; readonly config: () => BalancerConfig }
+
+export type ReloaderOptions = {
+  readonly file: string
+  readonly running: BalancerConfig
+  readonly log: Logger
+  /** Gives a configuration to a process; its answer says what changed, or why nothing did. */
+  readonly apply: (role: ProcessRole, config: BalancerConfig) => Promise<ReloadResult>
+}
+
+/** Makes a reloader that knows what runs now. */
+export const createReloader = ({ file, running, log, apply }: ReloaderOptions): Reloader => {
+  let config = running
+  let last: Promise<unknown> = Promise.resolve()
+
+  const applyToAll = async (next: BalancerConfig): Promise<ReloadResult> => {
+    const lines: string[] = []
+    for (const [i, role] of processRoles.entries()) {
+      const result = await apply(role, next)
+      lines.push(...result.lines)
+      if (result.ok) continue
+      // All that were asked go back to what ran, the one that failed too: it may only have been late.
+      for (const touched of processRoles.slice(0, i + 1)) await apply(touched, config)
+      return { ok: false, lines: [...result.lines, 'The running configuration stays as it was.'] }
+    }
+    config = next
+    return { ok: true, lines: lines.length > 0 ? lines : ['Nothing changed.'] }
+  }
+
+  const reloadNow = async (): Promise<ReloadResult> => {
+    const loaded = loadConfig(file)
+    if (!loaded.ok) return { ok: false, lines: [...loaded.problems, 'The running configuration stays as it was.'] }
+    for (const warning of loaded.warnings) log.warn(warning)
+    if (isDeepStrictEqual(loaded.config, config)) return { ok: true, lines: ['Nothing changed.'] }
+    return applyToAll(loaded.config)
+  }
+
+  const reload = (): Promise<ReloadResult> => {
+    const result = last.then(reloadNow)
+    last = result.catch(() => undefined)
+    return result.then((done) => {
+      for (const line of done.lines) log[done.ok ? 'info' : 'error']({ reload: true }, line)
+      log[done.ok ? 'info' : 'error'](done.ok ? `Reloaded ${file}` : `Reload of ${file} refused`)
+      return done
+    })
+  }
+  return { reload, config: () => config }
+}

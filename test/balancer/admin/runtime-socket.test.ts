@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import t from 'tap'
+import { RuntimeError, startRuntimeSocket } from '../../../balancer/admin/runtime-socket.ts'
+import { FailedStart } from '../../../balancer/core/failed-start.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'balancer-runtime-'))
+t.teardown(() => rmSync(directory, { recursive: true }))
+const log = pino({ level: 'silent' })
+
+const ask = (path: string, text: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(path, () => socket.write(text))
+    let answer = ''
+    socket.on('data', (chunk) => {
+      answer += chunk
+    })
+    socket.on('error', reject)
+    socket.on('end', () => {
+      socket.end()
+      resolve(answer)
+    })
+  })
+
+const commands = {
+  echo: (words: readonly string[]) => words.join('+'),
+  refuse: () => {
+    throw new RuntimeError('not now')
+  },
+  crash: () => {
+    throw new TypeError('a bug with a secret in it')
+  },
+}
+
+t.test('commands and their answers', async (t) => {
+  const path = join(directory, 'deeper', 'admin.sock')
+  const socket = await startRuntimeSocket(path, commands, log)
+  t.teardown(() => socket.stop())
+
+  t.test('a line is a command with its words, the answer is its text', async (t) => {
+    t.equal(await ask(path, 'echo a  b c\n'), 'a+b+c\n')
+    t.equal(await ask(path, '  echo \r\n'), '\n')
+  })
+
+  t.test('refusals begin with error:, and a bug tells nothing of itself', async (t) => {
+    t.equal(await ask(path, 'refuse\n'), 'error: not now\n')
+    t.equal(await ask(path, 'crash\n'), 'error: the balancer could not carry it out; its log says why\n')
+  })
+
+  t.test('what is no command is told what there is', async (t) => {
+    for (const line of ['', 'dance', 'toString', '__proto__', '\u0000\u0001']) {
+      t.equal(
+        await ask(path, `${line}\n`),
+        'error: unknown command; there are: echo, refuse, crash\n',
+        JSON.stringify(line),
+      )
+    }
+  })
+
+  t.test('a line without an end is cut off, not collected', async (t) => {
+    t.match(await ask(path, 'x'.repeat(10_000)), 'error: unknown command')
+  })
+
+  t.test('the socket is for its owner alone', async (t) => {
+    t.equal(statSync(path).mode & 0o777, 0o600)
+  })
+
+  t.test('a second balancer at the same socket does not start', async (t) => {
+    await t.rejects(startRuntimeSocket(path, commands, log), FailedStart)
+    t.equal(await ask(path, 'echo still\n'), 'still\n')
+  })
+})
+
+t.test('what a dead balancer left is replaced', async (t) => {
+  const path = join(directory, 'left.sock')
+  writeFileSync(path, '')
+  const socket = await startRuntimeSocket(path, commands, log)
+  t.teardown(() => socket.stop())
+  t.equal(await ask(path, 'echo new\n'), 'new\n')
+})
+
+t.test('a path that cannot be is a failed start that names it', async (t) => {
+  const path = join(directory, 'file', 'admin.sock')
+  writeFileSync(join(directory, 'file'), '')
+  await t.rejects(startRuntimeSocket(path, commands, log), {
+    name: 'FailedStart',
+    message: /cannot listen at .*admin\.socket/,
+  })
+})
