@@ -70,7 +70,7 @@ const serversSeen = (seen: readonly Seen[]) =>
 const picture = (seen: readonly Seen[], counters: ProbeCounters): readonly string[] => {
   const routers = seen.map((balancer) => [
     balancer.name,
-    coloured(stateOf(balancer), stateOf(balancer) === 'MASTER'),
+    colouredState(stateOf(balancer)),
     balancer.holds ? styleText('green', `holds ${virtualAddress}`) : '',
     `${balancer.status?.listeners[0]?.sessions ?? '-'}`,
   ])
@@ -93,5 +93,10 @@ const picture = (seen: readonly Seen[], counters: ProbeCounters): readonly strin
     'Ctrl-C ends it and leaves nothing behind.',
   ]
 }
+
+const stateColours = { MASTER: 'green', BACKUP: 'cyan' } as const
+
+const colouredState = (state: string): string =>
+  styleText(state === 'MASTER' || state === 'BACKUP' ? stateColours[state] : 'red', state)
 
 const coloured = (text: string, good: boolean): string => styleText(good ? 'green' : 'red', text)

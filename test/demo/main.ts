@@ -84,7 +84,7 @@ const lastWords = (lab: Lab): string =>
     })
     .join('\n')
 
-const demo = async (lab: Lab, tour: boolean): Promise<boolean> => {
+const demo = async (lab: Lab, tour: boolean, interruption: Promise<unknown>): Promise<boolean> => {
   const site = await buildSite(lab, { onProgress: progress })
   const probe = await startProbe(site.client, {
     target: { address: virtualAddress, port: servicePort },
@@ -96,8 +96,13 @@ const demo = async (lab: Lab, tour: boolean): Promise<boolean> => {
   await describeSite(site)
   print('')
   if (tour) return runTour(site, probe, print)
-  startLiveView(site, probe, { isTerminal: process.stdout.isTTY, write: (text) => process.stdout.write(text) })
-  return new Promise(() => {})
+  const view = startLiveView(site, probe, {
+    isTerminal: process.stdout.isTTY,
+    write: (text) => process.stdout.write(text),
+  })
+  await interruption
+  view.stop()
+  return true
 }
 
 const chosen = arguments_()
@@ -111,7 +116,7 @@ process.stdout.on('error', () => {})
 const lab = await createLab({ name: chosen.tour ? 'tour' : 'demo', log: progress, handleSignals: false })
 let code = 1
 try {
-  const outcome = await Promise.race([demo(lab, chosen.tour), stop])
+  const outcome = await Promise.race([demo(lab, chosen.tour, stop), stop])
   code = outcome === 'interrupted' ? (chosen.tour ? exitInterrupted : 0) : outcome ? 0 : 1
 } catch (error) {
   process.stderr.write(`\n${error instanceof Error ? error.message : error}\n\n${lastWords(lab)}`)
