@@ -5,8 +5,11 @@ import { destination, type Logger, pino, stdTimeFunctions } from 'pino'
 /** Log lines kept in memory while the reader of standard output is stuck; older ones are dropped beyond it. */
 const maximumBacklogBytes = 4 * 1024 * 1024
 
-/** A logger and the call that writes out what is left, for the end of a process. */
-export type ProcessLog = { readonly log: Logger; readonly flush: () => void }
+/** A reader that is stuck must not keep a process from ending. */
+const closeLimitMillis = 1000
+
+/** A logger; `close` resolves when the last line is out, or its reader has had a second to take it. */
+export type ProcessLog = { readonly log: Logger; readonly close: () => Promise<void> }
 
 /** Opens the log of a process. `role` stands in every line. */
 export const openLog = (role: string, level: string): ProcessLog => {
@@ -17,6 +20,12 @@ export const openLog = (role: string, level: string): ProcessLog => {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const log = pino(options, output)
-  return { log, flush: () => output.flushSync() }
+  // Not flushSync: it would overtake the lines that are being written at this moment.
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      setTimeout(resolve, closeLimitMillis).unref()
+      output.once('close', resolve)
+      output.end()
+    })
+  return { log: pino(options, output), close }
 }

@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const loaded = loadConfig(file)
     if (!loaded.ok) return configProblems(loaded.problems)
     process.title = 'balancer: supervisor'
-    const { log, flush } = openLog('supervisor', loaded.config.log.level)
+    const { log, close } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
     const supervisor = startSupervisor(file, loaded.config, log)
@@ -41,7 +41,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
     process.on('SIGHUP', () => void supervisor.reload())
     const code = await supervisor.ended
-    flush()
+    await close()
     return code
   },
 

@@ -58,6 +58,8 @@ const killAll = (find: () => readonly ProcessIdentity[]): number => {
   const deadline = performance.now() + killLimit
   // Again and again, because a process may fork between the look and the signal.
   for (let alive = find(); alive.length > 0 && performance.now() < deadline; alive = find()) {
+    // All at once: a process must not see another one die and act on it.
+    for (const one of alive) signalProcess(one, 'SIGSTOP')
     for (const one of alive) {
       signalProcess(one, 'SIGKILL')
       seen.add(one.pid)
