@@ -8,13 +8,15 @@ import { attemptStep, runStep } from './step.mjs'
 // Servers, the lab's network, and what builds the native npm packages.
 const neededAlways = ['mariadb-server', 'galera-4', 'rsync', 'iproute2', 'util-linux', 'curl', 'g++', 'make', 'python3']
 
-// The tests run against the real keepalived and look at packets.
-const neededByTests = ['keepalived', 'tshark']
+// The tests run against the real keepalived, HAProxy and xinetd, and look at packets.
+const neededByTests = ['keepalived', 'tshark', 'haproxy', 'xinetd']
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([
   ['mariadb-server', 'mariadb.service'],
   ['keepalived', 'keepalived.service'],
+  ['haproxy', 'haproxy.service'],
+  ['xinetd', 'xinetd.service'],
   ['rsync', 'rsync.service'],
 ])
 
