@@ -67,7 +67,7 @@ export const checkDocument = <S extends z.ZodType>(
       for (const key of issue.keys) {
         const text = later.has(key)
           ? 'this version does not have it yet; remove it'
-          : unknownKey(key, keysAt(schema, issue.path))
+          : unknownKey(key, keysAt(schema, issue.path, input))
         problems.push(problem([...issue.path, key], text, 'key'))
       }
     } else {
@@ -99,11 +99,7 @@ const pathText = (path: readonly PropertyKey[]): string =>
     : path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`)).join('')
 
 /** The value that stands at a path; a scalar that the schema reads as a mapping or a list stands for its parts. */
-const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>(
-    (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : value),
-    input,
-  )
+const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown => path.reduce<unknown>(member, input)
 
 const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
   const expected = expectation(issue)
@@ -140,13 +136,28 @@ const nearest = (word: string, known: readonly string[]): string => {
   return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
 }
 
-const keysAt = (schema: unknown, path: readonly PropertyKey[]): readonly string[] => {
+/** The keys that a schema knows at a path. Where several shapes are allowed, the value's own `type` tells which is meant. */
+const keysAt = (schema: unknown, path: readonly PropertyKey[], value: unknown): readonly string[] => {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
-    return keysAt(schema.unwrap(), path)
+    return keysAt(schema.unwrap(), path, value)
   }
-  if (schema instanceof z.ZodPipe) return keysAt(schema.in, path)
+  if (schema instanceof z.ZodPipe) {
+    return keysAt(schema.in instanceof z.ZodTransform ? schema.out : schema.in, path, value)
+  }
+  if (schema instanceof z.ZodDiscriminatedUnion) {
+    const type = member(value, 'type')
+    const options: readonly unknown[] = schema.options
+    const meant = options.filter((option) => option instanceof z.ZodObject && isLiteral(option.shape['type'], type))
+    return keysAt(meant[0] ?? options[0], path, value)
+  }
   const [step, ...rest] = path
-  if (schema instanceof z.ZodArray) return keysAt(schema.element, rest)
+  if (schema instanceof z.ZodArray) return keysAt(schema.element, rest, member(value, step))
   if (!(schema instanceof z.ZodObject)) return []
-  return step === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(step)], rest)
+  return step === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(step)], rest, member(value, step))
 }
+
+const isLiteral = (schema: unknown, value: unknown): boolean =>
+  schema instanceof z.ZodLiteral && schema.safeParse(value).success
+
+const member = (value: unknown, key: PropertyKey | undefined): unknown =>
+  typeof value === 'object' && value !== null && key !== undefined ? Reflect.get(value, key) : value

@@ -5,6 +5,7 @@ import { checkDocument, type Problem } from './document.ts'
 import { readPasswordFile } from './password-file.ts'
 import { crossFieldFindings } from './rules.ts'
 import { type BalancerConfig, balancerSchema, laterKeys } from './schema.ts'
+import { readSecretFile } from './secret-file.ts'
 
 /** Where the configuration stands unless `--config` says otherwise. */
 export const defaultConfigFile = '/etc/balancer/balancer.yaml'
@@ -26,18 +27,30 @@ export const loadConfig = (file: string): LoadedConfig => {
     const reason = error instanceof Error ? error.message : String(error)
     return { ok: false, problems: [`${file}: cannot be read: ${reason}; name another with --config FILE`] }
   }
+  const problemOf = (read: FileRead) => (read.ok ? undefined : read.problem)
   const rules = (input: unknown) =>
-    crossFieldFindings(input, (name) => {
-      const read = readPasswordFile(name)
-      return read.ok ? undefined : read.problem
+    crossFieldFindings(input, {
+      password: (name) => problemOf(readPasswordFile(name)),
+      secret: (name) => problemOf(readSecretFile(name)),
     })
   const checked = checkDocument(text, balancerSchema, rules, laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
-  const warnings = (checked.value.admin.http?.users ?? []).flatMap((user) => {
-    const read = readPasswordFile(user.password_file)
-    return read.ok && read.warning !== undefined ? [read.warning] : []
-  })
-  return { ok: true, config: checked.value, warnings }
+  return { ok: true, config: checked.value, warnings: fileWarnings(checked.value) }
+}
+
+type FileRead =
+  | { readonly ok: true; readonly warning: string | undefined }
+  | { readonly ok: false; readonly problem: string }
+
+const fileWarnings = ({ admin, listeners }: BalancerConfig): readonly string[] => {
+  const checks = listeners.flatMap(({ check }) => check)
+  const reads: readonly FileRead[] = [
+    ...(admin.http?.users ?? []).map((user) => readPasswordFile(user.password_file)),
+    ...checks.flatMap((check) =>
+      check.type === 'mysql' && check.password_file !== undefined ? [readSecretFile(check.password_file)] : [],
+    ),
+  ]
+  return [...new Set(reads.flatMap((read) => (read.ok && read.warning !== undefined ? [read.warning] : [])))]
 }
 
 const problemLine = (file: string, problem: Problem): string =>

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeated, repeatedNames, text } from './lenient.ts'
+import { listenerFindings } from './listener-rules.ts'
 import { vrrpFindings } from './vrrp-rules.ts'
 
 const lenient = mapping({
@@ -15,17 +16,21 @@ const lenient = mapping({
 
 type Lenient = z.output<typeof lenient>
 
-/** What contradicts itself in a configuration. `passwordFileProblem` says what is wrong with a file of a status user. */
-export const crossFieldFindings = (
-  input: unknown,
-  passwordFileProblem: (file: string) => string | undefined,
-): readonly Finding[] => {
+/** What is wrong with a file that a configuration names, by its kind; undefined for a good one. */
+export type FileProblems = {
+  readonly password: (file: string) => string | undefined
+  readonly secret: (file: string) => string | undefined
+}
+
+/** What contradicts itself in a configuration, and which of its password files cannot be used. */
+export const crossFieldFindings = (input: unknown, files: FileProblems): readonly Finding[] => {
   const config = lenient.parse(input)
   return [
     ...vrrpFindings(input),
+    ...listenerFindings(input, files.secret),
     ...nameFindings(config),
     ...bindFindings(config),
-    ...passwordFindings(config, passwordFileProblem),
+    ...passwordFindings(config, files.password),
   ]
 }
 

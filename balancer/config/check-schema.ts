@@ -1,0 +1,110 @@
+// The checks of a listener's servers: every key with its type, range and default, HAProxy's names beside them.
+
+import { z } from 'zod'
+import { path, urlPath } from './shapes.ts'
+import { duration, integer } from './values.ts'
+
+const port = integer(1, 65_535)
+const checkTypes = ['http', 'tcp', 'mysql', 'icmp'] as const
+
+/** HAProxy: `inter`, `fastinter`, `downinter`, `timeout check`, `rise`, `fall`. */
+const pace = {
+  interval: duration('50ms', '1h').prefault('2s'),
+  fast_interval: duration('50ms', '1h').optional(),
+  down_interval: duration('50ms', '1h').optional(),
+  timeout: duration('10ms', '5m').prefault('2s'),
+  rise: integer(1, 100).default(2),
+  fall: integer(1, 100).default(3),
+}
+
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
+const headers = z
+  .record(
+    z.string().regex(token, { error: 'a header name is letters, digits and -' }),
+    z.string().regex(/^[\t -~]{0,1024}$/, { error: 'a header is up to 1024 printable ASCII characters' }),
+  )
+  .default({})
+
+/** `200-399` or `200,204,300-399` as pairs of bounds (HAProxy: `http-check expect status`). */
+const statusRanges = z.unknown().transform((value, context): readonly (readonly [number, number])[] => {
+  const parts = String(value)
+    .split(',')
+    .map((part) => /^\s*([1-5]\d\d)(?:-([1-5]\d\d))?\s*$/.exec(part))
+  const ranges = parts.flatMap((part) =>
+    part === null ? [] : [[Number(part[1]), Number(part[2] ?? part[1])] as const],
+  )
+  if (ranges.length < parts.length || ranges.some(([low, high]) => low > high)) {
+    context.addIssue({ code: 'custom', input: value, message: 'write statuses and ranges, such as 200-399 or 200,204' })
+  }
+  return ranges
+})
+
+const pattern = z.string().min(1).max(1024).refine(isPattern, { error: 'this is no regular expression of JavaScript' })
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp
+  } catch {
+    return false
+  }
+}
+
+const http = z.strictObject({
+  type: z.literal('http'),
+  port: port.default(9222),
+  path: urlPath.default('/'),
+  method: z.enum(['GET', 'HEAD', 'OPTIONS']).default('GET'),
+  headers,
+  expect: z
+    .strictObject({
+      status: statusRanges.prefault('200-399'),
+      body_contains: z.string().min(1).max(1024).optional(),
+      body_matches: pattern.optional(),
+    })
+    .prefault({}),
+  drain_on_404: z.boolean().default(false),
+  ...pace,
+})
+
+const tcp = z.strictObject({ type: z.literal('tcp'), port: port.optional(), ...pace })
+
+const mysql = z
+  .strictObject({
+    type: z.literal('mysql'),
+    port: port.optional(),
+    user: z.string().min(1).max(80).optional(),
+    password_file: path.optional(),
+    query: z.string().min(1).max(1024).optional(),
+    ...pace,
+  })
+  .refine(({ user, query, password_file: file }) => user !== undefined || (query === undefined && file === undefined), {
+    path: ['user'],
+    error: 'a query or a password needs a user; without one only the greeting of the server is read',
+  })
+
+const icmp = z.strictObject({ type: z.literal('icmp'), ...pace })
+
+const withType = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !('type' in value) ? { type: 'http', ...value } : value
+
+/** One check of a server. Without a type it is an HTTP check of the agent. */
+export const checkSchema = z.preprocess(
+  withType,
+  z.discriminatedUnion('type', [http, tcp, mysql, icmp], { error: `allowed types are ${checkTypes.join(', ')}` }),
+)
+
+/** HAProxy's `agent-check`: a line of text that the host of the server sends of itself. */
+export const agentCheckSchema = z.strictObject({
+  port,
+  interval: duration('50ms', '1h').prefault('2s'),
+  timeout: duration('10ms', '5m').prefault('2s'),
+  send: z.string().max(1024).default(''),
+})
+
+/** One check as configured. Durations are `Millis`. */
+export type CheckConfig = z.output<typeof checkSchema>
+export type HttpCheckConfig = z.output<typeof http>
+export type TcpCheckConfig = z.output<typeof tcp>
+export type MysqlCheckConfig = z.output<typeof mysql>
+export type IcmpCheckConfig = z.output<typeof icmp>
+export type AgentCheckConfig = z.output<typeof agentCheckSchema>

@@ -1,0 +1,60 @@
+// A listener and its servers: every key with its type, range and default. The checks stand in check-schema.ts.
+
+import { z } from 'zod'
+import { agentCheckSchema, checkSchema } from './check-schema.ts'
+import { oneOrMore } from './shapes.ts'
+import { duration, endpoint, integer, name } from './values.ts'
+
+const server = z.strictObject({
+  name,
+  address: endpoint,
+  weight: integer(0, 256).default(1),
+  backup: z.boolean().default(false),
+  max_connections: integer(0, 1_000_000).default(0),
+})
+
+/** How a listener chooses (HAProxy: `balance`); `single` gives all sessions to one writer. */
+const balances = ['roundrobin', 'leastconn', 'source', 'first', 'random', 'single'] as const
+
+/** What connect failures of sessions mean for a server (HAProxy: `observe layer4`, `error-limit`, `on-error`). */
+const observe = z.strictObject({
+  enabled: z.boolean().default(true),
+  error_limit: integer(1, 10_000).default(10),
+  on_error: z.enum(['fast_interval', 'fail_check', 'mark_down']).default('fail_check'),
+})
+
+/** A listener. */
+export const listenerSchema = z.strictObject({
+  name,
+  bind: oneOrMore(endpoint),
+  datapath: z
+    .literal('userspace', { error: 'this version forwards in user space only; write userspace' })
+    .default('userspace'),
+  balance: z.enum(balances).default('roundrobin'),
+  fail_back: z.boolean().default(false),
+  all_backups: z.boolean().default(false),
+  panic_threshold: integer(0, 1000).default(0),
+  slow_start: duration('0s', '1h').prefault('0s'),
+  max_connections: integer(1, 1_000_000).default(4000),
+  timeouts: z
+    .strictObject({
+      connect: duration('10ms', '10m').prefault('5s'),
+      client: duration('1s', '30d').prefault('8h'),
+      server: duration('1s', '30d').prefault('8h'),
+      queue: duration('10ms', '10m').prefault('5s'),
+    })
+    .prefault({}),
+  redispatch: z.boolean().default(true),
+  on_marked_down: z.enum(['shutdown_sessions', 'keep']).default('shutdown_sessions'),
+  shutdown_grace: duration('0s', '1h').prefault('0s'),
+  on_marked_up: z.enum(['shutdown_backup_sessions', 'keep']).default('keep'),
+  check: oneOrMore(checkSchema).prefault([{}]),
+  agent_check: agentCheckSchema.optional(),
+  observe: observe.prefault({}),
+  servers: z.array(server).min(1, { error: 'name at least one server' }).max(1000),
+})
+
+/** A listener as configured. Durations are `Millis`. */
+export type ListenerConfig = z.output<typeof listenerSchema>
+export type ServerConfig = ListenerConfig['servers'][number]
+export type Balance = ListenerConfig['balance']

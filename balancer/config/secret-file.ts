@@ -1,0 +1,25 @@
+// Files that hold a password for another program: one line, readable by its owner alone.
+
+import { readFileSync, statSync } from 'node:fs'
+
+/** The password, or what is wrong with the file. `warning` where others than its owner may read it. */
+export type SecretFile =
+  | { readonly ok: true; readonly secret: string; readonly warning: string | undefined }
+  | { readonly ok: false; readonly problem: string }
+
+const maximumFileBytes = 1024
+
+/** Reads a password file. Never throws and never shows the content. */
+export const readSecretFile = (file: string): SecretFile => {
+  try {
+    const { mode, size } = statSync(file)
+    if (size > maximumFileBytes) return { ok: false, problem: `${file} is no password file: larger than 1 KiB` }
+    const [secret = ''] = readFileSync(file, 'utf8').split(/\r?\n/)
+    if (secret === '') return { ok: false, problem: `${file} is empty; write the password into its first line` }
+    const warning = (mode & 0o007) === 0 ? undefined : `${file} is readable by everyone; run: chmod o= ${file}`
+    return { ok: true, secret, warning }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : String(error)
+    return { ok: false, problem: `cannot read ${file} (${code}); write the password into its first line` }
+  }
+}
