@@ -1,103 +1,110 @@
-// Runs the checks of all servers on time and turns their results into facts about each server's health.
+// Turns the results of checks, agents' lines, sessions' failures and operators' orders into facts about each server.
 
-import { performance } from 'node:perf_hooks'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
-import type { ListenerConfig, ServerConfig } from '../config/schema.ts'
-import { type Millis, millis } from '../core/time.ts'
-import type { ServerHealthFact } from '../pool/core/facts.ts'
-import { afterCheck, type HealthCounter, isUp } from './core/rise-fall.ts'
-import { nextCheckAt, secondCheckAt } from './core/schedule.ts'
-import { type CheckResult, createHttpCheck } from './http-check.ts'
+import type { ListenerConfig } from '../config/schema.ts'
+import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
+import { serverKey } from '../pool/core/pool.ts'
+import { type Place, type Probes, startProbes } from './probes.ts'
+import { createTarget, type Target } from './target.ts'
 
 /** The running checks. */
-export type Checker = { readonly stop: () => Promise<void> }
+export type Checker = {
+  /**
+   * Goes on with other listeners; what is checked as before keeps its state. Throws `FailedStart` and changes nothing when
+   * a new check cannot be started.
+   */
+  readonly reconfigure: (listeners: readonly ListenerConfig[]) => void
+  /** Orders of an operator; false where there is no such server. */
+  readonly order: (listener: string, server: string, orders: Partial<Orders>) => boolean
+  /** Sessions' connect failures of a listener. */
+  readonly hearTraffic: (fact: ListenerFact) => void
+  /** Checks that run; servers that are checked alike share them. */
+  readonly probes: () => number
+  readonly stop: () => void
+}
 
-/** What starts the checks: each result becomes a fact. `inherited` are facts that a director before this one published. */
+/**
+ * What starts the checks. `inherited` are facts that a director before this one published; `changed` tells whether more
+ * than the last check differs from the fact before.
+ */
 export type CheckerOptions = {
   readonly listeners: readonly ListenerConfig[]
   readonly inherited: (listener: string, server: string) => ServerHealthFact | undefined
   readonly log: Logger
-  readonly publish: (fact: ServerHealthFact) => void
+  readonly publish: (fact: ServerHealthFact, changed: boolean) => void
 }
 
-/** Starts checking every server of every listener; the first checks are made at once. */
+/** Starts checking every server of every listener; the first checks are made at once. Throws `FailedStart`. */
 export const startChecker = ({ listeners, inherited, log, publish }: CheckerOptions): Checker => {
-  const started = millis(performance.now())
-  const targets = listeners.flatMap((listener) => listener.servers.map((server) => ({ listener, server })))
-  const checks = targets.map(({ listener, server }, index) =>
-    startServerCheck({
-      listener,
-      server,
-      log,
-      publish,
-      inherited: inherited(listener.name, server.name),
-      secondAt: secondCheckAt(started, listener.check.interval, index, targets.length),
-    }),
-  )
-  return { stop: async () => void (await Promise.all(checks.map((check) => check.stop()))) }
-}
+  const probes: Probes = startProbes()
+  let targets = new Map<string, Target>()
 
-type ServerCheckOptions = {
-  readonly listener: ListenerConfig
-  readonly server: ServerConfig
-  readonly secondAt: Millis
-  readonly inherited: ServerHealthFact | undefined
-  readonly log: Logger
-  readonly publish: (fact: ServerHealthFact) => void
-}
-
-const startServerCheck = ({ listener, server, secondAt, inherited, log, publish }: ServerCheckOptions): Checker => {
-  const { check } = listener
-  const http = createHttpCheck(server.address.address, check)
-  let counter: HealthCounter = inherited?.health.value ?? null
-  let since = inherited?.since ?? Date.now()
-  const malformedReports: Record<string, number> = { ...inherited?.malformedReports }
-  let due = secondAt
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
-
-  const record = (result: CheckResult): void => {
-    const before = counter
-    counter = afterCheck(counter, check, result)
-    const up = isUp(counter, check)
-    if (before === null || up !== isUp(before, check)) since = Date.now()
-    if (result.malformedReport !== null) {
-      const { malformedReport } = result
-      const count = (malformedReports[malformedReport] ?? 0) + 1
-      malformedReports[malformedReport] = count
-      // Powers of two bound the rate of the log, however often a broken agent answers.
-      if (Number.isInteger(Math.log2(count))) {
-        log.warn({ listener: listener.name, server: server.name, malformedReport, count }, 'Malformed health report')
+  const reconfigure = (next: readonly ListenerConfig[]): void => {
+    const wanted = next.flatMap((listener) => listener.servers.map((server) => ({ listener, server })))
+    const made: Target[] = []
+    const after = new Map<string, Target>()
+    const kept = new Set<Target>()
+    try {
+      for (const [index, config] of wanted.entries()) {
+        const key = serverKey(config.listener.name, config.server.name)
+        const before = targets.get(key)
+        const place: Place = { index, of: wanted.length }
+        if (before !== undefined && isCheckedAlike(before.config(), config)) {
+          kept.add(before)
+          after.set(key, before)
+          continue
+        }
+        const orders = before?.fact().orders
+        const target = createTarget({
+          config,
+          place,
+          probes,
+          log,
+          publish,
+          inherited: before === undefined ? inherited(config.listener.name, config.server.name) : undefined,
+          orders,
+        })
+        made.push(target)
+        after.set(key, target)
+        target.start()
       }
+    } catch (error) {
+      for (const target of made) target.stop()
+      throw error
     }
-    const { passed, status, httpStatus, durationMs, reason, text } = result
-    publish({
-      fact: 'server-health',
-      listener: listener.name,
-      server: server.name,
-      up,
-      since,
-      health: { value: counter, rise: check.rise, fall: check.fall },
-      lastCheck: { at: Date.now(), passed, status, httpStatus, durationMs, reason, text },
-      malformedReports: { ...malformedReports },
-    })
+    for (const target of targets.values()) if (!kept.has(target)) target.stop()
+    for (const config of wanted) after.get(serverKey(config.listener.name, config.server.name))?.adopt(config)
+    targets = after
   }
-
-  const runOnce = async (): Promise<void> => {
-    const result = await http.run()
-    if (stopped) return
-    record(result)
-    const now = millis(performance.now())
-    if (due <= now) due = nextCheckAt(due, now, check.interval)
-    timer = setTimeout(runOnce, due - now)
+  try {
+    reconfigure(listeners)
+  } catch (error) {
+    probes.stop()
+    throw error
   }
-  void runOnce()
 
   return {
-    stop: async () => {
-      stopped = true
-      clearTimeout(timer)
-      await http.close()
+    reconfigure,
+    order: (listener, server, orders) => {
+      const target = targets.get(serverKey(listener, server))
+      target?.order(orders)
+      return target !== undefined
+    },
+    hearTraffic: (fact) => {
+      for (const traffic of fact.servers) targets.get(serverKey(fact.listener, traffic.server))?.hearTraffic(traffic)
+    },
+    probes: probes.count,
+    stop: () => {
+      for (const target of targets.values()) target.stop()
+      probes.stop()
     },
   }
 }
+
+type Configured = ReturnType<Target['config']>
+
+const isCheckedAlike = (one: Configured, other: Configured): boolean =>
+  isDeepStrictEqual(one.server.address, other.server.address) &&
+  isDeepStrictEqual(one.listener.check, other.listener.check) &&
+  isDeepStrictEqual(one.listener.agent_check, other.listener.agent_check)

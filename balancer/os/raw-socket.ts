@@ -107,6 +107,33 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
   return { ok: true, value: { send, receive, close } }
 }
 
+/** A raw socket of the host, bound to nothing: it hears every packet of its protocol. */
+export type HostSocket = Pick<RawSocket, 'send' | 'close'>
+
+/** Opens a raw socket that hears all interfaces; `source` is the sender's address. Errors while reading are left to time-outs. */
+export const openHostSocket = (
+  protocol: number,
+  onPacket: (packet: Uint8Array, source: string) => void,
+): Outcome<HostSocket> => {
+  let socket: Socket
+  try {
+    socket = createSocket({ protocol })
+  } catch (error) {
+    return refused('socket', `cannot open a raw socket: ${messageOf(error)}`)
+  }
+  socket.on('message', onPacket)
+  socket.on('error', () => {})
+  const send: HostSocket['send'] = (payload, destination) => {
+    try {
+      socket.wrap.send(Buffer.from(payload), 0, payload.length, destination, () => undefined)
+      return done
+    } catch (error) {
+      return refused('send', `cannot send to ${destination}: ${messageOf(error)}`)
+    }
+  }
+  return { ok: true, value: { send, close: () => socket.close() } }
+}
+
 const setUp = (socket: Socket, { interface: { name, index }, address, group, ttl, tos }: RawSocketOptions): void => {
   const device = Buffer.from(`${name}\0`)
   socket.setOption(level.socket, option.bindToDevice, device, device.length)

@@ -1,29 +1,33 @@
 // One listener in user space: accepts clients, queues the excess, gives each a server and counts how it ended.
 
-import { createServer, type Socket } from 'node:net'
-import type { ListenerConfig } from '../../config/schema.ts'
-import { createWaitingListener, type ListenerState } from '../../os/waiting-listener.ts'
-import { chooseServer } from '../../pool/core/choice.ts'
-import type { ListenerFact } from '../../pool/core/facts.ts'
+import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
+import type { ListenerConfig, ServerConfig } from '../../config/schema.ts'
+import type { ListenerState } from '../../os/waiting-listener.ts'
+import { chooseServer, isPanicking, type Rules } from '../../pool/core/choice.ts'
+import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
 import type { RoundRobin } from '../../pool/core/round-robin.ts'
 import { createServerSlot, type ServerSlot } from './server-slot.ts'
-import { connectTo, joinSockets, type SessionEnd, watchForLeaving } from './session.ts'
+import { aborted, connectTo, joinSockets, type SessionEnd, watchForLeaving } from './session.ts'
 
-/** A listener of the proxy worker. `start` throws `FailedStart`. */
+/** A listener of the proxy worker; its addresses are held by `Binds`. */
 export type ProxyListener = {
-  readonly start: () => Promise<void>
-  readonly addressChanged: (address: string, present: boolean) => void
-  readonly markServer: (server: string, up: boolean) => void
-  readonly fact: () => ListenerFact
+  readonly accept: (socket: Socket) => void
+  /** Nobody reaches this address any more: ends the sessions that came through it. */
+  readonly addressLeft: (address: string) => void
+  readonly hear: (fact: ServerHealthFact) => void
+  /** The server that alone takes sessions (`balance: single`). */
+  readonly setWriter: (server: string | null) => void
+  /** Goes on with another configuration; sessions stay with servers that stay. */
+  readonly reconfigure: (config: ListenerConfig) => void
+  readonly fact: (binds: readonly ListenerState[]) => ListenerFact
   readonly stop: () => void
 }
 
 export type ProxyListenerOptions = {
   readonly config: ListenerConfig
-  /** Position in the configuration, for errors. */
-  readonly index: number
-  readonly isPresent: (address: string) => boolean
-  readonly onBindChange: (state: ListenerState) => void
+  /** A session could not connect: its server may be down before the next check says so. */
+  readonly onConnectFailure: () => void
 }
 
 /** Why a client got no session. */
@@ -42,16 +46,13 @@ type Client = {
 const noBytes = () => ({ in: 0, out: 0 })
 
 /** Makes a listener whose servers are all down until health facts say otherwise. */
-export const createProxyListener = ({
-  config,
-  index,
-  isPresent,
-  onBindChange,
-}: ProxyListenerOptions): ProxyListener => {
-  const { max_connections: limit, timeouts } = config
-  const slots = new Map(config.servers.map((server) => [server.name, createServerSlot(server)]))
+export const createProxyListener = (options: ProxyListenerOptions): ProxyListener => {
+  let { config } = options
+  let slots = new Map(config.servers.map((server) => [server.name, createServerSlot(server)]))
+  let writer: string | null = null
   const clients = new Set<Client>()
   const queue = new Map<Client, NodeJS.Timeout>()
+  const graces = new Map<ServerSlot, NodeJS.Timeout>()
   const ends: Partial<Record<SessionEnd | Refusal, number>> = {}
   let roundRobin: RoundRobin = new Map()
   let sessions = 0
@@ -86,13 +87,13 @@ export const createProxyListener = ({
   }
 
   const enqueue = (client: Client): void => {
-    if (queue.size >= limit) {
+    if (queue.size >= config.max_connections) {
       refuse(client, 'queue-full')
       return
     }
     queue.set(
       client,
-      setTimeout(() => refuse(client, 'queue-timeout'), timeouts.queue),
+      setTimeout(() => refuse(client, 'queue-timeout'), config.timeouts.queue),
     )
   }
   const leaveQueue = (client: Client): void => {
@@ -100,14 +101,17 @@ export const createProxyListener = ({
     queue.delete(client)
   }
   const serveQueue = (): void => {
-    for (const client of queue.keys()) if (!place(client)) return
+    // A client of `source` waits for its own server; those behind it may be luckier.
+    for (const client of queue.keys()) if (!place(client) && config.balance !== 'source') return
   }
+
+  const views = () => [...slots.values()].map((slot) => slot.view(config.slow_start))
 
   /** Finds a server for a client, or turns it away; false when it has to wait for room. */
   const place = (client: Client): boolean => {
-    if (sessions >= limit) return false
-    const views = [...slots.values()].map((slot) => slot.view())
-    const choice = chooseServer(roundRobin, views, client.tried)
+    if (sessions >= config.max_connections) return false
+    const asking = { client: client.socket.remoteAddress ?? '', tried: client.tried, writer, random: Math.random }
+    const choice = chooseServer(roundRobin, views(), rulesOf(config), asking)
     if (choice.kind === 'full') return false
     leaveQueue(client)
     const slot = choice.kind === 'server' ? slots.get(choice.server.name) : undefined
@@ -124,8 +128,8 @@ export const createProxyListener = ({
     sessions += 1
     maximumSessions = Math.max(maximumSessions, sessions)
     client.tried.add(slot.name)
-    const attempt = connectTo(slot.address, timeouts.connect)
-    const leave = slot.enter({ serverDown: attempt.abort, bytes: noBytes })
+    const attempt = connectTo(slot.address, config.timeouts.connect)
+    const leave = slot.enter({ isConnecting: true, end: attempt.abort, bytes: noBytes })
     client.end = (reason) => {
       refuse(client, reason)
       attempt.abort()
@@ -138,7 +142,10 @@ export const createProxyListener = ({
     if (connected.ok) {
       connected.socket.destroy()
     } else if (clients.has(client)) {
-      slot.countConnectFailure(config.redispatch)
+      if (connected.reason !== aborted) {
+        slot.countConnectFailure({ isRefused: connected.reason === 'ECONNREFUSED', isRedispatched: config.redispatch })
+        options.onConnectFailure()
+      }
       if (!config.redispatch) refuse(client, 'connect-failed')
       else if (!place(client)) enqueue(client)
     }
@@ -147,59 +154,98 @@ export const createProxyListener = ({
 
   const join = (client: Client, server: Socket, slot: ServerSlot): void => {
     client.unwatch()
-    const session = joinSockets(client.socket, server, timeouts, (reason) => {
+    const session = joinSockets(client.socket, server, config.timeouts, (reason) => {
       leave()
       forget(client, reason)
       sessions -= 1
       serveQueue()
     })
-    const serverDown = (): void => {
-      if (config.on_marked_down === 'shutdown_sessions') session.end('server-down')
-    }
-    const leave = slot.enter({ serverDown, bytes: session.bytes })
+    const leave = slot.enter({ isConnecting: false, end: session.end, bytes: session.bytes })
     slot.countSession()
     client.end = session.end
+  }
+
+  const markedDown = (slot: ServerSlot): void => {
+    slot.empty('server-down', 'connecting')
+    if (config.on_marked_down === 'keep') return
+    const end = (): void => {
+      graces.delete(slot)
+      slot.empty('server-down', 'all')
+    }
+    if (config.shutdown_grace === 0) end()
+    else graces.set(slot, setTimeout(end, config.shutdown_grace))
+  }
+  const markedUp = (slot: ServerSlot, isBackup: boolean): void => {
+    clearTimeout(graces.get(slot))
+    graces.delete(slot)
+    if (isBackup || config.on_marked_up === 'keep') return
+    for (const other of slots.values()) if (isBackupServer(config, other.name)) other.empty('active-server-up', 'all')
+  }
+
+  /** Ends what runs on servers that are not the writer; only then the new one gets sessions. */
+  const enforceWriter = (): void => {
+    if (config.balance !== 'single') return
+    for (const slot of slots.values()) if (slot.name !== writer) slot.empty('demoted', 'all')
   }
 
   const endAll = (reason: SessionEnd, concerned: (client: Client) => boolean): void => {
     for (const client of [...clients].filter(concerned)) client.end(reason)
   }
 
-  const binds = config.bind.map((endpoint, i) =>
-    createWaitingListener({
-      endpoint,
-      server: createServer({ allowHalfOpen: true }, accept),
-      key: `listeners[${index}].bind[${i}]`,
-      isPresent,
-      onChange: onBindChange,
-    }),
-  )
-
   return {
-    start: async () => void (await Promise.all(binds.map((bind) => bind.start()))),
-    addressChanged: (address, present) => {
-      for (const bind of binds) bind.addressChanged(address, present)
-      // Nothing reaches these clients any more: let the servers know rather than wait for their timeouts.
-      if (!present) endAll('address-left', (client) => client.localAddress === address)
-    },
-    markServer: (server, up) => {
-      slots.get(server)?.mark(up)
+    accept,
+    addressLeft: (address) => endAll('address-left', (client) => client.localAddress === address),
+    hear: (fact) => {
+      const slot = slots.get(fact.server)
+      const marked = slot?.hear(fact)
+      if (slot !== undefined && marked === 'down') markedDown(slot)
+      if (slot !== undefined && marked === 'up') markedUp(slot, fact.backup)
       serveQueue()
     },
-    fact: () => ({
+    setWriter: (server) => {
+      writer = server
+      enforceWriter()
+      serveQueue()
+    },
+    reconfigure: (next) => {
+      const before = slots
+      const isKept = (server: ServerConfig) =>
+        isDeepStrictEqual(before.get(server.name)?.address, server.address) ? before.get(server.name) : undefined
+      slots = new Map(next.servers.map((server) => [server.name, isKept(server) ?? createServerSlot(server)]))
+      const kept = new Set(slots.values())
+      for (const slot of before.values()) {
+        if (kept.has(slot)) continue
+        slot.empty('server-removed', next.on_marked_down === 'keep' ? 'connecting' : 'all')
+      }
+      config = next
+      if (config.balance !== 'single') writer = null
+      else if (writer !== null) enforceWriter()
+      serveQueue()
+    },
+    fact: (binds) => ({
       fact: 'listener',
       listener: config.name,
-      binds: binds.map((bind) => bind.state()),
+      binds,
       sessions,
       maximumSessions,
       totalSessions,
       queued: queue.size,
+      panicking: isPanicking(views(), rulesOf(config)),
       ends: { ...ends },
       servers: [...slots.values()].map((slot) => slot.traffic()),
     }),
     stop: () => {
-      for (const bind of binds) bind.stop()
+      for (const grace of graces.values()) clearTimeout(grace)
       endAll('stopped', () => true)
     },
   }
 }
+
+const rulesOf = ({ balance, all_backups: allBackups, panic_threshold: panicThreshold }: ListenerConfig): Rules => ({
+  balance,
+  allBackups,
+  panicThreshold,
+})
+
+const isBackupServer = ({ servers }: ListenerConfig, name: string): boolean =>
+  servers.some((server) => server.name === name && server.backup)

@@ -1,14 +1,20 @@
-// The proxy worker's work: all listeners in user space, kept in step with addresses and servers' health.
+// The proxy worker's work: all listeners in user space, kept in step with addresses, servers' health and the configuration.
 
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
 import { watchAddresses } from '../../os/netlink.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
-import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
+import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
+import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
 
 /** The running listeners. */
-export type Proxy = { readonly serverHealth: (fact: ServerHealthFact) => void; readonly stop: () => void }
+export type Proxy = {
+  readonly hear: (fact: ServerHealthFact | WriterFact) => void
+  /** Goes on with other listeners; sessions stay with what stays. Throws `FailedStart` and changes nothing. */
+  readonly reconfigure: (listeners: readonly ListenerConfig[]) => Promise<void>
+  readonly stop: () => void
+}
 
 export type ProxyOptions = {
   readonly listeners: readonly ListenerConfig[]
@@ -17,39 +23,92 @@ export type ProxyOptions = {
 }
 
 const publishMillis = 500
+/** A failed connect is told soon, and many of them together. */
+const failureMillis = 20
 
 /** Opens every listener whose address is here; the others open when it arrives. Throws `FailedStart`. */
 export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Promise<Proxy> => {
-  const running = new Map<string, ProxyListener>()
-  const watch = await watchAddresses((address, present) => {
-    for (const listener of running.values()) listener.addressChanged(address, present)
-  })
-  for (const [index, config] of listeners.entries()) {
-    const onBindChange = ({ address, open, error }: ListenerState) => {
-      if (error !== null) log.error({ listener: config.name, address }, `Listener ${config.name}: ${error}`)
-      else
-        log.info(
-          { listener: config.name, address },
-          `Listener ${config.name} is ${open ? 'open' : 'closed'} on ${address}`,
-        )
-      publish(listener.fact())
-    }
-    const listener = createProxyListener({ config, index, isPresent: watch.has, onBindChange })
-    running.set(config.name, listener)
+  let running = new Map<string, ProxyListener>()
+  const publishOne = (name: string): void => {
+    const listener = running.get(name)
+    if (listener !== undefined) publish(listener.fact(binds.statesOf(name)))
   }
-  for (const listener of running.values()) await listener.start()
-  const publishAll = () => {
-    for (const listener of running.values()) publish(listener.fact())
+  const publishAll = (): void => {
+    for (const name of running.keys()) publishOne(name)
   }
-  publishAll()
-  const timer = setInterval(publishAll, publishMillis)
-
-  return {
-    serverHealth: (fact) => running.get(fact.listener)?.markServer(fact.server, fact.up),
-    stop: () => {
-      clearInterval(timer)
-      watch.close()
-      for (const listener of running.values()) listener.stop()
+  const binds = createBinds({
+    isPresent: (address) => watch.has(address),
+    onChange: (owner, { address, open, error }: ListenerState) => {
+      if (error !== null) log.error({ listener: owner, address }, `Listener ${owner}: ${error}`)
+      else log.info({ listener: owner, address }, `Listener ${owner} is ${open ? 'open' : 'closed'} on ${address}`)
+      publishOne(owner)
     },
+  })
+
+  const watch = await watchAddresses((address, present) => {
+    binds.addressChanged(address, present)
+    // Nothing reaches these clients any more: let the servers know rather than wait for their timeouts.
+    if (!present) for (const listener of running.values()) listener.addressLeft(address)
+  })
+
+  const soon = new Map<string, NodeJS.Timeout>()
+  const publishSoon = (name: string): void => {
+    if (soon.has(name)) return
+    const tell = (): void => {
+      soon.delete(name)
+      publishOne(name)
+    }
+    soon.set(name, setTimeout(tell, failureMillis))
+  }
+
+  const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
+    const next = new Map(
+      wanted.map((config) => {
+        const onConnectFailure = () => publishSoon(config.name)
+        return [config.name, running.get(config.name) ?? createProxyListener({ config, onConnectFailure })] as const
+      }),
+    )
+    const before = running
+    await binds.assign(wanted.flatMap((config, i) => bindsOf(config, i, next)))
+    running = next
+    for (const config of wanted) next.get(config.name)?.reconfigure(config)
+    for (const [name, listener] of before) if (!next.has(name)) listener.stop()
+    publishAll()
+  }
+
+  const stop = (): void => {
+    clearInterval(timer)
+    for (const waiting of soon.values()) clearTimeout(waiting)
+    watch.close()
+    binds.stop()
+    for (const listener of running.values()) listener.stop()
+  }
+  const timer = setInterval(publishAll, publishMillis)
+  try {
+    await reconfigure(listeners)
+  } catch (error) {
+    stop()
+    throw error
+  }
+  return {
+    hear: (fact) => {
+      const listener = running.get(fact.listener)
+      if (fact.fact === 'writer') listener?.setWriter(fact.server)
+      else listener?.hear(fact)
+    },
+    reconfigure,
+    stop,
   }
 }
+
+const bindsOf = (
+  { name, bind }: ListenerConfig,
+  index: number,
+  listeners: ReadonlyMap<string, ProxyListener>,
+): readonly Bind[] =>
+  bind.map((endpoint, i) => ({
+    endpoint,
+    key: `listeners[${index}].bind[${i}]`,
+    owner: name,
+    accept: (socket) => listeners.get(name)?.accept(socket),
+  }))

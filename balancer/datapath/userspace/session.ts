@@ -6,7 +6,8 @@ import type { Endpoint } from '../../config/values.ts'
 import type { Millis } from '../../core/time.ts'
 
 /** How a session ended: both sides closed it, the client left while it waited for a server, one side was reset or idle
- * too long, or this program ended it. */
+ * too long, or this program ended it: its server went down, is not the writer any more, is a backup that is not needed any
+ * more or was taken out of the configuration, its address left this host, or the program stopped. */
 export type SessionEnd =
   | 'closed'
   | 'client-left'
@@ -15,6 +16,9 @@ export type SessionEnd =
   | 'client-timeout'
   | 'server-timeout'
   | 'server-down'
+  | 'demoted'
+  | 'active-server-up'
+  | 'server-removed'
   | 'address-left'
   | 'stopped'
 
@@ -29,6 +33,9 @@ export type Connected = { readonly ok: true; readonly socket: Socket } | { reado
 
 /** A connection on its way. `abort` gives it up at once. */
 export type Attempt = { readonly result: Promise<Connected>; readonly abort: () => void }
+
+/** Why there is no connection after `abort`. */
+export const aborted = 'aborted'
 
 /** Dead peers are found by the kernel, although database sessions may be idle for hours. */
 const keepAliveMillis = 60_000
@@ -50,7 +57,7 @@ export const connectTo = ({ address, port }: Endpoint, timeout: Millis): Attempt
     socket.removeListener('error', onError)
     resolve({ ok: true, socket })
   })
-  return { result: promise, abort: () => fail('aborted') }
+  return { result: promise, abort: () => fail(aborted) }
 }
 
 const withResolvers = <T>() => {

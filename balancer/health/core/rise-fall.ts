@@ -27,3 +27,12 @@ export const afterCheck = (
   if (hard) return 0
   return counter > rise ? counter - 1 : 0
 }
+
+/** Where a counter stands: at one of its ends, or on its way. */
+export type Stand = 'up' | 'down' | 'changing'
+
+/** The stand of a counter; before its first check it is changing. */
+export const standOf = (counter: HealthCounter, { rise, fall }: Thresholds): Stand => {
+  if (counter === 0) return 'down'
+  return counter === rise + fall - 1 ? 'up' : 'changing'
+}

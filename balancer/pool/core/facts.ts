@@ -2,6 +2,7 @@
 // process boundaries, so each has a schema and its type follows from it.
 
 import { z } from 'zod'
+import { roles } from '../../../shared/health-report.ts'
 import { type Millis, millis } from '../../core/time.ts'
 
 const counters = z.record(z.string(), z.number()).readonly()
@@ -30,17 +31,46 @@ const virtualRouterFact = z
   })
   .readonly()
 
-/** HAProxy's words for the result of a check. */
-const checkStatuses = ['L4CON', 'L4TOUT', 'L7OK', 'L7STS', 'L7TOUT', 'L7RSP', 'SOCKERR'] as const
+/** HAProxy's words for the result of a check; those of layer 3 are formed alike. `L7OKC` passes on a condition: drain. */
+const checkStatuses = [
+  'L3OK',
+  'L3CON',
+  'L3TOUT',
+  'L4OK',
+  'L4CON',
+  'L4TOUT',
+  'L7OK',
+  'L7OKC',
+  'L7STS',
+  'L7TOUT',
+  'L7RSP',
+  'SOCKERR',
+] as const
 
 const lastCheck = z
   .object({
     at: z.number(),
     passed: z.boolean(),
     status: z.enum(checkStatuses),
-    httpStatus: z.number().nullable(),
+    code: z.number().nullable(),
     durationMs: z.number(),
     reason: z.string(),
+    text: z.string(),
+  })
+  .readonly()
+
+/** What an operator or an agent wants of a server: all sessions, only those it has, or none. */
+const adminStates = ['ready', 'drain', 'maint'] as const
+
+const orders = z.object({ admin: z.enum(adminStates), weight: z.number().nullable() }).readonly()
+
+const agentWord = z
+  .object({
+    at: z.number(),
+    admin: z.enum(adminStates),
+    down: z.boolean(),
+    percent: z.number().nullable(),
+    maximumSessions: z.number().nullable(),
     text: z.string(),
   })
   .readonly()
@@ -52,10 +82,25 @@ const serverHealthFact = z
     server: z.string(),
     up: z.boolean(),
     since: z.number(),
+    admin: z.enum(adminStates),
+    draining: z.boolean(),
+    refusing: z.boolean(),
+    weight: z.number(),
+    maximumSessions: z.number(),
+    role: z.enum(roles),
     health: z.object({ value: z.number(), rise: z.number(), fall: z.number() }).readonly(),
+    counters: z.array(z.number().nullable()).readonly(),
     lastCheck: lastCheck.nullable(),
+    backup: z.boolean(),
+    orders,
+    agent: agentWord.nullable(),
     malformedReports: counters,
+    lateChecks: z.number(),
   })
+  .readonly()
+
+const writerFact = z
+  .object({ fact: z.literal('writer'), listener: z.string(), server: z.string().nullable(), since: z.number() })
   .readonly()
 
 const serverTraffic = z
@@ -67,6 +112,8 @@ const serverTraffic = z
     bytesIn: z.number(),
     bytesOut: z.number(),
     connectFailures: z.number(),
+    refusedConnects: z.number(),
+    failuresInARow: z.number(),
     redispatches: z.number(),
   })
   .readonly()
@@ -82,13 +129,14 @@ const listenerFact = z
     maximumSessions: z.number(),
     totalSessions: z.number(),
     queued: z.number(),
+    panicking: z.boolean(),
     ends: counters,
     servers: z.array(serverTraffic).readonly(),
   })
   .readonly()
 
 /** Any fact; each carries the whole state of its subject, so the newest one is enough. */
-export const factSchema = z.union([virtualRouterFact, serverHealthFact, listenerFact])
+export const factSchema = z.discriminatedUnion('fact', [virtualRouterFact, serverHealthFact, writerFact, listenerFact])
 
 /** See `factSchema`. */
 export type Fact = z.output<typeof factSchema>
@@ -98,13 +146,26 @@ export type Fact = z.output<typeof factSchema>
 export type VirtualRouterFact = z.output<typeof virtualRouterFact>
 export type VirtualRouterState = VirtualRouterFact['state']
 
-/** What the checks say of one server of one listener. `health.value` is HAProxy's counter: `0..rise-1` is down,
- * `rise..rise+fall-1` is up. `malformedReports` counts, by reason, answers that claimed to be a health report. */
+/** One server of one listener. `up` means that its checks pass; `admin` is the stricter of what operator and agent want;
+ * `draining` that a check answered 404; `refusing` that an operator took the node out with a force-fail file. `weight` and
+ * `maximumSessions` (0 no limit) are those in force. `health.value` is HAProxy's counter of the check that matters most:
+ * `0..rise-1` is down, `rise..rise+fall-1` is up; `counters` has those of all checks, null before the first result.
+ * `malformedReports` counts, by reason, answers that claimed to be a health report; `lateChecks` those that ran out of
+ * time while this program was stalled, and say nothing of the server. */
 export type ServerHealthFact = z.output<typeof serverHealthFact>
 export type LastCheck = z.output<typeof lastCheck>
 export type CheckStatus = LastCheck['status']
+export type AdminState = (typeof adminStates)[number]
+/** What an operator ordered at runtime; `weight` null is the configured one. */
+export type Orders = z.output<typeof orders>
+/** The last line of an agent (HAProxy: `agent-check`); null means that it said nothing of that. */
+export type AgentWord = z.output<typeof agentWord>
 
-/** Traffic of one server through one listener since the worker started. `in` is what clients sent. */
+/** The one server of a `balance: single` listener that takes sessions; null where none can. */
+export type WriterFact = z.output<typeof writerFact>
+
+/** Traffic of one server through one listener since the worker started. `in` is what clients sent. `refusedConnects` are
+ * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. */
 export type ServerTraffic = z.output<typeof serverTraffic>
 
 /** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:

@@ -1,33 +1,58 @@
-// The pool: the newest fact about every virtual router, server and listener of this host.
+// The pool: the newest fact about every virtual router, server, writer and listener of this host.
 
-import type { Fact, ListenerFact, ServerHealthFact, VirtualRouterFact } from './facts.ts'
+import type { Fact, ListenerFact, ServerHealthFact, VirtualRouterFact, WriterFact } from './facts.ts'
+import { takesSessions } from './server-state.ts'
 
 /** All that one balancer knows, by name of its subject. */
 export type Pool = {
   readonly routers: ReadonlyMap<string, VirtualRouterFact>
   readonly servers: ReadonlyMap<string, ServerHealthFact>
+  readonly writers: ReadonlyMap<string, WriterFact>
   readonly listeners: ReadonlyMap<string, ListenerFact>
 }
 
-/** Nothing is known yet. */
-export const emptyPool: Pool = { routers: new Map(), servers: new Map(), listeners: new Map() }
+/** A pool that hears facts. A thousand of them a second leave no time to copy it for each. */
+export type LivePool = Pool & {
+  readonly hear: (fact: Fact) => void
+  /** Forgets what a reload took away: subjects (see `subjectOf`) that the predicate does not want. */
+  readonly keep: (wanted: (subject: string) => boolean) => void
+}
+
+/** Makes a pool that knows these facts. */
+export const createPool = (facts: readonly Fact[] = []): LivePool => {
+  const routers = new Map<string, VirtualRouterFact>()
+  const servers = new Map<string, ServerHealthFact>()
+  const writers = new Map<string, WriterFact>()
+  const listeners = new Map<string, ListenerFact>()
+  const hear = (fact: Fact): void => {
+    switch (fact.fact) {
+      case 'virtual-router':
+        routers.set(fact.name, fact)
+        return
+      case 'server-health':
+        servers.set(serverKey(fact.listener, fact.server), fact)
+        return
+      case 'writer':
+        writers.set(fact.listener, fact)
+        return
+      case 'listener':
+        listeners.set(fact.listener, fact)
+        return
+      default:
+        fact satisfies never
+    }
+  }
+  const keep = (wanted: (subject: string) => boolean): void => {
+    for (const known of [routers, servers, writers, listeners]) {
+      for (const [name, fact] of known) if (!wanted(subjectOf(fact))) known.delete(name)
+    }
+  }
+  facts.forEach(hear)
+  return { routers, servers, writers, listeners, hear, keep }
+}
 
 /** `listener/server`, as operators and commands write it. */
 export const serverKey = (listener: string, server: string): string => `${listener}/${server}`
-
-/** The pool after a fact. */
-export const withFact = (pool: Pool, fact: Fact): Pool => {
-  switch (fact.fact) {
-    case 'virtual-router':
-      return { ...pool, routers: new Map(pool.routers).set(fact.name, fact) }
-    case 'server-health':
-      return { ...pool, servers: new Map(pool.servers).set(serverKey(fact.listener, fact.server), fact) }
-    case 'listener':
-      return { ...pool, listeners: new Map(pool.listeners).set(fact.listener, fact) }
-    default:
-      return fact satisfies never
-  }
-}
 
 /** What a fact is about; a newer fact with the same subject replaces the older one. */
 export const subjectOf = (fact: Fact): string => {
@@ -36,6 +61,8 @@ export const subjectOf = (fact: Fact): string => {
       return `virtual-router ${fact.name}`
     case 'server-health':
       return `server-health ${serverKey(fact.listener, fact.server)}`
+    case 'writer':
+      return `writer ${fact.listener}`
     case 'listener':
       return `listener ${fact.listener}`
     default:
@@ -43,6 +70,9 @@ export const subjectOf = (fact: Fact): string => {
   }
 }
 
-/** Servers of a listener that are up. */
-export const serversUp = (pool: Pool, listener: string): number =>
-  [...pool.servers.values()].filter((server) => server.listener === listener && server.up).length
+/** How many servers of a listener take new sessions. */
+export const usableServers = (pool: Pool, listener: string): { readonly active: number; readonly backup: number } => {
+  const usable = [...pool.servers.values()].filter((server) => server.listener === listener && takesSessions(server))
+  const backup = usable.filter((server) => server.backup).length
+  return { active: usable.length - backup, backup }
+}

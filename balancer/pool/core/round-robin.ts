@@ -1,6 +1,6 @@
 // Smooth weighted round robin: servers take turns by weight, and a heavy one is not picked several times in a row.
 
-/** A server that may be picked: weight 1 to 256; weight 0 is never picked. */
+/** A server that may be picked: weight up to 256, a fraction while it starts slowly; weight 0 is never picked. */
 export type Candidate = { readonly name: string; readonly weight: number }
 
 /** Who is owed how much, by server name. Empty at the start. */

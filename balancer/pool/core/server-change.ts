@@ -1,7 +1,7 @@
-// The log lines of a server's changes, in the words that HAProxy's users grep for.
+// The log lines of changes of servers and writers, in the words that HAProxy's users grep for.
 
-import type { CheckStatus, ServerHealthFact } from './facts.ts'
-import { type Pool, serverKey, serversUp } from './pool.ts'
+import type { CheckStatus, ServerHealthFact, WriterFact } from './facts.ts'
+import { type Pool, serverKey, usableServers } from './pool.ts'
 
 /** A log line: its level, its text and the fields beside it. */
 export type ChangeLine = {
@@ -11,35 +11,82 @@ export type ChangeLine = {
 }
 
 const statusWords: Readonly<Record<CheckStatus, string>> = {
+  L3OK: 'Layer3 check passed',
+  L3CON: 'Layer3 problem',
+  L3TOUT: 'Layer3 timeout',
+  L4OK: 'Layer4 check passed',
   L4CON: 'Layer4 connection problem',
   L4TOUT: 'Layer4 timeout',
   L7OK: 'Layer7 check passed',
+  L7OKC: 'Layer7 check conditionally passed',
   L7STS: 'Layer7 wrong status',
   L7TOUT: 'Layer7 timeout',
   L7RSP: 'Layer7 invalid response',
   SOCKERR: 'Socket error',
 }
 
-/** What to log when a server's fact takes the pool from `before` to `after`; undefined when up stays up or down down. */
-export const describeChange = (before: Pool, after: Pool, fact: ServerHealthFact): ChangeLine | undefined => {
-  const key = serverKey(fact.listener, fact.server)
-  const earlier = before.servers.get(key)
-  if (earlier?.up === fact.up) return undefined
-  const { lastCheck } = fact
-  const reason = lastCheck === null ? 'unknown' : statusWords[lastCheck.status]
-  const code = lastCheck?.httpStatus == null ? '' : `, code: ${lastCheck.httpStatus}`
-  const info = lastCheck === null ? '' : `, info: "${lastCheck.reason}: ${lastCheck.text}"`
-  const duration = lastCheck === null ? '' : `, check duration: ${lastCheck.durationMs}ms`
-  const left = serversUp(after, fact.listener)
-  const sessions = sessionsOn(before, fact)
-  const fields = { listener: fact.listener, server: fact.server, up: fact.up, check: lastCheck, active: left, sessions }
-  const servers = `${left} active and 0 backup servers ${fact.up ? 'online' : 'left'}. ${sessions} sessions active.`
-  const text = `Server ${key} is ${fact.up ? 'UP' : 'DOWN'}, reason: ${reason}${code}${info}${duration}. ${servers}`
-  if (fact.up) return { level: 'info', text, fields }
-  return left > 0
+/** What to log when a server's fact followed `earlier` and the pool knows it; undefined when nothing operators watch changed. */
+export const describeChange = (
+  pool: Pool,
+  earlier: ServerHealthFact | undefined,
+  fact: ServerHealthFact,
+): ChangeLine | undefined => {
+  const change = changeOf(earlier, fact)
+  if (change === undefined) return undefined
+  const left = usableServers(pool, fact.listener)
+  const sessions = sessionsOn(pool, fact)
+  const verb = change.better ? 'online' : 'left'
+  const fields = { listener: fact.listener, server: fact.server, up: fact.up, check: fact.lastCheck, ...left, sessions }
+  const counts = `${left.active} active and ${left.backup} backup servers ${verb}. ${sessions} sessions active.`
+  const text = `Server ${serverKey(fact.listener, fact.server)} ${change.text}. ${counts}`
+  if (change.better) return { level: 'info', text, fields }
+  return left.active + left.backup > 0
     ? { level: 'warn', text, fields }
     : { level: 'error', text: `${text} Listener ${fact.listener} has no server available!`, fields }
 }
 
+type Change = { readonly better: boolean; readonly text: string }
+
+const changeOf = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact): Change | undefined => {
+  const admin = earlier?.admin ?? 'ready'
+  if (fact.admin === 'maint') {
+    return admin === 'maint' ? undefined : { better: false, text: `is going DOWN for maintenance${byWhom(fact)}` }
+  }
+  if (admin === 'maint' && !fact.up) return { better: true, text: 'leaves maintenance and is checked first' }
+  if (earlier?.up !== fact.up) return { better: fact.up, text: `is ${fact.up ? 'UP' : 'DOWN'}, ${reasonOf(fact)}` }
+  const drained = isDrained(fact)
+  if (isDrained(earlier) === drained) return undefined
+  return drained
+    ? { better: false, text: `enters drain state${byWhom(fact)}` }
+    : { better: true, text: 'is UP (leaving drain)' }
+}
+
+const isDrained = (fact: ServerHealthFact | undefined): boolean =>
+  fact !== undefined && (fact.admin === 'drain' || fact.draining || fact.weight === 0)
+
+const byWhom = ({ orders, agent, draining, admin }: ServerHealthFact): string => {
+  if (admin !== 'ready' && orders.admin === admin) return ' by order'
+  if (admin !== 'ready' && agent !== null) return `, agent says "${agent.text}"`
+  if (draining) return ', the check answered 404'
+  return orders.weight === 0 ? ' by order' : agent === null ? '' : `, agent says "${agent.text}"`
+}
+
+const reasonOf = ({ lastCheck, agent }: ServerHealthFact): string => {
+  if (agent?.down) return `reason: agent says "${agent.text}"`
+  if (lastCheck === null) return 'reason: unknown'
+  const { status, code, reason, text, durationMs } = lastCheck
+  const shown = code === null ? '' : `, code: ${code}`
+  return `reason: ${statusWords[status]}${shown}, info: "${reason}: ${text}", check duration: ${durationMs}ms`
+}
+
 const sessionsOn = (pool: Pool, { listener, server }: ServerHealthFact): number =>
   pool.listeners.get(listener)?.servers.find((traffic) => traffic.server === server)?.sessions ?? 0
+
+/** What to log when a single-writer listener has another writer. */
+export const describeWriter = (earlier: WriterFact | undefined, { listener, server }: WriterFact): ChangeLine => {
+  const before = earlier?.server ?? null
+  const fields = { listener, writer: server, before }
+  if (server === null) return { level: 'error', text: `Listener ${listener} has no writer (it was ${before})`, fields }
+  const was = before === null ? '' : ` (it was ${before})`
+  return { level: before === null ? 'info' : 'warn', text: `Listener ${listener}: the writer is ${server}${was}`, fields }
+}

@@ -10,6 +10,7 @@ export type ProcessRole = (typeof processRoles)[number]
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': ['proxy'],
+  writer: ['proxy'],
   listener: ['director'],
 }
 

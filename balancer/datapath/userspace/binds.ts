@@ -1,0 +1,81 @@
+// The addresses that the proxy listens on, each owned by one listener; a reload hands them over without closing them.
+
+import { createServer, type Socket } from 'node:net'
+import type { Endpoint } from '../../config/values.ts'
+import { createWaitingListener, type ListenerState, type WaitingListener } from '../../os/waiting-listener.ts'
+
+/** An address with the listener that gets its clients. `key` is the configuration key to name in errors. */
+export type Bind = {
+  readonly endpoint: Endpoint
+  readonly key: string
+  readonly owner: string
+  readonly accept: (socket: Socket) => void
+}
+
+/** The open and waiting addresses. */
+export type Binds = {
+  /** Opens what is new, hands over what stays, closes the rest. Throws `FailedStart` and changes nothing. */
+  readonly assign: (binds: readonly Bind[]) => Promise<void>
+  readonly addressChanged: (address: string, present: boolean) => void
+  readonly statesOf: (owner: string) => readonly ListenerState[]
+  readonly stop: () => void
+}
+
+export type BindsOptions = {
+  readonly isPresent: (address: string) => boolean
+  readonly onChange: (owner: string, state: ListenerState) => void
+}
+
+type Held = { bind: Bind; readonly waiting: WaitingListener }
+
+/** No address is held yet. */
+export const createBinds = ({ isPresent, onChange }: BindsOptions): Binds => {
+  let held = new Map<string, Held>()
+
+  const hold = (bind: Bind): Held => {
+    const entry: Held = {
+      bind,
+      waiting: createWaitingListener({
+        endpoint: bind.endpoint,
+        server: createServer({ allowHalfOpen: true }, (socket) => entry.bind.accept(socket)),
+        key: bind.key,
+        isPresent,
+        onChange: (state) => onChange(entry.bind.owner, state),
+      }),
+    }
+    return entry
+  }
+
+  return {
+    assign: async (binds) => {
+      const opened = new Map<string, Held>()
+      for (const bind of binds) if (!held.has(shown(bind.endpoint))) opened.set(shown(bind.endpoint), hold(bind))
+      const starts = await Promise.allSettled([...opened.values()].map(({ waiting }) => waiting.start()))
+      const failed = starts.find((start) => start.status === 'rejected')
+      if (failed !== undefined) {
+        for (const { waiting } of opened.values()) waiting.stop()
+        throw failed.reason
+      }
+      const next = new Map<string, Held>()
+      for (const bind of binds) {
+        const key = shown(bind.endpoint)
+        const entry = held.get(key) ?? opened.get(key)
+        if (entry === undefined) continue
+        entry.bind = bind
+        next.set(key, entry)
+      }
+      for (const [key, { waiting }] of held) if (!next.has(key)) waiting.stop()
+      held = next
+    },
+    addressChanged: (address, present) => {
+      for (const { waiting } of held.values()) waiting.addressChanged(address, present)
+    },
+    statesOf: (owner) =>
+      [...held.values()].filter(({ bind }) => bind.owner === owner).map(({ waiting }) => waiting.state()),
+    stop: () => {
+      for (const { waiting } of held.values()) waiting.stop()
+    },
+  }
+}
+
+const shown = ({ address, port }: Endpoint): string => `${address}:${port}`

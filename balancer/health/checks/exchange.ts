@@ -1,0 +1,56 @@
+// One short TCP connection: says something, and reads until what came can be judged.
+
+import { connect } from 'node:net'
+import type { Millis } from '../../core/time.ts'
+import { failed, type Judgement } from '../core/result.ts'
+import { codeOf, connectionFailure, noAnswer, noConnection, startDeadline } from './probe.ts'
+
+/** What to connect to, what to say, and how to judge what came; `isOver` when no more will come. */
+export type ExchangeOptions = {
+  readonly address: string
+  readonly port: number
+  readonly timeout: Millis
+  readonly request?: string
+  readonly judge: (received: Buffer, isOver: boolean) => Judgement | undefined
+  readonly refusedReason?: string
+}
+
+const maximumBytes = 16_384
+
+/** Connects, speaks, listens and hangs up. Never rejects. */
+export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
+  new Promise((resolve) => {
+    const { address, port, timeout, request = '', judge } = options
+    const socket = connect({ host: address, port, noDelay: true })
+    let received: Buffer = Buffer.alloc(0)
+    let isConnected = false
+    const settle = (judgement: Judgement | undefined): void => {
+      if (judgement === undefined) return
+      cancel()
+      socket.destroy()
+      resolve(judgement)
+    }
+    const cancel = startDeadline(timeout, () =>
+      settle(isConnected ? (judge(received, true) ?? noAnswer(timeout)) : noConnection(timeout)),
+    )
+    socket.once('connect', () => {
+      isConnected = true
+      if (request !== '') socket.write(request)
+      settle(judge(received, false))
+    })
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk])
+      const isFull = received.length >= maximumBytes
+      settle(judge(received, isFull) ?? (isFull ? failed('L7RSP', 'invalid-answer', 'the answer is too long') : undefined))
+    })
+    socket.once('end', () =>
+      settle(judge(received, true) ?? failed('L7RSP', 'invalid-answer', 'the connection ended without a whole answer')),
+    )
+    // A reset may follow a whole answer: the classic check script never reads the request.
+    socket.on('error', (error) =>
+      settle(
+        (isConnected ? judge(received, true) : undefined) ??
+          connectionFailure(codeOf(error), port, options.refusedReason),
+      ),
+    )
+  })

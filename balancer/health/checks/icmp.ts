@@ -1,0 +1,31 @@
+// Checks a host by an ICMP echo (layer 3).
+
+import type { IcmpCheckConfig } from '../../config/schema.ts'
+import { FailedStart } from '../../core/failed-start.ts'
+import { openPinger, type Pinger } from '../../os/ping.ts'
+import { failed, type Judgement, passed } from '../core/result.ts'
+import { type Probe, startDeadline } from './probe.ts'
+
+/** Opens the socket that all echo checks of this process share. Throws `FailedStart`. */
+export const openSharedPinger = (): Pinger => {
+  const opened = openPinger()
+  if (opened.ok) return opened.value
+  throw new FailedStart(`a check of type icmp needs a raw socket: ${opened.text}; run as root or with CAP_NET_RAW`)
+}
+
+/** A check that pings `address`. */
+export const createIcmpProbe = (address: string, { timeout }: IcmpCheckConfig, pinger: Pinger): Probe => ({
+  run: () =>
+    new Promise((resolve) => {
+      const settle = (judgement: Judgement): void => {
+        cancel()
+        forget()
+        resolve(judgement)
+      }
+      const cancel = startDeadline(timeout, () => settle(failed('L3TOUT', 'timeout', `no echo within ${timeout} ms`)))
+      const forget = pinger.ping(address, (outcome) =>
+        settle(outcome.ok ? passed('L3OK', 'the host answers') : failed('L3CON', 'unreachable', outcome.text)),
+      )
+    }),
+  close: () => {},
+})

@@ -1,0 +1,65 @@
+// Checks a MySQL or MariaDB server itself: its greeting, or a login and a query (HAProxy: `option mysql-check`).
+
+import { connect } from 'node:net'
+import { createConnection, type QueryError } from 'mysql2'
+import type { MysqlCheckConfig } from '../../config/schema.ts'
+import { readSecretFile } from '../../config/secret-file.ts'
+import type { Endpoint } from '../../config/values.ts'
+import { FailedStart } from '../../core/failed-start.ts'
+import { judgeGreeting, mysqlFailure } from '../core/mysql-packet.ts'
+import { failed, type Judgement, passed } from '../core/result.ts'
+import { exchange } from './exchange.ts'
+import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
+
+/** A check of the server's own port. Throws `FailedStart` where the password file cannot be read. */
+export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: MysqlCheckConfig): Probe => {
+  const port = config.port ?? ownPort
+  const { timeout, user, query = 'SELECT 1' } = config
+  if (user === undefined) {
+    const run = () => exchange({ address, port, timeout, judge: (received) => judgeGreeting(received) })
+    return { run, close: () => {} }
+  }
+  const password = config.password_file === undefined ? '' : secretIn(config.password_file)
+  return { run: () => logIn({ address, port, timeout, user, password, query }), close: () => {} }
+}
+
+const secretIn = (file: string): string => {
+  const read = readSecretFile(file)
+  if (!read.ok) throw new FailedStart(read.problem)
+  return read.secret
+}
+
+type Login = Endpoint & Pick<MysqlCheckConfig, 'timeout'> & {
+  readonly user: string
+  readonly password: string
+  readonly query: string
+}
+
+const logIn = ({ address, port, timeout, user, password, query }: Login): Promise<Judgement> =>
+  new Promise((resolve) => {
+    let isConnected = false
+    const stream = connect({ host: address, port, noDelay: true }, () => {
+      isConnected = true
+    })
+    const connection = createConnection({ stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] })
+    const settle = (judgement: Judgement): void => {
+      cancel()
+      stream.destroy()
+      resolve(judgement)
+    }
+    const cancel = startDeadline(timeout, () => settle(isConnected ? noAnswer(timeout) : noConnection(timeout)))
+    connection.on('error', (error) => settle(failureOf(error, port)))
+    connection.query(query, (error) => {
+      if (error !== null) return settle(failureOf(error, port))
+      // A goodbye: without it the server counts and logs an aborted connection.
+      connection.end(() => settle(passed('L7OK', 'the query answers')))
+    })
+  })
+
+const failureOf = (error: QueryError, port: number): Judgement => {
+  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
+  if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
+  return error.code === 'HANDSHAKE_NO_SSL_SUPPORT' || error.code === 'PROTOCOL_ERROR'
+    ? failed('L7RSP', 'invalid-answer', error.message)
+    : connectionFailure(codeOf(error), port)
+}

@@ -1,0 +1,47 @@
+// What every check of a server has: a run that ends within its limit, and words for connections that fail.
+
+import type { Millis } from '../../core/time.ts'
+import { failed, type Judgement } from '../core/result.ts'
+
+/** One check of one server. `run` never rejects and ends within the check's timeout. */
+export type Probe = { readonly run: () => Promise<Judgement>; readonly close: () => void }
+
+/**
+ * Calls `onDeadline` after `timeout`, once what waits in the sockets has been read: after a stall of the event loop timers
+ * fire first. The returned function takes it back.
+ */
+export const startDeadline = (timeout: Millis, onDeadline: () => void): (() => void) => {
+  let immediate: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    immediate = setImmediate(onDeadline)
+  }, timeout)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+  }
+}
+
+/** A connection that could not be made in time. */
+export const noConnection = (timeout: Millis): Judgement =>
+  failed('L4TOUT', 'timeout', `no connection within ${timeout} ms`)
+
+/** A connection on which no complete answer came in time. */
+export const noAnswer = (timeout: Millis): Judgement => failed('L7TOUT', 'timeout', `no answer within ${timeout} ms`)
+
+/** A connection that failed with the system's error `code`. */
+export const connectionFailure = (code: string, port: number, refusedReason = 'connection-refused'): Judgement => {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return failed('L4CON', refusedReason, `nothing listens on port ${port}`)
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EHOSTDOWN':
+      return failed('L4CON', 'unreachable', 'the host cannot be reached')
+    default:
+      return failed('SOCKERR', 'connection-lost', `the connection broke (${code})`)
+  }
+}
+
+/** The system's name of an error. */
+export const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : String(error)

@@ -1,0 +1,57 @@
+// What an HTTP answer says of a server: its status line first, then the report of our agent, then what was expected.
+
+import { parseHealthReport } from '../../../shared/health-report.ts'
+import { failed, type Judgement, passed } from './result.ts'
+
+/** What a check wants of an answer (HAProxy: `http-check expect`, `disable-on-404`). */
+export type Expectation = {
+  readonly status: readonly (readonly [number, number])[]
+  readonly bodyContains: string | undefined
+  readonly bodyMatches: RegExp | undefined
+  readonly drainOn404: boolean
+}
+
+/** An answer as received. `contentType` is empty where it was not told. */
+export type HttpAnswer = { readonly status: number; readonly contentType: string; readonly body: string }
+
+const notFound = 404
+
+/** Judges an answer. */
+export const judgeAnswer = ({ status, contentType, body }: HttpAnswer, expected: Expectation): Judgement => {
+  const report = contentType.startsWith('application/json') ? parseHealthReport(body) : undefined
+  const told = report?.ok ? report.report : undefined
+  const malformedReport = report?.ok === false ? report.reason : null
+  const plain = { code: status, malformedReport, role: told?.role ?? 'unknown' } as const
+  if (status === notFound && expected.drainOn404) {
+    return passed('L7OKC', told?.reason.text ?? 'status 404: no new sessions', {
+      ...plain,
+      drain: true,
+      reason: told?.reason.code ?? 'drain',
+    })
+  }
+  if (!expected.status.some(([low, high]) => status >= low && status <= high)) {
+    const hard = told?.verdict === 'fail' && told.certainty === 'hard'
+    const reason = told?.verdict === 'fail' ? told.reason.code : 'http-status'
+    return failed('L7STS', reason, told?.reason.text ?? `HTTP status ${status}`, { ...plain, hard })
+  }
+  const { bodyContains, bodyMatches } = expected
+  if ((bodyContains !== undefined && !body.includes(bodyContains)) || bodyMatches?.test(body) === false) {
+    return failed('L7RSP', 'unexpected-body', `HTTP status ${status}, but the body is not what is expected`, plain)
+  }
+  return passed('L7OK', told?.reason.text ?? `HTTP status ${status}`, { ...plain, reason: told?.reason.code ?? 'ok' })
+}
+
+/**
+ * Reads an answer from raw bytes as HAProxy does: the status line decides, whatever follows it. The classic check script
+ * ends lines with `\r\n\n`, and tells a wrong Content-Length or none. Undefined without a complete status line.
+ */
+export const readLeniently = (text: string): HttpAnswer | undefined => {
+  const [, digits, rest = ''] = /^HTTP\/1\.[01] (\d{3})(?: [^\r\n]*)?\r?\n([\s\S]*)$/.exec(text) ?? []
+  if (digits === undefined) return undefined
+  const headers = headerBlock(rest)
+  const [, contentType = ''] = /^content-type:[ \t]*([^\r\n]*)/im.exec(headers) ?? []
+  return { status: Number(digits), contentType: contentType.toLowerCase(), body: rest.slice(headers.length) }
+}
+
+/** Lines that look like headers, from the beginning on; empty lines between them are the script's. */
+const headerBlock = (rest: string): string => /^(?:[!-9;-~]+:[^\n]*\n|[\r\n])*/.exec(rest)?.[0] ?? ''

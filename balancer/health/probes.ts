@@ -1,0 +1,108 @@
+// The checks that run: one per address and way of checking, however many listeners want to know.
+
+import { performance } from 'node:perf_hooks'
+import type { AgentCheckConfig, CheckConfig } from '../config/schema.ts'
+import type { Endpoint } from '../config/values.ts'
+import { millis } from '../core/time.ts'
+import type { Pinger } from '../os/ping.ts'
+import { createAgentCheckProbe } from './checks/agent-check.ts'
+import { createHttpProbe } from './checks/http.ts'
+import { createIcmpProbe, openSharedPinger } from './checks/icmp.ts'
+import { createMysqlProbe } from './checks/mysql.ts'
+import type { Probe } from './checks/probe.ts'
+import { createTcpProbe } from './checks/tcp.ts'
+import { firstCheckAt, secondCheckAt } from './core/schedule.ts'
+import { type Hearer, type ScheduledProbe, startScheduledProbe } from './scheduled-probe.ts'
+import { startStallWatch } from './stall-watch.ts'
+
+/** What to check: a server by one of its checks, or the agent beside it. */
+export type Wanted =
+  | { readonly kind: 'check'; readonly endpoint: Endpoint; readonly config: CheckConfig }
+  | { readonly kind: 'agent'; readonly endpoint: Endpoint; readonly config: AgentCheckConfig }
+
+/** A place among those who are told. */
+export type Subscription = { readonly hurry: ScheduledProbe['hurry']; readonly end: () => void }
+
+/** All running checks. */
+export type Probes = {
+  /** Adds a hearer; the check starts with the first one and ends with the last. Throws `FailedStart`. */
+  readonly subscribe: (wanted: Wanted, place: Place, hearer: Hearer) => Subscription
+  readonly count: () => number
+  readonly stop: () => void
+}
+
+/** The place of a server among all, which spreads their checks over time. */
+export type Place = { readonly index: number; readonly of: number }
+
+/** No check runs yet. */
+export const startProbes = (): Probes => {
+  const running = new Map<string, ScheduledProbe>()
+  const stalls = startStallWatch()
+  let pinger: Pinger | undefined
+
+  const create = (wanted: Wanted): Probe => {
+    const { endpoint } = wanted
+    if (wanted.kind === 'agent') return createAgentCheckProbe(endpoint.address, wanted.config)
+    if (wanted.config.type === 'icmp') pinger ??= openSharedPinger()
+    return createCheck(endpoint, wanted.config, pinger)
+  }
+  const start = (wanted: Wanted, { index, of }: Place): ScheduledProbe => {
+    const now = millis(performance.now())
+    const { interval } = wanted.config
+    return startScheduledProbe({
+      probe: create(wanted),
+      pace: wanted.config,
+      firstAt: firstCheckAt(now, interval, index, of),
+      secondAt: secondCheckAt(now, interval, index, of),
+      stalls,
+    })
+  }
+
+  return {
+    subscribe: (wanted, place, hearer) => {
+      const key = keyOf(wanted)
+      const probe = running.get(key) ?? start(wanted, place)
+      if (running.has(key)) probe.hurry(millis(0))
+      running.set(key, probe)
+      probe.hearers.add(hearer)
+      return {
+        hurry: probe.hurry,
+        end: () => {
+          probe.hearers.delete(hearer)
+          if (probe.hearers.size > 0 || running.get(key) !== probe) return
+          probe.stop()
+          running.delete(key)
+        },
+      }
+    },
+    count: () => running.size,
+    stop: () => {
+      for (const probe of running.values()) probe.stop()
+      running.clear()
+      stalls.stop()
+      pinger?.close()
+    },
+  }
+}
+
+/** Two checks with the same key ask the same question at the same times; how many answers it takes is each server's own. */
+const keyOf = ({ kind, endpoint, config }: Wanted): string => {
+  const ownPort = 'port' in config && config.port !== undefined ? config.port : endpoint.port
+  const where = 'type' in config && config.type === 'icmp' ? endpoint.address : `${endpoint.address}:${ownPort}`
+  return JSON.stringify([kind, where, { ...config, port: null, rise: null, fall: null }])
+}
+
+const createCheck = (endpoint: Endpoint, config: CheckConfig, pinger: Pinger | undefined): Probe => {
+  switch (config.type) {
+    case 'http':
+      return createHttpProbe(endpoint.address, config)
+    case 'tcp':
+      return createTcpProbe(endpoint, config)
+    case 'mysql':
+      return createMysqlProbe(endpoint, config)
+    case 'icmp':
+      return createIcmpProbe(endpoint.address, config, pinger ?? openSharedPinger())
+    default:
+      return config satisfies never
+  }
+}
