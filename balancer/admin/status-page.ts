@@ -4,35 +4,37 @@ import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import { readPasswordFile } from '../config/password-file.ts'
-import type { BalancerConfig, StatusPageConfig } from '../config/schema.ts'
+import type { StatusPageConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { watchAddresses } from '../os/netlink.ts'
 import { createWaitingListener } from '../os/waiting-listener.ts'
-import type { Pool } from '../pool/core/pool.ts'
-import { version } from '../version.ts'
 import { renderPage, styleSheet } from './core/page.ts'
-import { statusOf } from './core/status.ts'
+import type { PageRefusals, Status } from './core/status.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
 
 /** The running status page. */
 export type StatusPage = { readonly stop: () => void }
 
-export type StatusPageOptions = { readonly config: BalancerConfig; readonly pool: () => Pool; readonly log: Logger }
+export type StatusPageOptions = {
+  /** What the page needs while it is open; the documents show whatever is the configuration then. */
+  readonly http: StatusPageConfig | undefined
+  readonly status: (refusals: PageRefusals) => Status
+  readonly log: Logger
+}
 
 const limits = { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000, maxHeaderSize: 8192 }
 const maximumConnections = 256
 
 /** Serves `path` as a page and `path/json` as JSON where `admin.http` asks for it. Throws `FailedStart`. */
-export const startStatusPage = async ({ config, pool, log }: StatusPageOptions): Promise<StatusPage | undefined> => {
-  const { http } = config.admin
+export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage | undefined> => {
+  const { http, log } = options
   if (http === undefined) return undefined
-  const startedAt = Date.now()
   const refusals: Record<string, number> = {}
   const refused = (reason: string): void => {
     refusals[reason] = (refusals[reason] ?? 0) + 1
   }
   const credentials = createCredentials(new Map(http.users.map((user) => [user.name, hashOf(user.password_file)])))
-  const status = () => statusOf({ config, pool: pool(), version, now: Date.now(), iso, startedAt, refusals })
+  const status = () => options.status(refusals)
 
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url?.split('?')[0]
@@ -104,8 +106,6 @@ const openListeners = async (http: StatusPageConfig, server: () => Server, log: 
     },
   }
 }
-
-const iso = (moment: number): string => new Date(moment).toISOString()
 
 const hashOf = (file: string) => {
   const read = readPasswordFile(file)

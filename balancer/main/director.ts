@@ -1,40 +1,116 @@
-// The director process: health checks, the pool of all facts, and the status page that shows it.
+// The director process: health checks, the pool of all facts, and the status page and runtime socket that show it.
 
+import { isDeepStrictEqual } from 'node:util'
+import { statusOf } from '../admin/core/status.ts'
 import { startRuntimeSocket } from '../admin/runtime-socket.ts'
 import { startStatusPage } from '../admin/status-page.ts'
+import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
-import type { Fact } from '../pool/core/facts.ts'
-import { emptyPool, serverKey, withFact } from '../pool/core/pool.ts'
-import { describeChange } from '../pool/core/server-change.ts'
+import { type Events, withEvent } from '../pool/core/events.ts'
+import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
+import { createPool, serverKey } from '../pool/core/pool.ts'
+import { describeRouter } from '../pool/core/router-change.ts'
+import { type ChangeLine, describeChange, describeWriter } from '../pool/core/server-change.ts'
+import { chooseWriter } from '../pool/core/writer.ts'
+import { version } from '../version.ts'
 import { refuseForNow, runChild } from './child.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
-runChild('director', async ({ config, facts, log, publish, requestReload }) => {
-  let pool = facts.reduce(withFact, emptyPool)
-  const hear = (fact: Fact): void => {
-    const before = pool
-    pool = withFact(pool, fact)
-    const change = fact.fact === 'server-health' ? describeChange(before, pool, fact) : undefined
-    if (change !== undefined) log[change.level](change.fields, change.text)
+runChild('director', async ({ config: first, facts, log, publish, requestReload }) => {
+  const startedAt = Date.now()
+  const pool = createPool(facts)
+  let config = first
+  let events: Events = []
+
+  const note = (line: ChangeLine): void => {
+    events = withEvent(events, { ...line, at: Date.now() })
   }
-  const page = await startStatusPage({ config, pool: () => pool, log })
-  const socket = await startRuntimeSocket(config.admin.socket, runtimeCommands(requestReload), log)
+  const say = (line: ChangeLine): void => {
+    log[line.level](line.fields, line.text)
+    note(line)
+  }
+  const decideWriter = (name: string): void => {
+    const listener = config.listeners.find((candidate) => candidate.name === name)
+    if (listener?.balance !== 'single') return
+    const earlier = pool.writers.get(name)
+    const healthOf = (server: string) => pool.servers.get(serverKey(name, server))
+    const server = chooseWriter({ config: listener, healthOf, current: earlier?.server ?? null })
+    if (earlier?.server === server || (earlier === undefined && server === null)) return
+    const fact: Fact = { fact: 'writer', listener: name, server, since: Date.now() }
+    pool.hear(fact)
+    publish(fact)
+    say(describeWriter(earlier, fact))
+  }
+  const hearHealth = (fact: ServerHealthFact, changed: boolean): void => {
+    const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
+    pool.hear(fact)
+    if (!changed) return
+    const change = describeChange(pool, earlier, fact)
+    if (change !== undefined) say(change)
+    publish(fact)
+    decideWriter(fact.listener)
+  }
+  const forgetTheRest = (): void => {
+    const wanted = new Set(config.listeners.flatMap(subjectsOf))
+    pool.keep((subject) => subject.startsWith('virtual-router ') || wanted.has(subject))
+  }
+  forgetTheRest()
+
   const checker = startChecker({
     listeners: config.listeners,
     inherited: (listener, server) => pool.servers.get(serverKey(listener, server)),
     log,
-    publish: (fact) => {
-      hear(fact)
-      publish(fact)
+    publish: hearHealth,
+  })
+  const onFact = (fact: Fact): void => {
+    if (fact.fact === 'listener') checker.hearTraffic(fact)
+    if (fact.fact === 'virtual-router') {
+      const change = describeRouter(pool.routers.get(fact.name), fact)
+      // The vrrp process has logged it.
+      if (change !== undefined) note(change)
+    }
+    pool.hear(fact)
+  }
+  const status = (refusals: Readonly<Record<string, number>>) =>
+    statusOf({ config, pool, version, now: Date.now(), iso, startedAt, refusals })
+
+  const page = await startStatusPage({ http: config.admin.http, status, log })
+  const commands = runtimeCommands({
+    requestReload,
+    status: () => status({}),
+    events: () => events,
+    order: (order) => {
+      const isKnown = checker.order(order.listener, order.server, order.orders)
+      if (isKnown) log.warn(order, `Order of an operator for ${serverKey(order.listener, order.server)}`)
+      return isKnown
     },
   })
+  const socket = await startRuntimeSocket(config.admin.socket, commands, log)
+
+  const reconfigure = (next: BalancerConfig): readonly string[] => {
+    if (!isDeepStrictEqual(next.admin, config.admin)) refuseForNow('the status page and the runtime socket')
+    checker.reconfigure(next.listeners)
+    config = next
+    forgetTheRest()
+    for (const { name } of config.listeners) decideWriter(name)
+    note({ level: 'info', text: 'Another configuration was applied', fields: {} })
+    return []
+  }
   return {
-    onFact: hear,
-    reconfigure: () => refuseForNow('checks, pool and status page'),
-    stop: async () => {
-      await checker.stop()
+    onFact,
+    reconfigure,
+    stop: () => {
+      checker.stop()
       page?.stop()
       socket.stop()
     },
   }
 })
+
+const subjectsOf = ({ name: listener, servers, balance }: BalancerConfig['listeners'][number]): readonly string[] => [
+  `listener ${listener}`,
+  ...(balance === 'single' ? [`writer ${listener}`] : []),
+  ...servers.map(({ name }) => `server-health ${serverKey(listener, name)}`),
+]
+
+const iso = (moment: number): string => new Date(moment).toISOString()

@@ -19,8 +19,9 @@ export const drawing = (status: Status, listener: ListenerStatus): string => {
   const addresses = listener.binds.map(({ address }) => address).join(', ')
   const servers = listener.servers.map((server, i) => {
     const y = i * rowHeight + rowHeight / 2 + 5
+    const takes = server.takes_sessions && (listener.balance !== 'single' || listener.writer === server.name)
     const kind = server.up ? 'ok' : 'bad'
-    const flow = server.up && open ? ' flow' : ''
+    const flow = takes && open ? ' flow' : ''
     return `${line(hostX + boxWidth, middle, serverX, y, `${kind}${flow}`)}
 ${box(serverX, y, kind, `${server.name} ${server.status}`, `${server.sessions} sessions`)}`
   })

@@ -90,13 +90,14 @@ const listenerSection = (listener: ListenerStatus): string => {
     )
     .join('; ')
   return `<h2>Listener ${e(listener.name)}</h2>
-<p>${binds || 'not reported yet'}. ${listener.sessions} of at most ${listener.session_limit} sessions, ${listener.queued} queued, ${listener.total_sessions} in all. Ended: ${counted(listener.ends)}.</p>
+<p>${binds || 'not reported yet'}. Balance ${listener.balance}${listener.balance === 'single' ? `, the writer is ${e(listener.writer ?? 'nobody')}` : ''}${listener.panicking ? '. <b class="down">So few servers pass that all are used</b>' : ''}. ${listener.sessions} of at most ${listener.session_limit} sessions, ${listener.queued} queued, ${listener.total_sessions} in all. Ended: ${counted(listener.ends)}.</p>
 ${table(
   [
     'Server',
     'Status',
     'Since',
     'Address',
+    'Role',
     'Weight',
     'Last check',
     'Sessions',
@@ -111,9 +112,10 @@ ${table(
 
 const serverRow = (server: ServerStatus): readonly string[] => [
   e(server.name),
-  `<span class="${server.status.includes('/') ? 'moving' : server.up ? 'up' : 'down'}">${e(server.status)}</span>`,
+  `<span class="${statusClass(server)}">${e(server.status)}</span>`,
   age(server.since),
-  e(server.address),
+  `${e(server.address)}${server.backup ? ' (backup)' : ''}`,
+  server.role === 'unknown' ? '-' : server.role,
   `${server.weight}`,
   lastCheck(server),
   `${server.sessions}`,
@@ -123,9 +125,12 @@ const serverRow = (server: ServerStatus): readonly string[] => [
   `${server.connect_failures}`,
 ]
 
+const statusClass = ({ status, takes_sessions: takes, up }: ServerStatus): string =>
+  status.includes('/') || (up && !takes) ? 'moving' : up ? 'up' : 'down'
+
 const lastCheck = ({ last_check: check }: ServerStatus): string => {
   if (check === null) return 'first check not finished'
-  const code = check.http_status === null ? '' : `/${check.http_status}`
+  const code = check.code === null ? '' : `/${check.code}`
   return `${check.status}${code} in ${check.duration_ms} ms<br><span class="dim">${e(check.reason)}: ${e(check.text)}</span>`
 }
 

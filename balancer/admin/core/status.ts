@@ -1,8 +1,9 @@
 // The status document: the JSON that monitoring reads and the page draws.
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
-import type { LastCheck, ServerHealthFact, VirtualRouterFact } from '../../pool/core/facts.ts'
+import type { AgentWord, LastCheck, VirtualRouterFact } from '../../pool/core/facts.ts'
 import { type Pool, serverKey } from '../../pool/core/pool.ts'
+import { statusWord, takesSessions } from '../../pool/core/server-state.ts'
 
 /** Requests to the status page that got no page, counted by reason. */
 export type PageRefusals = Readonly<Record<string, number>>
@@ -70,6 +71,8 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
     name: listener.name,
     binds: fact?.binds ?? [],
     balance: listener.balance,
+    writer: pool.writers.get(listener.name)?.server ?? null,
+    panicking: fact?.panicking ?? false,
     servers_up: servers.filter((server) => server.up).length,
     sessions: fact?.sessions ?? 0,
     maximum_sessions: fact?.maximumSessions ?? 0,
@@ -87,15 +90,22 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
   return {
     name: server.name,
     address: `${server.address.address}:${server.address.port}`,
-    weight: server.weight,
+    backup: server.backup,
+    weight: health?.weight ?? server.weight,
+    configured_weight: server.weight,
+    takes_sessions: health !== undefined && takesSessions(health),
+    role: health?.role ?? 'unknown',
+    admin: health?.admin ?? 'ready',
     up: health?.up ?? false,
     status: statusWord(health),
     since: health === undefined ? null : moment(health.since),
     last_check: health?.lastCheck == null ? null : lastCheckStatus(health.lastCheck, moment),
+    agent_check: health?.agent == null ? null : agentStatus(health.agent, moment),
+    late_checks: health?.lateChecks ?? 0,
     malformed_reports: health?.malformedReports ?? {},
     sessions: traffic?.sessions ?? 0,
     maximum_sessions: traffic?.maximumSessions ?? 0,
-    session_limit: server.max_connections,
+    session_limit: health?.maximumSessions ?? server.max_connections,
     total_sessions: traffic?.totalSessions ?? 0,
     bytes_in: traffic?.bytesIn ?? 0,
     bytes_out: traffic?.bytesOut ?? 0,
@@ -108,16 +118,17 @@ const lastCheckStatus = (check: LastCheck, moment: ToMoment) => ({
   ...moment(check.at),
   passed: check.passed,
   status: check.status,
-  http_status: check.httpStatus,
+  code: check.code,
   duration_ms: check.durationMs,
   reason: check.reason,
   text: check.text,
 })
 
-/** HAProxy's words: `UP`, `UP 2/3` while failing, `DOWN`, `DOWN 1/2` while rising. */
-export const statusWord = (health: ServerHealthFact | undefined): string => {
-  if (health === undefined) return 'DOWN'
-  const { value, rise, fall } = health.health
-  if (health.up) return value === rise + fall - 1 ? 'UP' : `UP ${value - rise + 1}/${fall}`
-  return value === 0 ? 'DOWN' : `DOWN ${value}/${rise}`
-}
+const agentStatus = ({ at, admin, down, percent, maximumSessions, text }: AgentWord, moment: ToMoment) => ({
+  ...moment(at),
+  admin,
+  down,
+  weight_percent: percent,
+  maximum_sessions: maximumSessions,
+  text,
+})

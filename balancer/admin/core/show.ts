@@ -1,0 +1,107 @@
+// What `balancer show` prints: servers, sessions and events, as columns for people or as JSON for programs.
+
+import type { Events } from '../../pool/core/events.ts'
+import type { ServerStatus, Status } from './status.ts'
+import { bytes, duration } from './text.ts'
+
+/** `show servers`: every server of every listener, with its state and why. */
+export const showServers = ({ listeners }: Status, json: boolean): string => {
+  if (json) return toJson(listeners)
+  const rows = listeners.flatMap((listener) =>
+    listener.servers.map((server) => [
+      `${listener.name}/${server.name}`,
+      listener.writer === server.name ? `${server.status} writer` : server.status,
+      server.since === null ? '-' : duration(server.since.ago_ms),
+      `${server.weight}${server.backup ? ' backup' : ''}`,
+      `${server.sessions}`,
+      server.role,
+      lastCheckText(server),
+    ]),
+  )
+  return columns(['SERVER', 'STATUS', 'SINCE', 'WEIGHT', 'SESSIONS', 'ROLE', 'LAST CHECK'], rows)
+}
+
+/** `show sessions`: how many there are and were, per listener and per server, and how they ended. */
+export const showSessions = ({ listeners }: Status, json: boolean): string => {
+  if (json) {
+    return toJson(
+      listeners.map(({ name, sessions, maximum_sessions, session_limit, total_sessions, queued, ends, servers }) => ({
+        listener: name,
+        sessions,
+        maximum_sessions,
+        session_limit,
+        total_sessions,
+        queued,
+        ends,
+        servers: servers.map((server) => ({
+          server: server.name,
+          sessions: server.sessions,
+          maximum_sessions: server.maximum_sessions,
+          session_limit: server.session_limit,
+          total_sessions: server.total_sessions,
+          bytes_in: server.bytes_in,
+          bytes_out: server.bytes_out,
+          connect_failures: server.connect_failures,
+          redispatches: server.redispatches,
+        })),
+      })),
+    )
+  }
+  const rows = listeners.flatMap((listener) => [
+    [
+      listener.name,
+      `${listener.sessions}`,
+      `${listener.maximum_sessions}`,
+      `${listener.session_limit}`,
+      `${listener.total_sessions}`,
+      `${listener.queued}`,
+      '',
+      '',
+      endsText(listener.ends),
+    ],
+    ...listener.servers.map((server) => [
+      `${listener.name}/${server.name}`,
+      `${server.sessions}`,
+      `${server.maximum_sessions}`,
+      server.session_limit === 0 ? '-' : `${server.session_limit}`,
+      `${server.total_sessions}`,
+      '',
+      bytes(server.bytes_in),
+      bytes(server.bytes_out),
+      server.connect_failures === 0 ? '' : `connect failures ${server.connect_failures}`,
+    ]),
+  ])
+  return columns(['LISTENER', 'NOW', 'MOST', 'LIMIT', 'IN ALL', 'QUEUED', 'IN', 'OUT', 'ENDED'], rows)
+}
+
+/** `show events`: what changed, oldest first. `iso` writes a moment as ISO 8601. */
+export const showEvents = (events: Events, json: boolean, iso: (moment: number) => string): string =>
+  json
+    ? toJson(events.map(({ at, level, text, fields }) => ({ at: iso(at), level, text, ...fields })))
+    : events.map(({ at, text }) => `${iso(at)}  ${text}`).join('\n') || 'Nothing has changed yet.'
+
+const toJson = (value: unknown): string => JSON.stringify(value, null, 2)
+
+const lastCheckText = ({ last_check: check }: ServerStatus): string => {
+  if (check === null) return 'not checked yet'
+  const code = check.code === null ? '' : `/${check.code}`
+  return `${check.status}${code} in ${check.duration_ms}ms, ${check.reason}: ${check.text}`
+}
+
+const endsText = (ends: Readonly<Record<string, number>>): string =>
+  Object.entries(ends)
+    .map(([reason, count]) => `${reason} ${count}`)
+    .join(', ')
+
+const columns = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const lines = [head, ...rows]
+  const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
+  return lines
+    .map((line) =>
+      line
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

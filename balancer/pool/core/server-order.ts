@@ -1,0 +1,34 @@
+// The order that an operator gives with `balancer server LISTENER/SERVER ready|drain|maint|weight N`.
+
+import type { Orders } from './facts.ts'
+
+/** Which server, and what is ordered; or what is wrong with the words. */
+export type ServerOrder =
+  | { readonly ok: true; readonly listener: string; readonly server: string; readonly orders: Partial<Orders> }
+  | { readonly ok: false; readonly text: string }
+
+const usage = 'write: server LISTENER/SERVER ready|drain|maint|weight N, for example: server mysql/db1 drain'
+const maximumWeight = 256
+
+/** Reads the words after `server`. `weight initial` takes an ordered weight back. */
+export const parseServerOrder = (words: readonly string[]): ServerOrder => {
+  const [place = '', word, amount, ...rest] = words
+  const [listener = '', server = '', ...more] = place.split('/')
+  const refuse = (text: string): ServerOrder => ({ ok: false, text })
+  if (listener === '' || server === '' || more.length > 0 || rest.length > 0) return refuse(usage)
+  const give = (orders: Partial<Orders>): ServerOrder => ({ ok: true, listener, server, orders })
+  switch (word) {
+    case 'ready':
+    case 'drain':
+    case 'maint':
+      return amount === undefined ? give({ admin: word }) : refuse(usage)
+    case 'weight': {
+      if (amount === 'initial') return give({ weight: null })
+      const weight = /^\d{1,3}$/.test(amount ?? '') ? Number(amount) : Number.NaN
+      if (!(weight <= maximumWeight)) return refuse(`a weight is a whole number from 0 to ${maximumWeight}, or initial`)
+      return give({ weight })
+    }
+    default:
+      return refuse(usage)
+  }
+}
