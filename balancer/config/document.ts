@@ -53,13 +53,11 @@ export const checkDocument = <S extends z.ZodType>(
     if (isNode(node)) return node.range?.[0] ?? 0
     return path.length === 0 ? 0 : offsetOf(path.slice(0, -1), 'key')
   }
-  const problem = (path: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => ({
-    ...at(offsetOf(path, wanted)),
-    path: pathText(path),
-    text: message,
-  })
-
   const input: unknown = document.toJS() ?? {}
+  const problem = (full: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => {
+    const path = writtenPath(input, full)
+    return { ...at(offsetOf(path, wanted)), path: pathText(path), text: message }
+  }
   const parsed = schema.safeParse(input)
   const problems = rules(input).map((finding) => problem(finding.path, finding.text))
   for (const issue of parsed.error?.issues ?? []) {
@@ -159,5 +157,14 @@ const keysAt = (schema: unknown, path: readonly PropertyKey[], value: unknown): 
 const isLiteral = (schema: unknown, value: unknown): boolean =>
   schema instanceof z.ZodLiteral && schema.safeParse(value).success
 
+/** The part of a value under a key; what stands alone in the place of a list is its only item. */
 const member = (value: unknown, key: PropertyKey | undefined): unknown =>
-  typeof value === 'object' && value !== null && key !== undefined ? Reflect.get(value, key) : value
+  typeof value !== 'object' || value === null || key === undefined || isAlone(value, key)
+    ? value
+    : Reflect.get(value, key)
+
+const isAlone = (value: unknown, key: PropertyKey): boolean => typeof key === 'number' && !Array.isArray(value)
+
+/** A path as the file has it: without the position of what stands alone in the place of a list. */
+const writtenPath = (input: unknown, path: readonly PropertyKey[]): readonly PropertyKey[] =>
+  path.filter((step, i) => !isAlone(valueAt(input, path.slice(0, i)), step))

@@ -59,8 +59,7 @@ export const startScheduledProbe = (options: ScheduledProbeOptions): ScheduledPr
     if (isStopped) return
     const now = millis(performance.now())
     const lost = stalls.lost() - lostBefore
-    const isLate =
-      timeouts.has(judgement.status) && lost > pace.timeout * stallShare && lateInARow < lateInARowAllowed
+    const isLate = timeouts.has(judgement.status) && lost > pace.timeout * stallShare && lateInARow < lateInARowAllowed
     lateInARow = isLate ? lateInARow + 1 : 0
     const result = isLate ? 'late' : { ...judgement, durationMs: Math.round(now - startedAt) }
     for (const hearer of [...hearers]) hearer.hear(result)

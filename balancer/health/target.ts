@@ -72,7 +72,8 @@ export const createTarget = (options: TargetOptions): Target => {
     const at = Date.now()
     if (result === 'late') {
       log.warn(names, `Check of ${serverKey(names.listener, names.server)} not counted: this process was late itself`)
-      return happened({ event: 'late', at })
+      happened({ event: 'late', at })
+      return
     }
     happened({ event: 'checked', check, result, at })
     const { malformedReport } = result

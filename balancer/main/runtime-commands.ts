@@ -1,15 +1,53 @@
 // What the runtime socket understands, wired to those who know the answers.
 
+import { showEvents, showServers, showSessions } from '../admin/core/show.ts'
+import type { Status } from '../admin/core/status.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
+import type { Events } from '../pool/core/events.ts'
+import { parseServerOrder, type ServerOrder } from '../pool/core/server-order.ts'
 import type { ReloadResult } from '../supervisor/messages.ts'
 
+/** Who knows the answers. `order` is false where there is no such server. */
+export type RuntimeSources = {
+  readonly requestReload: () => Promise<ReloadResult>
+  readonly status: () => Status
+  readonly events: () => Events
+  readonly order: (order: Extract<ServerOrder, { ok: true }>) => boolean
+}
+
 /** Makes the table of commands. */
-export const runtimeCommands = (
-  requestReload: () => Promise<ReloadResult>,
-): Readonly<Record<string, RuntimeCommand>> => ({
-  reload: async () => {
-    const { ok, lines } = await requestReload()
-    if (!ok) throw new RuntimeError(lines.join('\n'))
-    return lines.join('\n')
-  },
-})
+export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string, RuntimeCommand>> => {
+  const shows: Readonly<Record<string, (json: boolean) => string>> = {
+    servers: (json) => showServers(sources.status(), json),
+    sessions: (json) => showSessions(sources.status(), json),
+    events: (json) => showEvents(sources.events(), json, (moment) => new Date(moment).toISOString()),
+  }
+  return {
+    reload: async () => {
+      const { ok, lines } = await sources.requestReload()
+      if (!ok) throw new RuntimeError(lines.join('\n'))
+      return lines.join('\n')
+    },
+
+    show: (words) => {
+      const [what = 'servers', ...rest] = words.filter((word) => word !== '--json')
+      const show = Object.hasOwn(shows, what) ? shows[what] : undefined
+      if (show === undefined || rest.length > 0) {
+        throw new RuntimeError(`write: show ${Object.keys(shows).join('|')} [--json]`)
+      }
+      return show(words.includes('--json'))
+    },
+
+    server: (words) => {
+      const order = parseServerOrder(words)
+      if (!order.ok) throw new RuntimeError(order.text)
+      if (sources.order(order)) return `${order.listener}/${order.server}: ${words.slice(1).join(' ')}`
+      const listener = sources.status().listeners.find(({ name }) => name === order.listener)
+      throw new RuntimeError(
+        listener === undefined
+          ? `there is no listener ${order.listener}; show servers lists all`
+          : `there is no server ${order.server} in ${order.listener}; there are ${listener.servers.map(({ name }) => name).join(', ')}`,
+      )
+    },
+  }
+}

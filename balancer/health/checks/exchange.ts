@@ -41,7 +41,9 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
       const isFull = received.length >= maximumBytes
-      settle(judge(received, isFull) ?? (isFull ? failed('L7RSP', 'invalid-answer', 'the answer is too long') : undefined))
+      settle(
+        judge(received, isFull) ?? (isFull ? failed('L7RSP', 'invalid-answer', 'the answer is too long') : undefined),
+      )
     })
     socket.once('end', () =>
       settle(judge(received, true) ?? failed('L7RSP', 'invalid-answer', 'the connection ended without a whole answer')),

@@ -29,11 +29,12 @@ const secretIn = (file: string): string => {
   return read.secret
 }
 
-type Login = Endpoint & Pick<MysqlCheckConfig, 'timeout'> & {
-  readonly user: string
-  readonly password: string
-  readonly query: string
-}
+type Login = Endpoint &
+  Pick<MysqlCheckConfig, 'timeout'> & {
+    readonly user: string
+    readonly password: string
+    readonly query: string
+  }
 
 const logIn = ({ address, port, timeout, user, password, query }: Login): Promise<Judgement> =>
   new Promise((resolve) => {

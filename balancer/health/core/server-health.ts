@@ -173,5 +173,8 @@ const maximumWeight = 256
 const decidingCheck = (health: ServerHealth, checks: readonly CheckConfig[]): number => {
   const down = health.checks.findIndex(({ counter }, i) => !isUp(counter, checks[i] ?? noThresholds))
   if (down >= 0) return down
-  return Math.max(0, health.checks.findIndex((_, i) => checkStand(health, i, checks) === 'changing'))
+  return Math.max(
+    0,
+    health.checks.findIndex((_, i) => checkStand(health, i, checks) === 'changing'),
+  )
 }

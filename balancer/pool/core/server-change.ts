@@ -88,5 +88,9 @@ export const describeWriter = (earlier: WriterFact | undefined, { listener, serv
   const fields = { listener, writer: server, before }
   if (server === null) return { level: 'error', text: `Listener ${listener} has no writer (it was ${before})`, fields }
   const was = before === null ? '' : ` (it was ${before})`
-  return { level: before === null ? 'info' : 'warn', text: `Listener ${listener}: the writer is ${server}${was}`, fields }
+  return {
+    level: before === null ? 'info' : 'warn',
+    text: `Listener ${listener}: the writer is ${server}${was}`,
+    fields,
+  }
 }

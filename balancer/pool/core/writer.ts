@@ -20,7 +20,9 @@ export const chooseWriter = ({ config, healthOf, current }: WriterQuestion): str
   const servers = config.servers.map(({ name, backup }) => ({ name, backup, health: healthOf(name) }))
   const isOpen = servers.some(({ health }) => health === undefined || isUnknown(health))
   if (current === null && isOpen) return null
-  const able = servers.filter(({ health }) => health !== undefined && takesSessions(health) && health.role !== 'replica')
+  const able = servers.filter(
+    ({ health }) => health !== undefined && takesSessions(health) && health.role !== 'replica',
+  )
   const primaries = able.filter(({ health }) => health?.role === 'primary')
   const candidates = primaries.length > 0 ? primaries : able
   const isStill = candidates.some(({ name }) => name === current)

@@ -5,16 +5,18 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
 import { renderPage } from '../../../balancer/admin/core/page.ts'
-import { statusOf, statusWord } from '../../../balancer/admin/core/status.ts'
+import { statusOf } from '../../../balancer/admin/core/status.ts'
 import { bytes, duration, escapeHtml } from '../../../balancer/admin/core/text.ts'
 import { startStatusPage } from '../../../balancer/admin/status-page.ts'
 import { hashPassword } from '../../../balancer/config/password-file.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
 import type { Fact, ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
-import { emptyPool, withFact } from '../../../balancer/pool/core/pool.ts'
+import { createPool } from '../../../balancer/pool/core/pool.ts'
 import { describeChange } from '../../../balancer/pool/core/server-change.ts'
+import { statusWord } from '../../../balancer/pool/core/server-state.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { freePort } from '../datapath/loopback.ts'
+import { healthFact } from '../pool/health-fact.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'balancer-admin-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
@@ -37,31 +39,26 @@ const configWith = (port: number) =>
     admin: { http: { bind: `127.0.0.1:${port}`, users: [{ name: 'admin', password_file: passwordFile }] } },
   })
 
-const health = (server: string, up: boolean, text: string): ServerHealthFact => ({
-  fact: 'server-health',
-  listener: 'mysql',
-  server,
-  up,
-  since: 1000,
-  health: { value: up ? 4 : 0, rise: 2, fall: 3 },
-  lastCheck: {
-    at: 2000,
-    passed: up,
-    status: up ? 'L7OK' : 'L7STS',
-    httpStatus: up ? 200 : 503,
-    durationMs: 3,
-    reason: up ? 'ok' : 'not-primary',
-    text,
-  },
-  malformedReports: {},
-})
+const health = (server: string, up: boolean, text: string): ServerHealthFact =>
+  healthFact(server, {
+    up,
+    lastCheck: {
+      at: 2000,
+      passed: up,
+      status: up ? 'L7OK' : 'L7STS',
+      code: up ? 200 : 503,
+      durationMs: 3,
+      reason: up ? 'ok' : 'not-primary',
+      text,
+    },
+  })
 
+const clock = { version: '0', now: 5000, startedAt: 0, iso: (moment: number) => `${moment}` }
 const facts: readonly Fact[] = [health('db1', true, 'fine'), health('db2', false, '<b>cut off</b>')]
-const pool = facts.reduce(withFact, emptyPool)
+const pool = createPool(facts)
 
 t.test('the page shows every server with its state and reason, and text of others is never markup', async (t) => {
-  const input = { config: configWith(1), pool, version: '0', now: 5000, startedAt: 0, refusals: {} }
-  const page = renderPage(statusOf({ ...input, iso: (moment) => `${moment}` }), 5)
+  const page = renderPage(statusOf({ config: configWith(1), pool, ...clock, refusals: {} }), 5)
   t.match(page, /<td>db1<\/td><td><span class="up">UP<\/span>/)
   t.match(page, /<td>db2<\/td><td><span class="down">DOWN<\/span>/)
   t.match(page, 'L7STS/503 in 3 ms')
@@ -85,19 +82,23 @@ t.test('numbers are written for people', async (t) => {
 })
 
 t.test('the log line of a change reads as in HAProxy', async (t) => {
-  const before = withFact(emptyPool, health('db1', true, 'fine'))
+  const before = health('db1', true, 'fine')
   const fact = health('db1', false, 'cut off')
   t.equal(
-    describeChange(before, withFact(before, fact), fact)?.text,
+    describeChange(createPool([fact]), before, fact)?.text,
     'Server mysql/db1 is DOWN, reason: Layer7 wrong status, code: 503, info: "not-primary: cut off", check duration: 3ms. 0 active and 0 backup servers left. 0 sessions active. Listener mysql has no server available!',
   )
-  t.equal(describeChange(before, before, health('db1', true, 'fine')), undefined, 'no change, no line')
+  t.equal(describeChange(createPool([before]), before, before), undefined, 'no change, no line')
 })
 
 t.test('over HTTP', async (t) => {
   writeFileSync(passwordFile, await hashPassword('correct horse'), { mode: 0o600 })
   const port = await freePort()
-  const page = await startStatusPage({ config: configWith(port), pool: () => pool, log: pino({ level: 'silent' }) })
+  const page = await startStatusPage({
+    http: configWith(port).admin.http,
+    status: (refusals) => statusOf({ config: configWith(port), pool, ...clock, refusals }),
+    log: pino({ level: 'silent' }),
+  })
   t.teardown(() => page?.stop())
   const get = (path: string, login?: string, method = 'GET') =>
     fetch(`http://127.0.0.1:${port}${path}`, {

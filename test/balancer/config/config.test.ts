@@ -38,7 +38,7 @@ t.test('a short configuration gets the documented defaults', async (t) => {
           redispatch: true,
           on_marked_down: 'shutdown_sessions',
           timeouts: { connect: 5000, client: 28_800_000, server: 28_800_000, queue: 5000 },
-          check: { type: 'http', port: 9222, path: '/', interval: 2000, timeout: 2000, rise: 2, fall: 3 },
+          check: [{ type: 'http', port: 9222, path: '/', interval: 2000, timeout: 2000, rise: 2, fall: 3 }],
           servers: [{ name: 'db1', weight: 1, max_connections: 0 }],
         },
       ],
@@ -81,7 +81,7 @@ t.test('each kind of mistake has its own words', async (t) => {
     [
       'bind: 198.18.0.100:3306',
       'bind: 198.18.0.100',
-      'listeners[0].bind[0]: found "198.18.0.100"; write an IPv4 address and a port',
+      'listeners[0].bind: found "198.18.0.100"; write an IPv4 address and a port',
     ],
     ['bind: 198.18.0.100:3306', 'bind: 198.18.0.100:99999', 'write an IPv4 address and a port, such as 10.0.0.1:3306'],
     ['name: mysql', 'name: mysql\n    datapath: kernel', 'this version forwards in user space only; write userspace'],
@@ -105,7 +105,60 @@ t.test('each kind of mistake has its own words', async (t) => {
       'name: mysql\n    check: { interval: 1us }',
       'a duration is a number with a unit, such as 100ms, 2s, 5m or 8h',
     ],
-    ['name: mysql', 'name: mysql\n    check: { interval: 1ms }', 'allowed are 50ms to 1h'],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { interval: 1ms }',
+      'listeners[0].check.interval: found "1ms"; allowed are 50ms to 1h',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { type: smtp }',
+      'listeners[0].check.type: found "smtp"; allowed types are http, tcp, mysql, icmp',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: [{ type: tcp, prot: 1 }]',
+      'listeners[0].check[0].prot: unknown key; did you mean port?',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { type: icmp, port: 1 }',
+      'listeners[0].check.port: unknown key; known here: type, interval',
+    ],
+    ['name: mysql', 'name: mysql\n    check: { pat: / }', 'listeners[0].check.pat: unknown key; did you mean path?'],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { expect: { status: 2xx } }',
+      'found "2xx"; write statuses and ranges, such as 200-399 or 200,204',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { expect: { body_matches: "(" } }',
+      'this is no regular expression of JavaScript',
+    ],
+    ['name: mysql', 'name: mysql\n    check: { type: mysql, query: SELECT 1 }', 'a query or a password needs a user'],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { type: mysql, user: u, password_file: /nowhere/pw }',
+      'cannot read /nowhere/pw (ENOENT); write the password into its first line',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    balance: single\n    on_marked_down: keep',
+      'balance: single ends the sessions of a demoted writer; remove this key',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    balance: single\n    panic_threshold: 1',
+      'listeners[0].panic_threshold: not for writers',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { path: /primary }\n    panic_threshold: 1',
+      'listeners[0].panic_threshold: not for writers',
+    ],
+    ['name: mysql', 'name: mysql\n    fail_back: true', 'it belongs to balance: single'],
+    ['name: mysql', 'name: mysql\n    balance: leastcon', 'did you mean leastconn?'],
     ['listeners:', 'listeners: [', '(YAML): '],
   ]
   for (const [from, to, expected] of cases) {

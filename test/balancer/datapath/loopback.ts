@@ -2,7 +2,10 @@
 
 import { connect, createServer, type Socket } from 'node:net'
 import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
+import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
 import { createProxyListener, type ProxyListener } from '../../../balancer/datapath/userspace/proxy-listener.ts'
+import type { ListenerFact } from '../../../balancer/pool/core/facts.ts'
+import { healthFact } from '../pool/health-fact.ts'
 
 /** A TCP server on loopback that hands each connection to `serve`. */
 export type Backend = { readonly port: number; readonly sockets: Set<Socket>; readonly close: () => void }
@@ -37,26 +40,75 @@ const portOf = (address: unknown): number => {
 }
 
 /** A running listener in front of backends, all of them marked up. */
-export type Front = { readonly listener: ProxyListener; readonly port: number; readonly names: readonly string[] }
+export type Front = { readonly listener: TestListener; readonly port: number; readonly names: readonly string[] }
 
-/** Starts a listener; `change` holds keys of its configuration as an operator writes them. */
-export const startFront = async (ports: readonly number[], change: Record<string, unknown> = {}): Promise<Front> => {
-  const port = await freePort()
-  const servers = ports.map((backend, i) => ({
+/** A listener with its addresses. */
+export type TestListener = Pick<ProxyListener, 'hear' | 'setWriter' | 'reconfigure' | 'stop'> & {
+  readonly fact: () => ListenerFact
+  readonly markServer: (name: string, up: boolean) => void
+  readonly addressChanged: (address: string, present: boolean) => void
+}
+
+/** The configuration of a listener; `change` holds keys as an operator writes them, `server` those of each server. */
+export const listenerConfig = (
+  port: number,
+  backends: readonly number[],
+  change: Record<string, unknown> = {},
+): ListenerConfig => {
+  const { server: _, ...keys } = change
+  const servers = backends.map((backend, i) => ({
     name: `s${i + 1}`,
     address: `127.0.0.1:${backend}`,
     ...serverKeys(change),
   }))
-  const { server: _, ...keys } = change
-  const config = balancerSchema.parse({
+  const [config] = balancerSchema.parse({
     router_id: 'test',
     listeners: [{ name: 'mysql', bind: `127.0.0.1:${port}`, servers, ...keys }],
-  }).listeners[0] satisfies ListenerConfig | undefined
+  }).listeners
   if (config === undefined) throw new Error('no listener')
-  const listener = createProxyListener({ config, index: 0, isPresent: () => true, onBindChange: () => {} })
-  await listener.start()
-  for (const { name } of servers) listener.markServer(name, true)
-  return { listener, port, names: servers.map(({ name }) => name) }
+  return config
+}
+
+/** Starts a listener in front of backends. */
+export const startFront = async (ports: readonly number[], change: Record<string, unknown> = {}): Promise<Front> => {
+  const port = await freePort()
+  const config = listenerConfig(port, ports, change)
+  const listener = createProxyListener({ config, onConnectFailure: () => {} })
+  const binds = createBinds({ isPresent: () => true, onChange: () => {} })
+  const owner = config.name
+  await binds.assign(
+    config.bind.map((endpoint, i) => ({
+      endpoint,
+      key: `listeners[0].bind[${i}]`,
+      owner,
+      accept: listener.accept,
+    })),
+  )
+  const front: TestListener = {
+    ...listener,
+    fact: () => listener.fact(binds.statesOf(owner)),
+    markServer: (name, up) => {
+      const server = config.servers.find((candidate) => candidate.name === name)
+      listener.hear(
+        healthFact(name, {
+          up,
+          weight: server?.weight ?? 1,
+          maximumSessions: server?.max_connections ?? 0,
+          backup: server?.backup ?? false,
+        }),
+      )
+    },
+    addressChanged: (address, present) => {
+      binds.addressChanged(address, present)
+      if (!present) listener.addressLeft(address)
+    },
+    stop: () => {
+      binds.stop()
+      listener.stop()
+    },
+  }
+  for (const { name } of config.servers) front.markServer(name, true)
+  return { listener: front, port, names: config.servers.map(({ name }) => name) }
 }
 
 const serverKeys = (change: Record<string, unknown>): object =>

@@ -4,9 +4,10 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
 import { startChecker } from '../../../balancer/health/checker.ts'
-import { createHttpCheck } from '../../../balancer/health/http-check.ts'
+import { createHttpProbe } from '../../../balancer/health/checks/http.ts'
 import type { ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
 import { waitFor } from '../../lab/wait-for.ts'
+import { healthFact } from '../pool/health-fact.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -55,9 +56,11 @@ const listenerFor = (port: number, check: object = {}): ListenerConfig => {
 }
 
 const checkOnce = async (port: number, timeout = '500ms') => {
-  const check = createHttpCheck('127.0.0.1', listenerFor(port, { timeout }).check)
-  const result = await check.run()
-  await check.close()
+  const [config] = listenerFor(port, { timeout }).check
+  if (config?.type !== 'http') throw new Error('no HTTP check')
+  const probe = createHttpProbe('127.0.0.1', config)
+  const result = await probe.run()
+  probe.close()
   return result
 }
 
@@ -67,7 +70,7 @@ t.test('a good answer with a report passes with the words of the report', async 
     response.setHeader('content-type', 'application/json')
     response.end(report('pass', 'soft', 'ok'))
   })
-  t.match(await checkOnce(port), { passed: true, status: 'L7OK', httpStatus: 200, reason: 'ok', text: 'it is ok' })
+  t.match(await checkOnce(port), { passed: true, status: 'L7OK', code: 200, reason: 'ok', text: 'it is ok' })
 })
 
 t.test('a bad answer is as sure as its report says', async (t) => {
@@ -76,7 +79,7 @@ t.test('a bad answer is as sure as its report says', async (t) => {
       response.writeHead(503, { 'content-type': 'application/json; charset=utf-8' })
       response.end(report('fail', certainty, 'not-primary'))
     })
-    const expected = { passed: false, hard: certainty === 'hard', status: 'L7STS', httpStatus: 503 }
+    const expected = { passed: false, hard: certainty === 'hard', status: 'L7STS', code: 503 }
     t.match(await checkOnce(port), { ...expected, reason: 'not-primary', text: 'it is not-primary' })
   }
 })
@@ -90,7 +93,7 @@ t.test('plain answers are judged by their status, redirects pass', async (t) => 
     [500, false],
   ] as const) {
     const port = await agent(t, (_, response) => response.writeHead(code).end())
-    t.match(await checkOnce(port), { passed, httpStatus: code, hard: false, malformedReport: null })
+    t.match(await checkOnce(port), { passed, code: code, hard: false, malformedReport: null })
   }
 })
 
@@ -100,7 +103,7 @@ t.test('a malformed report is counted by reason and changes nothing: the status 
     ['{"version":7}', 'wrong-shape'],
   ] as const) {
     const port = await agent(t, (_, response) => response.setHeader('content-type', 'application/json').end(body))
-    t.match(await checkOnce(port), { passed: true, httpStatus: 200, malformedReport })
+    t.match(await checkOnce(port), { passed: true, code: 200, malformedReport })
   }
 })
 
@@ -139,7 +142,7 @@ t.test(
       listeners: [listenerFor(port, { rise: 2, fall: 3 })],
       inherited: () => undefined,
       log,
-      publish: (fact) => facts.push(fact),
+      publish: (fact) => void (fact.counters.includes(null) || facts.push(fact)),
     })
     t.teardown(() => checker.stop())
     await waitFor('two failed checks', () => facts.length >= 2)
@@ -160,28 +163,19 @@ t.test(
 
 t.test('a restarted director goes on from the state it inherits', async (t) => {
   const facts: ServerHealthFact[] = []
-  const inherited: ServerHealthFact = {
-    fact: 'server-health',
-    listener: 'mysql',
-    server: 'db1',
-    up: true,
-    since: 1,
-    health: { value: 4, rise: 2, fall: 3 },
-    lastCheck: null,
-    malformedReports: {},
-  }
+  const inherited = healthFact('db1')
   const silent = await agent(t, () => {})
   const checker = startChecker({
     listeners: [listenerFor(silent, { timeout: '20ms' })],
     inherited: () => inherited,
     log,
-    publish: (fact) => facts.push(fact),
+    publish: (fact) => void (fact.counters.includes(null) || facts.push(fact)),
   })
   t.teardown(() => checker.stop())
-  await waitFor('three checks', () => facts.length >= 3)
+  await waitFor('three checks', () => facts.length >= 4)
   t.same(
-    facts.slice(0, 3).map(({ up }) => up),
-    [true, true, false],
+    facts.slice(0, 4).map(({ up }) => up),
+    [true, true, true, false],
     'one failure does not take it down',
   )
 })

@@ -1,0 +1,27 @@
+// A fact about a server as tests need it: up and with nothing special, unless told.
+
+import type { ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
+
+/** The fact of `mysql/<server>`. */
+export const healthFact = (server: string, change: Partial<ServerHealthFact> = {}): ServerHealthFact => ({
+  fact: 'server-health',
+  listener: 'mysql',
+  server,
+  up: true,
+  since: 1000,
+  admin: 'ready',
+  draining: false,
+  refusing: false,
+  weight: 1,
+  maximumSessions: 0,
+  role: 'unknown',
+  health: { value: change.up === false ? 0 : 4, rise: 2, fall: 3 },
+  counters: [change.up === false ? 0 : 4],
+  lastCheck: null,
+  backup: false,
+  orders: { admin: 'ready', weight: null },
+  agent: null,
+  malformedReports: {},
+  lateChecks: 0,
+  ...change,
+})
