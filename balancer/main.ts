@@ -17,6 +17,8 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
 
   balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place
+  balancer show [servers|sessions|events] [--json]                  ask the running balancer
+  balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
   balancer hash-password             read a password from standard input, print the line for a password file
   balancer --help | --version
@@ -26,7 +28,10 @@ The log goes to standard output, one JSON object a line.
 Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig} wrong configuration.
 `
 
-type Arguments = { readonly config: string }
+type Arguments = { readonly config: string; readonly words: readonly string[]; readonly json: boolean }
+
+/** Commands that take words of their own; the running balancer knows what they mean. */
+const wordy: ReadonlySet<string> = new Set(['show', 'server'])
 
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
   run: async ({ config: file }) => {
@@ -56,6 +61,10 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     )
     return 0
   },
+
+  show: ({ config: file, words, json }) => askRunning(file, ['show', ...words, ...(json ? ['--json'] : [])]),
+
+  server: ({ config: file, words }) => askRunning(file, ['server', ...words]),
 
   reload: ({ config: file }) => askRunning(file, ['reload']),
 
@@ -102,8 +111,9 @@ const main = async (): Promise<number> => {
     const nearest = closest(command, Object.keys(commands))
     return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
   }
-  if (rest.length > 0) return usage(`${command} takes no argument ${rest.join(' ')}`)
-  return action({ config: values.config })
+  if (rest.length > 0 && !wordy.has(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
+  if (values.json && command !== 'show') return usage(`${command} has no --json`)
+  return action({ config: values.config, words: rest, json: values.json })
 }
 
 const parse = () =>
@@ -111,6 +121,7 @@ const parse = () =>
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'c', default: defaultConfigFile },
+      json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', short: 'V', default: false },
     },
