@@ -98,7 +98,8 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
     counter,
     last: { at, passed, status, code, durationMs, reason, text },
     draining: drain,
-    role: role === 'unknown' && passed ? state.role : role,
+    // One lost answer must not move a writer: a server keeps its role as long as it is up.
+    role: role === 'unknown' && isUp(counter, thresholds) ? state.role : role,
   }
   const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0) + 1
   return {

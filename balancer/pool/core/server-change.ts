@@ -53,7 +53,9 @@ const changeOf = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact)
     return admin === 'maint' ? undefined : { better: false, text: `is going DOWN for maintenance${byWhom(fact)}` }
   }
   if (admin === 'maint' && !fact.up) return { better: true, text: 'leaves maintenance and is checked first' }
-  if (earlier?.up !== fact.up) return { better: fact.up, text: `is ${fact.up ? 'UP' : 'DOWN'}, ${reasonOf(fact)}` }
+  if (fact.counters.includes(null)) return undefined
+  const before = earlier?.counters.includes(null) ? undefined : earlier?.up
+  if (before !== fact.up) return { better: fact.up, text: `is ${fact.up ? 'UP' : 'DOWN'}, ${reasonOf(fact)}` }
   const drained = isDrained(fact)
   if (isDrained(earlier) === drained) return undefined
   return drained

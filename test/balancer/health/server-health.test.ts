@@ -1,0 +1,221 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
+import { afterAgentLine } from '../../../balancer/health/core/agent-line.ts'
+import { judgeFailures } from '../../../balancer/health/core/passive.ts'
+import { type CheckResult, failed, type Judgement, passed } from '../../../balancer/health/core/result.ts'
+import {
+  afterEvent,
+  factOf,
+  type HealthEvent,
+  type ServerHealth,
+  startHealth,
+} from '../../../balancer/health/core/server-health.ts'
+import { statusWord } from '../../../balancer/pool/core/server-state.ts'
+import { healthFact } from '../pool/health-fact.ts'
+
+const configOf = (listenerKeys: object, serverKeys: object = {}) => {
+  const [listener] = balancerSchema.parse({
+    router_id: 'lb',
+    listeners: [
+      {
+        name: 'mysql',
+        bind: '127.0.0.1:3306',
+        servers: [{ name: 'db1', address: '198.18.0.11:3306', ...serverKeys }],
+        ...listenerKeys,
+      },
+    ],
+  }).listeners
+  const server = listener?.servers[0]
+  if (listener === undefined || server === undefined) throw new Error('no listener')
+  return { listener, server }
+}
+
+const result = (judgement: Judgement): CheckResult => ({ ...judgement, durationMs: 1 })
+const good = result(passed('L7OK', 'fine'))
+const bad = result(failed('L4TOUT', 'timeout', 'silent'))
+const hard = result(failed('L7STS', 'not-primary', 'cut off', { hard: true }))
+const notFound = result(passed('L7OKC', '404', { drain: true }))
+
+const checked = (outcome: CheckResult, check = 0): HealthEvent => ({ event: 'checked', check, result: outcome, at: 5 })
+const line = (text: string): HealthEvent => ({ event: 'agent-line', line: text, at: 5 })
+const order = (orders: Extract<HealthEvent, { event: 'ordered' }>['orders']): HealthEvent => ({
+  event: 'ordered',
+  orders,
+  at: 5,
+})
+
+/** The status words after each event. */
+const words = (
+  config: { listener: ListenerConfig; server: ListenerConfig['servers'][number] },
+  ...events: HealthEvent[]
+) => {
+  let health: ServerHealth = startHealth(config.listener.check.length, 0)
+  return events.map((event) => {
+    health = afterEvent(health, config, event)
+    return statusWord(factOf(health, config))
+  })
+}
+
+const after = (config: ReturnType<typeof configOf>, ...events: HealthEvent[]) =>
+  factOf(
+    events.reduce<ServerHealth>(
+      (health, event) => afterEvent(health, config, event),
+      startHealth(config.listener.check.length, 0),
+    ),
+    config,
+  )
+
+t.test('several checks: all must pass, the one that is worst is shown', async (t) => {
+  const config = configOf({ check: [{ type: 'icmp' }, { type: 'tcp' }] })
+  t.same(
+    words(
+      config,
+      checked(good, 0),
+      checked(good, 1),
+      checked(bad, 1),
+      checked(bad, 1),
+      checked(bad, 1),
+      checked(good, 0),
+      checked(good, 1),
+      checked(good, 1),
+    ),
+    ['DOWN', 'UP', 'UP 2/3', 'UP 1/3', 'DOWN', 'DOWN', 'DOWN 1/2', 'UP'],
+  )
+})
+
+t.test('a 404 drains a server that is up and brings none up', async (t) => {
+  const config = configOf({})
+  t.same(words(config, checked(notFound), checked(good), checked(good), checked(notFound), checked(good)), [
+    'DOWN',
+    'DOWN 1/2',
+    'UP',
+    'NOLB',
+    'UP',
+  ])
+})
+
+t.test('maintenance: down, and checked first when it ends, whoever ends it', async (t) => {
+  const config = configOf({ agent_check: { port: 1 } })
+  t.same(words(config, checked(good), order({ admin: 'maint' }), order({ admin: 'ready' }), checked(good)), [
+    'UP',
+    'MAINT',
+    'DOWN',
+    'UP',
+  ])
+  t.same(words(config, checked(good), line('maint'), line('ready'), checked(good)), ['UP', 'MAINT', 'DOWN', 'UP'])
+})
+
+t.test('the stricter of operator and agent counts; a drained server goes on being checked', async (t) => {
+  const config = configOf({ agent_check: { port: 1 } })
+  t.same(
+    words(config, checked(good), line('drain'), order({ admin: 'maint' }), line('ready'), order({ admin: 'drain' })),
+    ['UP', 'DRAIN', 'MAINT', 'MAINT', 'DOWN'],
+  )
+  t.same(words(config, checked(good), order({ admin: 'drain' }), checked(hard), checked(good), checked(good)), [
+    'UP',
+    'DRAIN',
+    'DOWN',
+    'DOWN 1/2',
+    'DRAIN',
+  ])
+})
+
+t.test('the agent: down and up beside the checks, percent of the weight, a limit, and its words', async (t) => {
+  const config = configOf({ agent_check: { port: 1 } }, { weight: 10, max_connections: 100 })
+  t.same(words(config, checked(good), line('down #disk full'), checked(good), line('up')), ['UP', 'DOWN', 'DOWN', 'UP'])
+  t.match(after(config, line('75% maxconn:30')), { weight: 8, maximumSessions: 30 })
+  t.match(
+    after(config, line('75%'), line('maxconn:30')),
+    { weight: 8, maximumSessions: 30 },
+    'what a line leaves out stays',
+  )
+  t.match(after(config, line('75%'), line('rubbish')), { weight: 8 })
+  t.match(after(config, line('0%')), { weight: 0 })
+  t.match(after(config, line('1%')), { weight: 1 }, 'a little is not nothing')
+  t.match(after(config, line('50%'), order({ weight: 200 })), { weight: 100 })
+  t.match(after(config, order({ weight: 0 })), { weight: 0, orders: { weight: 0 } })
+  t.match(after(config, order({ weight: 5 }), order({ weight: null })), { weight: 10 })
+})
+
+t.test('the words of an agent line', async (t) => {
+  const table = [
+    ['75%', { percent: 75 }],
+    ['UP,READY;50%\tmaxconn:10', { down: false, admin: 'ready', percent: 50, maximumSessions: 10 }],
+    ['stopped #planned', { down: true, text: 'planned' }],
+    ['failed', { down: true, text: 'failed' }],
+    ['drain 20%', { admin: 'drain', percent: 20 }],
+    ['', null],
+    ['#only a comment', null],
+    ['12345%', null],
+    ['-5%', null],
+  ] as const
+  for (const [text, expected] of table) {
+    const said = afterAgentLine(null, text)
+    expected === null ? t.equal(said, null, text) : t.match(said, expected, text)
+  }
+  fc.assert(fc.property(fc.string(), (text) => (afterAgentLine(null, text)?.text.length ?? 0) <= 256))
+})
+
+t.test('connect failures of sessions: a refusal acts at once, others when there are enough in a row', async (t) => {
+  const observe = { enabled: true, error_limit: 10, on_error: 'fail_check' } as const
+  const count = (refusedConnects: number, failuresInARow: number) => ({ refusedConnects, failuresInARow })
+  t.equal(judgeFailures(observe, undefined, count(5, 50)), 'nothing', 'what was before is no news')
+  t.equal(judgeFailures(observe, count(0, 0), count(1, 1)), 'mark_down')
+  t.equal(judgeFailures(observe, count(1, 0), count(1, 9)), 'nothing')
+  t.equal(judgeFailures(observe, count(1, 9), count(1, 10)), 'fail_check')
+  t.equal(judgeFailures(observe, count(1, 10), count(1, 19)), 'nothing')
+  t.equal(judgeFailures(observe, count(1, 19), count(1, 25)), 'fail_check')
+  t.equal(judgeFailures(observe, count(1, 19), count(1, 3)), 'nothing', 'a connection worked in between')
+  t.equal(judgeFailures({ ...observe, enabled: false }, count(0, 0), count(1, 1)), 'nothing')
+  const config = configOf({})
+  const passive = (markDown: boolean): HealthEvent => ({ event: 'passive', markDown, text: '10 failures', at: 5 })
+  t.same(words(config, checked(good), passive(false), passive(true), checked(good), checked(good)), [
+    'UP',
+    'UP 2/3',
+    'DOWN',
+    'DOWN 1/2',
+    'UP',
+  ])
+  t.same(words(config, passive(true)), ['DOWN'])
+})
+
+t.test('a check that this program was too late for changes nothing but its count', async (t) => {
+  const config = configOf({})
+  const before = after(config, checked(good))
+  const now = after(config, checked(good), { event: 'late', at: 9 })
+  t.same({ ...now, lateChecks: 0 }, before)
+  t.equal(now.lateChecks, 1)
+})
+
+t.test('a director that is started again goes on where the one before was', async (t) => {
+  const config = configOf({ check: [{ type: 'tcp' }, { type: 'icmp' }] })
+  const said = { at: 1, admin: 'ready', down: false, percent: 50, maximumSessions: null, text: '50%' } as const
+  const orders = { admin: 'drain', weight: 7 } as const
+  const inherited = healthFact('db1', {
+    counters: [4, 3],
+    orders,
+    agent: said,
+    since: 77,
+    malformedReports: { 'not-json': 3 },
+  })
+  t.match(factOf(startHealth(2, 0, inherited), config), {
+    up: true,
+    admin: 'drain',
+    weight: 4,
+    since: 77,
+    counters: [4, 3],
+    malformedReports: { 'not-json': 3 },
+  })
+  t.match(factOf(startHealth(1, 0, inherited), configOf({})), { up: false, counters: [null], admin: 'drain' })
+})
+
+t.test('roles follow the last answer that told one', async (t) => {
+  const config = configOf({})
+  const role = (name: 'primary' | 'replica') => checked(result(passed('L7OK', 'fine', { role: name })))
+  t.equal(after(config, role('primary')).role, 'primary')
+  t.equal(after(config, role('primary'), role('replica')).role, 'replica')
+  t.equal(after(config, role('primary'), checked(good)).role, 'primary')
+  t.equal(after(config, role('primary'), checked(bad)).role, 'primary', 'one lost answer does not move a writer')
+  t.equal(after(config, role('primary'), checked(hard)).role, 'unknown', 'a server that is down is no primary')
+})
