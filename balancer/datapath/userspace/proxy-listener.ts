@@ -179,7 +179,9 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     clearTimeout(graces.get(slot))
     graces.delete(slot)
     if (isBackup || config.on_marked_up === 'keep') return
-    for (const other of slots.values()) if (isBackupServer(config, other.name)) other.empty('active-server-up', 'all')
+    for (const other of slots.values()) {
+      if (other.view(config.slow_start).backup) other.empty('active-server-up', 'all')
+    }
   }
 
   /** Ends what runs on servers that are not the writer; only then the new one gets sessions. */
@@ -246,6 +248,3 @@ const rulesOf = ({ balance, all_backups: allBackups, panic_threshold: panicThres
   allBackups,
   panicThreshold,
 })
-
-const isBackupServer = ({ servers }: ListenerConfig, name: string): boolean =>
-  servers.some((server) => server.name === name && server.backup)

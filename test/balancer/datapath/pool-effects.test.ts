@@ -1,0 +1,170 @@
+// What the state of servers and a new configuration do to sessions.
+
+import type { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
+import { waitFor } from '../../lab/wait-for.ts'
+import { healthFact } from '../pool/health-fact.ts'
+import {
+  type Backend,
+  type Front,
+  freePort,
+  listenerConfig,
+  startBackend,
+  startClient,
+  startFront,
+  type TestClient,
+} from './loopback.ts'
+
+const greeter = (name: string): Promise<Backend> =>
+  startBackend((socket) => {
+    socket.write(name)
+    socket.on('data', () => {})
+    socket.on('end', () => socket.end())
+  })
+
+/** A listener in front of two servers named one and two. */
+const twoServers = async (t: Test, change: Record<string, unknown> = {}) => {
+  const backends = [await greeter('one'), await greeter('two')]
+  const ports = backends.map(({ port }) => port)
+  const front = await startFront(ports, change)
+  t.teardown(() => {
+    front.listener.stop()
+    for (const backend of backends) backend.close()
+  })
+  return { front, ports }
+}
+
+const greeted = async (front: Front): Promise<TestClient> => {
+  const client = startClient(front.port)
+  await waitFor('a greeting', client.received)
+  return client
+}
+
+const isOpen = async (client: TestClient): Promise<boolean> => {
+  const ended = await Promise.race([client.ended, new Promise((resolve) => setTimeout(resolve, 50, 'open'))])
+  return ended === 'open'
+}
+
+t.test('single: the writer alone gets sessions; when it changes, those of the old one end first', async (t) => {
+  const { front } = await twoServers(t, { balance: 'single' })
+  t.equal(await startClient(front.port).ended, 'reset', 'nobody before there is a writer')
+  front.listener.setWriter('s1')
+  const clients = [await greeted(front), await greeted(front)]
+  t.same(
+    clients.map(({ received }) => received()),
+    ['one', 'one'],
+  )
+  front.listener.setWriter('s2')
+  for (const client of clients) t.equal(await client.ended, 'reset')
+  t.equal((await greeted(front)).received(), 'two')
+  t.match(front.listener.fact().ends, { demoted: 2 })
+})
+
+t.test('a drained server keeps its sessions and gets no new ones; maintenance ends them', async (t) => {
+  const { front } = await twoServers(t)
+  const client = await greeted(front)
+  t.equal(client.received(), 'one')
+  front.listener.hear(healthFact('s1', { admin: 'drain' }))
+  t.equal((await greeted(front)).received(), 'two')
+  t.equal((await greeted(front)).received(), 'two')
+  t.ok(await isOpen(client))
+  front.listener.hear(healthFact('s1', { admin: 'maint', up: false }))
+  t.equal(await client.ended, 'reset')
+})
+
+t.test('weights and limits of the newest fact count', async (t) => {
+  const { front } = await twoServers(t)
+  front.listener.hear(healthFact('s1', { weight: 0 }))
+  t.equal((await greeted(front)).received(), 'two')
+  t.equal((await greeted(front)).received(), 'two')
+  front.listener.hear(healthFact('s2', { maximumSessions: 2 }))
+  const waiting = startClient(front.port)
+  await waitFor('a client in the queue', () => front.listener.fact().queued === 1)
+  front.listener.hear(healthFact('s1'))
+  await waitFor('a greeting', waiting.received)
+  t.equal(waiting.received(), 'one')
+})
+
+t.test('with a grace, sessions of a server that went down live on until it is over', async (t) => {
+  const { front } = await twoServers(t, { shutdown_grace: '300ms' })
+  const client = await greeted(front)
+  front.listener.markServer('s1', false)
+  t.ok(await isOpen(client))
+  t.equal(await client.ended, 'reset')
+  t.match(front.listener.fact().ends, { 'server-down': 1 })
+})
+
+t.test('with a grace, a server that is back in time keeps its sessions', async (t) => {
+  const { front } = await twoServers(t, { shutdown_grace: '200ms' })
+  const client = await greeted(front)
+  front.listener.markServer('s1', false)
+  front.listener.markServer('s1', true)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  t.ok(await isOpen(client))
+})
+
+t.test('on_marked_up: when an active server is back, sessions on backups end where that is asked for', async (t) => {
+  for (const policy of ['keep', 'shutdown_backup_sessions'] as const) {
+    const { front } = await twoServers(t, { on_marked_up: policy })
+    front.listener.hear(healthFact('s2', { backup: true }))
+    front.listener.markServer('s1', false)
+    const client = await greeted(front)
+    t.equal(client.received(), 'two')
+    front.listener.markServer('s1', true)
+    t.equal(await isOpen(client), policy === 'keep', policy)
+    t.equal((await greeted(front)).received(), 'one')
+  }
+})
+
+t.test('a refused connect is told apart from others, and a good one starts the count anew', async (t) => {
+  const backend = await greeter('two')
+  const front = await startFront([await freePort(), backend.port])
+  t.teardown(() => {
+    front.listener.stop()
+    backend.close()
+  })
+  await greeted(front)
+  t.match(front.listener.fact().servers, [{ refusedConnects: 1, failuresInARow: 1 }, { failuresInARow: 0 }])
+})
+
+t.test('a reload keeps the sessions of servers that stay, and ends those of one that goes', async (t) => {
+  const { front, ports } = await twoServers(t)
+  const [one, two] = [await greeted(front), await greeted(front)]
+  const next = listenerConfig(front.port, ports, { balance: 'leastconn', timeouts: { queue: '1s' } })
+  front.listener.reconfigure({ ...next, servers: next.servers.slice(0, 1) })
+  t.equal(await two?.ended, 'reset')
+  t.ok(one !== undefined && (await isOpen(one)))
+  t.match(front.listener.fact(), { servers: [{ server: 's1', sessions: 1 }], ends: { 'server-removed': 1 } })
+  front.listener.reconfigure(next)
+  front.listener.markServer('s2', true)
+  t.equal((await greeted(front)).received(), 'two', 'and a server that is added takes part')
+})
+
+t.test('addresses: a reload opens the new, closes the old and hands over the rest, or changes nothing', async (t) => {
+  const [kept, added, taken] = [await freePort(), await freePort(), await startBackend(() => {})]
+  t.teardown(taken.close)
+  const seen: string[] = []
+  const binds = createBinds({ isPresent: () => true, onChange: () => {} })
+  t.teardown(binds.stop)
+  const bind = (port: number, owner: string) => ({
+    endpoint: { address: '127.0.0.1', port },
+    key: 'listeners[0].bind',
+    owner,
+    accept: (socket: Socket) => {
+      seen.push(owner)
+      socket.destroy()
+    },
+  })
+  await binds.assign([bind(kept, 'old')])
+  await t.rejects(binds.assign([bind(kept, 'new'), bind(added, 'new'), bind(taken.port, 'new')]), /the port is in use/)
+  const client = startClient(kept)
+  await waitFor('a client of the old listener', () => seen.includes('old'))
+  client.socket.destroy()
+  t.equal(await startClient(added).ended, 'reset', 'what was opened is closed again')
+  await binds.assign([bind(kept, 'new'), bind(added, 'new')])
+  for (const port of [kept, added]) startClient(port)
+  await waitFor('clients of the new listener', () => seen.filter((owner) => owner === 'new').length === 2)
+  await binds.assign([bind(added, 'new')])
+  t.equal(await startClient(kept).ended, 'reset')
+})
