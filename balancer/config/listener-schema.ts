@@ -36,11 +36,12 @@ export const listenerSchema = z.strictObject({
   panic_threshold: integer(0, 1000).default(0),
   slow_start: duration('0s', '1h').prefault('0s'),
   max_connections: integer(1, 1_000_000).default(4000),
+  // Timers count milliseconds in 31 bits: 24 days.
   timeouts: z
     .strictObject({
       connect: duration('10ms', '10m').prefault('5s'),
-      client: duration('1s', '30d').prefault('8h'),
-      server: duration('1s', '30d').prefault('8h'),
+      client: duration('1s', '24d').prefault('8h'),
+      server: duration('1s', '24d').prefault('8h'),
       queue: duration('10ms', '10m').prefault('5s'),
     })
     .prefault({}),
