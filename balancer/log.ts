@@ -14,6 +14,16 @@ export type ProcessLog = { readonly log: Logger; readonly close: () => Promise<v
 /** Opens the log of a process. `role` stands in every line. */
 export const openLog = (role: string, level: string): ProcessLog => {
   const output = destination({ fd: 1, sync: false, maxLength: maximumBacklogBytes })
+  // A full disk or a reader that went away costs lines of the log, and nothing else.
+  let isBroken = false
+  output.on('error', () => {
+    isBroken = true
+  })
+  output.on('write', () => {
+    isBroken = false
+  })
+  // pino flushes so after a fatal line and at the exit, and on a full disk that never returns. `close` takes its place.
+  output.flushSync = () => {}
   const options = {
     level,
     base: { process: role, pid: process.pid },
@@ -23,8 +33,15 @@ export const openLog = (role: string, level: string): ProcessLog => {
   // Not flushSync: it would overtake the lines that are being written at this moment.
   const close = (): Promise<void> =>
     new Promise((resolve) => {
-      setTimeout(resolve, closeLimitMillis).unref()
-      output.once('close', resolve)
+      if (isBroken) {
+        resolve()
+        return
+      }
+      const limit = setTimeout(resolve, closeLimitMillis)
+      output.once('close', () => {
+        clearTimeout(limit)
+        resolve()
+      })
       output.end()
     })
   return { log: pino(options, output), close }

@@ -45,6 +45,12 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
     process.on('SIGHUP', () => void supervisor.reload())
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, (error: unknown) => {
+        log.fatal({ err: error }, 'The supervisor failed')
+        supervisor.stop('a failure of the supervisor', 1)
+      })
+    }
     const code = await supervisor.ended
     await close()
     return code

@@ -1,6 +1,6 @@
 // The runtime socket: one command a line from the operator of this host, a text as the answer, then the end.
 
-import { mkdirSync, rmSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Logger } from 'pino'
@@ -41,10 +41,14 @@ export const startRuntimeSocket = async (
       reject(new FailedStart(`cannot listen at ${path}: ${error.message}; change admin.socket`))
     server.once('error', refused)
     try {
+      // What is there is removed only when it is a socket: a slip of the pen must not cost a file.
       mkdirSync(dirname(path), { recursive: true })
+      const found = lstatSync(path, { throwIfNoEntry: false })
+      if (found !== undefined && !found.isSocket()) throw new Error('something is there that is no socket')
       rmSync(path, { force: true })
     } catch (error) {
       refused(error instanceof Error ? error : new Error(String(error)))
+      return
     }
     // The mask, and not a chmod afterwards: nobody else gets in between.
     const mask = process.umask(ownerOnly)

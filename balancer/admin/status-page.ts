@@ -22,7 +22,15 @@ export type StatusPageOptions = {
   readonly log: Logger
 }
 
-const limits = { headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 5000, maxHeaderSize: 8192 }
+/** Node looks at its time limits only this often. */
+const connectionsCheckingInterval = 1000
+const limits = {
+  connectionsCheckingInterval,
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5000,
+  maxHeaderSize: 8192,
+}
 const maximumConnections = 256
 
 /** Serves `path` as a page and `path/json` as JSON where `admin.http` asks for it. Throws `FailedStart`. */

@@ -44,7 +44,10 @@ const exchange = (path: string, line: string): Promise<string> =>
       answer += chunk
     })
     socket.once('error', reject)
-    socket.once('end', () => resolve(answer))
+    // Every answer ends with a line's end: without it the balancer went away in the middle.
+    socket.once('end', () =>
+      answer.endsWith('\n') ? resolve(answer) : reject(new Error('it ended without an answer')),
+    )
   })
 
 const socketTrouble = (error: unknown, socket: string): string => {

@@ -53,7 +53,10 @@ export const checkDocument = <S extends z.ZodType>(
     if (isNode(node)) return node.range?.[0] ?? 0
     return path.length === 0 ? 0 : offsetOf(path.slice(0, -1), 'key')
   }
-  const input: unknown = document.toJS() ?? {}
+  const input = plainValue(document)
+  if (input === undefined) {
+    return refuse([{ offset: 0, text: 'anchors are used too often or inside each other; write the values out' }])
+  }
   const problem = (full: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => {
     const path = writtenPath(input, full)
     return { ...at(offsetOf(path, wanted)), path: pathText(path), text: message }
@@ -74,6 +77,15 @@ export const checkDocument = <S extends z.ZodType>(
   }
   if (parsed.success && problems.length === 0) return { ok: true, value: parsed.data }
   return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) }
+}
+
+/** The document as plain values; undefined where its aliases would grow beyond all bounds. */
+const plainValue = (document: Document): unknown => {
+  try {
+    return document.toJS() ?? {}
+  } catch {
+    return undefined
+  }
 }
 
 /** The parser quotes the source after a colon or in further lines, and the source may be a password. */

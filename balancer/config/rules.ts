@@ -3,7 +3,7 @@
 
 import { z } from 'zod'
 import type { Finding } from './document.ts'
-import { listOf, mapping, repeated, repeatedNames, text } from './lenient.ts'
+import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
 import { vrrpFindings } from './vrrp-rules.ts'
 
@@ -47,13 +47,24 @@ const bindFindings = (config: Lenient): readonly Finding[] => {
     Array.isArray(bind)
       ? bind.map((value, i) => ({ value: String(value), path: [...path, i] }))
       : [{ value: typeof bind === 'string' ? bind : undefined, path }]
-  return repeated(
-    [
-      ...(config?.listeners ?? []).flatMap((listener, i) => binds(listener?.bind, 'listeners', i, 'bind')),
-      ...binds(config?.admin?.http?.bind, 'admin', 'http', 'bind'),
-    ],
-    (bind) => `found "${bind}"; another listener has this address and port; choose another port`,
-  )
+  const all = [
+    ...(config?.listeners ?? []).flatMap((listener, i) => binds(listener?.bind, 'listeners', i, 'bind')),
+    ...binds(config?.admin?.http?.bind, 'admin', 'http', 'bind'),
+  ]
+  return all.flatMap(({ value, path }, i) => {
+    const taken = all.slice(0, i).find((earlier) => areSame(earlier.value, value))?.value
+    const text = `found "${value}"; ${taken} above has this address and port; choose another port`
+    return taken === undefined ? [] : [{ path, text }]
+  })
+}
+
+const anyAddress = /^0\.0\.0\.0:/
+
+/** Whether two listeners would want the same port: 0.0.0.0 stands for every address. */
+const areSame = (one: string | undefined, other: string | undefined): boolean => {
+  const [port, otherPort] = [one?.split(':').at(-1), other?.split(':').at(-1)]
+  if (one === undefined || other === undefined || port !== otherPort) return false
+  return one === other || anyAddress.test(one) || anyAddress.test(other)
 }
 
 const passwordFindings = (

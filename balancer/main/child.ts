@@ -39,7 +39,8 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   const { log, close } = openLog(role, 'info')
   let work: Promise<Work> | undefined
   const send = (message: FromChild): void => {
-    if (process.connected) process.send?.(message)
+    // A parent that just died is no error here: the closed channel says it.
+    if (process.connected) process.send?.(message, () => {})
   }
   const exit = (code: number): void => {
     void close().then(() => process.exit(code))
@@ -53,6 +54,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   const failed = (error: unknown): void => {
     if (error instanceof FailedStart) {
       send({ type: 'failed-start', text: error.message })
+      exit(1)
       return
     }
     log.fatal({ err: error }, `Process ${role} failed`)

@@ -1,6 +1,7 @@
 // The vrrp process: advertisements and virtual addresses, and nothing that could make them late.
 
 import { setPriority } from 'node:os'
+import { monotonicNow } from '../os/clock.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { refuseForNow, runChild } from './child.ts'
 
@@ -12,6 +13,8 @@ runChild('vrrp', async ({ config, resume, log, publish }) => {
   } catch (error) {
     log.warn({ err: error }, 'Cannot raise the priority of the vrrp process; advertisements may be late under load')
   }
-  const routers = await startVirtualRouters({ instances: config.vrrp.instances, resume, log, publish })
+  const mayResume = (name: string): boolean =>
+    resume.some(({ instance, until }) => instance === name && monotonicNow() < until)
+  const routers = await startVirtualRouters({ instances: config.vrrp.instances, mayResume, log, publish })
   return { onFact: () => {}, reconfigure: () => refuseForNow('VRRP instances'), stop: () => routers.stop() }
 })

@@ -82,6 +82,8 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
       try {
         await open()
       } catch (error) {
+        // It left between the look and the bind, and may come back.
+        if (codeOf(error) === 'EADDRNOTAVAIL') return
         throw new FailedStart(refusal(error, shown, key))
       }
       change(true, null)
@@ -99,10 +101,11 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
   }
 }
 
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
+
 const refusal = (error: unknown, shown: string, key: string): string => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
   const port = shown.split(':').at(-1)
-  switch (code) {
+  switch (codeOf(error)) {
     case 'EADDRINUSE':
       return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}', stop it or change ${key}`
     case 'EACCES':

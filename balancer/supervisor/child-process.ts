@@ -1,16 +1,18 @@
 // One child of the supervisor: forked, configured, and started again whenever it dies.
 
 import { type ChildProcess, fork } from 'node:child_process'
-import { performance } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { type Millis, millis } from '../core/time.ts'
+import type { Millis } from '../core/time.ts'
+import { monotonicNow } from '../os/clock.ts'
 import { type Deaths, type ProcessRole, restartAfter } from './core/processes.ts'
 import { type FromChild, parseFromChild, type ToChild } from './messages.ts'
 
 /** A child that is kept running until it is stopped. */
 export type SupervisedProcess = {
   readonly send: (message: ToChild) => void
+  /** From now on it is not started again. */
+  readonly letDie: () => void
   /** Asks the process to end, and kills it when it has not within the limit. */
   readonly stop: () => Promise<void>
 }
@@ -18,8 +20,8 @@ export type SupervisedProcess = {
 export type SupervisedProcessOptions = {
   readonly role: ProcessRole
   readonly log: Logger
-  /** The first message of each start; `sinceDeath` is null at the first one. */
-  readonly configure: (sinceDeath: Millis | null) => ToChild
+  /** The first message of each start; `diedAt` (CLOCK_MONOTONIC) is null at the first one. */
+  readonly configure: (diedAt: Millis | null) => ToChild
   readonly onMessage: (message: FromChild) => void
 }
 
@@ -40,41 +42,67 @@ export const superviseProcess = ({ role, log, configure, onMessage }: Supervised
   }
 
   const start = (diedAt: Millis | null): void => {
-    const started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    let pid: number | undefined
+    let isOver = false
+    const ended = (reason: string): void => {
+      if (isOver) return
+      isOver = true
+      child = undefined
+      if (stopping) {
+        dead()
+        return
+      }
+      const now = monotonicNow()
+      const next = restartAfter(deaths, now)
+      deaths = next.deaths
+      const when = next.delay === 0 ? 'at once' : `in ${next.delay} ms`
+      const text = `Process ${role} died (${reason}), starting it again ${when}`
+      log.error({ child: role, childPid: pid, reason, delay: next.delay }, text)
+      restart = setTimeout(() => start(now), next.delay)
+    }
+    let started: ChildProcess
+    try {
+      started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    } catch (error) {
+      ended(`it could not be started: ${String(error)}`)
+      return
+    }
+    pid = started.pid
     child = started
     started.on('message', (received: unknown) => {
       const message = parseFromChild(received)
-      if (message === undefined) log.error({ process: role, received }, `Process ${role} sent a message nobody knows`)
+      if (message === undefined) log.error({ child: role, received }, `Process ${role} sent a message nobody knows`)
       else onMessage(message)
     })
-    started.on('error', (error) => log.error({ process: role, err: error }, `Process ${role}: ${error.message}`))
-    started.once('exit', (code, signal) => {
-      if (stopping) return dead()
-      const now = millis(performance.now())
-      const next = restartAfter(deaths, now)
-      deaths = next.deaths
-      const reason = signal === null ? `exit code ${code}` : `signal ${signal}`
-      log.error(
-        { process: role, pid: started.pid, code, signal, delay: next.delay },
-        `Process ${role} died (${reason}), starting it again ${next.delay === 0 ? 'at once' : `in ${next.delay} ms`}`,
-      )
-      restart = setTimeout(() => start(now), next.delay)
+    started.on('error', (error) => {
+      // Without a process id there was never a process, and there will be no exit.
+      if (pid === undefined) ended(`it could not be started: ${error.message}`)
+      else log.error({ child: role, childPid: pid, err: error }, `Process ${role}: ${error.message}`)
     })
-    send(configure(diedAt === null ? null : millis(performance.now() - diedAt)))
-    log.info({ process: role, pid: started.pid }, `Process ${role} started`)
+    started.once('exit', (code, signal) => ended(signal === null ? `exit code ${code}` : `signal ${signal}`))
+    if (pid === undefined) return
+    send(configure(diedAt))
+    log.info({ child: role, childPid: pid }, `Process ${role} started`)
   }
   start(null)
 
   return {
     send,
+    letDie: () => {
+      stopping = true
+      clearTimeout(restart)
+    },
     stop: () =>
       new Promise((resolve) => {
         stopping = true
         clearTimeout(restart)
-        if (child === undefined || child.exitCode !== null || child.signalCode !== null) return resolve()
+        if (child === undefined) return resolve()
         const { pid } = child
         const limit = setTimeout(() => {
-          log.error({ process: role, pid }, `Process ${role} did not stop within ${stopLimitMillis} ms, killing it`)
+          log.error(
+            { child: role, childPid: pid },
+            `Process ${role} did not stop within ${stopLimitMillis} ms, killing it`,
+          )
           child?.kill('SIGKILL')
         }, stopLimitMillis)
         dead = () => {

@@ -2,7 +2,10 @@
 
 import { z } from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
+import { type Millis, millis } from '../core/time.ts'
 import { factSchema } from '../pool/core/facts.ts'
+
+const moment = z.number().transform((value): Millis => millis(value))
 
 const factMessage = z.object({ type: z.literal('fact'), fact: factSchema })
 
@@ -16,7 +19,7 @@ const toChild = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('configure'),
     config: parsedConfig,
-    resume: z.array(z.string()).readonly(),
+    resume: z.array(z.object({ instance: z.string(), until: moment })).readonly(),
     facts: z.array(factSchema).readonly(),
   }),
   factMessage,
@@ -38,7 +41,7 @@ export type ReloadResult = z.output<typeof reloadResult>
 
 /**
  * From the supervisor to a child. `resume` names the VRRP instances that were master when the vrrp process before this
- * one died just now; `facts` is what all processes said last, those of the child's predecessor included.
+ * one died just now, and until when they may go on; `facts` is what all processes said last, those of the child's predecessor included.
  */
 export type ToChild = z.output<typeof toChild>
 

@@ -46,8 +46,11 @@ export const createReloader = ({ file, running, log, apply }: ReloaderOptions): 
   }
 
   const reload = (): Promise<ReloadResult> => {
-    const result = last.then(reloadNow)
-    last = result.catch(() => undefined)
+    const result = last.then(reloadNow).catch((error: unknown) => {
+      log.error({ err: error }, 'The reload failed')
+      return { ok: false, lines: [`the reload failed: ${String(error)}`] }
+    })
+    last = result
     return result.then((done) => {
       for (const line of done.lines) log[done.ok ? 'info' : 'error']({ reload: true }, line)
       log[done.ok ? 'info' : 'error'](done.ok ? `Reloaded ${file}` : `Reload of ${file} refused`)

@@ -6,8 +6,9 @@ import type { Millis } from '../core/time.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { hearersOf, type ProcessRole, processRoles, resumableInstances } from './core/processes.ts'
+import { hearersOf, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
+import { watchOwnStalls } from './own-stalls.ts'
 import { createReloader } from './reload.ts'
 
 /** How a balancer ended: 0 after a stop, 1 when it could not start. */
@@ -16,7 +17,8 @@ export type ExitCode = 0 | 1
 /** A running balancer. `reload` applies the file as it is now; `ended` settles when all children are gone. */
 export type Supervisor = {
   readonly reload: () => Promise<ReloadResult>
-  readonly stop: (reason: string) => void
+  /** Stops everything, the address first. `code` is what `ended` settles with. */
+  readonly stop: (reason: string, code?: ExitCode) => void
   readonly ended: Promise<ExitCode>
 }
 
@@ -37,6 +39,10 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
   const applying = new Map<ProcessRole, (result: ReloadResult) => void>()
   const apply = (role: ProcessRole, config: BalancerConfig): Promise<ReloadResult> =>
     new Promise((resolve) => {
+      if (stopping !== undefined) {
+        resolve({ ok: false, lines: ['the balancer is stopping'] })
+        return
+      }
       const settle = (result: ReloadResult): void => {
         clearTimeout(limit)
         applying.delete(role)
@@ -49,18 +55,24 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
     })
   const reloader = createReloader({ file, running, log, apply })
 
-  const configure = (sinceDeath: Millis | null): ToChild => ({
+  // A supervisor that was itself suspended learns of a death too late to let anybody go on as master.
+  const stalls = watchOwnStalls()
+
+  const configure = (diedAt: Millis | null): ToChild => ({
     type: 'configure',
     config: reloader.config(),
-    resume: sinceDeath === null ? [] : resumableInstances([...facts.values()], sinceDeath),
+    resume: diedAt === null || stalls.wasStalledAt(diedAt) ? [] : resumptions([...facts.values()], diedAt),
     facts: [...facts.values()],
   })
 
   const stopAll = async (code: ExitCode): Promise<void> => {
     if (stopping !== undefined) return
     stopping = code
+    for (const supervised of processes.values()) supervised.letDie()
+    for (const settle of applying.values()) settle({ ok: false, lines: ['the balancer is stopping'] })
     // The address goes first, so that the peer takes over while the sessions here can still end.
     for (const role of ['vrrp', 'proxy', 'director'] as const) await processes.get(role)?.stop()
+    stalls.stop()
     log.info('Balancer stopped')
     end(code)
   }
@@ -75,8 +87,13 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
         for (const hearer of hearersOf(message.fact)) processes.get(hearer)?.send(message)
         return
       case 'failed-start':
-        log.fatal({ process: role }, message.text)
-        void stopAll(1)
+        if (notReady.has(role)) {
+          log.fatal({ child: role }, message.text)
+          void stopAll(1)
+        } else {
+          // It ran before, so this may pass: it is tried again like after any other death.
+          log.error({ child: role }, message.text)
+        }
         return
       case 'reload-requested':
         void reloader.reload().then((result) => processes.get(role)?.send({ type: 'reloaded', result }))
@@ -95,9 +112,9 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
   }
   return {
     reload: reloader.reload,
-    stop: (reason) => {
+    stop: (reason, code = 0) => {
       log.info({ reason }, `Stopping (${reason})`)
-      void stopAll(0)
+      void stopAll(code)
     },
     ended,
   }

@@ -11,10 +11,10 @@ import type { Advertisement } from './core/advertisement.ts'
 import { createReport } from './report.ts'
 import { prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
 
-/** `resume` names the instances that were master when this process was ended and restarted at once. */
+/** `mayResume` tells of an instance that it was master when the process before this one died, and is not missed yet. */
 export type VirtualRoutersOptions = {
   readonly instances: readonly VrrpInstanceConfig[]
-  readonly resume: readonly string[]
+  readonly mayResume: (instance: string) => boolean
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
@@ -27,7 +27,7 @@ const tickInterval = 1000
 
 /** Starts all instances, or throws `FailedStart` before anything was sent. */
 export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
-  const { instances, resume, log, publish } = options
+  const { instances, mayResume, log, publish } = options
   if (instances.length === 0) return { stop: async () => undefined }
   const missing = await missingCapabilities(['net_admin', 'net_raw'])
   if (missing.length > 0) {
@@ -74,7 +74,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
   for (const [name, driver] of prepared) {
     drivers.set(name, driver)
-    driver.start(resume.includes(name))
+    driver.start(mayResume(name))
     // What changed since it looked around.
     driver.networkChanged()
   }

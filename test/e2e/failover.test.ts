@@ -1,5 +1,6 @@
 // What happens to the balancers, and where the virtual address is afterwards. One lab for all, in order.
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { startProbe } from '../lab/gap-probe.ts'
 import { createLab } from '../lab/lab.ts'
@@ -42,7 +43,7 @@ const untilServed = (): Promise<unknown> =>
     return attempts > 10 && failed === 0
   })
 
-type LogLine = { readonly msg: string; readonly process?: string; readonly pid?: number; readonly level: string }
+type LogLine = { readonly msg: string; readonly childPid?: number; readonly level: string }
 
 const log = (balancer: BalancerHost): readonly LogLine[] =>
   balancer
@@ -53,7 +54,7 @@ const log = (balancer: BalancerHost): readonly LogLine[] =>
 
 /** The process id of a balancer's child, as its log told last. */
 const childOf = (balancer: BalancerHost, role: string): number => {
-  const pid = log(balancer).findLast(({ msg }) => msg === `Process ${role} started`)?.pid
+  const pid = log(balancer).findLast(({ msg }) => msg === `Process ${role} started`)?.childPid
   if (pid === undefined) throw new Error(`${balancer.host.name} has started no ${role}`)
   return pid
 }
@@ -139,6 +140,44 @@ await t.test('kill -9 of any one process: it is started again and the service go
       role,
     )
   }
+})
+
+await t.test('a vrrp process that comes back late does not take the address from the new master', async (t) => {
+  const active = await site.holder()
+  const before = childOf(active, 'vrrp')
+  process.kill(before, 'SIGKILL')
+  await waitFor('vrrp to be started again', () => childOf(active, 'vrrp') !== before, { interval: 1 })
+  process.kill(childOf(active, 'vrrp'), 'SIGSTOP')
+  await waitFor('the other one to take over', () => other(active).holdsAddress())
+  process.kill(childOf(active, 'vrrp'), 'SIGCONT')
+  await untilHeldBy(other(active))
+  await untilServed()
+  t.equal((await active.status()).vrrp[0]?.state, 'backup')
+})
+
+await t.test('what fails a restarted process is waited for, and does not end the balancer', async (t) => {
+  const active = await site.holder()
+  const own = `${active.host.address}/24`
+  await active.host.run('ip', ['address', 'delete', own, 'dev', 'eth0'])
+  process.kill(childOf(active, 'vrrp'), 'SIGKILL')
+  await waitFor('the trouble to be told', () =>
+    log(active).some(({ level, msg }) => level === 'error' && /IPv4 address/.test(msg)),
+  )
+  await active.host.run('ip', ['address', 'add', own, 'dev', 'eth0'])
+  await waitFor('vrrp to run again', async () => (await active.status()).vrrp[0]?.state === 'backup')
+  t.ok(active.process().isRunning())
+  await untilServed()
+})
+
+await t.test('a reload of a file that cannot be read as YAML harms nobody', async (t) => {
+  const active = await site.holder()
+  const good = readFileSync(active.configFile, 'utf8')
+  writeFileSync(active.configFile, `x: &x 1\ny: [${'*x, '.repeat(150)}]\n${good}`)
+  active.process().signal('SIGHUP')
+  await waitFor('the reload to be refused', () => log(active).some(({ msg }) => /^Reload of .* refused$/.test(msg)))
+  writeFileSync(active.configFile, good)
+  t.ok(await active.holdsAddress())
+  await untilServed()
 })
 
 await t.test('kill -9 of the supervisor: its children hand the address over and end', async (t) => {

@@ -7,6 +7,7 @@ import t from 'tap'
 import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { processesInNamespaces } from '../lab/proc.ts'
+import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(120_000)
 const lab = await createLab({ name: 'e2e-start' })
@@ -98,6 +99,26 @@ t.test('no capability: which one, and what to do', async (t) => {
   t.equal(code, 1)
   t.match(fatal, [/CAP_NET_RAW|CAP_NET_ADMIN/])
   t.equal(left, 0)
+})
+
+t.test('a full disk for the log costs lines and nothing else: it runs, and it stops', async (t) => {
+  const admin = join(lab.directory, 'admin.sock')
+  const command = `exec ${process.execPath} ${balancer} --config ${configuration()} >/dev/full`
+  const running = host.spawn('balancer', 'sh', ['-c', command])
+  const asked = () => host.run(process.execPath, [balancer, 'show', 'servers', '--json', '--config', configuration()])
+  await waitFor(`the balancer to answer at ${admin}`, async () => (await asked()).code === 0)
+  t.same(await running.stop(), { code: 0, signal: null })
+  t.equal(processesInNamespaces([host.namespace]).length, 0)
+})
+
+t.test('a reader of the log that is gone does not spoil the exit code', async (t) => {
+  const command = `${process.execPath} ${balancer} --config ${configuration()}`
+  const piped = host.spawn('piped', 'bash', ['-c', `${command} | head -n 1; echo "code \${PIPESTATUS[0]}"`])
+  const [, pid] = await piped.waitForOutput(/"pid":(\d+)/)
+  await waitFor('all its processes', () => processesInNamespaces([host.namespace]).length >= 5)
+  process.kill(Number(pid), 'SIGTERM')
+  await piped.exited
+  t.equal(piped.lines().at(-1), 'code 0')
 })
 
 t.test('a start that fails leaves no address behind', async (t) => {

@@ -36,13 +36,16 @@ export const restartAfter = (deaths: Deaths, now: Millis): { readonly delay: Mil
   return { delay: millis(delay), deaths: recent }
 }
 
+/** An instance that may go on as master at once, until a moment of CLOCK_MONOTONIC. */
+export type Resumption = { readonly instance: string; readonly until: Millis }
+
 /**
- * Instances that may go on as master at once after the vrrp process died: those that were master and whose last
- * advertisement, at most one interval before the death, is not yet missed by the other routers.
+ * Instances that may go on as master after the vrrp process died: those that were master, until the other routers begin
+ * to miss their advertisements, the last of which went out at most one interval before the death.
  */
-export const resumableInstances = (facts: readonly Fact[], sinceDeath: Millis): readonly string[] =>
+export const resumptions = (facts: readonly Fact[], diedAt: Millis): readonly Resumption[] =>
   facts.flatMap((fact) =>
-    fact.fact === 'virtual-router' && fact.state === 'master' && sinceDeath < 2 * fact.advertisementInterval
-      ? [fact.name]
+    fact.fact === 'virtual-router' && fact.state === 'master'
+      ? [{ instance: fact.name, until: millis(diedAt + 2 * fact.advertisementInterval) }]
       : [],
   )

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { fork } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +11,13 @@ import { FailedStart } from '../../../balancer/core/failed-start.ts'
 const directory = mkdtempSync(join(tmpdir(), 'balancer-runtime-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 const log = pino({ level: 'silent' })
+
+/** Listens at a path and is killed there. */
+const deadListener = join(directory, 'dead-listener.mjs')
+writeFileSync(
+  deadListener,
+  "import { createServer } from 'node:net'\ncreateServer().listen(process.argv[2], () => process.kill(process.pid, 'SIGKILL'))\n",
+)
 
 const ask = (path: string, text: string): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -76,10 +84,19 @@ t.test('commands and their answers', async (t) => {
 
 t.test('what a dead balancer left is replaced', async (t) => {
   const path = join(directory, 'left.sock')
-  writeFileSync(path, '')
+  const left = fork(deadListener, [path])
+  await new Promise((resolve) => left.once('exit', resolve))
+  t.ok(statSync(path).isSocket(), 'it left its socket')
   const socket = await startRuntimeSocket(path, commands, log)
   t.teardown(() => socket.stop())
   t.equal(await ask(path, 'echo new\n'), 'new\n')
+})
+
+t.test('a file that is no socket is never removed', async (t) => {
+  const path = join(directory, 'precious.cnf')
+  writeFileSync(path, 'data')
+  await t.rejects(startRuntimeSocket(path, commands, log), { name: 'FailedStart', message: /no socket.*admin\.socket/ })
+  t.equal(readFileSync(path, 'utf8'), 'data')
 })
 
 t.test('a path that cannot be is a failed start that names it', async (t) => {

@@ -98,7 +98,7 @@ t.test('each kind of mistake has its own words', async (t) => {
     [
       'router_id: lb1',
       'router_id: lb1\nadmin: { http: { bind: [198.18.0.100:3306], users: [] } }',
-      'another listener has this address and port',
+      '198.18.0.100:3306 above has this address and port',
     ],
     [
       'name: mysql',
@@ -160,6 +160,8 @@ t.test('each kind of mistake has its own words', async (t) => {
     ['name: mysql', 'name: mysql\n    fail_back: true', 'it belongs to balance: single'],
     ['name: mysql', 'name: mysql\n    balance: leastcon', 'did you mean leastconn?'],
     ['listeners:', 'listeners: [', '(YAML): '],
+    ['router_id: lb1', `router_id: &x lb1\nx: [${'*x, '.repeat(150)}]`, 'anchors are used too often'],
+    ['bind: 198.18.0.100:3306', 'bind: [198.18.0.100:3306, 0.0.0.0:3306]', 'has this address and port'],
   ]
   for (const [from, to, expected] of cases) {
     const loaded = load(minimal.replace(from, to))

@@ -1,12 +1,7 @@
 import t from 'tap'
 import { millis } from '../../../balancer/core/time.ts'
 import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
-import {
-  type Deaths,
-  hearersOf,
-  restartAfter,
-  resumableInstances,
-} from '../../../balancer/supervisor/core/processes.ts'
+import { type Deaths, hearersOf, restartAfter, resumptions } from '../../../balancer/supervisor/core/processes.ts'
 import { parseFromChild, parseToChild } from '../../../balancer/supervisor/messages.ts'
 
 const router: VirtualRouterFact = {
@@ -42,10 +37,9 @@ t.test('a quiet minute forgives all deaths', async (t) => {
   t.same(restartAfter(deaths, millis(60_005)), { delay: 0, deaths: [60_005] })
 })
 
-t.test('a master may resume only while the others do not miss it yet', async (t) => {
-  t.same(resumableInstances([router], millis(150)), ['VI_1'])
-  t.same(resumableInstances([router], millis(200)), [])
-  t.same(resumableInstances([{ ...router, state: 'backup' }], millis(10)), [])
+t.test('a master may go on until the others begin to miss it, a backup never', async (t) => {
+  t.same(resumptions([router], millis(5000)), [{ instance: 'VI_1', until: 5200 }])
+  t.same(resumptions([{ ...router, state: 'backup' }], millis(5000)), [])
 })
 
 t.test('facts reach those who act on them', async (t) => {

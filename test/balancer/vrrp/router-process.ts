@@ -15,7 +15,7 @@ const { instances, resume }: RouterProcessArguments = JSON.parse(process.argv[2]
 try {
   const routers = await startVirtualRouters({
     instances,
-    resume,
+    mayResume: (name) => resume.includes(name),
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
   })
