@@ -6,20 +6,22 @@ import { isPassword, type PasswordHash } from '../config/password-file.ts'
 /** Why a request is let in or not. `busy`: too many unknown passwords are being tried at this moment. */
 export type Verdict = 'granted' | 'missing' | 'wrong' | 'busy'
 
-/** Answers for the value of an `Authorization` header. */
-export type Credentials = { readonly verify: (authorization: string | undefined) => Promise<Verdict> }
+/** Answers for the value of an `Authorization` header that came from `source`. */
+export type Credentials = {
+  readonly verify: (authorization: string | undefined, source: string) => Promise<Verdict>
+}
 
-/** Each hash costs tens of milliseconds of a core; strangers get one at a time. */
-const maximumHashesAtOnce = 1
+/** Each hash costs tens of milliseconds of a core: one at a time for each address, so that one who guesses locks nobody out. */
+const maximumHashesAtOnce = 4
 
 /** Credentials of the named users. A password that was right once is recognised cheaply from then on. */
 export const createCredentials = (users: ReadonlyMap<string, PasswordHash>): Credentials => {
   const key = randomBytes(32)
   const recognised = new Map<string, Buffer>()
   const fingerprint = (password: string): Buffer => createHmac('sha256', key).update(password).digest()
-  let hashing = 0
+  const hashing = new Set<string>()
 
-  const verify = async (authorization: string | undefined): Promise<Verdict> => {
+  const verify = async (authorization: string | undefined, source: string): Promise<Verdict> => {
     const given = parseBasic(authorization)
     if (given === undefined) return 'missing'
     const print = fingerprint(given.password)
@@ -27,12 +29,12 @@ export const createCredentials = (users: ReadonlyMap<string, PasswordHash>): Cre
     if (known !== undefined && timingSafeEqual(known, print)) return 'granted'
     const hash = users.get(given.user)
     if (hash === undefined) return 'wrong'
-    if (hashing >= maximumHashesAtOnce) return 'busy'
-    hashing += 1
+    if (hashing.has(source) || hashing.size >= maximumHashesAtOnce) return 'busy'
+    hashing.add(source)
     try {
       if (!(await isPassword(given.password, hash))) return 'wrong'
     } finally {
-      hashing -= 1
+      hashing.delete(source)
     }
     recognised.set(given.user, print)
     return 'granted'

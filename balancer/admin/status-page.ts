@@ -51,7 +51,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       refused('method')
       return send(response, 405, 'text/plain', 'Only GET and HEAD are served here.\n', { allow: 'GET, HEAD' })
     }
-    const verdict = await credentials.verify(request.headers.authorization)
+    const verdict = await credentials.verify(request.headers.authorization, request.socket.remoteAddress ?? '')
     if (verdict !== 'granted') {
       refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
       return refuseLogin(response, verdict)
