@@ -4,34 +4,43 @@ import { hostname } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { HealthReport } from '../shared/health-report.ts'
 import type { AgentConfig } from './config/load.ts'
-import { millis } from './core/time.ts'
+import { type Millis, millis } from './core/time.ts'
 import { lookForForceFail } from './force-fail.ts'
-import type { Known } from './probe/core/facts.ts'
-import { createProber } from './probe/prober.ts'
-import { startSchedule } from './probe/schedule.ts'
+import type { Known, Probe } from './probe/core/facts.ts'
 import { startStallWatch } from './probe/stall-watch.ts'
+import { probesAlike, startWatch } from './probe/watch.ts'
+import { configuredCheck, type Question } from './verdict/core/question.ts'
 import { healthReport } from './verdict/core/report.ts'
 import { version } from './version.ts'
 
 /** The health of one node. */
 export type Health = {
   /** A report from a finding not older than `max_age`, or from the probe under way. */
-  readonly report: () => Promise<HealthReport>
+  readonly report: (question?: Question) => Promise<HealthReport>
+  /** Goes over to another configuration; probes and their connection go on where nothing of theirs changed. */
+  readonly apply: (config: AgentConfig) => Promise<void>
+  /** Time that our own event loop lost since the start. */
+  readonly lost: () => Millis
+  /** How long ago the newest probe ended, or the agent started. */
+  readonly sinceProbe: () => Millis
   readonly stop: () => void
 }
 
-/** A full connection table or a dead listener must not hide behind an old connection. */
-const freshLogin = millis(30_000)
+/** Who is told: each report on the configured check, asked for or made in the background, and each probe. */
+export type HealthListeners = {
+  readonly onReport: (report: HealthReport) => void
+  readonly onProbe: (probe: Probe) => void
+}
+
 const millisPerSecond = 1000
 
-/** Starts to probe. Every report, asked for or made in the background, goes to `onReport` too. */
-export const startHealth = (config: AgentConfig, onReport: (report: HealthReport) => void): Health => {
-  const { check, mysql, force_fail_file } = config
+/** Starts to probe. */
+export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthListeners): Health => {
   const startedAt = performance.now()
   const stalls = startStallWatch()
-  const prober = createProber({ mysql, query: check.query, timeout: check.timeout, freshLogin }, stalls)
 
-  const reportOn = async (known: Known): Promise<HealthReport> => {
+  const reportOn = async (known: Known, question: Question): Promise<HealthReport> => {
+    const { check, force_fail_file } = config
     const forceFail = await lookForForceFail(force_fail_file)
     const now = performance.now()
     const report = healthReport({
@@ -39,24 +48,44 @@ export const startHealth = (config: AgentConfig, onReport: (report: HealthReport
       forceFail,
       now: millis(now),
       interval: check.interval,
-      judging: { mode: check.mode, availableWhenDonor: check.available_when_donor },
+      judging: {
+        mode: check.mode,
+        availableWhenDonor: check.available_when_donor,
+        maximumLag: check.max_replication_lag,
+        reserves: check,
+      },
+      question,
       agent: { host: hostname(), version, uptime_s: Math.round((now - startedAt) / millisPerSecond) },
     })
-    onReport(report)
+    if (question.about === 'configured') onReport(report)
     return report
   }
 
-  const schedule = startSchedule({
-    probe: prober.probe,
-    interval: check.interval,
-    maxAge: check.max_age,
-    onProbed: (known) => void reportOn(known),
-  })
+  let probedAt = startedAt
+  const noteProbe = (probe: Probe): void => {
+    probedAt = performance.now()
+    onProbe(probe)
+  }
+  const onProbed = (known: Known): void => void reportOn(known, configuredCheck)
+  const watchFor = (one: AgentConfig) => startWatch(one, stalls, { onProbe: noteProbe, onProbed })
+  let config = initial
+  let watch = watchFor(config)
   return {
-    report: async () => reportOn(await schedule.fresh()),
+    report: async (question = configuredCheck) => reportOn(await watch.fresh(), question),
+    apply: async (next) => {
+      if (!probesAlike(config, next)) {
+        // The old watch answers until the new one has something to say.
+        const successor = watchFor(next)
+        await successor.fresh()
+        void watch.retire()
+        watch = successor
+      }
+      config = next
+    },
+    lost: stalls.lost,
+    sinceProbe: () => millis(performance.now() - probedAt),
     stop: () => {
-      schedule.stop()
-      prober.close()
+      watch.stop()
       stalls.stop()
     },
   }

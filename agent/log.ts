@@ -22,34 +22,53 @@ export const openLog = ({ level }: LogConfig): Log => {
   }
 }
 
-/** Writes a change of the node's state or of its reason once, in the words that operators search for. */
-export const createStateLog = (logger: Logger): ((report: HealthReport) => void) => {
+/**
+ * Writes a change of the node's state or of its reason once, in the words that operators search for. Tells whether the
+ * report was such a change.
+ */
+export const createStateLog = (logger: Logger): ((report: HealthReport) => boolean) => {
   let last: string | null = null
   return (report) => {
     const { verdict, reason, certainty, mode, role, facts } = report
-    if (last === reason.code) return
+    if (last === reason.code) return false
     last = reason.code
     const fields = { reason: reason.code, certainty, mode, role, facts }
     if (verdict === 'pass') logger.info(fields, 'Node is UP')
     else logger.warn(fields, `Node is DOWN, reason: ${reasonLine(report)}`)
+    return true
   }
 }
 
-/** Counts what happens at the network's will, and writes a line per reason at most every ten seconds. */
-export type IncidentLog = (reason: string, fields: Readonly<Record<string, unknown>>) => void
+/** Counts what happens at the network's will, and writes it at a bounded rate; `source` is the peer's address. */
+export type IncidentLog = (reason: string, fields: { readonly source?: string; readonly error?: string }) => void
 
-const incidentPeriodMillis = 10_000
+/** The same peer with the same reason is one line in this time. */
+const quietMillis = 60_000
+/** And all peers together write this many lines in that time. */
+const linesMillis = 10_000
+const maximumLines = 20
+const rememberedPeers = 1000
 
-/** The counts start at zero; each line carries the total of its reason. */
+/** The counts start at zero; each line carries the total of its reason and the lines that were left out before it. */
 export const createIncidentLog = (logger: Logger): IncidentLog => {
-  const seen = new Map<string, { total: number; writtenAt: number }>()
+  const totals = new Map<string, number>()
+  const quietUntil = new Map<string, number>()
+  let window = { beganAt: Number.NEGATIVE_INFINITY, lines: 0 }
+  let leftOut = 0
   return (reason, fields) => {
-    const entry = seen.get(reason) ?? { total: 0, writtenAt: Number.NEGATIVE_INFINITY }
-    entry.total += 1
-    seen.set(reason, entry)
+    const total = (totals.get(reason) ?? 0) + 1
+    totals.set(reason, total)
     const now = performance.now()
-    if (now - entry.writtenAt < incidentPeriodMillis) return
-    entry.writtenAt = now
-    logger.warn({ reason, total: entry.total, ...fields }, `Client refused, reason: ${reason}`)
+    if (now - window.beganAt >= linesMillis) window = { beganAt: now, lines: 0 }
+    const peer = `${reason} ${fields.source ?? ''}`
+    if (now < (quietUntil.get(peer) ?? 0) || window.lines >= maximumLines) {
+      leftOut += 1
+      return
+    }
+    if (quietUntil.size >= rememberedPeers) quietUntil.clear()
+    quietUntil.set(peer, now + quietMillis)
+    window.lines += 1
+    logger.warn({ reason, total, left_out: leftOut, ...fields }, `Client refused, reason: ${reason}`)
+    leftOut = 0
   }
 }

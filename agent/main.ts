@@ -13,9 +13,9 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
   const invocation = parseArguments(words)
   switch (invocation.command) {
     case 'run':
-      return withConfig(invocation.config, 'read', run)
+      return withConfig(invocation.config, 'read', (config, warnings) => run(invocation.config, config, warnings))
     case 'check':
-      return withConfig(invocation.config, 'read', (_, warnings) => {
+      return withConfig(invocation.config, 'look', (_, warnings) => {
         for (const warning of warnings) process.stderr.write(`${warning}\n`)
         process.stdout.write(`${invocation.config}: the configuration is valid\n`)
         return exitStatus.ok
@@ -23,7 +23,9 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
     case 'once':
       return withConfig(invocation.config, 'read', (config) => once(config, invocation.path, invocation.json))
     case 'fail':
-      return withConfig(invocation.config, 'skip', (config) => fail(config.force_fail_file, invocation.reason))
+      return withConfig(invocation.config, 'skip', (config) =>
+        fail(config.force_fail_file, invocation.reason, invocation.lasts),
+      )
     case 'pass':
       return withConfig(invocation.config, 'skip', (config) => pass(config.force_fail_file))
     case 'help':

@@ -7,7 +7,7 @@ import { reasonCodes } from './reason.ts'
 export const roles = ['primary', 'replica', 'unknown'] as const
 
 /** The test that decided. `ping` is the query alone. */
-export const testedModes = ['ping', 'galera'] as const
+export const testedModes = ['ping', 'galera', 'replica', 'group_replication', 'ndb'] as const
 
 const reasonSchema = z.object({
   code: z.string().transform((code) => reasonCodes.find((known) => known === code) ?? 'unknown'),
@@ -19,9 +19,14 @@ const schema = z.object({
   verdict: z.enum(['pass', 'fail']),
   reason: reasonSchema,
   certainty: z.enum(['hard', 'soft']),
-  mode: z.enum(testedModes).nullable(),
-  role: z.enum(roles),
+  mode: z
+    .string()
+    .nullable()
+    .transform((mode) => testedModes.find((known) => known === mode) ?? null),
+  role: z.string().transform((role) => roles.find((known) => known === role) ?? 'unknown'),
   writable: z.boolean().nullable(),
+  lag_s: z.number().nonnegative().nullable().default(null),
+  connections_free_percent: z.number().min(0).max(100).nullable().default(null),
   age_ms: z.number().nonnegative().nullable(),
   probe_ms: z.number().nonnegative().nullable(),
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
@@ -30,7 +35,8 @@ const schema = z.object({
 
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
- * null before the first one. `facts` are the server's own words, for people.
+ * null before the first one. `lag_s` is the worst of all channels, null where there is none or it is not known;
+ * `connections_free_percent` is known to agents that were told to look at it. `facts` are the server's own words, for people.
  */
 export type HealthReport = z.output<typeof schema>
 

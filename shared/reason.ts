@@ -18,6 +18,17 @@ export const reasonCodes = [
   'donor',
   'desynced',
   'rejecting-queries',
+  'maintenance-mode',
+  'not-online',
+  'no-majority',
+  'no-data-nodes',
+  'read-only',
+  'replication-stopped',
+  'replication-lag',
+  'unexpected-result',
+  'disk-full',
+  'write-failed',
+  'connections-low',
   'not-applicable',
   'force-fail',
   'agent-late',
@@ -53,7 +64,7 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'access-denied': {
     certainty: 'soft',
     advice:
-      'The server refused the login of the check user. Compare its grants with the user and password of the agent.',
+      'The server refused the check user, or a question of it. Compare its grants with what the agent logs in with and asks.',
   },
   'too-many-connections': {
     certainty: 'soft',
@@ -89,6 +100,45 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'rejecting-queries': {
     certainty: 'hard',
     advice: 'wsrep_reject_queries is set. Take it back with SET GLOBAL wsrep_reject_queries=NONE.',
+  },
+  'maintenance-mode': {
+    certainty: 'hard',
+    advice: 'pxc_maint_mode is set, or the node shuts down. SET GLOBAL pxc_maint_mode=DISABLED brings it back.',
+  },
+  'not-online': {
+    certainty: 'hard',
+    advice: 'The member of the group is not ONLINE. Wait while it recovers; after an error, START GROUP_REPLICATION.',
+  },
+  'no-majority': {
+    certainty: 'hard',
+    advice: 'Most members of the group cannot be reached, so that it takes no writes. Check the network between them.',
+  },
+  'no-data-nodes': {
+    certainty: 'hard',
+    advice: 'This SQL node sees no data node that is ready. Look at them with ndb_mgm -e show.',
+  },
+  'read-only': { certainty: 'hard', advice: 'The server takes no writes. A primary needs SET GLOBAL read_only=OFF.' },
+  // A source that restarts is back within seconds, and so is a short lag.
+  'replication-stopped': {
+    certainty: 'soft',
+    advice: 'Replication does not run. Read SHOW REPLICA STATUS, then START REPLICA.',
+  },
+  'replication-lag': {
+    certainty: 'soft',
+    advice: 'The replica is too far behind its source. Wait, or raise check.max_replication_lag.',
+  },
+  'unexpected-result': {
+    certainty: 'hard',
+    advice: 'The check query answered another value than check.expect. Run it by hand.',
+  },
+  'disk-full': { certainty: 'hard', advice: 'The disk of the data directory is nearly full. Make room: df -h, df -i.' },
+  'write-failed': {
+    certainty: 'soft',
+    advice: 'The write to the heartbeat table failed. Write to it by hand as the check user.',
+  },
+  'connections-low': {
+    certainty: 'soft',
+    advice: 'Few connections are left below max_connections. SHOW PROCESSLIST tells who holds them.',
   },
   'not-applicable': { certainty: 'hard', advice: 'This server is not of the kind that was asked for.' },
   'force-fail': {

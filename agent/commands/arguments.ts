@@ -3,11 +3,13 @@
 import { parseArgs } from 'node:util'
 import { closest } from 'fastest-levenshtein'
 import { defaultConfigPath } from '../config/load.ts'
+import { parseDuration } from '../core/duration.ts'
+import type { Millis } from '../core/time.ts'
 
 /** The commands of `mysqlchk-agent`; `run` is meant where none is given. */
 export const commands = ['run', 'check', 'once', 'fail', 'pass'] as const
 
-/** What to do. `path` and `json` belong to `once`, `reason` to `fail`. */
+/** What to do. `path` and `json` belong to `once`, `reason` and `lasts` (null: until `pass`) to `fail`. */
 export type Invocation =
   | {
       readonly command: (typeof commands)[number]
@@ -15,6 +17,7 @@ export type Invocation =
       readonly path: string
       readonly json: boolean
       readonly reason: string
+      readonly lasts: Millis | null
     }
   | { readonly command: 'help' | 'version' }
   | { readonly command: 'usage-error'; readonly text: string }
@@ -23,9 +26,12 @@ const options = {
   config: { type: 'string', short: 'c' },
   json: { type: 'boolean' },
   path: { type: 'string' },
+  for: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const
+
+const longestFail = parseDuration('365d') ?? 0
 
 /** Parses the words after the program's name. Never throws. */
 export const parseArguments = (words: readonly string[]): Invocation => {
@@ -44,7 +50,7 @@ export const parseArguments = (words: readonly string[]): Invocation => {
       return usageError(`unknown option ${token.rawName}; did you mean ${closest(token.rawName, names)}?`)
     }
     if (known.type === 'string' && (token.value === undefined || token.value === '')) {
-      return usageError(`${token.rawName} needs a value, as in --config ${defaultConfigPath} or --path /`)
+      return usageError(`${token.rawName} needs a value, as in --config ${defaultConfigPath}, --path / or --for 30m`)
     }
     if (known.type === 'boolean' && token.value !== undefined) return usageError(`${token.rawName} takes no value`)
   }
@@ -59,6 +65,12 @@ export const parseArguments = (words: readonly string[]): Invocation => {
   if (command !== 'once' && (values.json !== undefined || values.path !== undefined)) {
     return usageError(`--json and --path belong to the command once, not to ${command}`)
   }
+  if (command !== 'fail' && values.for !== undefined)
+    return usageError(`--for belongs to the command fail, not to ${command}`)
+  const lasts = typeof values.for === 'string' ? parseDuration(values.for) : null
+  if (values.for !== undefined && !(lasts !== null && lasts > 0 && lasts <= longestFail)) {
+    return usageError(`--for ${String(values.for)}: write a duration with a unit up to 365d, as in --for 30m`)
+  }
   if (command !== 'fail' && rest.length > 0) {
     return usageError(`${command} takes no further words, found ${rest.join(' ')}`)
   }
@@ -68,6 +80,7 @@ export const parseArguments = (words: readonly string[]): Invocation => {
     path: textOr(values.path, '/'),
     json: values.json === true,
     reason: rest.join(' '),
+    lasts,
   }
 }
 
@@ -83,11 +96,14 @@ export const help = `mysqlchk-agent tells over HTTP whether the MySQL or MariaDB
   mysqlchk-agent check [--config FILE]    check the configuration file and list every problem
   mysqlchk-agent once  [--config FILE] [--path /] [--json]
                                           probe once and print what the HTTP answer would be
-  mysqlchk-agent fail  [REASON]           take this node out: create the force-fail file
+  mysqlchk-agent fail  [--for 30m] [REASON]
+                                          take this node out: create the force-fail file
   mysqlchk-agent pass                     bring it back: remove the force-fail file
   mysqlchk-agent --version
 
 FILE is ${defaultConfigPath} unless given.
-Paths of the answer: / (200 or 503), /status (the report as JSON), /liveness (the agent itself).
+Paths of the answer, 200 or 503: / /primary /replica[?lag=10s] /galera /group-replication /ndb
+Always 200: /status (the report as JSON), /metrics (Prometheus), /liveness (the agent itself).
+SIGHUP reloads the configuration, SIGTERM stops.
 Exit status: 0 done or passing, 1 failing or not started, 64 wrong command line, 78 bad configuration.
 `

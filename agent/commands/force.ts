@@ -1,16 +1,20 @@
 // `fail` and `pass`: take the node out and bring it back by hand.
 
+import type { Millis } from '../core/time.ts'
 import { removeForceFail, writeForceFail } from '../force-fail.ts'
+import { forceFailText } from '../force-fail-text.ts'
 import { type ExitStatus, exitStatus } from './exit.ts'
 
-/** Creates the force-fail file with the reason in it. */
-export const fail = async (path: string, reason: string): Promise<ExitStatus> => {
+/** Creates the force-fail file with the reason in it; `lasts` is how long it holds, null until `pass`. */
+export const fail = async (path: string, reason: string, lasts: Millis | null): Promise<ExitStatus> => {
+  const until = lasts === null ? null : new Date(Date.now() + lasts)
   try {
-    await writeForceFail(path, reason)
+    await writeForceFail(path, forceFailText(reason, until))
   } catch (error) {
     return complain(`cannot create ${path}`, error)
   }
-  process.stdout.write(`Created ${path}. The agent answers 503 with the reason force-fail until mysqlchk-agent pass.\n`)
+  const end = until === null ? 'mysqlchk-agent pass' : `${until.toISOString()} or mysqlchk-agent pass`
+  process.stdout.write(`Created ${path}. The agent answers 503 with the reason force-fail until ${end}.\n`)
   return exitStatus.ok
 }
 

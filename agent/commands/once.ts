@@ -3,15 +3,18 @@
 import { STATUS_CODES } from 'node:http'
 import type { AgentConfig } from '../config/load.ts'
 import { startHealth } from '../health.ts'
+import { createMetrics } from '../metrics.ts'
 import { parseRequest } from '../server/core/request.ts'
 import { answerTo } from '../server/core/response.ts'
 import { type ExitStatus, exitStatus } from './exit.ts'
 
 /** Prints the answer, or with `json` the report alone. Passes where the status is 200. */
 export const once = async (config: AgentConfig, path: string, json: boolean): Promise<ExitStatus> => {
-  const health = startHealth(config, () => undefined)
+  const counts = createMetrics()
+  const health = startHealth(config, { onReport: () => undefined, onProbe: counts.probed })
+  const metrics = async () => counts.render(await health.report(), health.lost())
   const asked = parseRequest('GET', path, json ? 'application/json' : '')
-  const { status, headers, body } = await answerTo(asked, health.report, config.response.body)
+  const { status, headers, body } = await answerTo(asked, { report: health.report, metrics }, config.response.body)
   health.stop()
   if (!json) {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)

@@ -1,19 +1,23 @@
-// `run`: the daemon, from the first probe to the clean stop.
+// `run`: the daemon, from the first probe to the clean stop, and through reloads.
 
-import type { AgentConfig } from '../config/load.ts'
+import { type AgentConfig, loadConfig } from '../config/load.ts'
 import { startHealth } from '../health.ts'
+import { type Listeners, openListeners } from '../listeners.ts'
 import { createIncidentLog, createStateLog, openLog } from '../log.ts'
-import { startServer } from '../server/server.ts'
+import { createMetrics } from '../metrics.ts'
+import { reasonLine } from '../server/core/bodies.ts'
+import { findServiceManager } from '../service-manager.ts'
 import { version } from '../version.ts'
 import { type ExitStatus, exitStatus } from './exit.ts'
 
-/** Answers until SIGTERM or SIGINT. Does not start where the address cannot be had. */
-export const run = async (config: AgentConfig, warnings: readonly string[]): Promise<ExitStatus> => {
-  const { listen, access, response } = config
+/** A loop that turns has ended a probe within this many times the longest that one may take to come. */
+const probesMissed = 3
+
+/** Answers until SIGTERM or SIGINT. Does not start where an address cannot be had. */
+export const run = async (path: string, config: AgentConfig, warnings: readonly string[]): Promise<ExitStatus> => {
   const { logger, flush } = openLog(config.log)
   for (const warning of warnings) logger.warn(warning)
   const stopped = stopSignal()
-  process.on('SIGHUP', () => logger.warn('SIGHUP ignored: this version does not reload; restart it to apply a change'))
   // A bug: systemd starts us afresh, and the log must tell why.
   process.on('uncaughtException', (error) => {
     logger.fatal(error, 'Ending after an unexpected error')
@@ -21,23 +25,82 @@ export const run = async (config: AgentConfig, warnings: readonly string[]): Pro
     process.exit(exitStatus.failed)
   })
 
-  const health = startHealth(config, createStateLog(logger))
+  const manager = await findServiceManager(process.env, (text) => logger.warn(text))
+  const metrics = createMetrics()
+  const stateLog = createStateLog(logger)
+  const health = startHealth(config, {
+    onProbe: metrics.probed,
+    onReport: (report) => {
+      if (stateLog(report))
+        manager.status(`Node is ${report.verdict === 'pass' ? 'UP' : 'DOWN'}, ${reasonLine(report)}`)
+    },
+  })
+  const incidentLog = createIncidentLog(logger)
+  let listeners: Listeners
   try {
-    const incident = createIncidentLog(logger)
-    const server = await startServer({ listen, access, body: response.body, report: health.report, incident })
-    logger.info({ ...listen, version }, `Started, listening on ${listen.address}:${listen.port}`)
-    const signal = await stopped
-    logger.info({ signal }, `Stopping on ${signal}`)
-    await server.stop()
-    logger.info('Stopped')
-    return exitStatus.ok
+    listeners = await openListeners(config, {
+      sources: {
+        report: health.report,
+        metrics: async () => metrics.render(await health.report(), health.lost()),
+      },
+      onAnswered: metrics.answered,
+      incident: (reason, fields) => {
+        metrics.refused(reason)
+        incidentLog(reason, fields)
+      },
+    })
   } catch (error) {
-    process.stderr.write(`mysqlchk-agent: ${startFailure(error, listen.address, listen.port)}\n`)
-    return exitStatus.failed
-  } finally {
+    process.stderr.write(`mysqlchk-agent: ${textOf(error)}\n`)
     health.stop()
-    flush()
+    return exitStatus.failed
   }
+
+  let current = config
+  const apply = async (): Promise<string> => {
+    const loaded = loadConfig(path, 'read')
+    for (const line of loaded.warnings) logger.warn(line)
+    if (!loaded.ok) {
+      for (const line of loaded.problems) logger.error(line)
+      return `it has ${loaded.problems.length} problems`
+    }
+    try {
+      await listeners.apply(loaded.config)
+    } catch (error) {
+      return textOf(error)
+    }
+    await health.apply(loaded.config)
+    logger.level = loaded.config.log.level
+    current = loaded.config
+    return ''
+  }
+  const reload = async (): Promise<void> => {
+    manager.reloading()
+    const refused = await apply()
+    if (refused === '') logger.info({ path }, 'Reloaded, the new configuration is in use')
+    else logger.error({ path }, `Not reloaded, the old configuration stays: ${refused}`)
+    manager.ready()
+  }
+  let reloading = Promise.resolve()
+  process.on('SIGHUP', () => {
+    reloading = reloading.then(reload)
+  })
+
+  const { listen } = config
+  logger.info({ ...addressOf(config), version }, `Started, listening on ${listen.address}:${listen.port}`)
+  manager.ready()
+  manager.watch(() => {
+    const { interval, timeout } = current.check
+    return health.sinceProbe() < probesMissed * (interval + timeout)
+  })
+  const signal = await stopped
+  logger.info({ signal }, `Stopping on ${signal}`)
+  manager.stopping()
+  await reloading
+  await listeners.stop()
+  health.stop()
+  logger.info('Stopped')
+  flush()
+  return exitStatus.ok
 }
 
 const stopSignal = (): Promise<NodeJS.Signals> =>
@@ -46,17 +109,11 @@ const stopSignal = (): Promise<NodeJS.Signals> =>
     process.once('SIGINT', resolve)
   })
 
-const startFailure = (error: unknown, address: string, port: number): string => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  const where = `cannot listen on ${address}:${port}`
-  switch (code) {
-    case 'EADDRINUSE':
-      return `${where}: another program has that port. See which with: ss -ltnp 'sport = :${port}'`
-    case 'EADDRNOTAVAIL':
-      return `${where}: this host does not have that address. Correct listen.address, or use 0.0.0.0`
-    case 'EACCES':
-      return `${where}: no permission. A port below 1024 needs root or CAP_NET_BIND_SERVICE; 9222 does not`
-    default:
-      return `${where}: ${String(error)}`
-  }
-}
+const addressOf = ({ listen, agent_check }: AgentConfig) => ({
+  address: listen.address,
+  port: listen.port,
+  tls: listen.tls !== null,
+  agent_check_port: agent_check?.port ?? null,
+})
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

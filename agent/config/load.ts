@@ -2,34 +2,30 @@
 
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { ListenAddress } from '../server/listening.ts'
 import { checkDocument, type Finding, type Problem, type Written } from './document.ts'
-import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
+import { loginOf, type MysqlConfig, noLoginSources, readLoginSources, type Secrets } from './login.ts'
+import { unreadable } from './password-file.ts'
 import { contradictions } from './rules.ts'
-import { type AgentSettings, agentSchema, type MysqlTarget } from './schema.ts'
+import { type AgentSettings, agentSchema } from './schema.ts'
+import { readTlsFiles, type TlsMaterial } from './tls-files.ts'
 
 /** Where agent.yaml stands unless `--config` says otherwise. */
 export const defaultConfigPath = '/etc/mysqlchk-agent/agent.yaml'
 
-/** How to reach the server. The password is a function so that no log or dump of the configuration shows it. */
-export type MysqlConfig = {
-  readonly target: MysqlTarget
-  readonly user: string
-  readonly password: () => string
+/** The typed configuration of one agent, with all that it points to read in. Durations are `Millis`. */
+export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen'> & {
+  readonly mysql: MysqlConfig
+  readonly listen: ListenAddress & { readonly tls: TlsMaterial | null }
 }
-
-/** The typed configuration of one agent. Durations are `Millis`. */
-export type AgentConfig = Omit<AgentSettings, 'mysql'> & { readonly mysql: MysqlConfig }
 
 /** The configuration, or every problem; each line reads `file:line:col: path: what, and what to do`. */
 export type LoadedConfig =
   | { readonly ok: true; readonly config: AgentConfig; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[]; readonly warnings: readonly string[] }
 
-/**
- * Reads and checks a configuration. With `secrets: 'skip'` the password stays empty and its file unread, for commands
- * that do not log in.
- */
-export const loadConfig = (path: string, secrets: 'read' | 'skip'): LoadedConfig => {
+/** Reads and checks a configuration. */
+export const loadConfig = (path: string, secrets: Secrets): LoadedConfig => {
   let text: string
   let mode: number
   try {
@@ -39,35 +35,23 @@ export const loadConfig = (path: string, secrets: 'read' | 'skip'): LoadedConfig
     return { ok: false, problems: [`${path}:1:1: (file): ${unreadable(path, error)}`], warnings: [] }
   }
 
-  let filePassword: string | undefined
-  const passwordRules = (written: Written): readonly Finding[] => {
-    const passwordPath = ['mysql', 'password_file']
-    const passwordFile = written(...passwordPath)
-    if (written('mysql', 'password') !== undefined && isWorldReadable(mode)) {
-      const text = `everybody on this host can read the password in ${path}; chmod 640 it, or use password_file`
-      return [{ severity: 'warning', path: ['mysql', 'password'], text }]
-    }
-    if (secrets === 'skip' || typeof passwordFile !== 'string' || !passwordFile.startsWith('/')) return []
-    const read = readPasswordFile(passwordFile)
-    if (!read.ok) return [{ severity: 'error', path: passwordPath, text: read.text }]
-    filePassword = read.password
-    if (!read.worldReadable) return []
-    const text = `everybody on this host can read ${passwordFile}; chmod 640 it`
-    return [{ severity: 'warning', path: passwordPath, text }]
-  }
-
-  const checked = checkDocument(text, agentSchema, (written) => [
-    ...contradictions(written),
-    ...passwordRules(written),
-    ...unreachableForceFail(written),
-  ])
+  let sources = noLoginSources
+  let tls: TlsMaterial | null = null
+  const checked = checkDocument(text, agentSchema, (written) => {
+    sources = readLoginSources(written, mode, secrets)
+    const tlsFiles = readTlsFiles(written, secrets)
+    tls = tlsFiles.material
+    const read = [...sources.findings, ...tlsFiles.findings]
+    return [...contradictions(written), ...read, ...unreachableForceFail(written)]
+  })
   const warnings = checked.warnings.map((warning) => line(path, { ...warning, text: `warning: ${warning.text}` }))
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => line(path, problem)), warnings }
-
-  const { mysql, ...settings } = checked.value
-  const password = filePassword ?? mysql.password
-  const config = { ...settings, mysql: { target: mysql.target, user: mysql.user, password: () => password } }
-  return { ok: true, config, warnings }
+  const { mysql, listen, ...settings } = checked.value
+  return {
+    ok: true,
+    config: { ...settings, mysql: loginOf(mysql, sources), listen: { ...listen, tls } },
+    warnings,
+  }
 }
 
 /** A force-fail file in a directory that we may not enter would never be seen. */

@@ -1,74 +1,99 @@
 // The shape of agent.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
 import { z } from 'zod'
-import { absolutePath, address, duration, integer, later, network } from './values.ts'
+import { absolutePath, address, duration, integer, network, percentage } from './values.ts'
 
-/** Where the server listens. */
-export type MysqlTarget =
-  | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-
-const defaultSocket = '/run/mysqld/mysqld.sock'
-const mysqlPort = 3306
+const socketExample = '/run/mysqld/mysqld.sock'
 
 // sun_path of unix(7) holds 108 bytes with the final zero.
-const socketPath = absolutePath(defaultSocket).max(107, { error: 'a socket path has at most 107 bytes' })
+const socketPath = absolutePath(socketExample).max(107, { error: 'a socket path has at most 107 bytes' })
+const port = integer(1, 65_535)
 
-const mysql = z
-  .strictObject({
-    socket: socketPath.optional(),
-    host: z
-      .string()
-      .regex(/^[A-Za-z0-9.:_-]{1,253}$/, { error: 'write a host name or an IP address' })
-      .optional(),
-    port: integer(1, 65_535).optional(),
-    user: z.string().min(1, { error: 'name the check user, such as mysqlchkusr' }).max(128).default('mysqlchkusr'),
-    password: z.string().optional(),
-    password_file: absolutePath('/etc/mysqlchk-agent/password').optional(),
-    option_file: later('write user and password_file instead'),
-  })
-  .transform(({ socket, host, port, user, password }) => ({
-    target: targetOf(socket, host, port),
-    user,
-    password: password ?? '',
-  }))
+const mysql = z.strictObject({
+  socket: socketPath.optional(),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9.:_-]{1,253}$/, { error: 'write a host name or an IP address' })
+    .optional(),
+  port: port.optional(),
+  extra_port: port.optional(),
+  admin_port: port.optional(),
+  user: z.string().min(1, { error: 'name the check user, such as mysqlchkusr' }).max(128).optional(),
+  password: z.string().optional(),
+  password_file: absolutePath('/etc/mysqlchk-agent/password').optional(),
+  password_credential: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,255}$/, { error: 'write the name of a credential, as in LoadCredential=NAME:PATH' })
+    .optional(),
+  option_file: absolutePath('/etc/mysqlchk-agent/my.cnf').optional(),
+})
 
-const targetOf = (socket: string | undefined, host: string | undefined, port: number | undefined): MysqlTarget =>
-  host === undefined
-    ? { kind: 'socket', path: socket ?? defaultSocket }
-    : { kind: 'tcp', host, port: port ?? mysqlPort }
-
-const laterModes: readonly unknown[] = ['replica', 'group_replication', 'ndb']
-
-const mode = z
-  .unknown()
-  .superRefine((value, context) => {
-    if (!laterModes.includes(value)) return
-    context.addIssue({ code: 'custom', message: 'this version does not have it yet; use auto, ping or galera' })
-  })
-  .pipe(z.enum(['auto', 'ping', 'galera']))
+const modes = ['auto', 'ping', 'galera', 'replica', 'group_replication', 'ndb'] as const
 
 const check = z.strictObject({
-  mode: mode.default('auto'),
+  mode: z.enum(modes).default('auto'),
   query: z.string().min(1, { error: 'write a query, such as SELECT 1' }).max(4096).default('SELECT 1'),
+  expect: z.string().max(1024).nullable().default(null),
   timeout: duration('50ms', '1m').prefault('1s'),
   interval: duration('100ms', '1m').prefault('1s'),
   max_age: duration('0ms', '1m').prefault('500ms'),
   available_when_donor: z.boolean().default(false),
-  max_replication_lag: later('take the line out'),
+  max_replication_lag: duration('0s', '365d').prefault('30s'),
+  disk: z
+    .strictObject({
+      path: absolutePath('/var/lib/mysql').nullable().default(null),
+      min_free: percentage.prefault('5%'),
+      min_free_inodes: percentage.prefault('5%'),
+    })
+    .nullable()
+    .default(null),
+  heartbeat: z
+    .strictObject({
+      table: z.string().regex(/^[A-Za-z0-9_$]{1,64}\.[A-Za-z0-9_$]{1,64}$/, {
+        error: 'write database.table, such as mysqlchk.heartbeat',
+      }),
+      interval: duration('100ms', '1h').prefault('5s'),
+    })
+    .nullable()
+    .default(null),
+  connections: z
+    .strictObject({ min_free: percentage.prefault('5%') })
+    .nullable()
+    .default(null),
 })
 
 const access = z.strictObject({
   allow: z.array(network).max(1000).default([]),
+  deny: z.array(network).max(1000).default([]),
   max_connections: integer(1, 10_000).default(512),
   max_connections_per_source: integer(1, 10_000).default(64),
+  rate_limit: z
+    .strictObject({ per_source: integer(1, 100_000), burst: integer(1, 100_000).default(50) })
+    .nullable()
+    .default(null),
 })
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
+const anyAddress = address.default('0.0.0.0')
+
+const tls = z.strictObject({
+  certificate: absolutePath('/etc/mysqlchk-agent/tls.crt'),
+  key: absolutePath('/etc/mysqlchk-agent/tls.key'),
+  client_ca: absolutePath('/etc/mysqlchk-agent/client-ca.crt').optional(),
+})
+
+const agentCheck = z.strictObject({
+  address: anyAddress,
+  port,
+  weight: z.enum(['none', 'headroom']).default('none'),
+  on_force_fail: z.enum(['down', 'drain', 'maint']).default('down'),
+})
+
 /** agent.yaml. */
 export const agentSchema = z.strictObject({
-  listen: z.strictObject({ address: address.default('0.0.0.0'), port: integer(1, 65_535).default(9222) }).prefault({}),
+  listen: z.strictObject({ address: anyAddress, port: port.default(9222), tls: tls.optional() }).prefault({}),
+  agent_check: agentCheck.nullable().default(null),
   mysql: mysql.prefault({}),
   check: check.prefault({}),
   force_fail_file: absolutePath('/dev/shm/proxyoff').default('/dev/shm/proxyoff'),
@@ -77,8 +102,9 @@ export const agentSchema = z.strictObject({
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 
-/** What agent.yaml says, before the password file is read. Durations are `Millis`. */
+/** What agent.yaml says, before the files that it names are read. Durations are `Millis`, shares are percent. */
 export type AgentSettings = z.output<typeof agentSchema>
-export type ListenConfig = AgentSettings['listen']
+export type MysqlSettings = AgentSettings['mysql']
+export type CheckConfig = AgentSettings['check']
 export type AccessConfig = AgentSettings['access']
 export type LogConfig = AgentSettings['log']

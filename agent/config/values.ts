@@ -2,9 +2,8 @@
 
 import { isIP, isIPv4 } from 'node:net'
 import { z } from 'zod'
+import { parseDuration } from '../core/duration.ts'
 import { type Millis, millis } from '../core/time.ts'
-
-const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A duration between two bounds, written as a number with a unit: `100ms`, `1.5s`, `8h`. */
 export const duration = (minimum: string, maximum: string) =>
@@ -13,20 +12,15 @@ export const duration = (minimum: string, maximum: string) =>
     const [low, high] = [durationMillis(minimum), durationMillis(maximum)]
     if (typeof value === 'number') {
       fail(context, value, `a duration needs a unit; write "${value}s" for seconds or "${value}ms" for milliseconds`)
-    } else if (parsed === undefined) {
+    } else if (parsed === null) {
       fail(context, value, 'a duration is a number with a unit, such as 100ms, 2s, 5m or 8h')
-    } else if (low !== undefined && high !== undefined && (parsed < low || parsed > high)) {
+    } else if (low !== null && high !== null && (parsed < low || parsed > high)) {
       fail(context, value, `allowed are ${minimum} to ${maximum}`)
     }
     return millis(parsed ?? 0)
   })
 
-const durationMillis = (value: unknown): number | undefined => {
-  if (typeof value !== 'string') return undefined
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? []
-  const factor = unitMillis[unit ?? '']
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
-}
+const durationMillis = (value: unknown): Millis | null => (typeof value === 'string' ? parseDuration(value) : null)
 
 /** An IPv4 or IPv6 address. */
 export const address = z.string().refine((value) => isIP(value) !== 0, {
@@ -63,11 +57,12 @@ export const integer = (minimum: number, maximum: number) => {
 export const absolutePath = (example: string) =>
   z.string().regex(/^\/[^\0]*$/, { error: `write an absolute path, such as ${example}` })
 
-/** A key that a later version will have: refused, so that nobody believes it is at work. */
-export const later = (whatToDo: string) =>
-  z
-    .custom<undefined>((value) => value === undefined, { error: `this version does not have it yet; ${whatToDo}` })
-    .optional()
+/** A share written as `5%`, as the number of percent. */
+export const percentage = z.unknown().transform((value, context): number => {
+  const [, digits] = typeof value === 'string' ? (/^(\d{1,2}(?:\.\d{1,3})?)%$/.exec(value) ?? []) : []
+  if (digits === undefined) fail(context, value, 'write a share below 100%, such as 5%')
+  return Number(digits ?? 0)
+})
 
 const fail = (context: z.RefinementCtx, input: unknown, message: string): void => {
   context.addIssue({ code: 'custom', message, input })

@@ -1,8 +1,28 @@
 // The statements of one probe, and the facts that their answers make.
 
-import type { Outcome, ServerFacts, Words } from './core/facts.ts'
+import { oneLine } from '../core/text.ts'
+import { isGroupMember } from '../verdict/core/group.ts'
+import { isNdb } from '../verdict/core/ndb.ts'
+import { setFlags } from '../verdict/core/writable.ts'
+import type { Outcome, ServerFacts, Told, Words } from './core/facts.ts'
 import type { Failure } from './core/failure.ts'
+import { type Channel, channelsFrom, replicaStatements } from './core/replication.ts'
+import { type Row, rowsFrom, wordsFrom } from './core/rows.ts'
+import type { DiskLook } from './disk.ts'
+import type { Heartbeat } from './heartbeat.ts'
 import type { Reply, Session } from './session.ts'
+
+/** What to find out: the check query, the first value of its answer where one is wanted, and what is optional. */
+export type Inquiry = {
+  readonly query: string
+  readonly expect: string | null
+  readonly countsConnections: boolean
+  readonly disk: DiskLook | null
+  readonly heartbeat: Heartbeat | null
+}
+
+/** Asks over one login. It learns in its first round what the server has no answer to, and asks no more for that. */
+export type Interview = () => Promise<Outcome>
 
 /**
  * Prepares a fresh login, so that the check does not wait behind Galera's flow control. A server without wsrep refuses
@@ -14,30 +34,91 @@ export const prepareSession = async (session: Session): Promise<Failure | null> 
 }
 
 /**
- * Asks the server what it is and runs the check query. SHOW passes where Galera refuses a SELECT, and LIKE is filtered
- * by the server before it computes the values.
+ * SHOW passes where Galera refuses a SELECT, and LIKE is filtered by the server before it computes the values; without
+ * GLOBAL the server does not add up the statuses of all its connections.
  */
-export const gather = async (session: Session, query: string): Promise<Outcome> => {
-  const words = await showAll(session, [
-    "SHOW GLOBAL VARIABLES LIKE 'wsrep%'",
-    "SHOW STATUS LIKE 'wsrep%'",
-    "SHOW GLOBAL VARIABLES LIKE '%read_only'",
-  ])
-  if (!words.ok && words.failure.fatal) return { kind: 'failed', failure: words.failure }
-  const check = await session.query(query)
-  if (!check.ok && check.failure.fatal) return { kind: 'failed', failure: check.failure }
-  return { kind: 'answered', facts: { check: check.ok ? null : check.failure, words } }
-}
+const wordStatements = [
+  "SHOW GLOBAL VARIABLES LIKE '%read_only'",
+  "SHOW GLOBAL VARIABLES LIKE 'wsrep%'",
+  "SHOW STATUS LIKE 'wsrep%'",
+  "SHOW GLOBAL VARIABLES LIKE 'pxc_maint_mode'",
+  "SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'",
+  "SHOW GLOBAL VARIABLES LIKE 'server_uuid'",
+  "SHOW STATUS LIKE 'ndb_number_of%data_nodes'",
+] as const
+const connectionStatements = ["SHOW STATUS LIKE 'threads_connected'", "SHOW GLOBAL VARIABLES LIKE 'max_connections'"]
+const directoryStatement = "SHOW GLOBAL VARIABLES LIKE 'datadir'"
 
-const showAll = async (session: Session, statements: readonly string[]): Promise<ServerFacts['words']> => {
-  const replies: Words[] = []
-  for (const statement of statements) {
-    const reply = await session.query(statement)
-    if (!reply.ok) return reply
-    replies.push(wordsOf(reply))
+/** Number of the server for a statement that its version does not know. */
+const syntaxError = /^error 1064:/
+
+/** Begins the interview of one login. `refused` is why the usual port let nobody in, where this is the extra one. */
+export const beginInterview = (session: Session, inquiry: Inquiry, refused: Failure | null): Interview => {
+  const { query, expect, countsConnections, disk: lookAtDisk, heartbeat } = inquiry
+  let statements: readonly string[] = [
+    ...wordStatements,
+    ...(countsConnections ? connectionStatements : []),
+    ...(lookAtDisk === null ? [] : [directoryStatement]),
+  ]
+  let replicaStatement = 0
+
+  const askWords = async (): Promise<Told<Words>> => {
+    const replies: Words[] = []
+    const fruitful: string[] = []
+    for (const statement of statements) {
+      const reply = await session.query(statement)
+      if (!reply.ok) return reply
+      if (reply.rows.length > 0) fruitful.push(statement)
+      replies.push(wordsFrom(reply.rows))
+    }
+    statements = fruitful
+    return { ok: true, value: Object.assign({}, ...replies) }
   }
-  return { ok: true, words: Object.assign({}, ...replies) }
+
+  const askChannels = async (): Promise<Told<readonly Channel[]>> => {
+    for (;;) {
+      const statement = replicaStatements[replicaStatement]
+      if (statement === undefined) return { ok: true, value: [] }
+      const told = rowsOf(await session.query(statement))
+      if (told.ok) return { ok: true, value: channelsFrom(told.value) }
+      if (!syntaxError.test(told.failure.text)) return told
+      replicaStatement += 1
+    }
+  }
+
+  const ask = async (statement: string): Promise<Told<readonly Row[]>> => rowsOf(await session.query(statement))
+
+  return async () => {
+    const words = await askWords()
+    const known = words.ok ? words.value : {}
+    const channels = await askChannels()
+    const groupMembers = isGroupMember(known)
+      ? await ask('SELECT * FROM performance_schema.replication_group_members')
+      : null
+    const dataNodes = isNdb(known) ? await ask('SELECT status FROM ndbinfo.nodes') : null
+    const check = objectionTo(await session.query(query), expect)
+    const takesWrites = setFlags(known)?.length === 0
+    const write = heartbeat !== null && takesWrites && check === null ? await heartbeat(session) : null
+    const disk = lookAtDisk === null ? null : await lookAtDisk(known)
+    const facts: ServerFacts = { check, words, channels, groupMembers, dataNodes, disk, write, refused }
+    const lost = [words, channels, groupMembers, dataNodes].map((told) => (told?.ok === false ? told.failure : null))
+    const fatal = [...lost, check, write].find((failure) => failure?.fatal)
+    return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }
+  }
 }
 
-const wordsOf = (reply: Reply & { ok: true }): Words =>
-  Object.fromEntries(reply.rows.map(([name, value]) => [String(name).toLowerCase(), String(value)]))
+const rowsOf = (reply: Reply): Told<readonly Row[]> =>
+  reply.ok ? { ok: true, value: rowsFrom(reply.columns, reply.rows) } : reply
+
+const shownLength = 80
+
+const objectionTo = (reply: Reply, expect: string | null): Failure | null => {
+  if (!reply.ok) return reply.failure
+  if (expect === null) return null
+  const [first = {}] = rowsFrom(['value'], reply.rows)
+  const value = first['value'] ?? null
+  if (value === expect) return null
+  const found = value === null ? (reply.rows.length === 0 ? 'no row' : 'NULL') : `"${oneLine(value, shownLength)}"`
+  const text = `the check query answered ${found} where "${oneLine(expect, shownLength)}" is expected`
+  return { code: 'unexpected-result', text, fatal: false }
+}

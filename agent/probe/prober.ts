@@ -1,18 +1,18 @@
 // One probe after the other over a kept connection, each within one deadline for connect, login and queries.
 
 import { performance } from 'node:perf_hooks'
-import type { MysqlConfig } from '../config/load.ts'
+import type { MysqlConfig, MysqlTarget } from '../config/login.ts'
 import { type Millis, millis } from '../core/time.ts'
 import { createAbandoned } from './abandoned.ts'
 import type { Outcome, Probe } from './core/facts.ts'
-import { gather, prepareSession } from './gather.ts'
+import { beginInterview, type Inquiry, type Interview, prepareSession } from './gather.ts'
 import { openSession, type Session } from './session.ts'
 import type { StallWatch } from './stall-watch.ts'
 
 /** What a probe does, how long it may take, and how old the login may be that it uses. */
 export type ProbeSettings = {
   readonly mysql: MysqlConfig
-  readonly query: string
+  readonly inquiry: Inquiry
   readonly timeout: Millis
   readonly freshLogin: Millis
 }
@@ -23,43 +23,63 @@ export type Prober = { readonly probe: () => Promise<Probe>; readonly close: () 
 /** A probe that ran out of time after we lost this part of it says nothing about the server. */
 const lostShare = 0.25
 
+/** A login that answered a probe, and what was learned over it. */
+type Kept = { readonly session: Session; readonly interview: Interview }
+
 /** One probe under way: the connection it uses, and whether a query of ours is running there. */
 type Turn = { over: boolean; session: Session | null; querying: boolean }
 
 /** A prober without a connection; the first probe opens one. */
-export const createProber = ({ mysql, query, timeout, freshLogin }: ProbeSettings, stalls: StallWatch): Prober => {
+export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSettings, stalls: StallWatch): Prober => {
   const abandoned = createAbandoned()
-  let kept: Session | null = null
+  let kept: Kept | null = null
   let current: Turn | null = null
 
-  const ask = async (turn: Turn, session: Session): Promise<Outcome> => {
+  const ask = async (turn: Turn, { session, interview }: Kept): Promise<Outcome> => {
     turn.session = session
     turn.querying = true
-    const outcome = await gather(session, query)
+    const outcome = await interview()
     turn.querying = false
     return outcome
   }
 
+  const enter = async (turn: Turn, target: MysqlTarget) => {
+    const session = openSession(target, mysql)
+    turn.session = session
+    const refused = (await session.login()) ?? (await prepareSession(session)) ?? (await abandoned.objection(session))
+    return { session, refused }
+  }
+
+  /** `usual` is why the usual port let us not in, where the extra one did. */
+  const logIn = async (turn: Turn) => {
+    const first = await enter(turn, mysql.target)
+    const { refused } = first
+    if (refused?.code !== 'too-many-connections' || mysql.extra === null || turn.over) return { ...first, usual: null }
+    first.session.end()
+    const second = await enter(turn, mysql.extra)
+    // Where nobody gets in, the usual port's word is the telling one.
+    return second.refused === null ? { ...second, usual: refused } : { ...second, refused, usual: null }
+  }
+
   const examine = async (turn: Turn): Promise<Outcome> => {
-    if (kept?.isAlive() && performance.now() - kept.openedAt < freshLogin) {
+    if (kept?.session.isAlive() && performance.now() - kept.session.openedAt < freshLogin) {
       const outcome = await ask(turn, kept)
       if (outcome.kind === 'answered' || turn.over) return outcome
     }
-    const session = openSession(mysql)
-    turn.session = session
-    const refused = (await session.login()) ?? (await prepareSession(session)) ?? (await abandoned.objection(session))
+    const { session, refused, usual } = await logIn(turn)
     if (turn.over) return cutShort
     // The old connection stays until the new login has a place of its own in the server's connection table.
-    kept?.end()
+    kept?.session.end()
     kept = null
     if (refused !== null) {
       session.end()
       if (refused.code === 'connection-refused') abandoned.forget()
       return { kind: 'failed', failure: refused }
     }
-    const outcome = await ask(turn, session)
+    const fresh = { session, interview: beginInterview(session, inquiry, usual) }
+    const outcome = await ask(turn, fresh)
     if (turn.over) return outcome
-    kept = session
+    kept = fresh
     return outcome
   }
 
@@ -68,7 +88,7 @@ export const createProber = ({ mysql, query, timeout, freshLogin }: ProbeSetting
     const threadId = turn.session?.threadId() ?? null
     if (turn.querying && threadId !== null) abandoned.add(threadId)
     turn.session?.destroy()
-    kept?.destroy()
+    kept?.session.destroy()
     kept = null
   }
 
@@ -96,7 +116,7 @@ export const createProber = ({ mysql, query, timeout, freshLogin }: ProbeSetting
 
   const close = (): void => {
     if (current !== null && !current.over) giveUp(current)
-    kept?.end()
+    kept?.session.end()
     kept = null
   }
   return { probe, close }

@@ -8,6 +8,8 @@ import type { Known, Probe } from './core/facts.ts'
 export type Schedule = {
   /** What is known, after a probe where the newest finding is older than `maxAge`. */
   readonly fresh: () => Promise<Known>
+  /** Resolves when no probe is under way. */
+  readonly settled: () => Promise<void>
   readonly stop: () => void
 }
 
@@ -46,6 +48,9 @@ export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSet
     fresh: async () => {
       const { latest } = known
       return latest !== null && performance.now() - latest.startedAt <= maxAge ? known : join()
+    },
+    settled: async () => {
+      await inFlight
     },
     stop: () => {
       stopped = true

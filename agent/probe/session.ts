@@ -3,14 +3,13 @@
 import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { createConnection } from 'mysql2'
-import type { MysqlConfig } from '../config/load.ts'
-import type { MysqlTarget } from '../config/schema.ts'
+import type { MysqlConfig, MysqlTarget } from '../config/login.ts'
 import { type Millis, millis } from '../core/time.ts'
 import { type ClientError, type Failure, failureOf } from './core/failure.ts'
 
-/** Rows of a query, each an array of its columns (empty for a statement without rows), or why it failed. */
+/** What a query returned, each row an array of its columns (none for a statement without rows), or why it failed. */
 export type Reply =
-  | { readonly ok: true; readonly rows: readonly unknown[][] }
+  | { readonly ok: true; readonly columns: readonly string[]; readonly rows: readonly unknown[][] }
   | { readonly ok: false; readonly failure: Failure }
 
 /** One connection. Nothing here rejects: failures are values. */
@@ -31,8 +30,8 @@ export type Session = {
 const goodbyeMillis = 500
 
 /** Opens a connection and starts to log in. */
-export const openSession = (mysql: MysqlConfig): Session => {
-  const socket = connectTo(mysql.target)
+export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user' | 'password'>): Session => {
+  const socket = connectTo(target)
   const connection = createConnection({
     stream: socket,
     user: mysql.user,
@@ -54,8 +53,12 @@ export const openSession = (mysql: MysqlConfig): Session => {
       new Promise((resolve) => connection.connect((error) => resolve(error === null ? null : failure(error)))),
     query: (sql) =>
       new Promise((resolve) =>
-        connection.query({ sql, rowsAsArray: true }, (error, rows) =>
-          resolve(error === null ? { ok: true, rows: rowsOf(rows) } : { ok: false, failure: failure(error) }),
+        connection.query({ sql, rowsAsArray: true }, (error, rows, fields) =>
+          resolve(
+            error === null
+              ? { ok: true, rows: rowsOf(rows), columns: (fields ?? []).map(({ name }) => name) }
+              : { ok: false, failure: failure(error) },
+          ),
         ),
       ),
     threadId: () => connection.threadId ?? null,

@@ -1,37 +1,104 @@
-// Who may connect, and how often at the same time.
+// Who may connect: the access lists, and how many connections each source and all together may hold.
 
-import { BlockList, isIPv4 } from 'node:net'
+import { BlockList, isIPv4, type Socket } from 'node:net'
 import type { AccessConfig } from '../config/schema.ts'
 
-/** Decides on new connections; a source is an IP address. */
+/** Why a connection is refused. */
+export type Refusal = 'not-allowed' | 'too-many-from-source' | 'too-many-connections'
+
+/** The open connections of one listener. */
 export type Admission = {
-  /** Why the source is refused, or null: then `leave` must follow when its connection has ended. */
-  readonly enter: (source: string) => 'not-allowed' | 'too-many-from-source' | null
-  readonly leave: (source: string) => void
+  /** Lets a connection in, or says why not; then the caller ends it. */
+  readonly enter: (socket: Socket) => Refusal | null
+  /** An answer is being made for the connection of this socket: it is not idle. */
+  readonly busy: (socket: Socket) => void
+  readonly idle: (socket: Socket) => void
+  /** Limits for the connections to come. */
+  readonly apply: (access: AccessConfig) => void
 }
 
-/** The access list and the connections of each source. The total is limited by the server itself. */
-export const createAdmission = ({ allow, max_connections_per_source }: AccessConfig): Admission => {
-  const allowed = new BlockList()
-  for (const { address, prefixLength, family } of allow) allowed.addSubnet(address, prefixLength, family)
-  const connections = new Map<string, number>()
-  const isAllowed = (source: string) => allow.length === 0 || allowed.check(source, isIPv4(source) ? 'ipv4' : 'ipv6')
+/**
+ * Starts without connections. When all places are taken, the connection that has been idle longest makes room, so that
+ * clients that only hold connections do not keep a check out.
+ */
+export const createAdmission = (initial: AccessConfig, onEvicted: (source: string) => void): Admission => {
+  let access = initial
+  let isAllowed = accessRules(access)
+  const perSource = new Map<string, number>()
+  const open = new Map<string, Socket>()
+  /** In the order in which they became idle. */
+  const idle = new Map<string, Socket>()
+
+  const leave = (key: string, source: string): void => {
+    open.delete(key)
+    idle.delete(key)
+    const left = (perSource.get(source) ?? 1) - 1
+    if (left > 0) perSource.set(source, left)
+    else perSource.delete(source)
+  }
+  const makeRoom = (): boolean => {
+    const [longest] = idle
+    if (longest === undefined) return false
+    const [key, socket] = longest
+    onEvicted(sourceOf(socket.remoteAddress))
+    idle.delete(key)
+    open.delete(key)
+    socket.destroy()
+    return true
+  }
+
   return {
-    enter: (source) => {
-      const count = connections.get(source) ?? 0
+    enter: (socket) => {
+      const source = sourceOf(socket.remoteAddress)
+      const count = perSource.get(source) ?? 0
       if (!isAllowed(source)) return 'not-allowed'
-      if (count >= max_connections_per_source) return 'too-many-from-source'
-      connections.set(source, count + 1)
+      if (count >= access.max_connections_per_source) return 'too-many-from-source'
+      if (open.size >= access.max_connections && !makeRoom()) return 'too-many-connections'
+      const key = keyOf(socket)
+      perSource.set(source, count + 1)
+      open.set(key, socket)
+      idle.set(key, socket)
+      socket.once('close', () => leave(key, source))
       return null
     },
-    leave: (source) => {
-      const count = connections.get(source) ?? 0
-      if (count > 1) connections.set(source, count - 1)
-      else connections.delete(source)
+    busy: (socket) => {
+      idle.delete(keyOf(socket))
+    },
+    idle: (socket) => {
+      const key = keyOf(socket)
+      const held = open.get(key)
+      if (held !== undefined) idle.set(key, held)
+    },
+    apply: (next) => {
+      access = next
+      isAllowed = accessRules(next)
     },
   }
 }
 
 /** An IPv4 peer of an IPv6 listener, `::ffff:10.0.0.1`, is the IPv4 address it is. */
 export const sourceOf = (remoteAddress: string | undefined): string =>
-  (remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')
+  (remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+
+/** The same for a TLS socket and for the TCP socket below it. */
+const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
+
+/**
+ * The most specific network that holds the source decides (xinetd's only_from and no_access); of two alike, deny does.
+ * A source in none is allowed where there is no allow list.
+ */
+export const accessRules = ({ allow, deny }: Pick<AccessConfig, 'allow' | 'deny'>): ((source: string) => boolean) => {
+  const rules = [...deny.map((network) => rule(network, false)), ...allow.map((network) => rule(network, true))].sort(
+    (a, b) => b.prefixLength - a.prefixLength,
+  )
+  return (source) => {
+    const family = isIPv4(source) ? 'ipv4' : 'ipv6'
+    return rules.find(({ list }) => list.check(source, family))?.allows ?? allow.length === 0
+  }
+}
+
+const rule = ({ address, prefixLength, family }: AccessConfig['allow'][number], allows: boolean) => {
+  const list = new BlockList()
+  list.addSubnet(address, prefixLength, family)
+  return { list, prefixLength, allows }
+}

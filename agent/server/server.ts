@@ -1,27 +1,36 @@
 // The HTTP server: reads requests within bounds, answers them, counts what is malformed.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
-import type { HealthReport } from '../../shared/health-report.ts'
-import type { AccessConfig, ListenConfig } from '../config/schema.ts'
+import type { AccessConfig } from '../config/schema.ts'
+import type { TlsMaterial } from '../config/tls-files.ts'
 import type { IncidentLog } from '../log.ts'
 import { createAdmission, sourceOf } from './admission.ts'
 import type { BodyStyle } from './core/bodies.ts'
-import { parseRequest } from './core/request.ts'
-import { type Answer, answerTo, refusal } from './core/response.ts'
+import { type Asked, parseRequest } from './core/request.ts'
+import { type Answer, type AnswerSources, answerTo, refusal } from './core/response.ts'
+import { type ListenAddress, listenOn } from './listening.ts'
 import { rawAnswer, refusalFor } from './malformed.ts'
+import { createPace } from './pace.ts'
+
+/** What may change while the server listens. */
+export type ServerBounds = { readonly access: AccessConfig; readonly body: BodyStyle }
 
 /** What the server answers with and within which bounds. */
-export type ServerSettings = {
-  readonly listen: ListenConfig
-  readonly access: AccessConfig
-  readonly body: BodyStyle
-  readonly report: () => Promise<HealthReport>
+export type ServerSettings = ServerBounds & {
+  readonly listen: ListenAddress & { readonly tls: TlsMaterial | null }
+  readonly sources: AnswerSources
   readonly incident: IncidentLog
+  readonly onAnswered: (asked: Asked, status: number) => void
 }
 
 /** A listening server. */
 export type HealthServer = {
+  /** Takes over other bounds; connections stay. */
+  readonly apply: (bounds: ServerBounds) => void
+  /** Takes over other certificates, for handshakes to come. */
+  readonly renewCertificates: (tls: TlsMaterial) => void
   /** Stops to accept, lets answers under way out, and ends every connection within a second. */
   readonly stop: () => Promise<void>
 }
@@ -29,46 +38,83 @@ export type HealthServer = {
 const limits = {
   headerBytes: 8192,
   bodyBytes: 65_536,
+  handshakeMillis: 5000,
   headersMillis: 5000,
   requestMillis: 10_000,
   idleMillis: 60_000,
   sweepMillis: 1000,
   graceMillis: 800,
+  pipelined: 64,
 } as const
+
+const httpOptions = {
+  maxHeaderSize: limits.headerBytes,
+  headersTimeout: limits.headersMillis,
+  requestTimeout: limits.requestMillis,
+  keepAliveTimeout: limits.idleMillis,
+  connectionsCheckingInterval: limits.sweepMillis,
+  // HAProxy's default check is `OPTIONS / HTTP/1.0` without a Host.
+  requireHostHeader: false,
+}
 
 /** Starts to listen. Rejects with the system's error if the address is not to be had. */
 export const startServer = async (settings: ServerSettings): Promise<HealthServer> => {
-  const { listen, access, incident } = settings
-  const server = createServer({
-    maxHeaderSize: limits.headerBytes,
-    headersTimeout: limits.headersMillis,
-    requestTimeout: limits.requestMillis,
-    keepAliveTimeout: limits.idleMillis,
-    connectionsCheckingInterval: limits.sweepMillis,
-    // HAProxy's default check is `OPTIONS / HTTP/1.0` without a Host.
-    requireHostHeader: false,
+  const { listen, sources, incident, onAnswered } = settings
+  let { body: style } = settings
+  const tlsServer =
+    listen.tls === null
+      ? null
+      : createTlsServer({ ...httpOptions, ...listen.tls, handshakeTimeout: limits.handshakeMillis })
+  const server: Server = tlsServer ?? createServer(httpOptions)
+  // A client that does not read its answer is let go like one that does not send its request.
+  server.timeout = limits.idleMillis
+  const admission = createAdmission(settings.access, (source) => incident('idle-evicted', { source }))
+  const pace = createPace(settings.access.rate_limit)
+  server.on('connection', (socket) => {
+    const refused = admission.enter(socket)
+    if (refused === null) return
+    incident(refused, { source: sourceOf(socket.remoteAddress) })
+    socket.destroy()
   })
-  server.maxConnections = access.max_connections
-  server.on('drop', (peer) => incident('too-many-connections', { source: sourceOf(peer?.remoteAddress) }))
-  admit(server, settings)
+  tlsServer?.on('tlsClientError', (error, socket) => {
+    // A client that just goes away before its handshake is a port scan at most.
+    if (refusalFor(error) === null) return
+    incident('tls-handshake', { source: sourceOf(socket.remoteAddress), error: error.message })
+  })
 
   /** Answers still to be sent on a connection; a malformed request behind them must not spoil them. */
   const pending = new WeakMap<Duplex, number>()
   const spoiled = new WeakSet<Duplex>()
   server.on('request', (request, response) => {
     const { socket } = request
-    pending.set(socket, (pending.get(socket) ?? 0) + 1)
+    const count = (pending.get(socket) ?? 0) + 1
+    if (count > limits.pipelined) {
+      incident('too-many-pipelined', { source: sourceOf(socket.remoteAddress) })
+      return void socket.destroy()
+    }
+    pending.set(socket, count)
+    admission.busy(socket)
     response.once('close', () => {
       const left = (pending.get(socket) ?? 1) - 1
       pending.set(socket, left)
-      if (left === 0 && spoiled.has(socket)) socket.end()
+      if (left > 0) return
+      admission.idle(socket)
+      if (spoiled.has(socket)) socket.end()
     })
-    readThrough(request, response, incident, () => {
+    const reply = (): void => {
+      if (response.destroyed) return
       const asked = parseRequest(request.method ?? '', request.url ?? '', request.headers.accept ?? '')
-      void answerTo(asked, settings.report, settings.body).then((answer) => {
+      void answerTo(asked, sources, style).then((answer) => {
         const isLast = spoiled.has(socket) || !server.listening
-        send(response, isLast ? { ...answer, headers: { ...answer.headers, Connection: 'close' } } : answer)
+        send(response, isLast ? closing(answer) : answer)
+        onAnswered(asked, answer.status)
       })
+    }
+    readThrough(request, response, incident, () => {
+      const delay = pace.delay(sourceOf(socket.remoteAddress))
+      if (delay === 0) return reply()
+      incident('delayed', { source: sourceOf(socket.remoteAddress) })
+      setTimeout(reply, delay).unref()
     })
   })
   server.on('clientError', (error, socket) => {
@@ -83,30 +129,16 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     else socket.destroy()
   })
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: listen.address, port: listen.port, exclusive: true }, () => {
-      server.off('error', reject)
-      // Such as too many open files: the next connection may work again.
-      server.on('error', (error) => incident('not-accepted', { error: error.message }))
-      resolve()
-    })
-  })
-  return { stop: () => stop(server) }
-}
-
-const admit = (server: Server, { access, incident }: ServerSettings): void => {
-  const admission = createAdmission(access)
-  server.on('connection', (socket) => {
-    const source = sourceOf(socket.remoteAddress)
-    const refused = admission.enter(source)
-    if (refused === null) {
-      socket.once('close', () => admission.leave(source))
-      return
-    }
-    incident(refused, { source })
-    socket.destroy()
-  })
+  await listenOn(server, listen, (error) => incident('not-accepted', { error: error.message }))
+  return {
+    apply: ({ access, body }) => {
+      admission.apply(access)
+      pace.apply(access.rate_limit)
+      style = body
+    },
+    renewCertificates: (tls) => tlsServer?.setSecureContext(tls),
+    stop: () => stop(server),
+  }
 }
 
 /** Reads a body to its end, so that closing does not reset the connection, and throws it away. */
@@ -121,13 +153,14 @@ const readThrough = (
     bytes += chunk.length
     if (bytes <= limits.bodyBytes || response.writableEnded) return
     incident('body-too-large', { source: sourceOf(request.socket.remoteAddress) })
-    const answer = refusal(413, `a check needs no body; at most ${limits.bodyBytes} bytes are read`)
-    send(response, { ...answer, headers: { ...answer.headers, Connection: 'close' } })
+    send(response, closing(refusal(413, `a check needs no body; at most ${limits.bodyBytes} bytes are read`)))
   })
   request.on('end', () => {
     if (!response.writableEnded) done()
   })
 }
+
+const closing = (answer: Answer): Answer => ({ ...answer, headers: { ...answer.headers, Connection: 'close' } })
 
 const send = (response: ServerResponse, { status, headers, body }: Answer): void => {
   response.writeHead(status, headers).end(body)

@@ -10,6 +10,8 @@ const report: HealthReport = {
   mode: 'galera',
   role: 'unknown',
   writable: null,
+  lag_s: null,
+  connections_free_percent: null,
   age_ms: 120,
   probe_ms: 3,
   facts: { wsrep_cluster_status: 'non-Primary', wsrep_cluster_size: 1 },
@@ -21,11 +23,22 @@ t.test('a report survives the trip', async (t) => {
 })
 
 t.test('members and reason codes of a newer agent do not make the report unreadable', async (t) => {
-  const newer = { ...report, reason: { code: 'disk-full', text: 'no space left' }, extra: { a: 1 } }
+  const newer = {
+    ...report,
+    reason: { code: 'moon-phase', text: 'full' },
+    extra: { a: 1 },
+    mode: 'raft',
+    role: 'witness',
+  }
   t.same(parseHealthReport(JSON.stringify(newer)), {
     ok: true,
-    report: { ...report, reason: { code: 'unknown', text: 'no space left' } },
+    report: { ...report, reason: { code: 'unknown', text: 'full' }, mode: null, role: 'unknown' },
   })
+})
+
+t.test('a report of an older agent lacks what came later', async (t) => {
+  const { lag_s: _lag, connections_free_percent: _free, ...older } = report
+  t.same(parseHealthReport(JSON.stringify(older)), { ok: true, report })
 })
 
 t.test('what is no report is told apart by reason', async (t) => {

@@ -2,15 +2,36 @@
 
 import type { Millis } from '../../core/time.ts'
 import type { Failure } from './failure.ts'
+import type { Channel } from './replication.ts'
+import type { Row } from './rows.ts'
 
 /** Variables and statuses by name, in the server's own words. */
 export type Words = Readonly<Record<string, string>>
 
-/** What a server that let us in told: why the check query failed, if it did, and its own words, if it gave them. */
+/** What the server told when it was asked, or why it did not. */
+export type Told<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure }
+
+/** What a server that let us in told. What does not exist on a server of its kind is null. */
 export type ServerFacts = {
+  /** Why the check query failed, or null. */
   readonly check: Failure | null
-  readonly words: { readonly ok: true; readonly words: Words } | { readonly ok: false; readonly failure: Failure }
+  readonly words: Told<Words>
+  /** What it replicates from; an empty list on a server that is no replica. */
+  readonly channels: Told<readonly Channel[]>
+  /** Rows of performance_schema.replication_group_members. */
+  readonly groupMembers: Told<readonly Row[]> | null
+  /** Rows of ndbinfo.nodes. */
+  readonly dataNodes: Told<readonly Row[]> | null
+  /** Null where it is not looked at. */
+  readonly disk: Told<DiskSpace> | null
+  /** Why the write to the heartbeat table failed; null where it worked or none was due. */
+  readonly write: Failure | null
+  /** Why the usual port let nobody in, where the extra port was used in its place. */
+  readonly refused: Failure | null
 }
+
+/** Space and inodes that are free, in percent. */
+export type DiskSpace = { readonly directory: string; readonly free: number; readonly freeInodes: number }
 
 /** How a probe ended. `late`: the agent's own loop stalled, so that nothing can be said about the server. */
 export type Outcome =

@@ -47,5 +47,14 @@ export const reasonLine = (report: HealthReport): string => `${report.reason.cod
 
 const perconaHeaders = { 'Content-Type': 'text/plain', Connection: 'close' }
 
-const perconaWord = (report: HealthReport): string =>
-  report.verdict === 'pass' ? 'synced' : report.reason.code === 'force-fail' ? 'manually disabled' : 'not synced'
+const perconaWord = ({ verdict, reason }: HealthReport): string => {
+  if (verdict === 'pass') return 'synced'
+  switch (reason.code) {
+    case 'force-fail':
+      return 'manually disabled'
+    case 'read-only':
+      return 'read-only'
+    default:
+      return 'not synced'
+  }
+}

@@ -1,28 +1,43 @@
-// What a request asks for: its method, path and parameters, or why it is none that this version answers.
+// What a request asks for: its method, path and parameters, or why it is none that the agent answers.
 
-/** The paths that answer, in the order in which a 404 lists them. */
-export const paths = ['/', '/status', '/liveness'] as const
+import { parseDuration } from '../../core/duration.ts'
+import type { Millis } from '../../core/time.ts'
+import type { Question } from '../../verdict/core/question.ts'
 
 /** What was asked. `maintenance404`: a node under force-fail answers 404, HAProxy's `http-check disable-on-404`. */
 export type Asked =
-  | { readonly asks: 'check'; readonly wantsJson: boolean; readonly maintenance404: boolean }
-  | { readonly asks: 'status' }
-  | { readonly asks: 'liveness' }
+  | {
+      readonly asks: 'check'
+      readonly question: Question
+      readonly wantsJson: boolean
+      readonly maintenance404: boolean
+    }
+  | { readonly asks: 'status' | 'liveness' | 'metrics' }
   | { readonly asks: 'nothing'; readonly status: 400 | 404 | 405; readonly text: string }
 
 const methods = ['GET', 'HEAD', 'OPTIONS']
-const laterPaths = [
-  '/primary',
-  '/writer',
-  '/master',
-  '/replica',
-  '/reader',
-  '/galera',
-  '/synced',
-  '/ndb',
-  '/group-replication',
-  '/metrics',
-]
+
+const checks: ReadonlyMap<string, Question['about']> = new Map([
+  ['/', 'configured'],
+  ['/primary', 'primary'],
+  ['/writer', 'primary'],
+  ['/master', 'primary'],
+  ['/replica', 'replica'],
+  ['/reader', 'replica'],
+  ['/galera', 'galera'],
+  ['/synced', 'galera'],
+  ['/group-replication', 'group_replication'],
+  ['/ndb', 'ndb'],
+])
+
+const pages: ReadonlyMap<string, 'status' | 'liveness' | 'metrics'> = new Map([
+  ['/status', 'status'],
+  ['/liveness', 'liveness'],
+  ['/metrics', 'metrics'],
+])
+
+/** The paths that answer, in the order in which a 404 lists them. */
+export const paths: readonly string[] = [...checks.keys(), ...pages.keys()]
 
 /**
  * Reads method, target and Accept header. The target may be a path, `*` (which stands for `/`, as in HAProxy's
@@ -30,27 +45,43 @@ const laterPaths = [
  */
 export const parseRequest = (method: string, target: string, accept: string): Asked => {
   if (!methods.includes(method)) return { asks: 'nothing', status: 405, text: `use ${methods.join(', ')}` }
-  const [path = '', query = ''] = target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 2)
-  switch (path) {
-    case '':
-    case '*':
-    case '/':
-      return check(query, accept)
-    case '/status':
-    case '/liveness':
-      return query === ''
-        ? { asks: path === '/status' ? 'status' : 'liveness' }
-        : { asks: 'nothing', status: 400, text: `${path} takes no parameters` }
-    default:
-      return {
-        asks: 'nothing',
-        status: 404,
-        text: laterPaths.includes(path) ? 'this version does not have this path yet' : 'there is no such path',
-      }
+  const [, path = '', query = ''] = /^([^?]*)\??([\s\S]*)$/.exec(target.replace(/^https?:\/\/[^/?]*/i, '')) ?? []
+  const page = pages.get(path)
+  if (page !== undefined) return query === '' ? { asks: page } : badRequest(`${path} takes no parameters`)
+  const about = checks.get(path === '' || path === '*' ? '/' : path)
+  if (about === undefined) return { asks: 'nothing', status: 404, text: 'there is no such path' }
+
+  const parameters = parseParameters(query, about)
+  if (!parameters.ok) return badRequest(parameters.text)
+  const { maximumLag, maintenance404 } = parameters
+  return {
+    asks: 'check',
+    question: about === 'replica' ? { about, maximumLag } : { about },
+    wantsJson: /\bapplication\/json\b/i.test(accept),
+    maintenance404,
   }
 }
 
-const check = (query: string, accept: string): Asked =>
-  query === '' || query === 'maintenance=404'
-    ? { asks: 'check', wantsJson: /\bapplication\/json\b/i.test(accept), maintenance404: query !== '' }
-    : { asks: 'nothing', status: 400, text: 'the only parameter of / is maintenance=404' }
+type Parameters =
+  | { readonly ok: true; readonly maximumLag: Millis | null; readonly maintenance404: boolean }
+  | { readonly ok: false; readonly text: string }
+
+const parseParameters = (query: string, about: Question['about']): Parameters => {
+  const known = about === 'replica' ? 'lag=10s and maintenance=404' : 'maintenance=404'
+  const words = query === '' ? [] : query.split('&').map((word) => word.split('='))
+  let maximumLag: Millis | null = null
+  let maintenance404 = false
+  for (const [name, value = '', ...rest] of words) {
+    if (name === 'maintenance' && value === '404' && rest.length === 0 && !maintenance404) {
+      maintenance404 = true
+    } else if (name === 'lag' && about === 'replica' && rest.length === 0 && maximumLag === null) {
+      maximumLag = parseDuration(value)
+      if (maximumLag === null) return { ok: false, text: 'lag is a duration with a unit, such as lag=10s' }
+    } else {
+      return { ok: false, text: `parameters of this path are ${known}, each once` }
+    }
+  }
+  return { ok: true, maximumLag, maintenance404 }
+}
+
+const badRequest = (text: string): Asked => ({ asks: 'nothing', status: 400, text })

@@ -3,6 +3,7 @@
 import type { HealthReport } from '../../../shared/health-report.ts'
 import type { ReasonCode } from '../../../shared/reason.ts'
 import { oneLine } from '../../core/text.ts'
+import type { Question } from '../../verdict/core/question.ts'
 import { type Body, type BodyStyle, bodyOf, plainBody } from './bodies.ts'
 import { type Asked, paths } from './request.ts'
 
@@ -15,19 +16,23 @@ export type Answer = {
 
 const headerTextLength = 256
 
-/** The answer to a request; `report` is asked for only where the node's health plays a part. */
-export const answerTo = async (
-  asked: Asked,
-  report: () => Promise<HealthReport>,
-  style: BodyStyle,
-): Promise<Answer> => {
+/** Where answers come from; each is asked for only where it plays a part. */
+export type AnswerSources = {
+  readonly report: (question?: Question) => Promise<HealthReport>
+  readonly metrics: () => Promise<Body>
+}
+
+/** The answer to a request. */
+export const answerTo = async (asked: Asked, { report, metrics }: AnswerSources, style: BodyStyle): Promise<Answer> => {
   switch (asked.asks) {
     case 'check':
-      return checkAnswer(asked.wantsJson ? 'json' : style, asked.maintenance404, await report())
+      return checkAnswer(asked.wantsJson ? 'json' : style, asked.maintenance404, await report(asked.question))
     case 'status':
       return statusAnswer(await report())
     case 'liveness':
       return answer(200, 'ok', 'the agent answers', plainBody('The agent is running.'))
+    case 'metrics':
+      return answer(200, 'ok', 'metrics of the agent', await metrics())
     case 'nothing':
       return refusal(asked.status, asked.text)
     default:

@@ -1,11 +1,14 @@
 // The Galera test: is this node a synced member of the Primary component that takes queries?
 
 import type { Words } from '../../probe/core/facts.ts'
-import type { Reason } from './judge.ts'
+import type { Reason } from './reason.ts'
 
 /** wsrep_local_state, https://galeracluster.com/library/documentation/galera-status-variables.html */
 const donorState = '2'
 const syncedState = '4'
+
+/** State transfers that let the donor serve meanwhile. What is not named here, a script of somebody's own too, blocks. */
+const openTransfers = ['xtrabackup', 'xtrabackup-v2', 'mariabackup', 'mariadb-backup', 'clone']
 
 /** What a report shows of a Galera node. */
 export const galeraFacts = [
@@ -16,12 +19,14 @@ export const galeraFacts = [
   'wsrep_local_state_comment',
   'wsrep_desync',
   'wsrep_reject_queries',
+  'wsrep_sst_method',
+  'pxc_maint_mode',
 ]
 
-/** Whether the server is a Galera node: wsrep on, with a provider loaded. */
+/** Whether the server is a Galera node: a provider is loaded, and wsrep_on (not told by every version) is not off. */
 export const isGalera = (words: Words): boolean => {
   const provider = words['wsrep_provider'] ?? ''
-  return words['wsrep_on'] === 'ON' && provider !== '' && provider !== 'none'
+  return (words['wsrep_on'] ?? 'ON') === 'ON' && provider !== '' && provider !== 'none'
 }
 
 /** Why the node must not serve, or null. The most telling reason comes first. */
@@ -32,12 +37,24 @@ export const galeraObjection = (words: Words, availableWhenDonor: boolean): Reas
     return { code: 'not-applicable', text: 'the server is no Galera node (wsrep_on, wsrep_provider)' }
   if (word('wsrep_cluster_status') !== 'Primary') return { code: 'not-primary', text: is('wsrep_cluster_status') }
   if (word('wsrep_ready') !== 'ON') return { code: 'not-ready', text: is('wsrep_ready') }
+  const maintenance = words['pxc_maint_mode'] ?? 'DISABLED'
+  if (maintenance !== 'DISABLED') return { code: 'maintenance-mode', text: is('pxc_maint_mode') }
   // A desynced node is in the donor's state too, so this tells an operator's hand from a state transfer.
   if (word('wsrep_desync') === 'ON') return { code: 'desynced', text: is('wsrep_desync') }
-  const state = word('wsrep_local_state')
-  if (state !== syncedState && !(state === donorState && availableWhenDonor)) {
-    const text = `${is('wsrep_local_state')} (${word('wsrep_local_state_comment')})`
-    return { code: state === donorState ? 'donor' : 'not-synced', text }
+  const state = `${is('wsrep_local_state')} (${word('wsrep_local_state_comment')})`
+  switch (words['wsrep_local_state']) {
+    case syncedState:
+      break
+    case donorState: {
+      if (!availableWhenDonor) return { code: 'donor', text: state }
+      const method = is('wsrep_sst_method')
+      if (!openTransfers.includes(word('wsrep_sst_method'))) {
+        return { code: 'donor', text: `${state}, and ${method}, which may block the donor` }
+      }
+      break
+    }
+    default:
+      return { code: 'not-synced', text: state }
   }
   const rejecting = words['wsrep_reject_queries'] ?? 'NONE'
   return rejecting === 'NONE' ? null : { code: 'rejecting-queries', text: is('wsrep_reject_queries') }

@@ -1,56 +1,156 @@
-// From the facts of a probe to the verdict on the node.
+// From the facts of a probe to the verdict on the node, for each question that a client may have.
 
-import type { roles, testedModes } from '../../../shared/health-report.ts'
-import type { ReasonCode } from '../../../shared/reason.ts'
+import type { roles } from '../../../shared/health-report.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
 import type { Failure } from '../../probe/core/failure.ts'
-import { galeraFacts, galeraObjection, isGalera } from './galera.ts'
-
-/** Why, as a code and in words. */
-export type Reason = { readonly code: ReasonCode; readonly text: string }
+import { ownMember } from './group.ts'
+import { clusterOf, membershipObjection, shownFacts, type TestedMode, type Tolerance } from './membership.ts'
+import { configuredCheck, type Question } from './question.ts'
+import type { Reason } from './reason.ts'
+import { replicaObjection, withoutAbsentSources, worstLag } from './replica.ts'
+import { freeConnections, type Reserves, resourceObjection } from './resources.ts'
+import { setFlags } from './writable.ts'
 
 /** What the node is good for. It passes where the reason is `ok`. */
 export type Verdict = {
   readonly reason: Reason
-  readonly mode: (typeof testedModes)[number] | null
+  readonly mode: TestedMode | null
   readonly role: (typeof roles)[number]
   readonly writable: boolean | null
+  /** The worst lag of all channels in seconds; null without channels, and where it is not known. */
+  readonly lag: number | null
+  readonly freeConnections: number | null
   /** The server's own words that the verdict rests on, for people. */
   readonly facts: Words
 }
 
 /** How a node is to be judged. */
-export type Judging = { readonly mode: 'auto' | 'ping' | 'galera'; readonly availableWhenDonor: boolean }
-
-const readOnlyFlags = ['read_only', 'super_read_only', 'innodb_read_only']
-const shownFacts = { ping: readOnlyFlags, galera: [...galeraFacts, ...readOnlyFlags] }
+export type Judging = Tolerance & { readonly mode: 'auto' | TestedMode; readonly reserves: Reserves }
 
 /** The verdict on a node that could not be asked. */
-export const failed = (reason: Reason): Verdict => ({
-  reason: { code: reason.code, text: reason.text },
+export const failed = ({ code, text }: Reason): Verdict => ({
+  reason: { code, text },
   mode: null,
   role: 'unknown',
   writable: null,
+  lag: null,
+  freeConnections: null,
   facts: {},
 })
 
 /** Judges what a server told. A cluster's own word comes first: it explains why the check query fails. */
-export const judge = ({ check, words: told }: ServerFacts, { mode, availableWhenDonor }: Judging): Verdict => {
-  if (!told.ok && mode !== 'ping') return failed(withoutWords(told.failure))
-  const words = told.ok ? told.words : {}
-  const tested = mode === 'auto' ? (isGalera(words) ? 'galera' : 'ping') : mode
-  const facts = Object.fromEntries(Object.entries(words).filter(([name]) => shownFacts[tested].includes(name)))
-  const objection = (tested === 'galera' ? galeraObjection(words, availableWhenDonor) : null) ?? check
-  if (objection !== null) return { ...failed(objection), mode: tested, facts }
-
-  const writable = isWritable(words)
-  return {
-    reason: { code: 'ok', text: tested === 'galera' ? 'the node is synced and answers' : 'the check query answers' },
-    mode: tested,
-    role: writable === null ? 'unknown' : writable ? 'primary' : 'replica',
-    writable,
-    facts,
+export const judge = (facts: ServerFacts, judging: Judging, question: Question = configuredCheck): Verdict => {
+  const { words: told } = facts
+  if (!told.ok) {
+    if (judging.mode !== 'ping' || question.about !== 'configured') return failed(withoutWords(told.failure))
+    return facts.check === null ? { ...failed(passed('ping')), mode: 'ping' } : { ...failed(facts.check), mode: 'ping' }
   }
+  const node = { facts, words: told.value, judging }
+  const mode = testedMode(node, question)
+  const objection = objectionTo(node, question)
+  const verdict = {
+    ...failed(objection ?? passed(mode)),
+    mode,
+    freeConnections: freeConnections(told.value),
+    lag: facts.channels.ok ? worstLag(facts.channels.value) : null,
+    facts: shownFacts(mode, facts, told.value),
+  }
+  // A node that fails its own check has no role; one that only is of the other role keeps its own.
+  if (objection !== null && objectionTo(node, configuredCheck) !== null) return verdict
+  const writable = isWritable(node)
+  return { ...verdict, writable, role: writable === null ? 'unknown' : writable ? 'primary' : 'replica' }
+}
+
+type Node = { readonly facts: ServerFacts; readonly words: Words; readonly judging: Judging }
+
+const testedMode = ({ facts, words, judging: { mode } }: Node, { about }: Question): TestedMode => {
+  switch (about) {
+    case 'galera':
+    case 'group_replication':
+    case 'ndb':
+      return about
+    case 'configured':
+    case 'primary':
+    case 'replica':
+      if (mode !== 'auto') return mode
+      return clusterOf(words) ?? (facts.channels.ok && facts.channels.value.length > 0 ? 'replica' : 'ping')
+    default:
+      return about satisfies never
+  }
+}
+
+const objectionTo = (node: Node, question: Question): Reason | null => {
+  switch (question.about) {
+    case 'galera':
+    case 'group_replication':
+    case 'ndb':
+      return membershipObjection(question.about, node.facts, node.words, node.judging)
+    case 'configured':
+      return configuredObjection(node)
+    case 'primary':
+      return clusterObjection(node) ?? configuredObjection(node) ?? primaryObjection(node)
+    case 'replica': {
+      const maximumLag = question.maximumLag ?? node.judging.maximumLag
+      const bounded = { ...node, judging: { ...node.judging, maximumLag } }
+      return clusterObjection(bounded) ?? configuredObjection(bounded) ?? replicaRoleObjection(bounded)
+    }
+    default:
+      return question satisfies never
+  }
+}
+
+const configuredObjection = (node: Node): Reason | null => {
+  const { facts, words, judging } = node
+  const mode = testedMode(node, configuredCheck)
+  const membership =
+    mode === 'replica' && judging.mode === 'auto' && facts.channels.ok && isWritable(node) === true
+      ? // Of two servers that replicate from each other the survivor goes on: it takes writes itself.
+        replicaObjection(withoutAbsentSources(facts.channels.value), judging.maximumLag)
+      : membershipObjection(mode, facts, words, judging)
+  return membership ?? facts.check ?? resourceObjection(facts, words, judging.reserves)
+}
+
+/** A role needs a working membership, also where `mode: ping` does not look at it. */
+const clusterObjection = ({ facts, words, judging }: Node): Reason | null => {
+  const cluster = clusterOf(words)
+  return cluster === null ? null : membershipObjection(cluster, facts, words, judging)
+}
+
+const primaryObjection = (node: Node): Reason | null => {
+  const { words } = node
+  switch (isWritable(node)) {
+    case true:
+      return null
+    case null:
+      return { code: 'not-applicable', text: 'the server does not tell whether it takes writes (read_only)' }
+    case false: {
+      const [flag] = setFlags(words) ?? []
+      return { code: 'read-only', text: flag === undefined ? 'the member is a SECONDARY' : `${flag} is ${words[flag]}` }
+    }
+  }
+}
+
+const replicaRoleObjection = (node: Node): Reason | null => {
+  const { facts, words, judging } = node
+  const { channels } = facts
+  const isReadOnly = isWritable(node) === false
+  const hasChannels = channels.ok && channels.value.length > 0
+  if (!isReadOnly && channels.ok && !hasChannels) {
+    return { code: 'not-applicable', text: 'the server is neither read-only nor a replica' }
+  }
+  // Members of a cluster that are in sync count as not behind, whether their channels can be seen or not.
+  const isKnownFresh = isReadOnly && (channels.ok ? !hasChannels : clusterOf(words) !== null)
+  return isKnownFresh ? null : membershipObjection('replica', facts, words, judging)
+}
+
+const passed = (mode: TestedMode): Reason => ({ code: 'ok', text: passedTexts[mode] })
+
+const passedTexts: Readonly<Record<TestedMode, string>> = {
+  ping: 'the check query answers',
+  galera: 'the node is synced and answers',
+  replica: 'replication runs and the check query answers',
+  group_replication: 'the member is ONLINE and answers',
+  ndb: 'data nodes are ready and the check query answers',
 }
 
 const withoutWords = (failure: Failure): Reason => ({
@@ -58,8 +158,10 @@ const withoutWords = (failure: Failure): Reason => ({
   text: `the server does not tell its variables: ${failure.text}`,
 })
 
-const isWritable = (words: Words): boolean | null => {
-  const flags = readOnlyFlags.flatMap((name) => words[name] ?? [])
-  // MariaDB 12 has further values beside ON.
-  return flags.length === 0 ? null : flags.every((flag) => flag === 'OFF' || flag === '0')
+/** Null where the server does not tell. */
+const isWritable = ({ words, facts: { groupMembers } }: Node): boolean | null => {
+  const flags = setFlags(words)
+  if (flags === null) return null
+  const own = groupMembers?.ok ? ownMember(words, groupMembers.value) : undefined
+  return flags.length === 0 && own?.['member_role'] !== 'SECONDARY'
 }

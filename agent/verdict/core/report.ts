@@ -5,6 +5,7 @@ import { certaintyOf } from '../../../shared/reason.ts'
 import type { Millis } from '../../core/time.ts'
 import type { Known } from '../../probe/core/facts.ts'
 import { failed, type Judging, judge, type Verdict } from './judge.ts'
+import type { Question } from './question.ts'
 
 /** All that an answer depends on. `now` is a moment of the monotonic clock. */
 export type Situation = {
@@ -14,6 +15,7 @@ export type Situation = {
   readonly now: Millis
   readonly interval: Millis
   readonly judging: Judging
+  readonly question: Question
   readonly agent: HealthReport['agent']
 }
 
@@ -32,6 +34,8 @@ export const healthReport = (situation: Situation): HealthReport => {
     mode: verdict.mode,
     role: verdict.role,
     writable: verdict.writable,
+    lag_s: verdict.lag,
+    connections_free_percent: verdict.freeConnections,
     age_ms: latest === null ? null : Math.round(situation.now - latest.startedAt),
     probe_ms: latest === null ? null : Math.round(latest.took),
     facts: verdict.facts,
@@ -45,7 +49,7 @@ const verdictOn = (situation: Situation): Verdict => {
   return forceFail === null ? measured : { ...measured, reason: { code: 'force-fail', text: forceFail } }
 }
 
-const measuredVerdict = ({ known: { latest, late }, now, interval, judging }: Situation): Verdict => {
+const measuredVerdict = ({ known: { latest, late }, now, interval, judging, question }: Situation): Verdict => {
   if (latest === null) return failed(late ? neverOnTime : notYet)
   if (late && now - latest.startedAt > lateIntervals * interval) {
     return failed({ code: 'agent-late', text: `the newest result is ${Math.round(now - latest.startedAt)} ms old` })
@@ -53,7 +57,7 @@ const measuredVerdict = ({ known: { latest, late }, now, interval, judging }: Si
   const { outcome } = latest
   switch (outcome.kind) {
     case 'answered':
-      return judge(outcome.facts, judging)
+      return judge(outcome.facts, judging, question)
     case 'failed':
       return failed(outcome.failure)
     default:

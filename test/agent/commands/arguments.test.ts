@@ -3,7 +3,7 @@ import t from 'tap'
 import { commands, help, parseArguments } from '../../../agent/commands/arguments.ts'
 import { version } from '../../../agent/version.ts'
 
-const defaults = { config: '/etc/mysqlchk-agent/agent.yaml', path: '/', json: false, reason: '' }
+const defaults = { config: '/etc/mysqlchk-agent/agent.yaml', path: '/', json: false, reason: '', lasts: null }
 
 t.test('without a command the daemon runs', async (t) => {
   t.same(parseArguments([]), { command: 'run', ...defaults })
@@ -23,6 +23,11 @@ t.test('options belong to their command', async (t) => {
     ...defaults,
     reason: 'disk is replaced',
   })
+  t.match(parseArguments(['fail', '--for', '30m', 'upgrade']), { reason: 'upgrade', lasts: 1_800_000 })
+  for (const wrong of ['30', '0s', 'soon', '366d']) {
+    t.match(parseArguments(['fail', '--for', wrong]), { command: 'usage-error', text: /write a duration with a unit/ })
+  }
+  t.match(parseArguments(['pass', '--for', '1m']), { command: 'usage-error', text: /belongs to the command fail/ })
   t.match(parseArguments(['pass', 'now']), { command: 'usage-error', text: /takes no further words, found now/ })
 })
 

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
-import type { MysqlConfig } from '../../../agent/config/load.ts'
+import type { MysqlConfig } from '../../../agent/config/login.ts'
 import { millis } from '../../../agent/core/time.ts'
 import type { Outcome } from '../../../agent/probe/core/facts.ts'
+import type { Inquiry } from '../../../agent/probe/gather.ts'
 import { createProber, type Prober } from '../../../agent/probe/prober.ts'
 import { startStallWatch } from '../../../agent/probe/stall-watch.ts'
 import { createLab } from '../../lab/lab.ts'
@@ -24,12 +25,30 @@ const db = await startMariaDb({ lab, name: 'db1', port, settings: { max_connecti
 
 const overSocket: MysqlConfig = {
   target: { kind: 'socket', path: db.socket },
+  extra: null,
   user,
   password: () => password,
 }
 const overTcp: MysqlConfig = { ...overSocket, target: { kind: 'tcp', host: '127.0.0.1', port } }
-const prober = (mysql: MysqlConfig, { query = 'SELECT 1', timeout = 2000, freshLogin = 30_000 } = {}): Prober =>
-  createProber({ mysql, query, timeout: millis(timeout), freshLogin: millis(freshLogin) }, stalls)
+const plainInquiry: Inquiry = {
+  query: 'SELECT 1',
+  expect: null,
+  countsConnections: false,
+  disk: null,
+  heartbeat: null,
+}
+const prober = (
+  mysql: MysqlConfig,
+  {
+    timeout = 2000,
+    freshLogin = 30_000,
+    ...inquiry
+  }: { timeout?: number; freshLogin?: number } & Partial<Inquiry> = {},
+): Prober =>
+  createProber(
+    { mysql, inquiry: { ...plainInquiry, ...inquiry }, timeout: millis(timeout), freshLogin: millis(freshLogin) },
+    stalls,
+  )
 
 /** The reason of a failed probe; `ok` where the query was answered, with its own reason where it was refused. */
 const reasonOf = (outcome: Outcome): string => {
@@ -60,7 +79,7 @@ t.test('a server that runs is told over its socket and over TCP, with its own wo
   for (const mysql of [overSocket, overTcp]) {
     const one = prober(mysql)
     const { outcome } = await one.probe()
-    t.match(outcome, { kind: 'answered', facts: { check: null, words: { ok: true, words: { read_only: 'OFF' } } } })
+    t.match(outcome, { kind: 'answered', facts: { check: null, words: { ok: true, value: { read_only: 'OFF' } } } })
     one.close()
   }
 })

@@ -3,9 +3,10 @@ import { millis } from '../../../agent/core/time.ts'
 import type { Known, Outcome, Probe } from '../../../agent/probe/core/facts.ts'
 import { startSchedule } from '../../../agent/probe/schedule.ts'
 import { waitFor } from '../../lab/wait-for.ts'
+import { facts } from '../samples.ts'
 
 const refused: Outcome = { kind: 'failed', failure: { code: 'connection-refused', text: 'refused', fatal: true } }
-const passed: Outcome = { kind: 'answered', facts: { check: null, words: { ok: true, words: {} } } }
+const passed: Outcome = { kind: 'answered', facts: facts() }
 const hour = 3_600_000
 
 /** A schedule whose probes end when the test says so. */

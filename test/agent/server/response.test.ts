@@ -1,34 +1,29 @@
 import t from 'tap'
 import type { BodyStyle } from '../../../agent/server/core/bodies.ts'
+import { plainBody } from '../../../agent/server/core/bodies.ts'
 import { parseRequest } from '../../../agent/server/core/request.ts'
 import { answerTo } from '../../../agent/server/core/response.ts'
 import { type HealthReport, parseHealthReport } from '../../../shared/health-report.ts'
 import type { ReasonCode } from '../../../shared/reason.ts'
+import { report } from '../samples.ts'
 
-const report = (code: ReasonCode, text: string): HealthReport => ({
-  version: 1,
-  verdict: code === 'ok' ? 'pass' : 'fail',
-  reason: { code, text },
-  certainty: 'hard',
-  mode: 'galera',
-  role: 'unknown',
-  writable: null,
-  age_ms: 1,
-  probe_ms: 1,
-  facts: {},
-  agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
-})
-const up = report('ok', 'the node is synced and answers')
-const down = report('not-primary', 'wsrep_cluster_status is non-Primary')
-const forced = report('force-fail', 'disk – replaced\r\nX: y')
+const about = (code: ReasonCode, text: string): HealthReport =>
+  report({ verdict: code === 'ok' ? 'pass' : 'fail', reason: { code, text }, certainty: 'hard', mode: 'galera' })
+const up = about('ok', 'the node is synced and answers')
+const down = about('not-primary', 'wsrep_cluster_status is non-Primary')
+const forced = about('force-fail', 'disk – replaced\r\nX: y')
 type Request = { readonly method?: string; readonly target?: string; readonly accept?: string }
 
 const ask = async (
-  about: HealthReport,
+  answer: HealthReport,
   style: BodyStyle,
   { method = 'GET', target = '/', accept = '' }: Request = {},
 ) => {
-  const { body, ...rest } = await answerTo(parseRequest(method, target, accept), async () => about, style)
+  const { body, ...rest } = await answerTo(
+    parseRequest(method, target, accept),
+    { report: async () => answer, metrics: async () => plainBody('metrics') },
+    style,
+  )
   return { ...rest, bytes: body.length, text: new TextDecoder().decode(body) }
 }
 
@@ -45,10 +40,11 @@ t.test('bodies are the bytes that scripts in the field compare', async (t) => {
     [down, 'html', 503, '<html><body>MySQL is *down*.</body></html>'],
     [up, 'percona', 200, 'Percona XtraDB Cluster Node is synced.\r\n'],
     [down, 'percona', 503, 'Percona XtraDB Cluster Node is not synced.\r\n'],
+    [about('read-only', 'read_only is ON'), 'percona', 503, 'Percona XtraDB Cluster Node is read-only.\r\n'],
     [forced, 'percona', 503, 'Percona XtraDB Cluster Node is manually disabled.\r\n'],
   ]
-  for (const [about, style, status, text] of table) {
-    const answer = await ask(about, style)
+  for (const [node, style, status, text] of table) {
+    const answer = await ask(node, style)
     t.equal(answer.status, status)
     t.equal(answer.text, text)
     t.equal(answer.headers['Content-Length'], String(answer.bytes))
@@ -61,7 +57,7 @@ t.test('bodies are the bytes that scripts in the field compare', async (t) => {
 t.test('the reason stands in a header of printable ASCII, whatever a file says', async (t) => {
   t.equal((await ask(down, 'html')).headers['Mysqlchk-Reason'], 'not-primary; wsrep_cluster_status is non-Primary')
   t.equal((await ask(forced, 'html')).headers['Mysqlchk-Reason'], 'force-fail; disk ? replaced X: y')
-  const long = await ask(report('force-fail', 'x'.repeat(2000)), 'classic')
+  const long = await ask(about('force-fail', 'x'.repeat(2000)), 'classic')
   t.ok((long.headers['Mysqlchk-Reason'] ?? '').length < 300)
   t.ok(long.bytes < 1000)
 })
@@ -93,16 +89,18 @@ t.test('OPTIONS, HEAD, the asterisk and whole URLs ask for the check', async (t)
 
 t.test('liveness does not look at the server', async (t) => {
   const asked = parseRequest('GET', '/liveness', '')
-  const answer = await answerTo(asked, () => Promise.reject(new Error('asked for a report')), 'classic')
+  const nobody = () => Promise.reject(new Error('asked for something'))
+  const answer = await answerTo(asked, { report: nobody, metrics: nobody }, 'classic')
   t.equal(answer.status, 200)
 })
 
-t.test('what this version does not answer is refused with what it does', async (t) => {
+t.test('what the agent does not answer is refused with what it does', async (t) => {
   const table: readonly [Request, number, RegExp][] = [
-    [{ target: '/primary' }, 404, /does not have this path yet\. Paths: \/ \/status \/liveness\r\n$/],
-    [{ target: '/metrics' }, 404, /does not have this path yet/],
-    [{ target: '/x' }, 404, /there is no such path/],
-    [{ target: '/?lag=10s' }, 400, /only parameter/],
+    [{ target: '/x' }, 404, /there is no such path\. Paths: \/ \/primary .* \/liveness \/metrics\r\n$/],
+    [{ target: '/?lag=10s' }, 400, /parameters of this path are maintenance=404/],
+    [{ target: '/replica?lag=10' }, 400, /lag is a duration with a unit, such as lag=10s/],
+    [{ target: '/replica?lag=1s&lag=2s' }, 400, /each once/],
+    [{ target: '/primary?maintenance=200' }, 400, /maintenance=404/],
     [{ target: '/status?x' }, 400, /takes no parameters/],
     [{ method: 'POST' }, 405, /use GET, HEAD, OPTIONS/],
   ]

@@ -1,51 +1,52 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
+import type { AccessConfig } from '../../../agent/config/schema.ts'
 import { network } from '../../../agent/config/values.ts'
+import { accessRules } from '../../../agent/server/admission.ts'
+import { plainBody } from '../../../agent/server/core/bodies.ts'
 import { type HealthServer, startServer } from '../../../agent/server/server.ts'
 import type { HealthReport } from '../../../shared/health-report.ts'
 import { freePort } from '../../lab/mariadb.ts'
 import { waitFor } from '../../lab/wait-for.ts'
+import { report } from '../samples.ts'
 
-const up: HealthReport = {
-  version: 1,
-  verdict: 'pass',
-  reason: { code: 'ok', text: 'the check query answers' },
-  certainty: 'soft',
-  mode: 'ping',
-  role: 'primary',
-  writable: true,
-  age_ms: 1,
-  probe_ms: 1,
-  facts: {},
-  agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
-}
+const up = report()
 const running = 'MySQL is running.\r\n'
-const down = { ...up, verdict: 'fail', reason: { code: 'timeout', text: 'no answer' } } as const satisfies HealthReport
+const down = report({ verdict: 'fail', reason: { code: 'timeout', text: 'no answer' } })
 
 type Options = {
   readonly allow?: readonly string[]
   readonly perSource?: number
   readonly total?: number
-  readonly report?: () => Promise<HealthReport>
+  readonly deny?: readonly string[]
+  readonly rate?: AccessConfig['rate_limit']
+  readonly answer?: () => Promise<HealthReport>
 }
 
-const serve = async (t: Tap, { allow = [], perSource = 64, total = 512, report = async () => up }: Options = {}) => {
+const serve = async (
+  t: Tap,
+  { allow = [], deny = [], perSource = 64, total = 512, rate = null, answer = async () => up }: Options = {},
+) => {
   const port = await freePort()
   const incidents: string[] = []
+  const statuses: number[] = []
   const server: HealthServer = await startServer({
-    listen: { address: '127.0.0.1', port },
+    listen: { address: '127.0.0.1', port, tls: null },
     access: {
       allow: allow.map((one) => network.parse(one)),
+      deny: deny.map((one) => network.parse(one)),
       max_connections: total,
       max_connections_per_source: perSource,
+      rate_limit: rate,
     },
     body: 'classic',
-    report,
+    sources: { report: answer, metrics: async () => plainBody('metrics') },
     incident: (reason) => incidents.push(reason),
+    onAnswered: (_, status) => statuses.push(status),
   })
   t.teardown(server.stop)
-  return { port, incidents, server, dial: () => dial(port) }
+  return { port, incidents, statuses, server, dial: () => dial(port) }
 }
 type Tap = Pick<typeof t, 'teardown'>
 
@@ -93,7 +94,7 @@ t.test("HAProxy's default check is answered and closed without a reset", async (
 })
 
 t.test('HEAD has the length of the body and no body', async (t) => {
-  const { dial } = await serve(t, { report: async () => down })
+  const { dial } = await serve(t, { answer: async () => down })
   const client = dial()
   client.send('HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   const text = await client.untilEnded()
@@ -110,7 +111,7 @@ t.test('pipelined requests are answered in order on one connection', async (t) =
   )
   const text = await client.untilEnded()
   t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 404'])
-  t.match(text, /Paths: \/ \/status \/liveness\r\n$/)
+  t.match(text, /Paths: \/ \/primary .*\r\n$/)
   t.equal(client.ended(), 'fin')
 })
 
@@ -177,12 +178,12 @@ t.test('garbage is answered 400 where possible, counted, and changes nothing', a
 
 t.test('garbage behind a request does not spoil its answer', async (t) => {
   const waiting: (() => void)[] = []
-  const report = () => new Promise<HealthReport>((resolve) => waiting.push(() => resolve(up)))
-  const { dial, incidents } = await serve(t, { report })
+  const answer = () => new Promise<HealthReport>((resolve) => waiting.push(() => resolve(up)))
+  const { dial, incidents } = await serve(t, { answer })
   const client = dial()
   client.send('GET / HTTP/1.1\r\n\r\n\x01\x02garbage\r\n\r\n')
   await waitFor('the garbage to be seen', () => incidents.length > 0 && waiting.length > 0)
-  for (const answer of waiting) answer()
+  for (const give of waiting) give()
   const text = await client.untilEnded()
   t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200'])
   t.ok(text.endsWith(running))
@@ -210,38 +211,95 @@ t.test('only the networks of the access list are served', async (t) => {
   t.same(closed.incidents, ['not-allowed'])
 })
 
-t.test('connections are limited in total and per source, and a place that becomes free is given out', async (t) => {
-  for (const [limits, reason] of [
-    [{ perSource: 2 }, 'too-many-from-source'],
-    [{ total: 2 }, 'too-many-connections'],
-  ] as const) {
-    const { dial, incidents } = await serve(t, limits)
-    const held = [dial(), dial()]
-    await Promise.all(held.map((client) => client.connected()))
-    const third = dial()
-    t.equal(await third.untilEnded(), '')
-    t.same(incidents, [reason])
-    held[0]?.destroy()
-    await waitFor('a free place', async () => {
-      const next = dial()
-      next.send('GET / HTTP/1.0\r\n\r\n')
-      return /^HTTP\/1\.1 200 /.test(await next.untilEnded())
+t.test('of allow and deny the most specific network decides', async (t) => {
+  const table: readonly [readonly string[], readonly string[], string, boolean][] = [
+    [[], [], '10.0.0.1', true],
+    [[], ['10.0.0.0/8'], '10.0.0.1', false],
+    [[], ['10.0.0.0/8'], '11.0.0.1', true],
+    [['10.1.0.0/16'], ['10.0.0.0/8'], '10.1.0.1', true],
+    [['10.1.0.0/16'], ['10.0.0.0/8'], '10.2.0.1', false],
+    [['10.1.0.0/16'], ['10.1.2.3'], '10.1.2.3', false],
+    [['10.1.0.0/16'], ['10.1.2.3'], '10.1.2.4', true],
+    [['10.1.0.0/16'], ['10.1.0.0/16'], '10.1.2.4', false],
+    [['10.1.0.0/16'], [], 'fd00::1', false],
+    [['fd00::/8'], ['fd00:1::/32'], 'fd00:1::5', false],
+    [['0.0.0.0/0'], ['fd00::/8'], 'fd00::5', false],
+  ]
+  for (const [allow, deny, source, allowed] of table) {
+    const isAllowed = accessRules({
+      allow: allow.map((one) => network.parse(one)),
+      deny: deny.map((one) => network.parse(one)),
     })
-    held[1]?.destroy()
+    t.equal(isAllowed(source), allowed, `${source} with allow ${allow} and deny ${deny}`)
   }
+})
+
+t.test('connections of one source are limited, and a place that becomes free is given out', async (t) => {
+  const { dial, incidents } = await serve(t, { perSource: 2 })
+  const held = [dial(), dial()]
+  await Promise.all(held.map((client) => client.connected()))
+  t.equal(await dial().untilEnded(), '')
+  t.same(incidents, ['too-many-from-source'])
+  held[0]?.destroy()
+  await waitFor('a free place', async () => {
+    const next = dial()
+    next.send('GET / HTTP/1.0\r\n\r\n')
+    return /^HTTP\/1\.1 200 /.test(await next.untilEnded())
+  })
+  held[1]?.destroy()
+})
+
+t.test(
+  'when all places are taken, the connection that is idle longest makes room; a busy one never does',
+  async (t) => {
+    const waiting: (() => void)[] = []
+    const answer = () => new Promise<HealthReport>((resolve) => waiting.push(() => resolve(up)))
+    const { dial, incidents } = await serve(t, { total: 2, answer })
+    const [busy, idle] = [dial(), dial()]
+    busy.send('GET / HTTP/1.1\r\nConnection: close\r\n\r\n')
+    await idle.connected()
+    await waitFor('the request under way', () => waiting.length === 1)
+    const next = dial()
+    next.send('GET / HTTP/1.0\r\n\r\n')
+    t.equal(await idle.untilEnded(), '')
+    await waitFor('the second request', () => waiting.length === 2)
+    t.equal(await dial().untilEnded(), '', 'both places are busy')
+    t.same(incidents, ['idle-evicted', 'too-many-connections'])
+    for (const give of waiting) give()
+    for (const client of [busy, next]) t.match(await client.untilEnded(), /^HTTP\/1\.1 200 /)
+  },
+)
+
+t.test('a source that asks too often waits, and gets its answers all the same', async (t) => {
+  const { dial, incidents, statuses } = await serve(t, { rate: { per_source: 20, burst: 2 } })
+  const clients = Array.from({ length: 6 }, () => dial())
+  const begun = performance.now()
+  for (const client of clients) client.send('GET / HTTP/1.0\r\n\r\n')
+  for (const client of clients) t.match(await client.untilEnded(), /^HTTP\/1\.1 200 /)
+  t.ok(performance.now() - begun >= 190, 'six requests take four spacings of 50 ms')
+  t.same(incidents, ['delayed', 'delayed', 'delayed', 'delayed'])
+  t.same(statuses, [200, 200, 200, 200, 200, 200])
+})
+
+t.test('more requests in one breath than anybody needs end the connection', async (t) => {
+  const { dial, incidents } = await serve(t, { answer: () => new Promise<HealthReport>(() => undefined) })
+  const client = dial()
+  client.send('GET / HTTP/1.1\r\n\r\n'.repeat(65))
+  t.equal(await client.untilEnded(), '')
+  t.same(incidents, ['too-many-pipelined'])
 })
 
 t.test('a stop lets the answer under way out and ends idle connections', async (t) => {
   const waiting: (() => void)[] = []
-  const report = () => new Promise<HealthReport>((resolve) => waiting.push(() => resolve(up)))
-  const { dial, server } = await serve(t, { report })
+  const answer = () => new Promise<HealthReport>((resolve) => waiting.push(() => resolve(up)))
+  const { dial, server } = await serve(t, { answer })
   const [busy, idle] = [dial(), dial()]
   busy.send('GET / HTTP/1.1\r\n\r\n')
   idle.send('GET /liveness HTTP/1.1\r\n\r\n')
   await idle.untilText('running')
   await waitFor('the request under way', () => waiting.length === 1)
   const stopped = server.stop()
-  for (const answer of waiting) answer()
+  for (const give of waiting) give()
   t.match(await busy.untilEnded(), /\r\nConnection: close\r\n/)
   t.ok(busy.text().endsWith(running))
   await idle.untilEnded()
@@ -249,7 +307,7 @@ t.test('a stop lets the answer under way out and ends idle connections', async (
 })
 
 t.test('a stop does not wait for a client that never reads its answer', async (t) => {
-  const { dial, server } = await serve(t, { report: () => new Promise<HealthReport>(() => undefined) })
+  const { dial, server } = await serve(t, { answer: () => new Promise<HealthReport>(() => undefined) })
   const client = dial()
   client.send('GET / HTTP/1.1\r\n\r\n')
   await client.connected()

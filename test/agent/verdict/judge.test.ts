@@ -2,8 +2,9 @@ import t from 'tap'
 import type { Words } from '../../../agent/probe/core/facts.ts'
 import { failureOf } from '../../../agent/probe/core/failure.ts'
 import { type Judging, judge } from '../../../agent/verdict/core/judge.ts'
+import { facts, judging } from '../samples.ts'
 
-const auto: Judging = { mode: 'auto', availableWhenDonor: false }
+const auto = judging()
 const synced: Words = {
   wsrep_on: 'ON',
   wsrep_provider: '/usr/lib/galera/libgalera_smm.so',
@@ -18,8 +19,8 @@ const synced: Words = {
 }
 const plain: Words = { wsrep_on: 'OFF', wsrep_provider: 'none', read_only: 'OFF' }
 const failedQuery = failureOf({ message: 'no such table', errno: 1146 })
-const verdictOn = (words: Words, judging: Judging = auto, check: ReturnType<typeof failureOf> | null = null) =>
-  judge({ check, words: { ok: true, words } }, judging)
+const verdictOn = (words: Words, how: Judging = auto, check: ReturnType<typeof failureOf> | null = null) =>
+  judge(facts(words, { check }), how)
 
 t.test('a Galera node is judged by the state of its cluster, the most telling reason first', async (t) => {
   const table: readonly [Words, string, RegExp][] = [
@@ -32,6 +33,9 @@ t.test('a Galera node is judged by the state of its cluster, the most telling re
     [{ wsrep_local_state: '2', wsrep_local_state_comment: 'Donor/Desynced' }, 'donor', /Donor/],
     [{ wsrep_local_state: '2', wsrep_desync: 'ON' }, 'desynced', /wsrep_desync is ON/],
     [{ wsrep_reject_queries: 'ALL' }, 'rejecting-queries', /is ALL/],
+    [{ pxc_maint_mode: 'DISABLED' }, 'ok', /synced/],
+    [{ pxc_maint_mode: 'MAINTENANCE' }, 'maintenance-mode', /^pxc_maint_mode is MAINTENANCE$/],
+    [{ pxc_maint_mode: 'SHUTDOWN' }, 'maintenance-mode', /SHUTDOWN/],
   ]
   for (const [change, code, text] of table) {
     const verdict = verdictOn({ ...synced, ...change })
@@ -46,12 +50,27 @@ t.test('a Galera server without its statuses does not pass', async (t) => {
   t.match(verdictOn({ wsrep_on, wsrep_provider }).reason, { code: 'not-primary', text: /not known/ })
 })
 
-t.test('a donor passes where that is allowed, a node desynced by hand does not', async (t) => {
-  const allowed: Judging = { mode: 'auto', availableWhenDonor: true }
-  t.equal(verdictOn({ ...synced, wsrep_local_state: '2' }, allowed).reason.code, 'ok')
-  t.equal(verdictOn({ ...synced, wsrep_local_state: '2', wsrep_desync: 'ON' }, allowed).reason.code, 'desynced')
-  t.equal(verdictOn({ ...synced, wsrep_local_state: '3' }, allowed).reason.code, 'not-synced')
-})
+t.test(
+  'a donor passes where that is allowed and its transfer lets it serve; one desynced by hand does not',
+  async (t) => {
+    const allowed = judging({ availableWhenDonor: true })
+    const donor = { ...synced, wsrep_local_state: '2' }
+    for (const [method, code] of [
+      ['mariabackup', 'ok'],
+      ['xtrabackup-v2', 'ok'],
+      ['clone', 'ok'],
+      ['rsync', 'donor'],
+      ['mysqldump', 'donor'],
+      ['ours', 'donor'],
+    ] as const) {
+      t.equal(verdictOn({ ...donor, wsrep_sst_method: method }, allowed).reason.code, code, method)
+      t.equal(verdictOn({ ...donor, wsrep_sst_method: method }).reason.code, 'donor')
+    }
+    t.equal(verdictOn(donor, allowed).reason.code, 'donor', 'a method that is not told')
+    t.equal(verdictOn({ ...synced, wsrep_local_state: '2', wsrep_desync: 'ON' }, allowed).reason.code, 'desynced')
+    t.equal(verdictOn({ ...synced, wsrep_local_state: '3' }, allowed).reason.code, 'not-synced')
+  },
+)
 
 t.test('the state of the cluster explains a failed query, else the query speaks for itself', async (t) => {
   const refused = failureOf({ message: 'WSREP has not yet prepared node for application use', errno: 1047 })
@@ -67,23 +86,23 @@ t.test('auto tests a plain server by the query alone', async (t) => {
 })
 
 t.test('mode galera on a server that is none is not applicable', async (t) => {
-  const judging: Judging = { mode: 'galera', availableWhenDonor: false }
-  t.equal(verdictOn(plain, judging).reason.code, 'not-applicable')
-  t.equal(verdictOn(synced, judging).reason.code, 'ok')
+  const galera = judging({ mode: 'galera' })
+  t.equal(verdictOn(plain, galera).reason.code, 'not-applicable')
+  t.equal(verdictOn(synced, galera).reason.code, 'ok')
 })
 
 t.test('mode ping looks at the query alone', async (t) => {
-  const judging: Judging = { mode: 'ping', availableWhenDonor: false }
-  t.match(verdictOn({ ...synced, wsrep_cluster_status: 'non-Primary' }, judging), {
+  const ping = judging({ mode: 'ping' })
+  t.match(verdictOn({ ...synced, wsrep_cluster_status: 'non-Primary' }, ping), {
     mode: 'ping',
     reason: { code: 'ok' },
   })
-  t.equal(verdictOn(synced, judging, failedQuery).reason.code, 'query-failed')
+  t.equal(verdictOn(synced, ping, failedQuery).reason.code, 'query-failed')
 })
 
 t.test('a server that hides its variables passes a ping and nothing else', async (t) => {
-  const silent = { check: null, words: { ok: false as const, failure: failedQuery } }
-  t.equal(judge(silent, { mode: 'ping', availableWhenDonor: false }).reason.code, 'ok')
+  const silent = facts({}, { words: { ok: false, failure: failedQuery } })
+  t.equal(judge(silent, judging({ mode: 'ping' })).reason.code, 'ok')
   t.match(judge(silent, auto).reason, { code: 'query-failed', text: /does not tell its variables/ })
 })
 
@@ -96,9 +115,9 @@ t.test('role and writability follow every read-only flag, and are unknown while 
 
 t.test('the report shows the words that decided and none beside them', async (t) => {
   t.same(verdictOn({ ...plain, wsrep_cluster_status: 'Disconnected' }).facts, { read_only: 'OFF' })
-  const { facts } = verdictOn({ ...synced, wsrep_sst_auth: 'root:secret' })
-  t.match(facts, { wsrep_cluster_status: 'Primary', wsrep_cluster_size: '3', read_only: 'OFF' })
-  t.notMatch(JSON.stringify(facts), 'secret')
+  const { facts: shown } = verdictOn({ ...synced, wsrep_sst_auth: 'root:secret' })
+  t.match(shown, { wsrep_cluster_status: 'Primary', wsrep_cluster_size: '3', read_only: 'OFF' })
+  t.notMatch(JSON.stringify(shown), 'secret')
 })
 
 t.test('errors of the client library become reasons', async (t) => {

@@ -2,13 +2,15 @@ import t from 'tap'
 import { millis } from '../../../agent/core/time.ts'
 import type { Finding, Known } from '../../../agent/probe/core/facts.ts'
 import { failureOf } from '../../../agent/probe/core/failure.ts'
+import { configuredCheck } from '../../../agent/verdict/core/question.ts'
 import { healthReport } from '../../../agent/verdict/core/report.ts'
 import { parseHealthReport } from '../../../shared/health-report.ts'
+import { facts, judging } from '../samples.ts'
 
 const up: Finding = {
   startedAt: millis(10_000),
   took: millis(3),
-  outcome: { kind: 'answered', facts: { check: null, words: { ok: true, words: { read_only: 'OFF' } } } },
+  outcome: { kind: 'answered', facts: facts({ read_only: 'OFF' }) },
 }
 const down: Finding = {
   ...up,
@@ -23,7 +25,8 @@ const reportOn = (known: Known, now: number, forceFail: string | null = null) =>
     forceFail,
     now: millis(now),
     interval: millis(1000),
-    judging: { mode: 'auto', availableWhenDonor: false },
+    judging: judging(),
+    question: configuredCheck,
     agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
   })
 

@@ -1,0 +1,128 @@
+// Who logs in and where: what agent.yaml says under mysql, with what it points to read in.
+
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
+import type { Finding, Written } from './document.ts'
+import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
+import type { MysqlSettings } from './schema.ts'
+
+/** Where the server listens. */
+export type MysqlTarget =
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+
+/** How to reach the server. The password is a function so that no log or dump of the configuration shows it. */
+export type MysqlConfig = {
+  readonly target: MysqlTarget
+  /** MariaDB's extra_port or MySQL's admin_port, for when all connections of the usual port are taken. */
+  readonly extra: MysqlTarget | null
+  readonly user: string
+  readonly password: () => string
+}
+
+/**
+ * What to do with passwords and keys: read them (`run`, `once`), look at them as far as this user may (`check`), or
+ * leave them alone (`fail`, `pass`).
+ */
+export type Secrets = 'read' | 'look' | 'skip'
+
+/** What the files and credentials hold that the mysql section names, and what is wrong with them. */
+export type LoginSources = {
+  readonly password: string | null
+  readonly options: ClientOptions
+  readonly findings: readonly Finding[]
+}
+
+/** Where nothing was read. */
+export const noLoginSources: LoginSources = { password: null, options: { unsafe: [] }, findings: [] }
+const credentialsVariable = 'CREDENTIALS_DIRECTORY'
+const maximumOptionFileBytes = 65_536
+
+/** Reads the password file, the systemd credential or the option file that is written. */
+export const readLoginSources = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
+  if (secrets === 'skip') return noLoginSources
+  const passwordFile = written('mysql', 'password_file')
+  if (isPath(passwordFile)) return fromPasswordFile(passwordFile, 'password_file')
+  const credential = written('mysql', 'password_credential')
+  if (typeof credential === 'string') return fromCredential(credential, secrets)
+  if (written('mysql', 'password') !== undefined) {
+    const text = 'everybody on this host can read the password here; chmod 640 this file, or use password_file'
+    return isWorldReadable(configMode) ? { ...noLoginSources, findings: [warning('password', text)] } : noLoginSources
+  }
+  const optionFile = written('mysql', 'option_file')
+  return isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
+}
+
+const fromPasswordFile = (path: string, key: string): LoginSources => {
+  const read = readPasswordFile(path)
+  if (!read.ok) return { ...noLoginSources, findings: [error(key, read.text)] }
+  const text = `everybody on this host can read ${path}; chmod 640 it`
+  return { ...noLoginSources, password: read.password, findings: read.worldReadable ? [warning(key, text)] : [] }
+}
+
+const fromCredential = (name: string, secrets: Secrets): LoginSources => {
+  const key = 'password_credential'
+  const directory = process.env[credentialsVariable]
+  if (directory !== undefined) return fromPasswordFile(join(directory, name), key)
+  const text = `systemd hands credentials to its service only; the unit needs LoadCredential=${name}:/etc/mysqlchk-agent/password`
+  return { ...noLoginSources, findings: [secrets === 'look' ? warning(key, text) : error(key, text)] }
+}
+
+const fromOptionFile = (path: string): LoginSources => {
+  const key = 'option_file'
+  try {
+    const stats = statSync(path)
+    if (!stats.isFile() || stats.size > maximumOptionFileBytes) {
+      return { ...noLoginSources, findings: [error(key, `${path} is no option file; write the path of a my.cnf`)] }
+    }
+    const options = parseOptionFile(readFileSync(path, 'utf8'))
+    const open = `everybody on this host can read ${path}; chmod 640 it`
+    return {
+      password: options.password ?? '',
+      options,
+      findings: [
+        ...(isWorldReadable(stats.mode) ? [warning(key, open)] : []),
+        ...options.unsafe.map((name) =>
+          error(key, `${path} has ${name}, which the agent does not obey; use a file without it`),
+        ),
+      ],
+    }
+  } catch (caught) {
+    return { ...noLoginSources, findings: [error(key, unreadable(path, caught))] }
+  }
+}
+
+const defaultUser = 'mysqlchkusr'
+const defaultSocket = '/run/mysqld/mysqld.sock'
+const defaultPort = 3306
+const loopback = '127.0.0.1'
+
+/** What is written in agent.yaml comes before what an option file says. */
+export const loginOf = (settings: MysqlSettings, { password, options }: LoginSources): MysqlConfig => {
+  const place = settings.host !== undefined || settings.socket !== undefined ? settings : options
+  const target: MysqlTarget =
+    place.socket === undefined && place.host !== undefined && (place === settings || place.host !== 'localhost')
+      ? { kind: 'tcp', host: place.host, port: place.port ?? defaultPort }
+      : { kind: 'socket', path: place.socket ?? defaultSocket }
+  const extraPort = settings.extra_port ?? settings.admin_port
+  const secret = password ?? settings.password ?? ''
+  return {
+    target,
+    extra:
+      extraPort === undefined
+        ? null
+        : { kind: 'tcp', host: target.kind === 'tcp' ? target.host : loopback, port: extraPort },
+    user: settings.user ?? options.user ?? defaultUser,
+    password: () => secret,
+  }
+}
+
+const isPath = (value: unknown): value is string => typeof value === 'string' && value.startsWith('/')
+const finding = (severity: Finding['severity'], key: string, text: string): Finding => ({
+  severity,
+  path: ['mysql', key],
+  text,
+})
+const error = (key: string, text: string): Finding => finding('error', key, text)
+const warning = (key: string, text: string): Finding => finding('warning', key, text)

@@ -1,0 +1,81 @@
+// The agent's listening ports, and how they go over to another configuration: all of them, or none.
+
+import type { AgentConfig } from './config/load.ts'
+import type { IncidentLog } from './log.ts'
+import { type Move, openSlot } from './port-slot.ts'
+import { startAgentCheck } from './server/agent-check.ts'
+import type { Asked } from './server/core/request.ts'
+import type { AnswerSources } from './server/core/response.ts'
+import { type ListenAddress, listenFailure } from './server/listening.ts'
+import { startServer } from './server/server.ts'
+
+/** What all listeners answer with. */
+export type ListenerSources = {
+  readonly sources: AnswerSources
+  readonly incident: IncidentLog
+  readonly onAnswered: (asked: Asked, status: number) => void
+}
+
+/** The open ports. */
+export type Listeners = {
+  /** Goes over to another configuration; rejects where a port is not to be had, and then everything is as before. */
+  readonly apply: (config: AgentConfig) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** Opens all ports; rejects with one line for the operator where one is not to be had. */
+export const openListeners = async (initial: AgentConfig, common: ListenerSources): Promise<Listeners> => {
+  const http = await openSlot(initial, {
+    open: ({ listen, access, response }: AgentConfig) =>
+      orExplain(startServer({ ...common, listen, access, body: response.body }), listen, 'listen'),
+    isSame: (one, other) =>
+      isSameAddress(one.listen, other.listen) && (one.listen.tls === null) === (other.listen.tls === null),
+    portOf: ({ listen }) => listen.port,
+  })
+  const agentCheck = await openSlot(initial, {
+    open: async ({ agent_check: listen, access }: AgentConfig) => {
+      if (listen === null) return null
+      const { sources, incident } = common
+      const settings = { listen, access, style: listen, report: () => sources.report(), incident }
+      return orExplain(startAgentCheck(settings), listen, 'agent_check')
+    },
+    isSame: (one, other) => isSameAddress(one.agent_check, other.agent_check),
+    portOf: ({ agent_check }) => agent_check?.port,
+  }).catch(async (error) => {
+    await http.server()?.stop()
+    throw error
+  })
+
+  let config = initial
+  return {
+    apply: async (next) => {
+      const moves: Move[] = []
+      try {
+        for (const { prepare } of [http, agentCheck]) moves.push(await prepare(config, next))
+      } catch (error) {
+        for (const { undo } of moves) await undo()
+        throw error
+      }
+      for (const { commit } of moves) commit()
+      config = next
+      const { access, response, agent_check: style, listen } = next
+      http.server()?.apply({ access, body: response.body })
+      if (listen.tls !== null) http.server()?.renewCertificates(listen.tls)
+      if (style !== null) agentCheck.server()?.apply({ access, style })
+    },
+    stop: async () => {
+      await Promise.all([http.server()?.stop(), agentCheck.server()?.stop()])
+    },
+  }
+}
+
+const isSameAddress = (one: ListenAddress | null, other: ListenAddress | null): boolean =>
+  one?.address === other?.address && one?.port === other?.port
+
+const orExplain = async <S>(starting: Promise<S>, listen: ListenAddress, key: string): Promise<S> => {
+  try {
+    return await starting
+  } catch (error) {
+    throw new Error(listenFailure(error, listen, key), { cause: error })
+  }
+}

@@ -1,0 +1,73 @@
+// The watch over one server: its prober on its schedule, as one configuration wants it.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { AgentConfig } from '../config/load.ts'
+import { millis } from '../core/time.ts'
+import type { Known, Probe } from './core/facts.ts'
+import { createDiskLook } from './disk.ts'
+import { createHeartbeat } from './heartbeat.ts'
+import { createProber } from './prober.ts'
+import { startSchedule } from './schedule.ts'
+import type { StallWatch } from './stall-watch.ts'
+
+/** Probes in the background and on demand. */
+export type Watch = {
+  /** What is known, after a probe where the newest finding is older than `max_age`. */
+  readonly fresh: () => Promise<Known>
+  /** Ends after the probe under way. */
+  readonly retire: () => Promise<void>
+  /** Ends at once. */
+  readonly stop: () => void
+}
+
+/** A full connection table or a dead listener must not hide behind an old connection. */
+const freshLogin = millis(30_000)
+
+/** Starts to probe. `onProbe` hears of every probe, `onProbed` what is known after each one in the background. */
+export const startWatch = (
+  { mysql, check, agent_check }: AgentConfig,
+  stalls: StallWatch,
+  { onProbe, onProbed }: { readonly onProbe: (probe: Probe) => void; readonly onProbed: (known: Known) => void },
+): Watch => {
+  const { query, expect, timeout, disk, heartbeat, connections } = check
+  const inquiry = {
+    query,
+    expect,
+    countsConnections: connections !== null || agent_check?.weight === 'headroom',
+    disk: disk === null ? null : createDiskLook(disk.path, timeout),
+    heartbeat: heartbeat === null ? null : createHeartbeat(heartbeat),
+  }
+  const prober = createProber({ mysql, inquiry, timeout, freshLogin }, stalls)
+  const schedule = startSchedule({
+    probe: async () => {
+      const probe = await prober.probe()
+      onProbe(probe)
+      return probe
+    },
+    interval: check.interval,
+    maxAge: check.max_age,
+    onProbed,
+  })
+  return {
+    fresh: schedule.fresh,
+    retire: async () => {
+      schedule.stop()
+      await schedule.settled()
+      prober.close()
+    },
+    stop: () => {
+      schedule.stop()
+      prober.close()
+    },
+  }
+}
+
+/** Whether two configurations probe the same server in the same way. */
+export const probesAlike = (one: AgentConfig, other: AgentConfig): boolean =>
+  isDeepStrictEqual(probing(one), probing(other))
+
+/** How the answer is judged plays no part in the probing. */
+const probing = ({ mysql, check, agent_check }: AgentConfig): unknown => {
+  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, ...asked } = check
+  return { ...mysql, password: mysql.password(), asked, weight: agent_check?.weight }
+}
