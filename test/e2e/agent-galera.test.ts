@@ -1,0 +1,103 @@
+// Three Galera nodes, each with its agent: cut off, desynced, out by hand, and a donor with a real state transfer.
+
+import t from 'tap'
+import { startGalera } from '../lab/galera-cluster.ts'
+import type { Host } from '../lab/host.ts'
+import { createLab } from '../lab/lab.ts'
+import { startMariaDb } from '../lab/mariadb.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { startAgent } from './agent.ts'
+
+t.setTimeout(300_000)
+const lab = await createLab({ name: 'e2e-agent-galera' })
+t.teardown(() => lab.destroy())
+const hosts: Host[] = []
+for (const n of [1, 2, 3]) hosts.push(await lab.addHost(`db${n}`, `198.18.0.1${n}/24`))
+const servers = await startGalera(lab, hosts)
+const [server1, server2, server3] = servers
+const [host1, host2, host3] = hosts
+if (!server1 || !server2 || !server3 || !host1 || !host2 || !host3) throw new Error('three nodes are needed')
+const quick = 'timeout: 1s, interval: 100ms, max_age: 50ms'
+const agent1 = await startAgent(lab, host1, server1, `check: { ${quick}, available_when_donor: true }`)
+const agent2 = await startAgent(lab, host2, server2, `check: { ${quick} }`)
+const agent3 = await startAgent(lab, host3, server3, `check: { ${quick}, mode: ping }`)
+
+await t.test('a synced node is a primary and a member, and no replica', async (t) => {
+  for (const path of ['/', '/galera', '/synced', '/primary']) t.equal(await agent1.ask(path), '200 ok', path)
+  for (const path of ['/replica', '/ndb', '/group-replication'])
+    t.equal(await agent1.ask(path), '503 not-applicable', path)
+  t.equal(await agent1.ask('/replica'), '503 access-denied', 'whether it replicates from somewhere is hidden from it')
+  t.match(await agent1.report(), { mode: 'galera', role: 'primary', writable: true })
+})
+
+await t.test('a read-only node is a member, and no primary', async (t) => {
+  await server2.query('SET GLOBAL read_only=ON')
+  await agent2.until('/primary', '503 read-only')
+  for (const path of ['/', '/galera', '/replica']) t.equal(await agent2.ask(path), '200 ok', path)
+  await server2.query('SET GLOBAL read_only=OFF')
+  await agent2.until('/primary', '200 ok')
+})
+
+await t.test('a node desynced by hand and one that rejects queries are out', async (t) => {
+  await server2.query('SET GLOBAL wsrep_desync=ON')
+  await agent2.until('/', '503 desynced')
+  await server2.query('SET GLOBAL wsrep_desync=OFF')
+  await agent2.until('/', '200 ok')
+  await server2.query('SET GLOBAL wsrep_reject_queries=ALL')
+  await agent2.until('/', '503 rejecting-queries')
+  t.equal(await agent2.ask('/synced'), '503 rejecting-queries')
+  await server2.query('SET GLOBAL wsrep_reject_queries=NONE').catch(() => undefined)
+  await agent2.until('/', '200 ok')
+})
+
+await t.test('a node that is cut off answers SELECT 1, and no path that needs its cluster', async (t) => {
+  await host3.cutLink()
+  await agent3.until('/galera', '503 not-primary')
+  t.same(await server3.query('SELECT 1'), [{ 1: 1 }])
+  t.equal(await agent3.ask('/'), '200 ok', 'mode ping was asked for')
+  t.equal(await agent3.ask('/primary'), '503 not-primary')
+  await host3.restoreLink()
+  await agent3.until('/galera', '200 ok')
+})
+
+await t.test('a donor whose state transfer blocks it is out, also where donors are welcome', async (t) => {
+  // Enough to send that the transfer can be seen, and a new node that has nothing.
+  await server1.query('CREATE TABLE app.big (id INT AUTO_INCREMENT PRIMARY KEY, filler LONGBLOB)')
+  for (let i = 0; i < 12; i += 1) await server1.query("INSERT INTO app.big (filler) VALUES (REPEAT('x', 8000000))")
+  const newcomer = await lab.addHost('db4', '198.18.0.14/24')
+  const seen = { 1: new Set<string>(), 2: new Set<string>() }
+  let joined = false
+  const watching = (async () => {
+    while (!joined) {
+      seen[1].add(await agent1.ask('/'))
+      seen[2].add(await agent2.ask('/'))
+    }
+  })()
+  const nodes = hosts.map(({ address }) => address)
+  const joining = startMariaDb({
+    lab,
+    host: newcomer,
+    name: 'db4',
+    galera: { address: newcomer.address, nodes, bootstrap: false },
+    settings: { wsrep_sst_donor: 'db1' },
+  })
+  await joining.finally(() => {
+    joined = true
+  })
+  await watching
+  t.ok(seen[1].has('503 donor'), [...seen[1]].join(', '))
+  t.same([...seen[2]], ['200 ok'], 'the others go on')
+  await agent1.until('/', '200 ok')
+  const log = agent1.process().lines()
+  t.ok(log.some((line) => /Node is DOWN, reason: donor: .*wsrep_sst_method is rsync, which may block/.test(line)))
+})
+
+await t.test('a node that stops is refused, and the others serve on', async (t) => {
+  await server3.stop()
+  await agent3.until('/', '503 connection-refused')
+  await waitFor('the smaller cluster', async () => {
+    const report = await agent1.report()
+    return report.facts['wsrep_cluster_size'] === '3'
+  })
+  t.equal(await agent1.ask('/'), '200 ok')
+})
