@@ -57,20 +57,25 @@ const changeOf = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact)
   const before = earlier?.counters.includes(null) ? undefined : earlier?.up
   if (before !== fact.up) return { better: fact.up, text: `is ${fact.up ? 'UP' : 'DOWN'}, ${reasonOf(fact)}` }
   const drained = isDrained(fact)
-  if (isDrained(earlier) === drained) return undefined
+  if (isDrained(earlier) === drained) return weightChange(earlier, fact)
   return drained
     ? { better: false, text: `enters drain state${byWhom(fact)}` }
     : { better: true, text: 'is UP (leaving drain)' }
 }
 
+const weightChange = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact): Change | undefined =>
+  earlier === undefined || earlier.weight === fact.weight
+    ? undefined
+    : { better: fact.weight > 0, text: `has weight ${fact.weight} (it was ${earlier.weight})${byWhom(fact)}` }
+
 const isDrained = (fact: ServerHealthFact | undefined): boolean =>
-  fact !== undefined && (fact.admin === 'drain' || fact.draining || fact.weight === 0)
+  fact !== undefined && (fact.admin === 'drain' || fact.draining)
 
 const byWhom = ({ orders, agent, draining, admin }: ServerHealthFact): string => {
   if (admin !== 'ready' && orders.admin === admin) return ' by order'
   if (admin !== 'ready' && agent !== null) return `, agent says "${agent.text}"`
   if (draining) return ', the check answered 404'
-  return orders.weight === 0 ? ' by order' : agent === null ? '' : `, agent says "${agent.text}"`
+  return agent === null ? '' : `, agent says "${agent.text}"`
 }
 
 const reasonOf = ({ lastCheck, agent }: ServerHealthFact): string => {

@@ -12,7 +12,7 @@ export const statusWord = (fact: ServerHealthFact | undefined): string => {
   const { value, rise, fall } = fact.health
   if (fact.admin === 'maint') return 'MAINT'
   if (!fact.up) return value > 0 && value < rise ? `DOWN ${value}/${rise}` : 'DOWN'
-  if (fact.admin === 'drain' || fact.weight === 0) return 'DRAIN'
+  if (fact.admin === 'drain') return 'DRAIN'
   if (fact.draining) return 'NOLB'
   return value === rise + fall - 1 ? 'UP' : `UP ${value - rise + 1}/${fall}`
 }

@@ -31,7 +31,7 @@ t.test('the status words of HAProxy for every state', async (t) => {
     [{ up: false, health: { value: 1, rise: 2, fall: 3 } }, 'DOWN 1/2', false],
     [{ admin: 'drain' }, 'DRAIN', false],
     [{ admin: 'drain', up: false }, 'DOWN', false],
-    [{ weight: 0 }, 'DRAIN', false],
+    [{ weight: 0 }, 'UP', false],
     [{ draining: true }, 'NOLB', false],
     [{ admin: 'maint', up: false }, 'MAINT', false],
   ] as const
@@ -61,6 +61,7 @@ t.test('each change of a server has one line, and no change has none', async (t)
   t.match(line({}, { draining: true }), /enters drain state, the check answered 404/)
   const said = { at: 1, admin: 'ready', down: true, percent: null, maximumSessions: null, text: 'disk full' } as const
   t.match(line({}, { up: false, agent: said }), /is DOWN, reason: agent says "disk full"/)
+  t.match(line({}, { weight: 0 }), /^Server mysql\/db1 has weight 0 \(it was 1\)\. 1 active/)
   t.equal(line({}, {}), undefined)
   t.equal(line({ up: false, counters: [null] }, { up: false, counters: [null] }), undefined, 'not checked yet: no line')
   t.match(line({ up: false, counters: [null] }, { up: false }), /is DOWN/, 'the first result is news')
