@@ -54,15 +54,16 @@ const listener = ({ name, ours, oursServer }: Scenario, port: number): object =>
   ...ours,
 })
 
+const place = { directory: lab.directory, spawn: lab.spawn }
 const theirPorts = await portsFor()
 const haproxy = await startHaproxy(
-  lab,
+  place,
   scenarios.map((scenario) => section(scenario, theirPorts.get(scenario.name) ?? 0)),
   theirPorts,
 )
 const ourPorts = await portsFor()
 const ours = await startOurs(
-  lab,
+  place,
   scenarios.map((scenario) => listener(scenario, ourPorts.get(scenario.name) ?? 0)),
   ourPorts,
 )

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import type { Lab } from '../lab/lab.ts'
+import type { LabProcess } from '../lab/lab-process.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 /** A load balancer under test. */
@@ -16,6 +16,12 @@ export type Side = {
   readonly states: (scenario: string) => Promise<Readonly<Record<string, string>>>
   readonly order: (scenario: string, server: string, state: 'ready' | 'drain' | 'maint') => Promise<void>
   readonly weigh: (scenario: string, server: string, weight: number) => Promise<void>
+}
+
+/** Where a load balancer runs: on a host of a lab, or on loopback. */
+export type Place = {
+  readonly directory: string
+  readonly spawn: (program: string, command: string, args: readonly string[]) => LabProcess
 }
 
 /** Speaks one line over a UNIX socket and takes the whole answer. */
@@ -35,12 +41,12 @@ const word = (status: string): string => status.replace(/ .*/, '')
 
 /** Starts HAProxy with these sections; `ports` are those of its scenarios. */
 export const startHaproxy = async (
-  lab: Lab,
+  { directory, spawn }: Place,
   sections: readonly string[],
   ports: ReadonlyMap<string, number>,
 ): Promise<Side> => {
-  const socket = join(lab.directory, 'haproxy.sock')
-  const file = join(lab.directory, 'haproxy.cfg')
+  const socket = join(directory, 'haproxy.sock')
+  const file = join(directory, 'haproxy.cfg')
   writeFileSync(
     file,
     `global
@@ -57,7 +63,7 @@ defaults
 ${sections.join('\n')}
 `,
   )
-  const haproxy = lab.spawn('haproxy', 'haproxy', ['-db', '-f', file])
+  const haproxy = spawn('haproxy', 'haproxy', ['-db', '-f', file])
   await waitFor('HAProxy to answer', async () => {
     if (!haproxy.isRunning()) return true
     return (await ask(socket, 'show info')).includes('Uptime')
@@ -83,29 +89,60 @@ ${sections.join('\n')}
 const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
 const shown = z.array(
-  z.object({ name: z.string(), servers: z.array(z.object({ name: z.string(), status: z.string() })) }),
+  z.object({
+    name: z.string(),
+    writer: z.string().nullable(),
+    servers: z.array(
+      z.object({
+        name: z.string(),
+        status: z.string(),
+        role: z.string(),
+        sessions: z.number(),
+        last_check: z.object({ status: z.string(), reason: z.string(), text: z.string() }).nullable(),
+      }),
+    ),
+  }),
 )
+
+/** What `balancer show servers --json` tells of a listener. */
+export type ShownListener = z.output<typeof shown>[number]
+
+/** Our balancer, with what only it can do. */
+export type OurSide = Side & {
+  readonly show: (listener: string) => Promise<ShownListener>
+  readonly ask: (line: string) => Promise<string>
+  /** Writes another configuration and has it applied; the answer of the reload. */
+  readonly reload: (listeners: readonly object[]) => Promise<string>
+  readonly process: LabProcess
+}
 
 /** Starts our balancer with these listeners. */
 export const startOurs = async (
-  lab: Lab,
+  { directory, spawn }: Place,
   listeners: readonly object[],
   ports: ReadonlyMap<string, number>,
-): Promise<Side & { readonly reload: (listeners: readonly object[]) => Promise<string>; readonly socket: string }> => {
-  const socket = join(lab.directory, 'admin.sock')
-  const file = join(lab.directory, 'balancer.yaml')
+): Promise<OurSide> => {
+  const socket = join(directory, 'admin.sock')
+  const file = join(directory, 'balancer.yaml')
   const write = (wanted: readonly object[]): void =>
     writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners: wanted, admin: { socket } }))
   write(listeners)
-  const balancer = lab.spawn('balancer', process.execPath, [program, '--config', file])
+  const balancer = spawn('balancer', process.execPath, [program, '--config', file])
   await balancer.waitForOutput(/Balancer is running/)
+  const show = async (listener: string): Promise<ShownListener> => {
+    const all = shown.parse(JSON.parse(await ask(socket, 'show servers --json')))
+    const found = all.find(({ name }) => name === listener)
+    if (found === undefined) throw new Error(`no listener ${listener}`)
+    return found
+  }
   return {
     name: 'ours',
-    socket,
+    show,
+    ask: (line) => ask(socket, line),
+    process: balancer,
     port: (scenario) => portOf(ports, scenario),
     states: async (scenario) => {
-      const all = shown.parse(JSON.parse(await ask(socket, 'show servers --json')))
-      const servers = all.find(({ name }) => name === scenario)?.servers ?? []
+      const { servers } = await show(scenario)
       return Object.fromEntries(servers.map(({ name, status }) => [name, word(status)]))
     },
     order: async (scenario, server, state) => {
