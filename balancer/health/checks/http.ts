@@ -1,6 +1,6 @@
 // Checks a server over HTTP, usually by asking its agent (HAProxy: `option httpchk`, `http-check`).
 
-import { Client, errors } from 'undici'
+import { Client, type Dispatcher, errors } from 'undici'
 import { maximumReportBytes } from '../../../shared/health-report.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
 import { type Expectation, judgeAnswer, readLeniently } from '../core/http-answer.ts'
@@ -16,15 +16,16 @@ const refusedReason = 'agent-refused'
  */
 export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe => {
   const { port, path, method, timeout } = config
-  const client = new Client(`http://${address}:${port}`, {
-    connect: { timeout },
-    keepAliveTimeout: Math.max(config.interval, config.down_interval ?? 0) * 2,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    maxHeaderSize: maximumReportBytes,
-    maxResponseSize: maximumReportBytes,
-    pipelining: 1,
-  })
+  const open = (): Client =>
+    new Client(`http://${address}:${port}`, {
+      connect: { timeout },
+      keepAliveTimeout: Math.max(config.interval, config.down_interval ?? 0) * 2,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: maximumReportBytes,
+      pipelining: 1,
+    })
+  let client = open()
   const own = new Set(Object.keys(config.headers).map((name) => name.toLowerCase()))
   const defaults = Object.entries(defaultHeaders).filter(([name]) => !own.has(name))
   const headers = { ...Object.fromEntries(defaults), ...config.headers }
@@ -33,24 +34,54 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
   const expected: Expectation = { status, bodyContains, bodyMatches, drainOn404: config.drain_on_404 }
   let isMalformed = false
 
-  const askProperly = async (): Promise<Judgement | 'malformed'> => {
-    const deadline = new AbortController()
-    const cancel = startDeadline(timeout, () => deadline.abort())
-    try {
-      const answer = await client.request({ path, method, headers, signal: deadline.signal })
-      const contentType = answer.headers['content-type']
-      const body = await answer.body.text()
-      const told = typeof contentType === 'string' ? contentType.toLowerCase() : ''
-      return judgeAnswer({ status: answer.statusCode, contentType: told, body }, expected)
-    } catch (error) {
-      if (deadline.signal.aborted) return noAnswer(timeout)
-      if (error instanceof errors.ConnectTimeoutError) return noConnection(timeout)
-      if (error instanceof errors.ResponseExceededMaxSizeError) return failed('L7RSP', 'invalid-answer', error.message)
-      if (error instanceof errors.HTTPParserError || error instanceof errors.SocketError) return 'malformed'
-      return connectionFailure(codeOf(error), port, refusedReason)
-    } finally {
-      cancel()
-    }
+  /** One request without promises or abort signals: they would cost more than the request. */
+  const askProperly = (): Promise<Judgement | 'malformed'> =>
+    new Promise((resolve) => {
+      const chunks: Buffer[] = []
+      let controller: Dispatcher.DispatchController | undefined
+      let [statusCode, contentType, bytes] = [0, '', 0]
+      const settle = (judgement: Judgement | 'malformed'): void => {
+        cancel()
+        resolve(judgement)
+      }
+      const giveUp = (judgement: Judgement): void => {
+        settle(judgement)
+        if (controller === undefined) {
+          void client.destroy()
+          client = open()
+        } else {
+          controller.abort(new Error(judgement.reason))
+        }
+      }
+      const cancel = startDeadline(timeout, () =>
+        giveUp(controller === undefined ? noConnection(timeout) : noAnswer(timeout)),
+      )
+      const request = { path, method, headers }
+      client.dispatch(request, {
+        onRequestStart: (started) => {
+          controller = started
+        },
+        onResponseStart: (_, code, told) => {
+          const type = told['content-type']
+          statusCode = code
+          contentType = typeof type === 'string' ? type.toLowerCase() : ''
+        },
+        onResponseData: (_, chunk) => {
+          chunks.push(chunk)
+          bytes += chunk.length
+          if (bytes > maximumReportBytes) giveUp(failed('L7RSP', 'invalid-answer', 'the answer is too long'))
+        },
+        onResponseEnd: () => {
+          const body = Buffer.concat(chunks).toString()
+          settle(judgeAnswer({ status: statusCode, contentType, body }, expected))
+        },
+        onResponseError: (_, error) => settle(judgeError(error)),
+      })
+    })
+  const judgeError = (error: Error): Judgement | 'malformed' => {
+    if (error instanceof errors.ConnectTimeoutError) return noConnection(timeout)
+    const isMalformed = error instanceof errors.HTTPParserError || error instanceof errors.SocketError
+    return isMalformed ? 'malformed' : connectionFailure(codeOf(error), port, refusedReason)
   }
 
   const host = own.has('host') ? [] : [`Host: ${address}:${port}`]
