@@ -6,8 +6,11 @@ import type { HealthReport } from '../shared/health-report.ts'
 import type { LogConfig } from './config/schema.ts'
 import { reasonLine } from './server/core/bodies.ts'
 
-/** The log and the means to empty its buffer before the process ends. */
-export type Log = { readonly logger: Logger; readonly flush: () => void }
+/** The log; `close` resolves when the last line is out, or its reader has had a second to take it. */
+export type Log = { readonly logger: Logger; readonly close: () => Promise<void> }
+
+/** A reader that is stuck must not keep the agent from ending. */
+const closeLimitMillis = 1000
 
 /** A reader of our stdout that hangs must not hang the checks: beyond this many bytes lines are dropped. */
 const maximumBufferedBytes = 1_048_576
@@ -16,10 +19,30 @@ const maximumBufferedBytes = 1_048_576
 export const openLog = ({ level }: LogConfig): Log => {
   const destination = pino.destination({ dest: 1, sync: false, maxLength: maximumBufferedBytes })
   const stream: DestinationStream = destination
-  return {
-    logger: pino({ name: 'mysqlchk-agent', level, timestamp: pino.stdTimeFunctions.isoTime }, stream),
-    flush: () => destination.flushSync(),
-  }
+  // A full disk or a reader that went away costs lines of the log, and nothing else.
+  let isBroken = false
+  destination.on('error', () => {
+    isBroken = true
+  })
+  destination.on('write', () => {
+    isBroken = false
+  })
+  // pino flushes so after a fatal line and at the exit: it overtakes lines on their way, and never returns on a full disk.
+  destination.flushSync = () => {}
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (isBroken) {
+        resolve()
+        return
+      }
+      const limit = setTimeout(resolve, closeLimitMillis)
+      destination.once('close', () => {
+        clearTimeout(limit)
+        resolve()
+      })
+      destination.end()
+    })
+  return { logger: pino({ name: 'mysqlchk-agent', level, timestamp: pino.stdTimeFunctions.isoTime }, stream), close }
 }
 
 /**

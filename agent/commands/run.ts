@@ -15,14 +15,13 @@ const probesMissed = 3
 
 /** Answers until SIGTERM or SIGINT. Does not start where an address cannot be had. */
 export const run = async (path: string, config: AgentConfig, warnings: readonly string[]): Promise<ExitStatus> => {
-  const { logger, flush } = openLog(config.log)
+  const { logger, close } = openLog(config.log)
   for (const warning of warnings) logger.warn(warning)
   const stopped = stopSignal()
   // A bug: systemd starts us afresh, and the log must tell why.
   process.on('uncaughtException', (error) => {
     logger.fatal(error, 'Ending after an unexpected error')
-    flush()
-    process.exit(exitStatus.failed)
+    void close().then(() => process.exit(exitStatus.failed))
   })
 
   const manager = await findServiceManager(process.env, (text) => logger.warn(text))
@@ -52,6 +51,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   } catch (error) {
     process.stderr.write(`mysqlchk-agent: ${textOf(error)}\n`)
     health.stop()
+    await close()
     return exitStatus.failed
   }
 
@@ -99,7 +99,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   await listeners.stop()
   health.stop()
   logger.info('Stopped')
-  flush()
+  await close()
   return exitStatus.ok
 }
 

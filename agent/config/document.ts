@@ -66,7 +66,11 @@ export const checkDocument = <S extends z.ZodType>(
     return { ok: false, problems: aliases.map((offset) => ({ ...at(offset), path: '(YAML)', text })), warnings: [] }
   }
 
-  const input: unknown = document.toJS() ?? {}
+  const input = plainValue(document)
+  if (input === undefined) {
+    const text = 'anchors are used too often or inside each other; write the values out'
+    return { ok: false, problems: [{ ...at(0), path: '(YAML)', text }], warnings: [] }
+  }
   const parsed = schema.safeParse(input)
   const findings = rules((...path) => valueAt(input, path))
   const found = (severity: Finding['severity']) =>
@@ -82,6 +86,15 @@ export const checkDocument = <S extends z.ZodType>(
     ok: false,
     problems: problems.sort((a, b) => a.line - b.line || a.column - b.column),
     warnings: found('warning'),
+  }
+}
+
+/** The document as plain values; undefined where its aliases would grow beyond all bounds. */
+const plainValue = (document: Document): unknown => {
+  try {
+    return document.toJS() ?? {}
+  } catch {
+    return undefined
   }
 }
 
