@@ -27,12 +27,9 @@ const admin = z.strictObject({
 
 /** Keys of the documented format that a later version brings; naming one is an error that says so. */
 export const laterKeys: ReadonlySet<string> = new Set([
-  'unicast',
-  'authentication',
   'track',
   'notify',
   'scripts',
-  'sync_groups',
   'session_sync',
   'syslog',
   'facility',

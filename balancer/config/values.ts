@@ -1,7 +1,8 @@
 // Values that a configuration writes as text: durations, addresses, endpoints.
 
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { z } from 'zod'
+import { addressBytes, addressText, bitsOf, familyOf } from '../core/ip-address.ts'
 import { type Millis, millis } from '../core/time.ts'
 
 const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -42,17 +43,34 @@ export const endpoint = z.unknown().transform((value, context): Endpoint => {
   return { address: address ?? '', port }
 })
 
-/** An IPv4 address with its prefix length. */
+/** An address of either family with its prefix length; IPv6 in the one text of RFC 5952. */
 export type AddressWithPrefix = { readonly address: string; readonly prefixLength: number }
 
-/** `10.0.0.1/24`; without a prefix it is a /32. */
+/** `10.0.0.1/24` or `2001:db8::1/64`; without a prefix length it stands for the one address. */
 export const addressWithPrefix = z.unknown().transform((value, context): AddressWithPrefix => {
-  const [address, digits = '32', rest] = typeof value === 'string' ? value.split('/') : []
-  const prefixLength = /^\d{1,2}$/.test(digits) ? Number(digits) : Number.NaN
-  if (address === undefined || rest !== undefined || !isIPv4(address) || !(prefixLength >= 1 && prefixLength <= 32)) {
-    fail(context, value, 'write an IPv4 address with its prefix length, such as 10.0.0.1/24')
+  const parsed = parseAddressWithPrefix(value)
+  if (parsed === undefined) {
+    fail(context, value, 'write an IP address with its prefix length, such as 10.0.0.1/24 or 2001:db8::1/64')
   }
-  return { address: address ?? '', prefixLength }
+  return parsed ?? { address: '', prefixLength: 0 }
+})
+
+/** Reads an address with an optional prefix length; undefined for anything else. */
+export const parseAddressWithPrefix = (value: unknown): AddressWithPrefix | undefined => {
+  const [text = '', digits, rest] = typeof value === 'string' ? value.split('/') : []
+  if (rest !== undefined || isIP(text) === 0 || text.includes('%')) return undefined
+  const bits = bitsOf(familyOf(text))
+  const prefixLength = digits === undefined ? bits : /^\d{1,3}$/.test(digits) ? Number(digits) : 0
+  return prefixLength < 1 || prefixLength > bits
+    ? undefined
+    : { address: addressText(addressBytes(text)), prefixLength }
+}
+
+/** `10.0.0.1` or `2001:db8::1`. */
+export const ipAddress = z.unknown().transform((value, context): string => {
+  if (typeof value === 'string' && isIP(value) !== 0 && !value.includes('%')) return addressText(addressBytes(value))
+  fail(context, value, 'write an IP address, such as 10.0.0.1 or 2001:db8::1')
+  return ''
 })
 
 /** The name of a thing that logs and commands will mention. */

@@ -1,61 +1,220 @@
 // Rules over several keys of the vrrp part of balancer.yaml. They read the raw input leniently, as all rules do.
 
 import { z } from 'zod'
+import { type Family, familyOf } from '../core/ip-address.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeated, repeatedNames, text } from './lenient.ts'
-import { durationMillis } from './values.ts'
+import { durationMillis, parseAddressWithPrefix } from './values.ts'
+import { readVrrpPassword } from './vrrp-password.ts'
+
+const number = z.number().optional().catch(undefined)
+const flag = z.boolean().optional().catch(undefined)
+const address = z.union([z.string(), mapping({ address: text })]).catch(undefined)
+
+const instanceShape = {
+  name: text,
+  interface: text,
+  virtual_router_id: number,
+  version: number,
+  priority: number,
+  preempt: flag,
+  preempt_delay: text,
+  advertisement_interval: text,
+  virtual_addresses: listOf(address),
+  virtual_routes: listOf(mapping({ to: text, via: text })),
+  virtual_mac: flag,
+  checksum_with_ipv4_pseudoheader: flag,
+  unicast: mapping({ source: text, peers: listOf(text) }),
+  authentication: mapping({ password: z.unknown().optional(), password_file: text }),
+}
 
 const lenient = mapping({
   vrrp: mapping({
-    instances: listOf(
-      mapping({
-        name: text,
-        interface: text,
-        virtual_router_id: z.number().optional().catch(undefined),
-        version: z
-          .union([z.literal(2), z.literal(3)])
-          .optional()
-          .catch(undefined),
-        advertisement_interval: text,
-      }),
-    ),
+    instances: listOf(mapping(instanceShape)),
+    sync_groups: listOf(mapping({ name: text, instances: listOf(text) })),
   }),
 })
 
-type Instance = NonNullable<NonNullable<z.output<typeof lenient>>['vrrp']>['instances'][number]
+type Vrrp = NonNullable<NonNullable<z.output<typeof lenient>>['vrrp']>
+type Instance = NonNullable<Vrrp['instances'][number]>
+type Key = keyof typeof instanceShape
+/** A finding about one key of an instance; the rest of the path is added later. */
+type Fault = { readonly path: readonly [Key, ...PropertyKey[]]; readonly text: string }
 
 /** What contradicts itself in the virtual routers of a configuration. */
 export const vrrpFindings = (input: unknown): readonly Finding[] => {
-  const instances = lenient.parse(input)?.vrrp?.instances ?? []
+  const { instances = [], sync_groups: groups = [] } = lenient.parse(input)?.vrrp ?? {}
   return [
     ...repeatedNames(instances, 'vrrp', 'instances'),
-    ...instances.flatMap(intervalFindings),
-    ...virtualRouterFindings(instances),
+    ...repeatedNames(groups, 'vrrp', 'sync_groups'),
+    ...instances.flatMap((instance, i) =>
+      instance === undefined ? [] : faults(instance).map(({ path, text: said }) => at(i, path, said)),
+    ),
+    ...sharedIdFindings(instances),
+    ...sharedAddressFindings(instances),
+    ...groups.flatMap((group, i) => groupFindings(group, i, groups, instances)),
   ]
 }
 
+const at = (i: number, path: readonly PropertyKey[], said: string): Finding => ({
+  path: ['vrrp', 'instances', i, ...path],
+  text: said,
+})
+
+const faults = (instance: Instance): readonly Fault[] => [
+  ...intervalFaults(instance),
+  ...familyFaults(instance),
+  ...unicastFaults(instance),
+  ...authenticationFaults(instance),
+  ...preemptFaults(instance),
+]
+
 const maximumIntervalOfVersion3 = 40_950
 
-const intervalFindings = (instance: Instance, i: number): readonly Finding[] => {
-  const interval = durationMillis(instance?.advertisement_interval ?? '1s')
+const intervalFaults = ({ advertisement_interval: given = '1s', version = 2 }: Instance): readonly Fault[] => {
+  const interval = durationMillis(given)
   if (interval === undefined) return []
-  const found = `found "${instance?.advertisement_interval}"; `
-  const path = ['vrrp', 'instances', i, 'advertisement_interval']
-  if ((instance?.version ?? 2) === 2) {
-    return interval % 1000 === 0
-      ? []
-      : [{ path, text: `${found}VRRP version 2 knows whole seconds only; write 1s, or set version: 3` }]
+  const fault = (said: string): readonly Fault[] => [
+    { path: ['advertisement_interval'], text: `found "${given}"; ${said}` },
+  ]
+  if (version === 2) {
+    return interval % 1000 === 0 ? [] : fault('VRRP version 2 knows whole seconds only; write 1s, or set version: 3')
   }
   return interval % 10 === 0 && interval <= maximumIntervalOfVersion3
     ? []
-    : [{ path, text: `${found}VRRP version 3 counts in steps of 10ms, up to 40950ms` }]
+    : fault('VRRP version 3 counts in steps of 10ms, up to 40950ms')
 }
 
-const virtualRouterFindings = (instances: readonly Instance[]): readonly Finding[] =>
+const addressOf = (given: Instance['virtual_addresses'][number]): string | undefined =>
+  parseAddressWithPrefix(typeof given === 'string' ? given : given?.address)?.address
+
+const familiesOf = (instance: Instance): readonly (Family | undefined)[] =>
+  instance.virtual_addresses.map((given) => {
+    const found = addressOf(given)
+    return found === undefined ? undefined : familyOf(found)
+  })
+
+const familyFaults = (instance: Instance): readonly Fault[] => {
+  const families = familiesOf(instance)
+  const family = families.find((one) => one !== undefined)
+  const found: Fault[] = families.flatMap((one, i): Fault[] =>
+    one === undefined || one === family
+      ? []
+      : [
+          {
+            path: ['virtual_addresses', i],
+            text: 'one instance advertises one family; put it into an instance of its own, or into virtual_addresses_excluded',
+          },
+        ],
+  )
+  if (family === 'ipv6' && (instance.version ?? 2) === 2) {
+    found.push({ path: ['virtual_addresses'], text: 'IPv6 needs version: 3; VRRP version 2 carries IPv4 only' })
+  }
+  if (instance.checksum_with_ipv4_pseudoheader !== undefined && (family === 'ipv6' || (instance.version ?? 2) === 2)) {
+    found.push({
+      path: ['checksum_with_ipv4_pseudoheader'],
+      text: 'only version 3 with IPv4 has this choice; remove it',
+    })
+  }
+  return found
+}
+
+const unicastFaults = (instance: Instance): readonly Fault[] => {
+  const { unicast, virtual_mac: virtualMac } = instance
+  if (unicast === undefined) return []
+  const family = familiesOf(instance).find((one) => one !== undefined)
+  const said = `the virtual addresses are ${family === 'ipv6' ? 'IPv6' : 'IPv4'}; write an address of that family`
+  const isForeign = (given: string | undefined): boolean => {
+    const parsed = parseAddressWithPrefix(given)
+    return parsed !== undefined && family !== undefined && familyOf(parsed.address) !== family
+  }
+  return [
+    ...(isForeign(unicast.source) ? [{ path: ['unicast', 'source'], text: said } as const] : []),
+    ...unicast.peers.flatMap((peer, i): Fault[] => {
+      if (peer !== undefined && peer === unicast.source) {
+        return [{ path: ['unicast', 'peers', i], text: 'this is the own source; name the other routers only' }]
+      }
+      return isForeign(peer) ? [{ path: ['unicast', 'peers', i], text: said }] : []
+    }),
+    ...(virtualMac === true
+      ? [{ path: ['virtual_mac'], text: 'a virtual MAC works with multicast only; remove it or unicast' } as const]
+      : []),
+  ]
+}
+
+const authenticationFaults = ({ authentication, version = 2 }: Instance): readonly Fault[] => {
+  if (authentication === undefined) return []
+  if (version !== 2) {
+    return [{ path: ['authentication'], text: 'VRRP version 3 has no authentication (RFC 9568 section 9); remove it' }]
+  }
+  const { password, password_file: file } = authentication
+  if ((password === undefined) === (file === undefined)) {
+    return [{ path: ['authentication'], text: 'write either password_file or password' }]
+  }
+  const read = file?.startsWith('/') ? readVrrpPassword(file) : undefined
+  return read === undefined || read.ok ? [] : [{ path: ['authentication', 'password_file'], text: read.problem }]
+}
+
+const preemptFaults = ({ preempt, preempt_delay: delay, priority }: Instance): readonly Fault[] => {
+  if (priority === 255 && preempt === false) {
+    return [
+      { path: ['preempt'], text: 'the address owner (priority 255) always preempts; remove it or lower the priority' },
+    ]
+  }
+  if (delay === undefined || durationMillis(delay) === 0) return []
+  if (preempt === false)
+    return [{ path: ['preempt_delay'], text: 'without preempt nothing is delayed; remove one of the two' }]
+  return priority === 255
+    ? [
+        {
+          path: ['preempt_delay'],
+          text: 'the address owner (priority 255) never waits; remove it or lower the priority',
+        },
+      ]
+    : []
+}
+
+const sharedIdFindings = (instances: Vrrp['instances']): readonly Finding[] =>
   repeated(
     instances.map((instance, i) => ({
-      value: instance && `${instance.interface} ${instance.virtual_router_id}`,
+      value:
+        instance &&
+        `${instance.interface} ${instance.virtual_router_id} ${familiesOf(instance).find(Boolean) ?? 'ipv4'}`,
       path: ['vrrp', 'instances', i, 'virtual_router_id'],
     })),
     () => 'another instance has the same virtual_router_id on the same interface; choose another number',
   )
+
+const sharedAddressFindings = (instances: Vrrp['instances']): readonly Finding[] =>
+  repeated(
+    instances.flatMap((instance, i) =>
+      (instance?.virtual_addresses ?? []).map((given, j) => ({
+        value: addressOf(given),
+        path: ['vrrp', 'instances', i, 'virtual_addresses', j],
+      })),
+    ),
+    (found) => `${found} is a virtual address already; each stands once`,
+  )
+
+const groupFindings = (
+  group: Vrrp['sync_groups'][number],
+  i: number,
+  groups: Vrrp['sync_groups'],
+  instances: Vrrp['instances'],
+): readonly Finding[] => {
+  const members = group?.instances ?? []
+  const first = instances.find((instance) => instance?.name === members[0])
+  return members.flatMap((member, j): Finding[] => {
+    const path = ['vrrp', 'sync_groups', i, 'instances', j]
+    const instance = instances.find((one) => one?.name === member)
+    if (member === undefined) return []
+    if (instance === undefined) return [{ path, text: `there is no instance ${member}` }]
+    const isTaken = members.indexOf(member) < j || groups.slice(0, i).some((other) => other?.instances.includes(member))
+    if (isTaken) return [{ path, text: `${member} is in a sync group already` }]
+    const different = first === undefined ? undefined : electionKeys.find((key) => instance[key] !== first[key])
+    if (different === undefined) return []
+    return [{ path, text: `${member} and ${members[0]} have a different ${different}; a group wins or loses together` }]
+  })
+}
+
+const electionKeys = ['priority', 'preempt', 'preempt_delay'] as const satisfies readonly Key[]

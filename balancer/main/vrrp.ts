@@ -3,7 +3,7 @@
 import { setPriority } from 'node:os'
 import { monotonicNow } from '../os/clock.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
-import { refuseForNow, runChild } from './child.ts'
+import { runChild } from './child.ts'
 
 const urgent = -20
 
@@ -15,6 +15,6 @@ runChild('vrrp', async ({ config, resume, log, publish }) => {
   }
   const mayResume = (name: string): boolean =>
     resume.some(({ instance, until }) => instance === name && monotonicNow() < until)
-  const routers = await startVirtualRouters({ instances: config.vrrp.instances, mayResume, log, publish })
-  return { onFact: () => {}, reconfigure: () => refuseForNow('VRRP instances'), stop: () => routers.stop() }
+  const routers = await startVirtualRouters({ vrrp: config.vrrp, mayResume, log, publish })
+  return { onFact: () => {}, reconfigure: (next) => routers.reconfigure(next.vrrp), stop: () => routers.stop() }
 })

@@ -1,15 +1,17 @@
-// Interfaces and IPv4 addresses through rtnetlink. The only file that touches the module netlink.
+// Interfaces, addresses and routes through rtnetlink. The only file that touches the module netlink.
 // Requests and events have a socket each: on one, the notice of the own change would pass for the answer.
 
 import { createRtNetlink, type ifla, rt } from 'netlink'
+import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
-/** One IPv4 address of this host. `isPermanent`: nobody gave it a lifetime. */
+/** One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. */
 export type HostAddress = {
   readonly address: string
   readonly prefixLength: number
   readonly interfaceIndex: number
   readonly isPermanent: boolean
+  readonly isTentative: boolean
 }
 
 /** A network interface. `isUp`: switched on and with a carrier. `mac` has six bytes on Ethernet. */
@@ -30,6 +32,17 @@ export type AddressLease = {
   readonly label: string | undefined
 }
 
+/** A route to add. `source` is the address it prefers; an IPv6 one ends by itself after `lifetime` seconds. */
+export type RouteLease = {
+  readonly to: string
+  readonly prefixLength: number
+  readonly via: string | undefined
+  readonly interfaceIndex: number
+  readonly metric: number | undefined
+  readonly source: string | undefined
+  readonly lifetime: number
+}
+
 /** Requests to the kernel. It carries them out in the order of the calls, each before the call returns its promise. */
 export type Netlink = {
   /** The interface of this name; `ENODEV` if there is none. */
@@ -38,7 +51,17 @@ export type Netlink = {
   /** Adds the address, or prolongs it if it is there. */
   readonly setAddress: (lease: AddressLease) => Promise<Outcome>
   /** Removes the address; that it is not there is fine. */
-  readonly removeAddress: (address: Omit<HostAddress, 'isPermanent'>) => Promise<Outcome>
+  readonly removeAddress: (
+    address: Pick<HostAddress, 'address' | 'prefixLength' | 'interfaceIndex'>,
+  ) => Promise<Outcome>
+  /** Adds the route, or prolongs it if it is there. */
+  readonly setRoute: (route: RouteLease) => Promise<Outcome>
+  /** Removes the route; that it is not there is fine. */
+  readonly removeRoute: (route: RouteLease) => Promise<Outcome>
+  /** Adds an interface with a MAC address of its own on top of another, switched off; `EEXIST` if the name is taken. */
+  readonly addMacvlan: (name: string, parentIndex: number, mac: readonly number[]) => Promise<Outcome>
+  readonly switchOn: (name: string) => Promise<Outcome>
+  readonly removeInterface: (name: string) => Promise<Outcome>
   readonly close: () => void
 }
 
@@ -49,12 +72,18 @@ export type NetworkListener = {
   readonly onOverrun: () => void
 }
 
-const familyIpv4 = 2
+const families: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 }
 const createOrReplace = 0x500
+const createOnly = 0x600
+/** linux/if_link.h: mode and attributes of a macvlan interface. */
+/** Bridge: the interface below goes on hearing another router that uses the same virtual MAC. */
+const macvlanBridge = 4
+const infoKind = 1
+const infoData = 2
+const macvlanMode = 1
 const answerWithin = 1000
-const retryAfter = 1000
 const bufferSizes = { recvBufferSize: 1 << 20, sendBufferSize: 1 << 17 }
-const isGone = new Set(['EADDRNOTAVAIL', 'ENODEV'])
+const isGone = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ESRCH'])
 
 /** Opens the socket for requests. */
 export const openNetlink = (): Netlink => {
@@ -62,43 +91,116 @@ export const openNetlink = (): Netlink => {
   socket.socket.on('error', () => undefined)
   const options = { timeout: answerWithin }
 
-  const listAddresses: Netlink['listAddresses'] = () =>
-    outcomeOf('cannot list the addresses', async () =>
-      (await socket.getAddresses({ family: familyIpv4 }, {}, options)).flatMap(hostAddress),
-    )
+  const addresses = async (): Promise<readonly HostAddress[]> =>
+    (await socket.getAddresses({}, {}, options)).flatMap(hostAddress)
+  const listAddresses: Netlink['listAddresses'] = () => outcomeOf('cannot list the addresses', addresses)
   const findInterface: Netlink['findInterface'] = (name) =>
     outcomeOf(`cannot look up the interface ${name}`, async () => {
       const [link] = await socket.getLink({}, { ifname: name }, options)
-      const addresses = (await socket.getAddresses({ family: familyIpv4 }, {}, options)).flatMap(hostAddress)
       const { index = 0, flags = {} } = link?.data ?? {}
       return {
         name,
         index,
         mac: [...(link?.attrs.address ?? [])],
         isUp: flags.up === true && flags.running === true,
-        addresses: addresses.filter((address) => address.interfaceIndex === index),
+        addresses: (await addresses()).filter((address) => address.interfaceIndex === index),
       }
     })
-  const setAddress: Netlink['setAddress'] = ({ address, prefixLength, interfaceIndex, lifetime, label }) => {
-    const bytes = addressBuffer(address)
-    const data = { family: familyIpv4, prefixlen: prefixLength, index: interfaceIndex }
-    const cacheInfo = { ifaPrefered: lifetime, ifaValid: lifetime }
-    const attributes = { local: bytes, address: bytes, cacheInfo, ...(label === undefined ? {} : { label }) }
-    return outcomeOf(`cannot add ${address}/${prefixLength}`, async () => {
-      await socket.newAddress(data, attributes, { ...options, flags: createOrReplace })
+  /** What asks for a removal, or for anything else that is fine when there is nothing to do. */
+  const request = async (what: string, send: () => Promise<unknown>): Promise<Outcome> =>
+    outcomeOf(what, async () => {
+      await send()
       return undefined
     })
-  }
-  const removeAddress: Netlink['removeAddress'] = async ({ address, prefixLength, interfaceIndex }) => {
-    const bytes = addressBuffer(address)
-    const data = { family: familyIpv4, prefixlen: prefixLength, index: interfaceIndex }
-    const outcome = await outcomeOf(`cannot remove ${address}/${prefixLength}`, async () => {
-      await socket.delAddress(data, { local: bytes, address: bytes }, options)
-      return undefined
-    })
+  const removal = async (what: string, send: () => Promise<unknown>): Promise<Outcome> => {
+    const outcome = await request(what, send)
     return !outcome.ok && isGone.has(outcome.code) ? done : outcome
   }
-  return { findInterface, listAddresses, setAddress, removeAddress, close: () => socket.socket.close() }
+
+  const setAddress: Netlink['setAddress'] = ({ address, prefixLength, interfaceIndex, lifetime, label }) => {
+    const bytes = Buffer.from(addressBytes(address))
+    const family = familyOf(address)
+    const data = { family: families[family], prefixlen: prefixLength, index: interfaceIndex }
+    // An IPv6 virtual address is never the source of what this host says of its own accord, and duplicates are VRRP's job.
+    const isIpv6 = family === 'ipv6'
+    const attributes = {
+      local: bytes,
+      address: bytes,
+      cacheInfo: { ifaPrefered: isIpv6 ? 0 : lifetime, ifaValid: lifetime },
+      ...(isIpv6 ? { flags: { nodad: true } as const } : {}),
+      ...(label === undefined ? {} : { label }),
+    }
+    return request(`cannot add ${address}/${prefixLength}`, () =>
+      socket.newAddress(data, attributes, { ...options, flags: createOrReplace }),
+    )
+  }
+  const removeAddress: Netlink['removeAddress'] = ({ address, prefixLength, interfaceIndex }) => {
+    const bytes = Buffer.from(addressBytes(address))
+    const data = { family: families[familyOf(address)], prefixlen: prefixLength, index: interfaceIndex }
+    return removal(`cannot remove ${address}/${prefixLength}`, () =>
+      socket.delAddress(data, { local: bytes, address: bytes }, options),
+    )
+  }
+  const setRoute: Netlink['setRoute'] = (route) =>
+    request(`cannot add the route to ${route.to}/${route.prefixLength}`, () =>
+      socket.newRoute(routeData(route), routeAttributes(route), { ...options, flags: createOrReplace }),
+    )
+  const removeRoute: Netlink['removeRoute'] = (route) =>
+    removal(`cannot remove the route to ${route.to}/${route.prefixLength}`, () =>
+      socket.delRoute(routeData(route), routeAttributes(route), options),
+    )
+  const addMacvlan: Netlink['addMacvlan'] = (name, parentIndex, mac) => {
+    const mode = attribute(macvlanMode, Buffer.from(Uint32Array.of(macvlanBridge).buffer))
+    const linkinfo = Buffer.concat([attribute(infoKind, Buffer.from('macvlan')), attribute(infoData, mode)])
+    const link = Buffer.from(Uint32Array.of(parentIndex).buffer)
+    const attributes: ifla.LinkAttrs = { ifname: name, link, address: Buffer.from(mac), linkinfo }
+    return request(`cannot add the interface ${name}`, () =>
+      socket.newLink({}, attributes, { ...options, flags: createOnly }),
+    )
+  }
+  const switchOn: Netlink['switchOn'] = (name) =>
+    request(`cannot switch on the interface ${name}`, () =>
+      socket.setLink({ flags: { up: true }, change: { up: true } }, { ifname: name }, options),
+    )
+  const removeInterface: Netlink['removeInterface'] = (name) =>
+    removal(`cannot remove the interface ${name}`, () => socket.delLink({}, { ifname: name }, options))
+  return {
+    findInterface,
+    listAddresses,
+    setAddress,
+    removeAddress,
+    setRoute,
+    removeRoute,
+    addMacvlan,
+    switchOn,
+    removeInterface,
+    close: () => socket.socket.close(),
+  }
+}
+
+const routeData = ({ to, prefixLength, via }: RouteLease): rt.Route => ({
+  family: families[familyOf(to)],
+  dstLen: prefixLength,
+  table: rt.RoutingTableClass.MAIN,
+  protocol: 'STATIC',
+  scope: via === undefined ? 'LINK' : 'UNIVERSE',
+  type: 'UNICAST',
+})
+
+const routeAttributes = (route: RouteLease): rt.RouteAttrs => ({
+  dst: Buffer.from(addressBytes(route.to)),
+  oif: route.interfaceIndex,
+  ...(route.via === undefined ? {} : { gateway: Buffer.from(addressBytes(route.via)) }),
+  ...(route.metric === undefined ? {} : { priority: route.metric }),
+  ...(route.source === undefined ? {} : { prefsrc: Buffer.from(addressBytes(route.source)) }),
+  ...(familyOf(route.to) === 'ipv4' ? {} : { expires: Buffer.from(Uint32Array.of(route.lifetime).buffer) }),
+})
+
+/** struct nlattr around bytes, padded to a multiple of four. */
+const attribute = (type: number, bytes: Uint8Array): Buffer => {
+  const length = 4 + bytes.length
+  const padding = Buffer.alloc((4 - (length % 4)) % 4)
+  return Buffer.concat([Buffer.from(Uint16Array.of(length, type).buffer), bytes, padding])
 }
 
 /** Opens the socket for events; the function that is returned closes it. */
@@ -106,6 +208,7 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
   const socket = createRtNetlink({ ...bufferSizes, ref: true })
   socket.addMembership(rt.MulticastGroups.LINK)
   socket.addMembership(rt.MulticastGroups.IPV4_IFADDR)
+  socket.addMembership(rt.MulticastGroups.IPV6_IFADDR)
   // The kernel's only complaint on this socket is ENOBUFS: it had more to tell than the socket could hold.
   socket.socket.on('error', listener.onOverrun)
   socket.socket.on('invalid', listener.onOverrun)
@@ -122,93 +225,22 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
   return () => socket.socket.close()
 }
 
-/** The addresses of this host. */
-export type AddressWatch = { readonly has: (address: string) => boolean; readonly close: () => void }
-
-/** Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. */
-export const watchAddresses = async (onChange: (address: string, present: boolean) => void): Promise<AddressWatch> => {
-  const netlink = openNetlink()
-  /** The interfaces that hold an address. */
-  const holders = new Map<string, ReadonlySet<number>>()
-  const has = (address: string): boolean => holders.has(address)
-  const keep = (address: string, interfaces: ReadonlySet<number>): void => {
-    const before = has(address)
-    if (interfaces.size > 0) holders.set(address, interfaces)
-    else holders.delete(address)
-    if (isReady && before !== has(address)) onChange(address, has(address))
-  }
-  let isOpen = true
-  let isReady = false
-  let heard = 0
-
-  /** Takes over what the kernel lists. An event during the answer may be newer than the answer: then ask again. */
-  const list = async (): Promise<Outcome> => {
-    for (;;) {
-      const before = heard
-      const listed = await netlink.listAddresses()
-      if (!listed.ok) return listed
-      if (before !== heard) continue
-      const found = holdersOf(listed.value)
-      for (const address of new Set([...holders.keys(), ...found.keys()])) {
-        keep(address, found.get(address) ?? new Set())
-      }
-      return done
-    }
-  }
-  const listAgain = async (): Promise<void> => {
-    if (!isOpen) return
-    const listed = await list()
-    if (!listed.ok && isOpen) setTimeout(() => void listAgain(), retryAfter)
-  }
-  const stopListening = listenToNetwork({
-    onAddress: ({ address, interfaceIndex }, present) => {
-      heard += 1
-      const others = [...(holders.get(address) ?? [])].filter((index) => index !== interfaceIndex)
-      keep(address, new Set(present ? [...others, interfaceIndex] : others))
-    },
-    onLink: () => undefined,
-    onOverrun: () => void listAgain(),
-  })
-  const close = (): void => {
-    if (isOpen) {
-      stopListening()
-      netlink.close()
-    }
-    isOpen = false
-  }
-  const listed = await list()
-  if (!listed.ok) {
-    close()
-    throw new Error(listed.text)
-  }
-  isReady = true
-  return { has, close }
-}
-
-const holdersOf = (addresses: readonly HostAddress[]): ReadonlyMap<string, ReadonlySet<number>> => {
-  const holders = new Map<string, Set<number>>()
-  for (const { address, interfaceIndex } of addresses) {
-    holders.set(address, (holders.get(address) ?? new Set()).add(interfaceIndex))
-  }
-  return holders
-}
-
 const hostAddress = ({ data, attrs }: rt.AddressMessage): readonly HostAddress[] => {
   const bytes = attrs.local ?? attrs.address
-  if (bytes === undefined || data.family !== familyIpv4) return []
+  if (bytes === undefined || !Object.values(families).includes(data.family ?? 0)) return []
+  const flags = attrs.flags ?? data.flags
   return [
     {
-      address: bytes.join('.'),
+      address: addressText(bytes),
       prefixLength: data.prefixlen ?? 0,
       interfaceIndex: data.index ?? 0,
-      isPermanent: (attrs.flags ?? data.flags)?.permanent === true,
+      isPermanent: flags?.permanent === true,
+      isTentative: flags?.tentative === true || flags?.dadfailed === true,
     },
   ]
 }
 
 const interfaceName = (attributes: ifla.LinkAttrs): string => attributes.ifname ?? ''
-
-const addressBuffer = (address: string): Buffer => Buffer.from(address.split('.').map(Number))
 
 /** The module gives the error's name at the end of its message only. */
 const outcomeOf = async <T>(what: string, request: () => Promise<T>): Promise<Outcome<T>> => {

@@ -1,7 +1,6 @@
-// Ethernet frames through AF_PACKET, by way of koffi: Node has no packet sockets.
+// Ethernet frames through AF_PACKET: Node has no packet sockets.
 
-import { getSystemErrorName } from 'node:util'
-import koffi from 'koffi'
+import { callClose, callSendTo, callSocket, lastError } from './libc.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 /** A socket that sends whole Ethernet frames and receives none. */
@@ -15,11 +14,6 @@ const family = 17
 const typeRaw = 3
 const closeOnExec = 0o2000000
 const socketAddressLength = 20
-
-const libc = koffi.load('libc.so.6')
-const callSocket = libc.func('int socket(int domain, int type, int protocol)')
-const callSendTo = libc.func('int64_t sendto(int fd, void *data, size_t length, int flags, void *address, int size)')
-const callClose = libc.func('int close(int fd)')
 
 /** Opens a packet socket; needs the capability net_raw. */
 export const openPacketSocket = (): Outcome<PacketSocket> => {
@@ -54,6 +48,6 @@ const linkAddress = (interfaceIndex: number): Uint8Array => {
 }
 
 const failed = (what: string) => {
-  const code = getSystemErrorName(-koffi.errno())
+  const code = lastError()
   return refused(code, `${what}: ${code}`)
 }

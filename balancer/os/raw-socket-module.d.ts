@@ -14,5 +14,5 @@ declare module 'raw-socket' {
     on(event: 'message', listener: (packet: Buffer, source: string) => void): void
     on(event: 'error', listener: (error: Error) => void): void
   }
-  export const createSocket: (options: { protocol: number; bufferSize?: number }) => Socket
+  export const createSocket: (options: { protocol: number; addressFamily?: 1 | 2; bufferSize?: number }) => Socket
 }

@@ -1,43 +1,44 @@
-// Raw IPv4 sockets: one protocol, one interface, one multicast group. The only file that touches the module raw-socket.
+// Raw sockets of both families: one protocol, one interface. The only file that touches the module raw-socket.
 
 import { createSocket, type Socket } from 'raw-socket'
+import { addressBytes, type Family } from '../core/ip-address.ts'
+import { hopLimitFilter, truncatedLength } from './hop-limit-filter.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
-/** What to listen to, and as whom to send. */
+/** What to listen to, and as whom. */
 export type RawSocketOptions = {
+  readonly family: Family
   /** IP protocol number. */
   readonly protocol: number
   readonly interface: { readonly name: string; readonly index: number }
-  /** Source address of everything that is sent to a multicast group. */
+  /** Address of this host on the interface, as which it joins the group. */
   readonly address: string
-  readonly group: string
-  readonly ttl: number
-  /** Type of service byte. */
-  readonly tos: number
-  /** A whole IPv4 packet with its header; valid only until the function returns. */
-  readonly onPacket: (packet: Uint8Array) => void
+  /** Multicast group to join; null joins none. */
+  readonly group: string | null
+  /** IPv6 only: packets with a lower hop limit come cut off and marked as far. */
+  readonly minimumHopLimit: number
+  readonly onPacket: (packet: Received) => void
   /** The socket is closed and stays so. */
   readonly onFailure: (text: string) => void
 }
 
+/** What came in: of IPv4 the whole packet with its header, of IPv6 the payload. The bytes are valid only during the call. */
+export type Received = { readonly bytes: Uint8Array; readonly source: string; readonly isFar: boolean }
+
 /** An open raw socket. */
 export type RawSocket = {
-  /** Hands one payload to the kernel before it returns. */
-  readonly send: (payload: Uint8Array, destination: string) => Outcome
+  /** Hands one whole IP packet, header included, to the kernel before it returns. */
+  readonly send: (packet: Uint8Array, destination: string) => Outcome
   /** Delivers the packets that wait in the kernel now, so that nobody late acts without having heard them. */
   readonly receive: () => void
   readonly close: () => void
 }
 
-const level = { socket: 1, ip: 0 } as const
-const option = {
-  bindToDevice: 25,
-  typeOfService: 1,
-  multicastInterface: 32,
-  multicastTtl: 33,
-  multicastLoop: 34,
-  addMembership: 35,
-} as const
+const level = { socket: 1, ipv4: 0, ipv6: 41 } as const
+const socketOption = { attachFilter: 26, bindToDevice: 25 } as const
+const ipv4Option = { headerIncluded: 3, multicastInterface: 32, multicastLoop: 34, addMembership: 35 } as const
+const ipv6Option = { multicastInterface: 17, multicastLoop: 19, addMembership: 20, headerIncluded: 36 } as const
+const families: Readonly<Record<Family, 1 | 2>> = { ipv4: 1, ipv6: 2 }
 const packetsAtOnce = 512
 
 /** Opens a raw socket that hears and sends on one interface only. Its own packets do not come back. */
@@ -45,7 +46,7 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
   const name = `raw socket on ${options.interface.name}`
   let socket: Socket
   try {
-    socket = createSocket({ protocol: options.protocol })
+    socket = createSocket({ protocol: options.protocol, addressFamily: families[options.family] })
   } catch (error) {
     return refused('socket', `cannot open a ${name}: ${messageOf(error)}`)
   }
@@ -60,33 +61,34 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
     options.onFailure(`${name}: ${error.message}`)
   })
   try {
-    setUp(socket, options)
+    setUp[options.family](socket, options)
   } catch (error) {
     close()
     return refused('socket', `cannot set up a ${name}: ${messageOf(error)}`)
   }
 
-  /** One waiting packet. EAGAIN ends the waiting ones; any other trouble comes again as an `error` event. */
-  const next = (): Uint8Array | null => {
-    const taken: Uint8Array[] = []
+  const deliver = (bytes: Uint8Array, source: string): void =>
+    options.onPacket({ bytes, source, isFar: options.family === 'ipv6' && bytes.length === truncatedLength })
+  /** Takes one waiting packet. EAGAIN ends the waiting ones; any other trouble comes again as an `error` event. */
+  const takeOne = (): boolean => {
+    const taken: (() => void)[] = []
     try {
-      socket.wrap.recv(socket.buffer, (buffer, bytes) => taken.push(buffer.subarray(0, bytes)))
+      socket.wrap.recv(socket.buffer, (buffer, length, source) =>
+        taken.push(() => deliver(buffer.subarray(0, length), source)),
+      )
     } catch {
-      return null
+      return false
     }
-    return taken[0] ?? null
+    taken[0]?.()
+    return taken.length > 0
   }
   const receive = (): void => {
-    for (let i = 0; i < packetsAtOnce && isOpen; i += 1) {
-      const packet = next()
-      if (packet === null) return
-      options.onPacket(packet)
-    }
+    for (let i = 0; i < packetsAtOnce && isOpen; i += 1) if (!takeOne()) return
   }
-  socket.on('message', (packet) => {
+  socket.on('message', (packet, source) => {
     // The module reads one packet per turn of the loop, and takes what its listeners throw for its own errors.
     try {
-      options.onPacket(packet)
+      deliver(packet, source)
       receive()
     } catch (error) {
       setImmediate(() => {
@@ -95,10 +97,10 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
     }
   })
 
-  const send: RawSocket['send'] = (payload, destination) => {
+  const send: RawSocket['send'] = (packet, destination) => {
     if (!isOpen) return refused('closed', `${name} is closed`)
     try {
-      socket.wrap.send(Buffer.from(payload), 0, payload.length, destination, () => undefined)
+      socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
       return done
     } catch (error) {
       return refused('send', `cannot send on ${options.interface.name}: ${messageOf(error)}`)
@@ -134,22 +136,38 @@ export const openHostSocket = (
   return { ok: true, value: { send, close: () => socket.close() } }
 }
 
-const setUp = (socket: Socket, { interface: { name, index }, address, group, ttl, tos }: RawSocketOptions): void => {
+const bindToDevice = (socket: Socket, name: string): void => {
   const device = Buffer.from(`${name}\0`)
-  socket.setOption(level.socket, option.bindToDevice, device, device.length)
-  const membership = multicastRequest(group, address, index)
-  socket.setOption(level.ip, option.addMembership, membership, membership.length)
-  const sender = multicastRequest('0.0.0.0', address, index)
-  socket.setOption(level.ip, option.multicastInterface, sender, sender.length)
-  socket.setOption(level.ip, option.multicastTtl, ttl)
-  socket.setOption(level.ip, option.multicastLoop, 0)
-  socket.setOption(level.ip, option.typeOfService, tos)
+  socket.setOption(level.socket, socketOption.bindToDevice, device, device.length)
+}
+
+const setUp: Readonly<Record<Family, (socket: Socket, options: RawSocketOptions) => void>> = {
+  ipv4: (socket, { interface: { name, index }, address, group }) => {
+    bindToDevice(socket, name)
+    socket.setOption(level.ipv4, ipv4Option.headerIncluded, 1)
+    const sender = multicastRequestIpv4('0.0.0.0', address, index)
+    socket.setOption(level.ipv4, ipv4Option.multicastInterface, sender, sender.length)
+    socket.setOption(level.ipv4, ipv4Option.multicastLoop, 0)
+    if (group === null) return
+    const membership = multicastRequestIpv4(group, address, index)
+    socket.setOption(level.ipv4, ipv4Option.addMembership, membership, membership.length)
+  },
+  ipv6: (socket, { interface: { name, index }, group, minimumHopLimit }) => {
+    bindToDevice(socket, name)
+    const filter = hopLimitFilter(minimumHopLimit)
+    socket.setOption(level.socket, socketOption.attachFilter, filter.program, filter.program.length)
+    socket.setOption(level.ipv6, ipv6Option.headerIncluded, 1)
+    socket.setOption(level.ipv6, ipv6Option.multicastInterface, index)
+    socket.setOption(level.ipv6, ipv6Option.multicastLoop, 0)
+    if (group === null) return
+    // struct ipv6_mreq
+    const membership = Buffer.from([...addressBytes(group), ...Buffer.from(Uint32Array.of(index).buffer)])
+    socket.setOption(level.ipv6, ipv6Option.addMembership, membership, membership.length)
+  },
 }
 
 /** struct ip_mreqn: group, own address, interface index in the byte order of the host. */
-const multicastRequest = (group: string, address: string, index: number): Buffer => {
-  const bytes = Buffer.from([...group.split('.').map(Number), ...address.split('.').map(Number)])
-  return Buffer.concat([bytes, Buffer.from(Uint32Array.of(index).buffer)])
-}
+const multicastRequestIpv4 = (group: string, address: string, index: number): Buffer =>
+  Buffer.from([...addressBytes(group), ...addressBytes(address), ...Buffer.from(Uint32Array.of(index).buffer)])
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,90 +1,128 @@
 // What one virtual router tells people: its log lines and the fact that the status page shows.
 
-import type { Logger } from 'pino'
+import type { Level, Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { VirtualRouterFact, VirtualRouterState } from '../pool/core/facts.ts'
 import { createBoundedLog } from './bounded-log.ts'
-import type { Advertisement, DropReason } from './core/advertisement.ts'
+import type { Advertisement, Decoded } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
 import type { Notice } from './core/state.ts'
+import { advertisementOf, allAddresses, familyOfInstance } from './instance.ts'
 
 /** The counters and words of one virtual router. */
 export type Report = {
+  /** From now on it is configured so. */
+  readonly configure: (config: VrrpInstanceConfig, syncGroup: string | null) => void
   readonly sent: () => void
   readonly heard: (from: string, advertisement: Advertisement) => void
-  readonly dropped: (from: string, reason: DropReason, found: string) => void
+  readonly dropped: (dropped: Extract<Decoded, { ok: false }>) => void
+  /** `from` is who was heard last. */
   readonly notice: (about: Notice, text: string) => void
   /** Something that was asked of the system did not work. */
-  readonly trouble: (about: 'send' | 'announce' | 'remove', text: string) => void
+  readonly trouble: (about: 'send' | 'announce' | 'remove' | 'virtual-mac', text: string) => void
   readonly transition: (state: VirtualRouterState, text: string, reason: string) => void
   /** Counts a change of state and publishes it. */
   readonly entered: (state: VirtualRouterState) => void
+  /** From now on it sends from this address; null: it has no link. */
+  readonly linked: (source: string | null) => void
   readonly publish: () => void
 }
 
-/** Starts counting for one instance; `own` is what it advertises. */
+const noticeLevels: Readonly<Record<Notice, Level>> = {
+  timeout: 'info',
+  'lower-discarded': 'info',
+  yielding: 'info',
+  contention: 'warn',
+  'two-owners': 'error',
+  'version-conflict': 'error',
+  'address-lost': 'warn',
+  priority: 'info',
+}
+
+/** Starts counting for one instance. */
 export const createReport = (
-  config: VrrpInstanceConfig,
-  own: Advertisement,
+  first: VrrpInstanceConfig,
+  group: string | null,
   log: Logger,
   publishFact: (fact: VirtualRouterFact) => void,
 ): Report => {
-  const { name } = config
   const bounded = createBoundedLog(log)
   const counts = { transitions: 0, sent: 0, received: 0 }
   const dropped: Record<string, number> = {}
+  let config = first
+  let syncGroup = group
   let state: VirtualRouterState = 'init'
   let since = Date.now()
+  let reason = 'started'
+  let source: string | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
+  let otherMasters: VirtualRouterFact['otherMasters'] = { count: 0, last: null }
 
   const publish = (): void =>
     publishFact({
       fact: 'virtual-router',
-      name,
+      name: config.name,
       interface: config.interface,
+      family: familyOfInstance(config),
       virtualRouterId: config.virtual_router_id,
       version: config.version,
       state,
       since,
+      reason,
+      syncGroup,
+      source,
+      peers: config.unicast?.peers ?? null,
       priority: config.priority,
+      priorityParts: [{ of: 'configured', value: config.priority }],
       advertisementInterval: config.advertisement_interval,
-      addresses: own.addresses,
+      addresses: allAddresses(config).map(({ address }) => address.address),
       lastAdvertisement,
+      otherMasters,
       ...counts,
       dropped: { ...dropped },
     })
 
   return {
+    configure: (next, nextGroup) => {
+      config = next
+      syncGroup = nextGroup
+    },
     sent: () => {
       counts.sent += 1
     },
     heard: (from, advertisement) => {
       counts.received += 1
       lastAdvertisement = { from, priority: advertisement.priority, at: Date.now() }
-      for (const { about, text } of differences(own, advertisement)) {
-        bounded('warn', about, { instance: name, from }, `(${name}) advert from ${from}: ${text}`)
+      for (const { about, text } of differences(advertisementOf(config), advertisement)) {
+        bounded('warn', about, { instance: config.name, from }, `(${config.name}) advert from ${from}: ${text}`)
       }
     },
-    dropped: (from, reason, found) => {
-      dropped[reason] = (dropped[reason] ?? 0) + 1
+    dropped: ({ source: from, reason: why, found }) => {
+      dropped[why] = (dropped[why] ?? 0) + 1
       // Other virtual routers on the same network are no news.
-      if (reason === 'vrid') return
-      bounded(
-        'warn',
-        `dropped ${reason}`,
-        { instance: name, from, reason },
-        `(${name}) dropped advert from ${from}: ${found}`,
-      )
+      if (why === 'vrid') return
+      const text = `(${config.name}) dropped advert from ${from || 'nobody'}: ${found}`
+      bounded('warn', `dropped ${why}`, { instance: config.name, from, reason: why }, text)
     },
-    notice: (about, text) => bounded('info', about, { instance: name }, text),
-    trouble: (about, text) => bounded('error', about, { instance: name }, `(${name}) ${text}`),
-    transition: (entered, text, reason) =>
-      log[entered === 'fault' ? 'error' : 'info']({ instance: name, state: entered, reason }, text),
+    notice: (about, text) => {
+      if (about === 'contention' && lastAdvertisement !== null) {
+        otherMasters = { count: otherMasters.count + 1, last: { from: lastAdvertisement.from, at: Date.now() } }
+      }
+      bounded(noticeLevels[about], about, { instance: config.name }, text)
+    },
+    trouble: (about, text) => bounded('error', about, { instance: config.name }, `(${config.name}) ${text}`),
+    transition: (entered, text, why) => {
+      reason = why
+      log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason: why }, text)
+    },
     entered: (entered) => {
       state = entered
       since = Date.now()
       counts.transitions += 1
       publish()
+    },
+    linked: (address) => {
+      source = address
     },
     publish,
   }

@@ -1,26 +1,38 @@
-// The advertisements of one virtual router on the wire: its raw socket, and what comes in through it.
+// The advertisements of one virtual router on the wire: as multicast, to unicast peers, or from its virtual MAC address.
 
-import { type Outcome, refused } from '../os/outcome.ts'
-import { openRawSocket } from '../os/raw-socket.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import type { NetworkInterface } from '../os/netlink.ts'
+import { done, type Outcome } from '../os/outcome.ts'
+import type { PacketSocket } from '../os/packet-socket.ts'
+import type { Received } from '../os/raw-socket.ts'
 import {
   type Advertisement,
-  type DropReason,
+  type Decoded,
   decodeAdvertisement,
+  type Expectation,
   encodeAdvertisement,
-  vrrpGroup,
-  vrrpProtocol,
-  vrrpTtl,
 } from './core/advertisement.ts'
+import {
+  type Datagram,
+  ipPacket,
+  multicastFrame,
+  readIpv4Packet,
+  virtualMac,
+  vrrpGroup,
+  vrrpTtl,
+} from './core/datagram.ts'
+import { advertisementOf, familyOfInstance } from './instance.ts'
+import type { Wires } from './wires.ts'
 
-const internetworkControl = 0xc0
-
-/** `advertisement` is what this host sends, its priority aside; `address` is the source it sends from. */
+/** `address` is the source that it sends from. */
 export type TransportOptions = {
-  readonly interface: { readonly name: string; readonly index: number }
+  readonly config: VrrpInstanceConfig
+  readonly device: NetworkInterface
   readonly address: string
-  readonly advertisement: Advertisement
+  readonly wires: Wires
+  readonly packets: PacketSocket
   readonly onHeard: (from: string, advertisement: Advertisement) => void
-  readonly onDropped: (from: string, reason: DropReason, found: string) => void
+  readonly onDropped: (dropped: Extract<Decoded, { ok: false }>) => void
   /** The socket is gone. */
   readonly onFailure: (text: string) => void
 }
@@ -33,32 +45,61 @@ export type Transport = {
   readonly close: () => void
 }
 
-/** Opens the wire of one virtual router: multicast on one interface (RFC 9568 section 5.1). */
+/** Attaches one virtual router to its wire (RFC 9568 section 5.1; unicast as keepalived has it). */
 export const openTransport = (options: TransportOptions): Outcome<Transport> => {
-  const { address, advertisement } = options
-  const socket = openRawSocket({
-    protocol: vrrpProtocol,
-    interface: options.interface,
+  const { config, device, address } = options
+  const family = familyOfInstance(config)
+  const advertisement = advertisementOf(config)
+  const peers = config.unicast?.peers ?? null
+  const password = config.authentication?.password ?? null
+  const expected: Expectation = { ...advertisement, family, password, peers }
+  const minimumTtl = config.unicast?.min_ttl ?? vrrpTtl
+
+  const onPacket = (received: Received): void => {
+    const datagram = family === 'ipv4' ? readIpv4Packet(received.bytes, minimumTtl) : ipv6Datagram(received)
+    if (datagram === null) {
+      options.onDropped({ ok: false, reason: 'ip-header', source: '', found: `${received.bytes.length} bytes` })
+      return
+    }
+    if (datagram.source === address) return
+    const decoded = decodeAdvertisement(datagram, expected)
+    if (decoded.ok) options.onHeard(decoded.source, decoded.advertisement)
+    else options.onDropped(decoded)
+  }
+  /** A raw IPv6 socket shows no header. What was sent elsewhere fails the checksum, whose pseudo-header has the destination. */
+  const ipv6Datagram = ({ bytes, source, isFar }: Received): Datagram => ({
+    source,
+    destination: peers === null ? vrrpGroup.ipv6 : address,
+    isFar,
+    payload: bytes,
+  })
+
+  const wire = options.wires.attach({
+    interface: device,
+    family,
     address,
-    group: vrrpGroup,
-    ttl: vrrpTtl,
-    tos: internetworkControl,
-    onPacket: (packet) => {
-      const decoded = decodeAdvertisement(packet, { ...advertisement, password: null })
-      if (decoded.source === address) return
-      if (decoded.ok) options.onHeard(decoded.source, decoded.advertisement)
-      else options.onDropped(decoded.source, decoded.reason, decoded.found)
-    },
+    isUnicast: peers !== null,
+    minimumTtl,
+    virtualRouterId: config.virtual_router_id,
+    onPacket,
     onFailure: options.onFailure,
   })
-  if (!socket.ok) return refused(socket.code, socket.text)
-  const wire = { source: address, destination: vrrpGroup, password: null, pseudoHeader: true }
-  return {
-    ok: true,
-    value: {
-      send: (priority) => socket.value.send(encodeAdvertisement({ ...advertisement, priority }, wire), vrrpGroup),
-      receive: socket.value.receive,
-      close: socket.value.close,
-    },
+  if (!wire.ok) return wire
+  const { send: sendPacket, receive, detach } = wire.value
+  const pseudoHeader = config.checksum_with_ipv4_pseudoheader
+  const sendTo = (destination: string, priority: number): Outcome => {
+    const written = { source: address, destination, password, pseudoHeader }
+    const packet = ipPacket(encodeAdvertisement({ ...advertisement, priority }, written), address, destination)
+    if (!config.virtual_mac) return sendPacket(packet, destination)
+    const mac = virtualMac(family, config.virtual_router_id)
+    return options.packets.send(device.index, multicastFrame(mac, packet, family))
   }
+  const destinations = peers ?? [vrrpGroup[family]]
+  const send = (priority: number): Outcome => {
+    // Every peer is tried. One that cannot be reached does not silence this router for the others.
+    const outcomes = destinations.map((destination) => sendTo(destination, priority))
+    const failed = outcomes.find((outcome) => !outcome.ok)
+    return outcomes.some((outcome) => outcome.ok) ? done : (failed ?? done)
+  }
+  return { ok: true, value: { send, receive, close: detach } }
 }

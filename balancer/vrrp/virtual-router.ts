@@ -4,27 +4,38 @@ import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
-import type { Advertisement } from './core/advertisement.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
-import type { Effect, Event, Link } from './core/state.ts'
+import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
+import { settingsOf } from './instance.ts'
 import type { Report } from './report.ts'
 import { isSameLink, lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
 import { createVirtualAddresses } from './virtual-addresses.ts'
+import { virtualMacDevice } from './virtual-mac.ts'
+import type { Wires } from './wires.ts'
 
-/** What the driver works with. `virtual` are the virtual addresses of all instances of this host. */
+/** What the driver works with. */
 export type Tools = {
   readonly netlink: Netlink
   readonly packets: PacketSocket
-  readonly virtual: ReadonlySet<string>
+  readonly wires: Wires
+  /** The virtual addresses of all instances of this host, as they are configured now. */
+  readonly virtual: () => ReadonlySet<string>
   readonly report: Report
+  /** Called after each event that changed the router, with the state it was in before. */
+  readonly onStep: (before: VirtualRouter['state']) => void
 }
 
 /** One virtual router at work. */
 export type VirtualRouterDriver = {
+  readonly router: () => VirtualRouter
   readonly start: (resume: boolean) => void
+  /** Something that only others can know: what happens to its sync group. */
+  readonly dispatch: (happening: Happening) => void
   /** Links or addresses of this host may have changed. */
   readonly networkChanged: () => void
+  /** Applies a new configuration of the same identity; the state stays. `around` was looked at for it. */
+  readonly reconfigure: (next: VrrpInstanceConfig, around: Surroundings) => Promise<void>
   /** Once a second: publishes the fact, and in fault looks for what is missing. */
   readonly tick: () => void
   /** Resolves when priority 0 is out and the addresses are gone. */
@@ -32,15 +43,13 @@ export type VirtualRouterDriver = {
 }
 
 /** Checks that the instance can work on this host, else throws `FailedStart`. Nothing is sent or removed before `start`. */
-export const prepareVirtualRouter = async (
-  config: VrrpInstanceConfig,
-  advertisement: Advertisement,
-  { netlink, packets, virtual, report }: Tools,
-): Promise<VirtualRouterDriver> => {
-  let around = await lookAround(netlink, config, virtual)
+export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Tools): Promise<VirtualRouterDriver> => {
+  const { netlink, packets, wires, virtual, report } = tools
+  let config = first
+  let around = await lookAround(netlink, config, virtual())
   refuseImpossible(config, around)
   const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
-  let router = initialRouter({ ...advertisement, name: config.name, preempt: config.preempt })
+  let router = initialRouter(settingsOf(config))
   let transport: Transport | null = null
   let timer: NodeJS.Timeout | undefined
   let removal: Promise<void> = Promise.resolve()
@@ -48,19 +57,21 @@ export const prepareVirtualRouter = async (
 
   const waiting: Event[] = []
   let isStepping = false
-  const dispatch = (happened: Happened): void => {
-    waiting.push({ ...happened, at: now() })
+  const dispatch = (happening: Happening): void => {
+    waiting.push({ ...happening, at: now() })
     if (isStepping) return
     isStepping = true
-    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-      const before = router.state
-      const [after, effects] = step(router, event)
-      router = after
-      for (const effect of effects) execute(effect)
-      if (before !== router.state) report.entered(router.state)
-    }
+    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) take(event)
     isStepping = false
     arm()
+  }
+  const take = (event: Event): void => {
+    const before = router
+    const [after, effects] = step(before, event)
+    router = after
+    for (const effect of effects) execute(effect)
+    if (before.state !== router.state) report.entered(router.state)
+    if (before !== router) tools.onStep(before.state)
   }
   const arm = (): void => {
     clearTimeout(timer)
@@ -125,16 +136,24 @@ export const prepareVirtualRouter = async (
     transport?.close()
     transport = null
     const device = around.devices.get(config.interface)
+    report.linked(link.up ? link.address : null)
     if (!link.up || device === undefined) return link
     const opened = openTransport({
-      interface: device,
+      config,
+      device,
       address: link.address,
-      advertisement,
+      wires,
+      packets,
       onHeard: (from, heard) => {
         report.heard(from, heard)
         dispatch({ event: 'advertisement-received', from, priority: heard.priority, interval: heard.interval })
       },
-      onDropped: report.dropped,
+      onDropped: (dropped) => {
+        report.dropped(dropped)
+        const { source: from, conflict } = dropped
+        if (conflict === undefined) return
+        dispatch({ event: 'other-version-heard', from, version: conflict.version, interval: conflict.interval })
+      },
       onFailure: (reason) => {
         transport = null
         dispatch({ event: 'link-changed', link: { up: false, reason } })
@@ -168,8 +187,11 @@ export const prepareVirtualRouter = async (
     isLooking = true
     while (isStale && isRunning) {
       isStale = false
-      const next = await lookAround(netlink, config, virtual)
-      if (isRunning) follow(next)
+      const looked = config
+      const next = await lookAround(netlink, looked, virtual())
+      // What was seen for another configuration says nothing.
+      if (looked !== config) isStale = true
+      else if (isRunning) follow(next)
       if (isRunning) await putBack()
     }
     isLooking = false
@@ -179,12 +201,31 @@ export const prepareVirtualRouter = async (
     if (!isLooking) void lookAgain()
   }
 
+  const reconfigure: VirtualRouterDriver['reconfigure'] = async (next, seen) => {
+    const hadVirtualMac = config.virtual_mac && !next.virtual_mac
+    const device = virtualMacDevice(config)
+    const before = around
+    // Both are known here while the old addresses are told from the new ones.
+    around = { ...seen, devices: new Map([...before.devices, ...seen.devices]) }
+    config = next
+    const removed = addresses.configure(next)
+    dispatch({ event: 'reconfigured', settings: settingsOf(next) })
+    const link = connect(seen.link)
+    if (!isSameLink(next.interface, before, seen) || !link.up) dispatch({ event: 'link-changed', link })
+    const outcome = await removed
+    if (!outcome.ok) report.trouble('remove', `${outcome.text}; the kernel does it when the lease ends`)
+    if (hadVirtualMac) await netlink.removeInterface(device)
+  }
+
   return {
+    router: () => router,
     start: (resume) => {
       isRunning = true
       dispatch({ event: 'started', resume, link: connect(around.link) })
     },
+    dispatch,
     networkChanged,
+    reconfigure,
     tick: () => {
       if (router.state === 'fault') networkChanged()
       report.publish()
@@ -194,10 +235,10 @@ export const prepareVirtualRouter = async (
       dispatch({ event: 'shutdown-requested' })
       await removal
       transport?.close()
+      clearTimeout(timer)
+      if (config.virtual_mac) await netlink.removeInterface(virtualMacDevice(config))
     },
   }
 }
-
-type Happened = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never
 
 const now = (): Millis => millis(performance.now())

@@ -1,7 +1,7 @@
 // One seeded scenario: trouble for a while, then a network that is whole, and what must be true soon after.
 
 import { millis } from '../../balancer/core/time.ts'
-import { ownMasterDown } from '../../balancer/vrrp/core/machine.ts'
+import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import type { Settings } from '../../balancer/vrrp/core/state.ts'
 import { type SimulatedHost, slowestNetlinkAnswer } from './host.ts'
 import { createLan, type Lan } from './lan.ts'
@@ -12,6 +12,7 @@ export type Outcome = { readonly problem: string | null; readonly transcript: re
 
 const troubles = 12
 const quietIntervals = 5
+const announcements = { repeat: 5, delay: millis(5000), refresh: null, refreshRepeat: 1 }
 
 /** Plays the scenario of a seed. */
 export const playScenario = (seed: number): Outcome => {
@@ -32,12 +33,15 @@ const chooseRouters = (random: Random): readonly Settings[] => {
   const preempt = random.pick(['all', 'none', 'some'])
   const hasTies = random.chance(0.3)
   const owner = random.chance(0.1)
+  const delays = random.chance(0.2)
   return Array.from({ length: random.integer(2, 5) }, (_, i) => ({
     name: `lb${i + 1}`,
     version: interval === 1000 ? version : 3,
     priority: owner && i === 0 ? 255 : hasTies ? random.pick([100, 150]) : random.integer(1, 50) * 5 + i - 4,
     interval,
     preempt: preempt === 'all' || (preempt === 'some' && random.chance(0.5)),
+    preemptDelay: millis(delays ? random.integer(0, 4) * interval : 0),
+    announcements,
   })).map((settings) => ({ ...settings, priority: Math.max(1, settings.priority) }))
 }
 
@@ -112,7 +116,8 @@ const settle = (lan: Lan, random: Random): string | null => {
   clock.runUntil(clock.now() + Math.max(interval, slowestNetlinkAnswer))
   // Whoever was refused its addresses waits before it listens again.
   const isWaiting = hosts.some((host) => host.router().state === 'fault')
-  clock.runUntil(clock.now() + longest * (isWaiting ? 2 : 1) + interval)
+  const patience = Math.max(...hosts.map(({ settings }) => settings.preemptDelay))
+  clock.runUntil(clock.now() + longest * (isWaiting ? 2 : 1) + interval + (patience > 0 ? patience + longest : 0))
   const found = problem(hosts)
   if (found !== null) return found
 

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
-import { watchAddresses } from '../../os/netlink.ts'
+import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
 import { type Bind, createBinds } from './binds.ts'

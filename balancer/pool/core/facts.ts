@@ -16,14 +16,23 @@ const virtualRouterFact = z
     fact: z.literal('virtual-router'),
     name: z.string(),
     interface: z.string(),
+    family: z.enum(['ipv4', 'ipv6']),
     virtualRouterId: z.number(),
     version: z.union([z.literal(2), z.literal(3)]),
     state: z.enum(routerStates),
     since: z.number(),
+    reason: z.string(),
+    syncGroup: z.string().nullable(),
+    source: z.string().nullable(),
+    peers: z.array(z.string()).readonly().nullable(),
     priority: z.number(),
+    priorityParts: z.array(z.object({ of: z.string(), value: z.number() }).readonly()).readonly(),
     advertisementInterval: duration,
     addresses: z.array(z.string()).readonly(),
     lastAdvertisement: z.object({ from: z.string(), priority: z.number(), at: z.number() }).readonly().nullable(),
+    otherMasters: z
+      .object({ count: z.number(), last: z.object({ from: z.string(), at: z.number() }).readonly().nullable() })
+      .readonly(),
     transitions: z.number(),
     sent: z.number(),
     received: z.number(),
@@ -141,8 +150,12 @@ export const factSchema = z.discriminatedUnion('fact', [virtualRouterFact, serve
 /** See `factSchema`. */
 export type Fact = z.output<typeof factSchema>
 
-/** One VRRP instance of this host. Moments are milliseconds since the epoch, for people. `dropped` counts packets that
- * changed nothing, by reason; `lastAdvertisement` is the last one accepted from another router. */
+/**
+ * One VRRP instance of this host. Moments are milliseconds since the epoch, for people. `reason` is why it entered its
+ * state; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
+ * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
+ * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.
+ */
 export type VirtualRouterFact = z.output<typeof virtualRouterFact>
 export type VirtualRouterState = VirtualRouterFact['state']
 

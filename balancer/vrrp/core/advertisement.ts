@@ -1,17 +1,11 @@
-// The advertisement on the wire: VRRP version 2 (RFC 3768 section 5) and version 3 for IPv4 (RFC 9568 section 5).
+// The advertisement on the wire: VRRP version 2 (RFC 3768 section 5) and version 3 (RFC 9568 section 5).
 // Only this file knows that version 3 counts in centiseconds.
 
+import { addressBytes, addressText, type Family, familyOf } from '../../core/ip-address.ts'
 import { type Millis, millis } from '../../core/time.ts'
-import { addressAt, addressBytes } from './ipv4.ts'
+import { addressLength, type Datagram, onesSum, vrrpGroup, vrrpProtocol } from './datagram.ts'
 
-/** IP protocol number of VRRP. */
-export const vrrpProtocol = 112
-/** Destination of every multicast advertisement, RFC 9568 section 5.1.1.2. */
-export const vrrpGroup = '224.0.0.18'
-/** The only TTL an advertisement may arrive with: it proves that no router forwarded it. */
-export const vrrpTtl = 255
-
-/** Version of the protocol; both ends must use the same. */
+/** Version of the protocol; all routers of one virtual router must use the same. */
 export type ProtocolVersion = 2 | 3
 
 /** What one advertisement says. Version 2 carries whole seconds (1 to 255 s), version 3 centiseconds (10 ms to 40.95 s). */
@@ -23,23 +17,30 @@ export type Advertisement = {
   readonly addresses: readonly string[]
 }
 
-/** How an advertisement is to be written: its IP addresses, and what the two versions differ in. */
+/** How an advertisement is to be written: its IP addresses, and what the versions differ in. */
 export type Wire = {
   readonly source: string
   readonly destination: string
   /** Version 2, authentication type PASS: up to 8 characters; null sends none. */
   readonly password: string | null
-  /** Version 3: RFC 5798 and keepalived put a pseudo-header under the checksum, RFC 9568 does not. */
+  /** Version 3 over IPv4: RFC 5798 and keepalived put a pseudo-header under the checksum, RFC 9568 does not. */
   readonly pseudoHeader: boolean
 }
 
 /** What this host expects of the advertisements of one virtual router. */
-export type Expectation = Pick<Advertisement, 'version' | 'virtualRouterId' | 'interval'> & Pick<Wire, 'password'>
+export type Expectation = Pick<Advertisement, 'version' | 'virtualRouterId' | 'interval' | 'addresses'> &
+  Pick<Wire, 'password'> & {
+    readonly family: Family
+    /** The only sources that may speak, with unicast; null: any, by multicast. */
+    readonly peers: readonly string[] | null
+  }
 
 /** Why a packet was dropped, in the order of the checks (RFC 9568 section 7.1, RFC 3768 section 7.1). */
 export const dropReasons = [
   'ip-header',
   'ttl',
+  'destination',
+  'peer',
   'version',
   'type',
   'length',
@@ -51,13 +52,19 @@ export const dropReasons = [
 ] as const
 export type DropReason = (typeof dropReasons)[number]
 
-/** The advertisement in a packet and who sent it, or why it was dropped and what was found. */
+/** The advertisement in a datagram and who sent it, or why it was dropped and what was found. */
 export type Decoded =
   | { readonly ok: true; readonly advertisement: Advertisement; readonly source: string }
-  | { readonly ok: false; readonly reason: DropReason; readonly source: string; readonly found: string }
+  | {
+      readonly ok: false
+      readonly reason: DropReason
+      readonly source: string
+      readonly found: string
+      /** Sound and about our addresses, but in the version that we do not speak: the two would never hear each other. */
+      readonly conflict?: Advertisement
+    }
 
 const headerLength = 8
-const addressLength = 4
 const authenticationLength = 8
 const typeAdvertisement = 1
 const authenticationNone = 0
@@ -69,7 +76,8 @@ const intervalBits = 0x0fff
 /** The payload of the IP packet that carries an advertisement. */
 export const encodeAdvertisement = (advertisement: Advertisement, wire: Wire): Uint8Array => {
   const { version, virtualRouterId, priority, interval, addresses } = advertisement
-  const bytes = new Uint8Array(messageLength(version, addresses.length))
+  const family = familyOf(wire.source)
+  const bytes = new Uint8Array(messageLength(version, family, addresses.length))
   const view = new DataView(bytes.buffer)
   bytes.set([(version << 4) | typeAdvertisement, virtualRouterId, priority, addresses.length])
   if (version === 2) {
@@ -79,87 +87,82 @@ export const encodeAdvertisement = (advertisement: Advertisement, wire: Wire): U
     view.setUint16(4, Math.round(interval / centisecond))
   }
   bytes.set(addresses.flatMap(addressBytes), headerLength)
-  const pseudo = version === 3 && wire.pseudoHeader ? pseudoHeader(wire.source, wire.destination, bytes.length) : []
-  view.setUint16(6, 0xffff - onesSum(bytes, onesSum(pseudo, 0)))
+  const hasPseudoHeader = version === 3 && (wire.pseudoHeader || family === 'ipv6')
+  view.setUint16(6, 0xffff - onesSum(bytes, hasPseudoHeader ? pseudoHeaderSum(wire, bytes.length) : 0))
   return bytes
 }
 
-/** Reads a whole IPv4 packet, header included. Never throws; what is wrong is named by the first check that fails. */
-export const decodeAdvertisement = (packet: Uint8Array, expected: Expectation): Decoded => {
-  const ip = ipv4Packet(packet)
-  if (ip === null) return { ok: false, reason: 'ip-header', source: '', found: `${packet.length} bytes` }
-  const { source, payload } = ip
-  const drop = (reason: DropReason, found: string): Decoded => ({ ok: false, reason, source, found })
+/** Reads the datagram of an advertisement. Never throws; what is wrong is named by the first check that fails. */
+export const decodeAdvertisement = (datagram: Datagram, expected: Expectation): Decoded => {
+  const { source, destination, payload } = datagram
+  const { family, peers } = expected
+  const drop = (reason: DropReason, found: string) => ({ ok: false, reason, source, found }) as const
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength)
 
-  if (ip.ttl !== vrrpTtl) return drop('ttl', `TTL ${ip.ttl} instead of ${vrrpTtl}: not from this network`)
+  if (datagram.isFar)
+    return drop(
+      'ttl',
+      'its TTL or hop limit is too low: a router forwarded it, or its sender starts lower (unicast.min_ttl)',
+    )
+  if ((peers === null) !== (destination === vrrpGroup[family])) {
+    return drop('destination', `sent to ${destination}: one of us uses multicast, the other unicast`)
+  }
+  if (peers !== null && !peers.includes(source)) return drop('peer', 'it is not among the unicast peers')
   if (payload.length < headerLength) return drop('length', `${payload.length} bytes of VRRP`)
   const [version, type] = [view.getUint8(0) >> 4, view.getUint8(0) & 0x0f]
-  if (version !== expected.version) return drop('version', `version ${version}, ours is ${expected.version}`)
+  if (version !== expected.version) {
+    const conflict = inOtherVersion(datagram, version, expected)
+    const dropped = drop('version', `version ${version}, ours is ${expected.version}`)
+    return conflict === null ? dropped : { ...dropped, conflict }
+  }
   if (type !== typeAdvertisement) return drop('type', `type ${type}`)
   const count = view.getUint8(3)
-  const length = messageLength(expected.version, count)
+  const length = messageLength(version, family, count)
   if (payload.length !== length) return drop('length', `${payload.length} bytes, ${count} addresses need ${length}`)
-  if (!hasGoodChecksum(expected.version, ip)) return drop('checksum', hex(view.getUint16(6)))
+  if (!hasGoodChecksum(version, family, datagram)) return drop('checksum', hex(view.getUint16(6)))
   const virtualRouterId = view.getUint8(1)
   if (virtualRouterId !== expected.virtualRouterId) return drop('vrid', `virtual router ${virtualRouterId}`)
-  if (expected.version === 2 && !isAuthentic(payload, expected.password)) {
-    return drop(
-      'authentication',
-      `type ${view.getUint8(4)}${view.getUint8(4) === authenticationPass ? ', or another password' : ''}`,
-    )
+  if (version === 2 && !isAuthentic(payload, expected.password)) {
+    return drop('authentication', authenticationFound(view.getUint8(4)))
   }
   if (count === 0) return drop('count', 'no address')
-  const interval = millis(
-    expected.version === 2 ? view.getUint8(5) * second : (view.getUint16(4) & intervalBits) * centisecond,
-  )
-  if (interval === 0 || (expected.version === 2 && interval !== expected.interval)) {
+  const interval = millis(version === 2 ? view.getUint8(5) * second : (view.getUint16(4) & intervalBits) * centisecond)
+  if (interval === 0 || (version === 2 && interval !== expected.interval)) {
     return drop('interval', `advertisement interval ${interval} ms, ours is ${expected.interval} ms`)
   }
-  const addresses = Array.from({ length: count }, (_, i) => addressAt(payload, headerLength + i * addressLength))
-  const priority = view.getUint8(2)
+  const size = addressLength(family)
+  const addresses = Array.from({ length: count }, (_, i) => {
+    const start = headerLength + i * size
+    return addressText(payload.subarray(start, start + size))
+  })
   return {
     ok: true,
     source,
-    advertisement: { version: expected.version, virtualRouterId, priority, interval, addresses },
+    advertisement: { version, virtualRouterId, priority: view.getUint8(2), interval, addresses },
   }
 }
 
-type Ipv4Packet = {
-  readonly source: string
-  readonly destination: string
-  readonly ttl: number
-  readonly payload: Uint8Array
+/** The same datagram as a router of the other version would read it; its password and interval are that one's business. */
+const inOtherVersion = (datagram: Datagram, version: number, expected: Expectation): Advertisement | null => {
+  const { payload } = datagram
+  if ((version !== 2 && version !== 3) || (version === 2 && expected.family === 'ipv6')) return null
+  const interval = millis(version === 2 ? (payload[5] ?? 0) * second : 0)
+  const password =
+    payload[4] === authenticationPass ? passwordText(payload.subarray(payload.length - authenticationLength)) : null
+  const decoded = decodeAdvertisement(datagram, { ...expected, version, interval, password })
+  const isOurs = decoded.ok && decoded.advertisement.addresses.some((address) => expected.addresses.includes(address))
+  return isOurs ? decoded.advertisement : null
 }
 
-const minimumIpHeader = 20
+const messageLength = (version: ProtocolVersion, family: Family, addresses: number): number =>
+  headerLength + addresses * addressLength(family) + (version === 2 ? authenticationLength : 0)
 
-const ipv4Packet = (packet: Uint8Array): Ipv4Packet | null => {
-  if (packet.length < minimumIpHeader) return null
-  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength)
-  const header = (view.getUint8(0) & 0x0f) * 4
-  const total = view.getUint16(2)
-  const isSound =
-    view.getUint8(0) >> 4 === 4 &&
-    header >= minimumIpHeader &&
-    total >= header &&
-    total <= packet.length &&
-    view.getUint8(9) === vrrpProtocol
-  if (!isSound) return null
-  return {
-    source: addressAt(packet, 12),
-    destination: addressAt(packet, 16),
-    ttl: view.getUint8(8),
-    payload: packet.subarray(header, total),
-  }
+const hasGoodChecksum = (version: ProtocolVersion, family: Family, datagram: Datagram): boolean => {
+  const { payload } = datagram
+  const withPseudoHeader = () => onesSum(payload, pseudoHeaderSum(datagram, payload.length)) === 0xffff
+  if (family === 'ipv6') return withPseudoHeader()
+  return onesSum(payload, 0) === 0xffff || (version === 3 && withPseudoHeader())
 }
-
-const messageLength = (version: ProtocolVersion, addresses: number): number =>
-  headerLength + addresses * addressLength + (version === 2 ? authenticationLength : 0)
-
-const hasGoodChecksum = (version: ProtocolVersion, { source, destination, payload }: Ipv4Packet): boolean =>
-  onesSum(payload, 0) === 0xffff ||
-  (version === 3 && onesSum(payload, onesSum(pseudoHeader(source, destination, payload.length), 0)) === 0xffff)
 
 const isAuthentic = (payload: Uint8Array, password: string | null): boolean => {
   const type = payload[4]
@@ -168,26 +171,16 @@ const isAuthentic = (payload: Uint8Array, password: string | null): boolean => {
   return type === authenticationPass && passwordBytes(password).every((byte, i) => byte === sent[i])
 }
 
+const authenticationFound = (type: number): string =>
+  type === authenticationPass ? 'type PASS; ours is none, or another password' : `type ${type}, ours is another`
+
 const passwordBytes = (password: string): readonly number[] =>
   Array.from({ length: authenticationLength }, (_, i) => (i < password.length ? password.charCodeAt(i) & 0xff : 0))
 
-const pseudoHeader = (source: string, destination: string, length: number): readonly number[] => [
-  ...addressBytes(source),
-  ...addressBytes(destination),
-  0,
-  vrrpProtocol,
-  length >> 8,
-  length & 0xff,
-]
+const passwordText = (bytes: Uint8Array): string => String.fromCharCode(...bytes)
 
-/** One's complement sum of RFC 1071 over an even number of bytes. */
-const onesSum = (bytes: ArrayLike<number>, start: number): number => {
-  let sum = start
-  for (let i = 0; i < bytes.length; i += 2) {
-    sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)
-    sum = (sum & 0xffff) + (sum >>> 16)
-  }
-  return sum
-}
+/** Sum of source, destination, length and protocol: RFC 8200 section 8.1, and the same for IPv4. */
+const pseudoHeaderSum = ({ source, destination }: Pick<Wire, 'source' | 'destination'>, length: number): number =>
+  onesSum([...addressBytes(source), ...addressBytes(destination), 0, vrrpProtocol, length >> 8, length & 0xff], 0)
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`

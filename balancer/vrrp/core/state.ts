@@ -3,6 +3,16 @@
 import type { Millis } from '../../core/time.ts'
 import type { ProtocolVersion } from './advertisement.ts'
 
+/** How often a master tells the network where its addresses are, in keepalived's words (`garp_master_…`). */
+export type Announcements = {
+  /** Copies when the addresses are added, and again after `delay`. */
+  readonly repeat: number
+  readonly delay: Millis
+  /** Time between later announcements; null makes none. */
+  readonly refresh: Millis | null
+  readonly refreshRepeat: number
+}
+
 /** What the configuration says of one virtual router. */
 export type Settings = {
   readonly name: string
@@ -11,16 +21,29 @@ export type Settings = {
   readonly priority: number
   readonly interval: Millis
   readonly preempt: boolean
+  /** How long a lower master is followed before it is preempted. */
+  readonly preemptDelay: Millis
+  readonly announcements: Announcements
 }
 
-/** The network interface: its primary address, which is the source of all advertisements, or why it cannot be used. */
+/** The network interface: its own address, which is the source of all advertisements, or why it cannot be used. */
 export type Link = { readonly up: true; readonly address: string } | { readonly up: false; readonly reason: string }
 
 /** Waits for `started`; also where a shutdown ends (RFC 9568 section 6.4.1). */
 export type Init = { readonly state: 'init' }
 
-/** Listens to a master. `masterInterval` is the interval that master announced. */
-export type Backup = { readonly state: 'backup'; readonly masterInterval: Millis; readonly masterDownAt: Millis }
+/** Listens to a master. */
+export type Backup = {
+  readonly state: 'backup'
+  /** The interval that the master announced. */
+  readonly masterInterval: Millis
+  readonly masterDownAt: Millis
+  /** From when on a lower master is no longer followed; null while none was heard. */
+  readonly preemptAt: Millis | null
+}
+
+/** Announcements that are still to come. */
+export type Announcement = { readonly at: Millis; readonly copies: number }
 
 /** Holds the addresses, or adds them just now: until they are there `advertiseAt` is null and nothing is advertised. */
 export type Master = {
@@ -30,21 +53,28 @@ export type Master = {
   readonly advertiseAt: Millis | null
   readonly renewedAt: Millis
   readonly announcedAt: Millis
-  /** Moments of the announcements still to come, in order. */
-  readonly announceAt: readonly Millis[]
+  /** In order of time. */
+  readonly announcements: readonly Announcement[]
 }
 
-/** Takes no part. With `retryAt` it tries again by itself, without it waits for the link. */
-export type Fault = { readonly state: 'fault'; readonly retryAt: Millis | null }
+/** Takes no part until the link is up, `retryAt` has passed and nothing holds it. */
+export type Fault = { readonly state: 'fault'; readonly isLinked: boolean; readonly retryAt: Millis | null }
 
-/** One virtual router on this host. `address` is the source address of its own advertisements. */
-export type VirtualRouter = { readonly settings: Settings; readonly address: string } & (Init | Backup | Master | Fault)
+/**
+ * One virtual router on this host. `address` is the source address of its own advertisements; `held` is why it must not
+ * take part although its link is up: another member of its sync group cannot.
+ */
+export type VirtualRouter = {
+  readonly settings: Settings
+  readonly address: string
+  readonly held: string | null
+} & (Init | Backup | Master | Fault)
 
 /** A virtual router that is in a certain state. */
 export type In<S extends VirtualRouter['state']> = VirtualRouter & { readonly state: S }
 
-/** A past fact. `at` is the monotonic time at which it was learned. */
-export type Event = { readonly at: Millis } & (
+/** What can happen. */
+export type Happening =
   | { readonly event: 'started'; readonly resume: boolean; readonly link: Link }
   | { readonly event: 'deadline-reached' }
   | {
@@ -53,13 +83,26 @@ export type Event = { readonly at: Millis } & (
       readonly priority: number
       readonly interval: Millis
     }
+  /** A master of the same addresses speaks the other version: it does not hear what this one says. */
+  | {
+      readonly event: 'other-version-heard'
+      readonly from: string
+      readonly version: ProtocolVersion
+      readonly interval: Millis
+    }
   | { readonly event: 'advertisement-sent' }
   | { readonly event: 'addresses-added' }
   | { readonly event: 'addresses-failed'; readonly reason: string }
   | { readonly event: 'address-lost'; readonly address: string }
   | { readonly event: 'link-changed'; readonly link: Link }
+  | { readonly event: 'hold-changed'; readonly reason: string | null }
+  /** The sync group moves, and this member with it. */
+  | { readonly event: 'group-moved'; readonly to: 'master' | 'backup'; readonly reason: string }
+  | { readonly event: 'reconfigured'; readonly settings: Settings }
   | { readonly event: 'shutdown-requested' }
-)
+
+/** A past fact. `at` is the monotonic time at which it was learned. */
+export type Event = Happening & { readonly at: Millis }
 
 /** Something to do, in the order given. `lease` is in seconds. */
 export type Effect =
@@ -68,7 +111,7 @@ export type Effect =
   /** Prolong all addresses; only a failure is answered. */
   | { readonly effect: 'renew-addresses'; readonly lease: number }
   | { readonly effect: 'remove-addresses' }
-  /** Broadcast a gratuitous ARP for every address, `copies` times. */
+  /** Tell the network where every address is, `copies` times. */
   | { readonly effect: 'announce-addresses'; readonly copies: number }
   /** Send it and, if it went out, answer with `advertisement-sent`. */
   | { readonly effect: 'send-advertisement'; readonly priority: number }
@@ -76,8 +119,16 @@ export type Effect =
   /** May repeat at the rate of advertisements; `about` says which of them are alike. */
   | { readonly effect: 'report-notice'; readonly about: Notice; readonly text: string }
 
-/** What a notice is about. */
-export type Notice = 'timeout' | 'lower-discarded' | 'yielding' | 'contention' | 'address-lost'
+/** What a notice is about. `contention`: another master was heard and contradicted. */
+export type Notice =
+  | 'timeout'
+  | 'lower-discarded'
+  | 'yielding'
+  | 'contention'
+  | 'two-owners'
+  | 'version-conflict'
+  | 'address-lost'
+  | 'priority'
 
 /** The router after an event, and what is to be done about it. */
 export type Step = readonly [VirtualRouter, readonly Effect[]]

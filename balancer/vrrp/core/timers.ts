@@ -3,8 +3,11 @@
 import { type Millis, millis } from '../../core/time.ts'
 import type { ProtocolVersion } from './advertisement.ts'
 
-/** Moments of the last announcements after the first ones, in milliseconds: a lost or late one must not cost long. */
-export const announcementDelays: readonly Millis[] = [millis(100), millis(1000), millis(5000)]
+/** Single announcements soon after the first ones, beside those that are configured: a lost one must not cost long. */
+export const earlyAnnouncements: readonly Millis[] = [millis(100), millis(1000)]
+
+/** At least so long between the announcements that another master provokes. */
+export const contentionPause = millis(100)
 
 const priorities = 256
 const oneSecond = 1000

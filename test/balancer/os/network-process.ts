@@ -1,9 +1,11 @@
 // A program for hosts of a lab: does what its first argument names to the interface eth0 and prints what came of it.
 
 import { readFileSync } from 'node:fs'
-import { type AddressLease, listenToNetwork, openNetlink, watchAddresses } from '../../../balancer/os/netlink.ts'
+import { watchAddresses } from '../../../balancer/os/address-watch.ts'
+import { type AddressLease, listenToNetwork, openNetlink } from '../../../balancer/os/netlink.ts'
 import { openPacketSocket } from '../../../balancer/os/packet-socket.ts'
-import { openRawSocket } from '../../../balancer/os/raw-socket.ts'
+import { openRawSocket, type Received } from '../../../balancer/os/raw-socket.ts'
+import { ipPacket } from '../../../balancer/vrrp/core/datagram.ts'
 
 const print = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`)
@@ -55,13 +57,15 @@ const sockets = async (): Promise<void> => {
 
   const heard: number[] = []
   const options = {
+    family: 'ipv4' as const,
     protocol: 112,
+    minimumHopLimit: 255,
     interface: found.value,
     address: found.value.addresses[0]?.address ?? '',
     group: '224.0.0.18',
-    ttl: 255,
-    tos: 0xc0,
-    onPacket: (packet: Uint8Array) => heard.push(packet.at(-1) ?? -1),
+    onPacket: ({ bytes }: Received) => {
+      heard.push(bytes.at(-1) ?? -1)
+    },
     onFailure: (text: string) => print({ failure: text }),
   }
   const socket = openRawSocket(options)
@@ -74,7 +78,10 @@ const sockets = async (): Promise<void> => {
     socket.value.receive()
     print({ heard: heard.length, inOrder: heard.every((byte, i) => byte === i) })
   }
-  for (let i = 0; i < count; i += 1) print({ sent: socket.value.send(Uint8Array.of(1, 2, 3, i), '224.0.0.18') })
+  for (let i = 0; i < count; i += 1)
+    print({
+      sent: socket.value.send(ipPacket(Uint8Array.of(1, 2, 3, i), options.address, options.group), options.group),
+    })
   socket.value.close()
   print({ closed: socket.value.send(Uint8Array.of(1), '224.0.0.18') })
 }

@@ -7,6 +7,13 @@ import { parseFromChild, parseToChild } from '../../../balancer/supervisor/messa
 const router: VirtualRouterFact = {
   fact: 'virtual-router',
   name: 'VI_1',
+  family: 'ipv4',
+  reason: '',
+  syncGroup: null,
+  source: null,
+  peers: null,
+  priorityParts: [],
+  otherMasters: { count: 0, last: null },
   interface: 'eth0',
   virtualRouterId: 51,
   version: 3,

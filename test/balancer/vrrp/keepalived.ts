@@ -11,25 +11,32 @@ export type KeepalivedOptions = {
   readonly version: 2 | 3
   readonly priority: number
   readonly interval: number
-  readonly address: string
+  readonly addresses: readonly string[]
+  readonly nopreempt?: boolean
+  readonly password?: string
+  readonly unicast?: { readonly source: string; readonly peer: string }
 }
 
 /** Starts keepalived with the instance VI_1, virtual router 51 on eth0. */
 export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedOptions): Promise<LabProcess> => {
+  const { version, priority, interval, addresses, nopreempt = false, password, unicast } = options
   const file = (ending: string): string => join(lab.directory, `${host.name}-keepalived.${ending}`)
   const configuration = `
     global_defs {
       router_id ${host.name}
-      vrrp_version ${options.version}
+      vrrp_version ${version}
     }
     vrrp_instance VI_1 {
       state BACKUP
       interface eth0
       virtual_router_id 51
-      priority ${options.priority}
-      advert_int ${options.interval}
+      priority ${priority}
+      advert_int ${interval}
+      ${nopreempt ? 'nopreempt' : ''}
+      ${password === undefined ? '' : `authentication {\n auth_type PASS\n auth_pass ${password}\n }`}
+      ${unicast === undefined ? '' : `unicast_ttl 255\n unicast_src_ip ${unicast.source}\n unicast_peer {\n ${unicast.peer}\n }`}
       virtual_ipaddress {
-        ${options.address}
+        ${addresses.join('\n')}
       }
     }
   `

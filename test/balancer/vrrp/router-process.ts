@@ -1,23 +1,32 @@
 // A program for hosts of a lab: runs the virtual routers given as JSON in its first argument, prints log and facts.
+// On SIGHUP it reads new ones from the file named by the second.
 
+import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
-import type { VrrpInstanceConfig } from '../../../balancer/config/vrrp-schema.ts'
+import type { VrrpConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
 import { startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 
 /** What the test hands over. */
 export type RouterProcessArguments = {
-  readonly instances: readonly VrrpInstanceConfig[]
+  readonly vrrp: VrrpConfig
   readonly resume: readonly string[]
 }
 
-const { instances, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '')
+const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '')
 try {
   const routers = await startVirtualRouters({
-    instances,
+    vrrp,
     mayResume: (name) => resume.includes(name),
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
+  })
+  process.on('SIGHUP', () => {
+    const next: VrrpConfig = JSON.parse(readFileSync(process.argv[3] ?? '', 'utf8'))
+    routers.reconfigure(next).then(
+      (lines) => process.stdout.write(`reconfigured: ${JSON.stringify(lines)}\n`),
+      (error) => process.stdout.write(`refused: ${error.message}\n`),
+    )
   })
   process.once('SIGTERM', async () => {
     await routers.stop()

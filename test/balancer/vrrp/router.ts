@@ -1,8 +1,10 @@
 // The driver under test on a host of a lab, in a process of its own, and what it says.
 
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { VrrpInstanceConfig } from '../../../balancer/config/vrrp-schema.ts'
-import { millis } from '../../../balancer/core/time.ts'
+import { type VrrpConfig, type VrrpInstanceConfig, vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
 import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
 import type { Host } from '../../lab/host.ts'
 import type { LabProcess } from '../../lab/lab-process.ts'
@@ -14,18 +16,24 @@ const program = fileURLToPath(new URL('./router-process.js', import.meta.url))
 /** The virtual address of these tests. */
 export const virtualAddress = { address: '198.18.0.100', prefixLength: 24 }
 
-/** An instance like the one of `startKeepalived`: version 3, every 100 ms. */
-export const instance = (changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanceConfig => ({
-  name: 'VI_1',
-  interface: 'eth0',
-  virtual_router_id: 51,
-  version: 3,
-  priority: 150,
-  advertisement_interval: millis(100),
-  preempt: true,
-  virtual_addresses: [{ address: virtualAddress }],
-  ...changes,
-})
+/** An instance like the one of `startKeepalived`: version 3, every 100 ms; the rest as the configuration has it. */
+export const instance = (changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanceConfig => {
+  const [first] = vrrpSchema.parse({
+    instances: [
+      {
+        name: 'VI_1',
+        interface: 'eth0',
+        virtual_router_id: 51,
+        version: 3,
+        priority: 150,
+        advertisement_interval: '100ms',
+        virtual_addresses: [`${virtualAddress.address}/${virtualAddress.prefixLength}`],
+      },
+    ],
+  }).instances
+  if (first === undefined) throw new Error('the schema lost the instance')
+  return { ...first, ...changes }
+}
 
 /** A running driver. */
 export type Router = {
@@ -34,6 +42,10 @@ export type Router = {
   readonly waitForState: (state: VirtualRouterFact['state']) => Promise<VirtualRouterFact>
   /** The log lines with a message that matches. */
   readonly logged: (pattern: RegExp) => readonly object[]
+  /** The last fact about another instance than the first. */
+  readonly factOf: (name: string) => VirtualRouterFact | undefined
+  /** Gives it a new configuration and returns the lines that it answers with. */
+  readonly reconfigure: (vrrp: VrrpConfig) => Promise<readonly string[]>
 }
 
 /** How to start it: as the successor of a master, or without some of root's capabilities (`-net_raw,-net_admin`). */
@@ -42,24 +54,37 @@ export type RouterOptions = { readonly resume?: readonly string[]; readonly capa
 /** Starts the driver with one instance on a host. */
 export const startRouter = (
   host: Host,
-  config: VrrpInstanceConfig,
+  config: VrrpInstanceConfig | VrrpConfig,
   { resume = [], capabilities = '+all' }: RouterOptions = {},
 ): Router => {
-  const given: RouterProcessArguments = { instances: [config], resume }
-  const node = [process.execPath, '--enable-source-maps', program, JSON.stringify(given)]
+  const vrrp = 'instances' in config ? config : { instances: [config], sync_groups: [] }
+  const given: RouterProcessArguments = { vrrp, resume }
+  const first = vrrp.instances[0]?.name
+  const nextFile = join(mkdtempSync(join(tmpdir(), 'vrrp-router-')), 'next.json')
+  const node = [process.execPath, '--enable-source-maps', program, JSON.stringify(given), nextFile]
   const labProcess = host.spawn('router', 'setpriv', ['--bounding-set', capabilities, '--', ...node])
   const printed = (): readonly (VirtualRouterFact | { readonly fact: undefined; readonly msg: string })[] =>
     labProcess.lines().flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
   const facts = (): readonly VirtualRouterFact[] =>
     printed().flatMap((one) => (one.fact === 'virtual-router' ? [one] : []))
+  const factOf = (name: string): VirtualRouterFact | undefined => facts().findLast((fact) => fact.name === name)
   return {
     process: labProcess,
-    lastFact: () => facts().at(-1),
+    lastFact: () => factOf(first ?? ''),
+    factOf,
     waitForState: (state) =>
       waitFor(`${host.name} to be ${state}`, () => {
-        const fact = facts().at(-1)
+        const fact = factOf(first ?? '')
         return fact?.state === state ? fact : undefined
       }),
+    reconfigure: async (next) => {
+      writeFileSync(nextFile, JSON.stringify(next))
+      const answers = () => labProcess.lines().filter((line) => line.startsWith('reconfigured: '))
+      const before = answers().length
+      labProcess.signal('SIGHUP')
+      const answer = await waitFor('an answer', () => answers()[before])
+      return JSON.parse(answer.replace('reconfigured: ', ''))
+    },
     logged: (pattern) => printed().flatMap((one) => (one.fact === undefined && pattern.test(one.msg) ? [one] : [])),
   }
 }

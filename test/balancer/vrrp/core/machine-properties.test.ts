@@ -17,6 +17,13 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   priority: fc.integer({ min: 1, max: 255 }),
   interval: fc.constantFrom(10, 1000, 40_000).map(millis),
   preempt: fc.boolean(),
+  preemptDelay: fc.constantFrom(0, 2000).map(millis),
+  announcements: fc.record({
+    repeat: fc.integer({ min: 1, max: 5 }),
+    delay: fc.constantFrom(0, 5000).map(millis),
+    refresh: fc.option(fc.constant(millis(30_000))),
+    refreshRepeat: fc.constant(1),
+  }),
 })
 const link: fc.Arbitrary<Link> = fc.oneof(
   fc.ipV4().map((address) => ({ up: true as const, address })),
@@ -40,6 +47,24 @@ const happening: fc.Arbitrary<(at: Millis) => Event> = fc.oneof(
   fc.constant((at: Millis): Event => ({ at, event: 'addresses-failed', reason: 'refused' })),
   fc.constant((at: Millis): Event => ({ at, event: 'address-lost', address: '192.0.2.1' })),
   fc.constant((at: Millis): Event => ({ at, event: 'shutdown-requested' })),
+  fc.option(fc.constant('sync group')).map(
+    (reason) =>
+      (at: Millis): Event => ({ at, event: 'hold-changed', reason }),
+  ),
+  fc.constantFrom<'master' | 'backup'>('master', 'backup').map(
+    (to) =>
+      (at: Millis): Event => ({ at, event: 'group-moved', to, reason: 'sync group' }),
+  ),
+  interval.map(
+    (announced) =>
+      (at: Millis): Event => ({
+        at,
+        event: 'other-version-heard',
+        from: '192.0.2.9',
+        version: 2,
+        interval: announced,
+      }),
+  ),
   link.map(
     (changed) =>
       (at: Millis): Event => ({ at, event: 'link-changed', link: changed }),

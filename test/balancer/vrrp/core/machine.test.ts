@@ -1,39 +1,57 @@
 import t from 'tap'
 import { millis } from '../../../../balancer/core/time.ts'
 import { initialRouter, nextDeadline, step } from '../../../../balancer/vrrp/core/machine.ts'
-import type { Event, Link, Settings, VirtualRouter } from '../../../../balancer/vrrp/core/state.ts'
+import type { Announcement, Event, Link, Settings, VirtualRouter } from '../../../../balancer/vrrp/core/state.ts'
 import { brief } from './brief.ts'
 
-const settings: Settings = { name: 'VI_1', version: 3, priority: 100, interval: millis(1000), preempt: true }
+const settings: Settings = {
+  name: 'VI_1',
+  version: 3,
+  priority: 100,
+  interval: millis(1000),
+  preempt: true,
+  preemptDelay: millis(0),
+  announcements: { repeat: 5, delay: millis(5000), refresh: null, refreshRepeat: 1 },
+}
 const own = '192.0.2.5'
 const [smaller, larger] = ['192.0.2.4', '192.0.2.10']
 const at = millis(10_000)
 const later = (delay: number) => millis(at + delay)
 
-type Given = Partial<Settings> & {
+type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly masterDownAt?: number
   readonly advertiseAt?: number | null
   readonly provenAt?: number
   readonly renewedAt?: number
   readonly announcedAt?: number
-  readonly announceAt?: readonly number[]
+  readonly announcements?: readonly Announcement[]
+  readonly preemptAt?: number
+  readonly held?: string
+  readonly refresh?: number
 }
 
-const base = ({ version, priority, preempt }: Given) => ({
+const base = ({ version, priority, preempt, preemptDelay, refresh, held }: Given) => ({
   settings: {
     ...settings,
     version: version ?? settings.version,
     priority: priority ?? settings.priority,
     preempt: preempt ?? settings.preempt,
+    preemptDelay: preemptDelay ?? settings.preemptDelay,
+    announcements: { ...settings.announcements, refresh: refresh === undefined ? null : millis(refresh) },
   },
   address: own,
+  held: held ?? null,
 })
-const init = (given: Given = {}): VirtualRouter => initialRouter(base(given).settings)
+const init = (given: Given = {}): VirtualRouter => ({
+  ...initialRouter(base(given).settings),
+  held: given.held ?? null,
+})
 const backup = (given: Given = {}): VirtualRouter => ({
   ...base(given),
   state: 'backup',
   masterInterval: millis(1000),
   masterDownAt: millis(given.masterDownAt ?? 13_000),
+  preemptAt: given.preemptAt === undefined ? null : millis(given.preemptAt),
 })
 const master = (given: Given = {}): VirtualRouter => ({
   ...base(given),
@@ -42,11 +60,12 @@ const master = (given: Given = {}): VirtualRouter => ({
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
   renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
-  announceAt: (given.announceAt ?? []).map(millis),
+  announcements: given.announcements ?? [],
 })
-const fault = (retryAt: number | null = null): VirtualRouter => ({
-  ...base({}),
+const fault = (retryAt: number | null = null, isLinked = retryAt !== null, held?: string): VirtualRouter => ({
+  ...base(held === undefined ? {} : { held }),
   state: 'fault',
+  isLinked,
   retryAt: retryAt === null ? null : millis(retryAt),
 })
 
@@ -70,10 +89,23 @@ const failed: Event = { at, event: 'addresses-failed', reason: 'EPERM' }
 const lost: Event = { at, event: 'address-lost', address: '192.0.2.1' }
 const up: Event = { at, event: 'link-changed', link: { up: true, address: '192.0.2.6' } }
 const down: Event = { at, event: 'link-changed', link: { up: false, reason: 'eth0 is down' } }
+const otherVersion: Event = {
+  at,
+  event: 'other-version-heard',
+  from: larger,
+  version: 2,
+  interval: millis(1000),
+}
+const hold: Event = { at, event: 'hold-changed', reason: 'sync group G1: VI_2 is in fault' }
+const release: Event = { at, event: 'hold-changed', reason: null }
+const groupTo = (to: 'master' | 'backup'): Event => ({ at, event: 'group-moved', to, reason: `sync group G1: ${to}` })
+const reconfigured: Event = { at, event: 'reconfigured', settings: { ...settings, priority: 120 } }
 const shutdown: Event = { at, event: 'shutdown-requested' }
 
 type Row = readonly [string, VirtualRouter, Event, Partial<VirtualRouter>, readonly string[]]
 
+const once = (moment: number, copies = 1): Announcement => ({ at: millis(moment), copies })
+const upcoming = [once(later(100)), once(later(1000)), once(later(5000), 5)]
 const toBackup = '(VI_1) Entering BACKUP STATE'
 const toMaster = '(VI_1) Entering MASTER STATE'
 const toFault = '(VI_1) Entering FAULT STATE'
@@ -133,7 +165,7 @@ const table: readonly Row[] = [
     { state: 'backup', masterInterval: millis(1000), masterDownAt: millis(full) },
     [],
   ],
-  ['a lower master is not followed', backup(), heard(50), backup(), ['notice lower-discarded']],
+  ['a lower master is not followed', backup(), heard(50), backup({ preemptAt: at }), ['notice lower-discarded']],
   [
     'without preempt a lower master is followed',
     backup({ preempt: false }),
@@ -164,13 +196,50 @@ const table: readonly Row[] = [
     { state: 'backup', address: '192.0.2.6', masterDownAt: millis(13_000) },
     [],
   ],
+  [
+    'with a preempt delay a lower master is followed for a while',
+    backup({ preemptDelay: millis(5000) }),
+    heard(50),
+    { state: 'backup', masterDownAt: millis(full), preemptAt: later(5000) },
+    [],
+  ],
+  [
+    'and no longer when the delay is over',
+    backup({ preemptDelay: millis(5000), preemptAt: at }),
+    heard(50),
+    { state: 'backup', masterDownAt: millis(13_000), preemptAt: at },
+    ['notice lower-discarded'],
+  ],
+  [
+    'a higher master ends the delay',
+    backup({ preemptDelay: millis(5000), preemptAt: 12_000 }),
+    heard(150),
+    { state: 'backup', preemptAt: null },
+    [],
+  ],
+  [
+    'a router of the other version is not taken over from while it speaks',
+    backup(),
+    otherVersion,
+    { state: 'backup', masterDownAt: millis(full) },
+    ['notice version-conflict'],
+  ],
+  ['a member of a sync group waits with the others', backup(), hold, { state: 'fault', isLinked: true }, [toFault]],
+  ['a member that leads makes the others master', backup(), groupTo('master'), { state: 'master' }, [toMaster, 'add']],
+  [
+    'new settings apply without an election',
+    backup(),
+    reconfigured,
+    { state: 'backup', settings: { ...settings, priority: 120 } },
+    [],
+  ],
   ['a backup stops silently', backup(), shutdown, { state: 'init' }, []],
 
   [
     'addresses that are there are announced, then advertised',
     master({ advertiseAt: null }),
     added,
-    { state: 'master', advertiseAt: later(1000), announceAt: [later(100), later(1000), later(5000)] },
+    { state: 'master', advertiseAt: later(1000), announcements: upcoming },
     ['announce 5', 'advertise 100'],
   ],
   [
@@ -196,9 +265,9 @@ const table: readonly Row[] = [
   ],
   [
     'a due announcement is repeated',
-    master({ announceAt: [9999, later(1)] }),
+    master({ announcements: [once(9999), once(later(1))] }),
     deadline,
-    { state: 'master', announceAt: [later(1)] },
+    { state: 'master', announcements: [once(later(1))] },
     ['announce 1'],
   ],
   ['an early deadline of a master changes nothing', master(), deadline, master(), []],
@@ -297,6 +366,55 @@ const table: readonly Row[] = [
   ],
   ['a master survives a new address of its interface', master(), up, { state: 'master', address: '192.0.2.6' }, []],
   [
+    'two address owners are a mistake that is named',
+    master({ priority: 255 }),
+    heard(255),
+    { state: 'backup' },
+    ['remove', 'notice two-owners', 'notice yielding', toBackup],
+  ],
+  [
+    'and the one with the larger address stays',
+    master({ priority: 255 }),
+    heard(255, smaller),
+    { state: 'master' },
+    ['notice two-owners', 'notice contention', 'announce 1', 'advertise 255'],
+  ],
+  [
+    'a master yields to one that cannot hear it',
+    master(),
+    otherVersion,
+    { state: 'backup', masterDownAt: millis(full) },
+    ['remove', 'notice version-conflict', toBackup],
+  ],
+  [
+    'a master resigns when its sync group cannot take part',
+    master(),
+    hold,
+    { state: 'fault', isLinked: true },
+    ['advertise 0', 'remove', toFault],
+  ],
+  [
+    'a master resigns when its sync group yields',
+    master(),
+    groupTo('backup'),
+    { state: 'backup' },
+    ['advertise 0', 'remove', toBackup],
+  ],
+  [
+    'new settings of a master: its addresses are set, and it advertises at once',
+    master(),
+    reconfigured,
+    { state: 'master', advertiseAt: at, settings: { ...settings, priority: 120 } },
+    ['add'],
+  ],
+  [
+    'announcements are refreshed when that is wanted',
+    master({ announcements: [once(at, 5)], refresh: 60_000 }),
+    deadline,
+    { state: 'master', announcements: [once(later(60_000))] },
+    ['announce 5'],
+  ],
+  [
     'a master resigns before it takes its addresses away',
     master(),
     shutdown,
@@ -354,16 +472,53 @@ const table: readonly Row[] = [
     [toBackup],
   ],
   ['a fault that tries again listens', fault(at), deadline, { state: 'backup' }, [toBackup]],
+  ['a held router does not start', init({ held: 'group' }), started(true), { state: 'fault' }, ['remove', toFault]],
+  [
+    'a hold before the start is remembered',
+    init(),
+    hold,
+    { state: 'init', held: 'sync group G1: VI_2 is in fault' },
+    [],
+  ],
+  ['new settings before the start', init(), reconfigured, { settings: { ...settings, priority: 120 } }, []],
+  ['a member whose group is well again listens', fault(null, true, 'group'), release, { state: 'backup' }, [toBackup]],
+  ['but not without a link', fault(null, false, 'group'), release, fault(), []],
+  [
+    'a link alone is not enough for a held member',
+    fault(null, false, 'group'),
+    up,
+    { state: 'fault', isLinked: true },
+    [],
+  ],
+  ['new settings in fault', fault(), reconfigured, { state: 'fault', settings: { ...settings, priority: 120 } }, []],
   ['a fault waits', fault(10_001), deadline, fault(10_001), []],
   ['without a link there is nothing to try', fault(10_001), down, fault(), []],
   ['a fault stops silently', fault(), shutdown, { state: 'init' }, []],
 ]
 
 const ignored: readonly (readonly [VirtualRouter, readonly Event[]])[] = [
-  [init(), [deadline, heard(0), heard(255), sent, added, failed, lost, up, down, shutdown]],
-  [backup(), [started(true), sent, added, failed, lost]],
-  [master(), [started(true)]],
-  [fault(), [started(true), heard(0), heard(50), heard(255), sent, added, failed, lost, deadline]],
+  [
+    init(),
+    [deadline, heard(0), heard(255), otherVersion, sent, added, failed, lost, up, down, groupTo('master'), shutdown],
+  ],
+  [backup(), [started(true), sent, added, failed, lost, release, groupTo('backup')]],
+  [master(), [started(true), release, groupTo('master')]],
+  [
+    fault(),
+    [
+      started(true),
+      heard(0),
+      heard(50),
+      heard(255),
+      otherVersion,
+      sent,
+      added,
+      failed,
+      lost,
+      deadline,
+      groupTo('master'),
+    ],
+  ],
 ]
 
 t.test('every transition', async (t) => {
@@ -385,7 +540,21 @@ t.test('the tables cover every event in every state', async (t) => {
     ...table.map(([, { state }, { event }]) => `${state} ${event}`),
     ...ignored.flatMap(([{ state }, events]) => events.map(({ event }) => `${state} ${event}`)),
   ])
-  const events = [started(false), deadline, heard(1), sent, added, failed, lost, up, shutdown].map(({ event }) => event)
+  const events = [
+    started(false),
+    deadline,
+    heard(1),
+    otherVersion,
+    sent,
+    added,
+    failed,
+    lost,
+    up,
+    hold,
+    groupTo('master'),
+    reconfigured,
+    shutdown,
+  ].map(({ event }) => event)
   for (const state of ['init', 'backup', 'master', 'fault']) {
     for (const event of events) t.ok(covered.has(`${state} ${event}`), `${state} ${event}`)
   }
@@ -403,7 +572,7 @@ t.test('the next deadline is the earliest of what is due', async (t) => {
   t.equal(nextDeadline(init()), null)
   t.equal(nextDeadline(backup()), 13_000)
   t.equal(nextDeadline(master()), 10_500)
-  t.equal(nextDeadline(master({ announceAt: [10_100] })), 10_100)
+  t.equal(nextDeadline(master({ announcements: [once(10_100)] })), 10_100)
   t.equal(nextDeadline(master({ advertiseAt: null })), null)
   t.equal(nextDeadline(fault(11_000)), 11_000)
   t.equal(nextDeadline(fault()), null)

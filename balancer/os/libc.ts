@@ -1,0 +1,32 @@
+// The C library, called through koffi. The only file that touches the module koffi.
+
+import { getSystemErrorName } from 'node:util'
+import koffi from 'koffi'
+
+const libc = koffi.load('libc.so.6')
+
+/** socket(2) */
+export const callSocket: (domain: number, type: number, protocol: number) => number = libc.func(
+  'int socket(int domain, int type, int protocol)',
+)
+
+/** sendto(2) */
+export const callSendTo: (
+  descriptor: number,
+  data: Uint8Array,
+  length: number,
+  flags: number,
+  address: Uint8Array,
+  addressLength: number,
+) => number | bigint = libc.func(
+  'int64_t sendto(int fd, void *data, size_t length, int flags, void *address, int size)',
+)
+
+/** close(2) */
+export const callClose: (descriptor: number) => number = libc.func('int close(int fd)')
+
+/** The name of the error of the last call that failed, such as `EPERM`. */
+export const lastError = (): string => getSystemErrorName(-koffi.errno())
+
+/** Where the bytes are in memory; they must be kept as long as anybody reads them there. */
+export const addressInMemory = (bytes: Uint8Array): bigint => koffi.address(bytes)

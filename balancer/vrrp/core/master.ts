@@ -1,0 +1,156 @@
+// The state machine while it is master: advertise, announce, keep the lease, and deal with another master.
+
+import { compareAddresses } from '../../core/ip-address.ts'
+import { type Millis, millis } from '../../core/time.ts'
+import type { Announcement, Effect, Event, In, Settings, Step } from './state.ts'
+import { contentionPause, earlyAnnouncements, renewalInterval } from './timers.ts'
+import {
+  after,
+  common,
+  enterBackup,
+  enterFault,
+  followed,
+  leaseOf,
+  notice,
+  ownMasterDown,
+  resign,
+  versionConflict,
+} from './transitions.ts'
+
+const ownerPriority = 255
+const resigning = 0
+/** The part of an interval that must have passed before an advertisement is forced: two stubborn masters make no storm. */
+const forcedAfter = 1 / 10
+
+/** One event of a master that is not stalled. */
+export const stepMaster = (router: In<'master'>, event: Event): Step => {
+  const { settings } = router
+  switch (event.event) {
+    case 'deadline-reached':
+      return keepUp(router, event.at)
+    case 'advertisement-received':
+      return contend(router, event)
+    case 'other-version-heard': {
+      // It will never hear us, so one of two masters has to go, and only this one can.
+      const conflict = versionConflict(router, event)
+      const [backup, effects] = enterBackup(router, event.at, conflict.text)
+      const following = followed(backup, event.at, event.interval)
+      return [following, [{ effect: 'remove-addresses' }, conflict, ...effects]]
+    }
+    case 'advertisement-sent':
+      return [{ ...router, provenAt: event.at }, []]
+    case 'addresses-added': {
+      const announced = announce(router, event.at)
+      const effects: readonly Effect[] = [{ effect: 'announce-addresses', copies: settings.announcements.repeat }]
+      return router.advertiseAt === null ? after(effects, advertise(announced, event.at)) : [announced, effects]
+    }
+    case 'addresses-failed': {
+      const retryAt = millis(event.at + ownMasterDown(settings))
+      return resign(router, enterFault(router, event.reason, { isLinked: true, retryAt }))
+    }
+    case 'address-lost': {
+      const lost = notice(router, 'address-lost', `something removed ${event.address}, putting it back`)
+      return [router, [lost, { effect: 'add-addresses', lease: leaseOf(settings) }]]
+    }
+    case 'link-changed':
+      if (event.link.up) return [{ ...router, address: event.link.address }, []]
+      return after([{ effect: 'remove-addresses' }], enterFault(router, event.link.reason, { isLinked: false }))
+    case 'hold-changed':
+      if (event.reason === null) return [router, []]
+      return resign(router, enterFault({ ...router, held: event.reason }, event.reason, { isLinked: true }))
+    case 'group-moved':
+      return event.to === 'backup' ? resign(router, enterBackup(router, event.at, event.reason)) : [router, []]
+    case 'reconfigured': {
+      // Due at once, so that the others learn of it.
+      const advertiseAt = router.advertiseAt === null ? null : event.at
+      const changed = { ...router, settings: event.settings, advertiseAt, renewedAt: event.at }
+      return [changed, [{ effect: 'add-addresses', lease: leaseOf(event.settings) }]]
+    }
+    case 'shutdown-requested': {
+      const text = `(${settings.name}) sent 0 priority`
+      const report: Effect = { effect: 'report-transition', text, reason: 'shutdown requested' }
+      return resign(router, [{ ...common(router), state: 'init' }, [report]])
+    }
+    case 'started':
+      return [router, []]
+    default:
+      return event satisfies never
+  }
+}
+
+/** What a master does as time passes: announce again, advertise. */
+const keepUp = (router: In<'master'>, at: Millis): Step => {
+  const due = router.announcements.filter((announcement) => announcement.at <= at)
+  const copies = Math.max(0, ...due.map((announcement) => announcement.copies))
+  const effects: Effect[] = copies > 0 ? [{ effect: 'announce-addresses', copies }] : []
+  const kept = copies > 0 ? { ...router, announcedAt: at, announcements: announcementsAfter(router, at) } : router
+  if (router.advertiseAt === null || at < router.advertiseAt) return [kept, effects]
+  return after(effects, advertise(kept, at))
+}
+
+/** A master heard another one. */
+const contend = (router: In<'master'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
+  const { priority, interval } = router.settings
+  if (heard.priority === resigning) return router.advertiseAt === null ? [router, []] : advertise(router, heard.at)
+
+  const owners =
+    heard.priority === ownerPriority && priority === ownerPriority
+      ? [
+          notice(
+            router,
+            'two-owners',
+            `CONFIGURATION ERROR: ${heard.from} has priority 255 too; only one router can own the addresses`,
+          ),
+        ]
+      : []
+  const yields =
+    heard.priority > priority || (heard.priority === priority && compareAddresses(heard.from, router.address) > 0)
+  if (yields) {
+    const relation = heard.priority > priority ? 'higher' : 'same'
+    const text = `Master received advert from ${heard.from} with ${relation} priority ${heard.priority}, ours ${priority}`
+    const yielding = notice(router, 'yielding', text)
+    const [backup, effects] = enterBackup(router, heard.at, yielding.text)
+    return [
+      followed(backup, heard.at, heard.interval),
+      [{ effect: 'remove-addresses' }, ...owners, yielding, ...effects],
+    ]
+  }
+  if (router.advertiseAt === null) return [router, owners]
+  const text = `Received advert from ${heard.from} with lower priority ${heard.priority}, ours ${priority}, forcing new election`
+  const notices = [...owners, notice(router, 'contention', text)]
+  if (heard.at - router.provenAt < interval * forcedAfter) return [router, notices]
+  if (heard.at - router.announcedAt < contentionPause) return after(notices, advertise(router, heard.at))
+  return after(
+    [...notices, { effect: 'announce-addresses', copies: 1 }],
+    advertise(announce(router, heard.at), heard.at),
+  )
+}
+
+/** Every advertisement, forced ones too, sees to the lease: it ends only where the others have given this master up. */
+const advertise = (router: In<'master'>, at: Millis): Step => {
+  const { settings, renewedAt } = router
+  const advertiseAt = millis(at + settings.interval)
+  const sent: Effect = { effect: 'send-advertisement', priority: settings.priority }
+  const lease = leaseOf(settings)
+  if (at - renewedAt < renewalInterval(lease, ownMasterDown(settings))) return [{ ...router, advertiseAt }, [sent]]
+  return [{ ...router, advertiseAt, renewedAt: at }, [sent, { effect: 'renew-addresses', lease }]]
+}
+
+/** Announced now; what is to follow begins anew. */
+const announce = (router: In<'master'>, at: Millis): In<'master'> => {
+  const { repeat, delay } = router.settings.announcements
+  const early = earlyAnnouncements.map((pause) => ({ at: millis(at + pause), copies: 1 }))
+  const later: Announcement[] = delay > 0 && repeat > 0 ? [{ at: millis(at + delay), copies: repeat }] : []
+  return { ...router, announcedAt: at, announcements: inOrder([...early, ...later, ...refreshes(router.settings, at)]) }
+}
+
+const announcementsAfter = (router: In<'master'>, at: Millis): readonly Announcement[] => {
+  const left = router.announcements.filter((announcement) => announcement.at > at)
+  return left.length > 0 ? left : refreshes(router.settings, at)
+}
+
+const refreshes = ({ announcements: { refresh, refreshRepeat } }: Settings, at: Millis): readonly Announcement[] =>
+  refresh === null ? [] : [{ at: millis(at + refresh), copies: refreshRepeat }]
+
+const inOrder = (announcements: readonly Announcement[]): readonly Announcement[] =>
+  announcements.toSorted((a, b) => a.at - b.at)

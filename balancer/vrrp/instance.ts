@@ -1,0 +1,102 @@
+// One virtual router as configured, in the words of the state machine and of the wire.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import { type Family, familyOf } from '../core/ip-address.ts'
+import type { Advertisement } from './core/advertisement.ts'
+import type { Settings } from './core/state.ts'
+
+/** The family that an instance advertises. */
+export const familyOfInstance = ({ virtual_addresses: [first] }: VrrpInstanceConfig): Family =>
+  familyOf(first?.address.address ?? '')
+
+/** What tells instances apart, before and after a reload: interface, family and virtual router id. */
+export const identityOf = (config: VrrpInstanceConfig): string =>
+  `${config.interface} ${familyOfInstance(config)} ${config.virtual_router_id}`
+
+/** What it advertises while it is master. */
+export const advertisementOf = (config: VrrpInstanceConfig): Advertisement => ({
+  version: config.version,
+  virtualRouterId: config.virtual_router_id,
+  priority: config.priority,
+  interval: config.advertisement_interval,
+  addresses: config.virtual_addresses.map(({ address }) => address.address),
+})
+
+/** What the state machine needs to know of it. */
+export const settingsOf = (config: VrrpInstanceConfig): Settings => ({
+  name: config.name,
+  version: config.version,
+  priority: config.priority,
+  interval: config.advertisement_interval,
+  preempt: config.preempt,
+  preemptDelay: config.preempt_delay,
+  announcements: {
+    repeat: config.garp_master_repeat,
+    delay: config.garp_master_delay,
+    refresh: config.garp_master_refresh > 0 ? config.garp_master_refresh : null,
+    refreshRepeat: config.garp_master_refresh_repeat,
+  },
+})
+
+/** The addresses that it manages, advertised or not. */
+export const allAddresses = (config: VrrpInstanceConfig): VrrpInstanceConfig['virtual_addresses'] => [
+  ...config.virtual_addresses,
+  ...config.virtual_addresses_excluded,
+]
+
+/** The interfaces that it touches. */
+export const devicesOf = (config: VrrpInstanceConfig): ReadonlySet<string> =>
+  new Set([
+    config.interface,
+    ...allAddresses(config).flatMap(({ dev }) => dev ?? []),
+    ...config.virtual_routes.flatMap(({ dev }) => dev ?? []),
+  ])
+
+/** What changes from one configuration of an instance to the next, as lines for the operator. */
+export const changedKeys = (before: VrrpInstanceConfig, after: VrrpInstanceConfig): readonly string[] => {
+  const { name } = after
+  const renamed = before.name === name ? [] : [`vrrp ${before.name}: now named ${name}`]
+  const [old, current] = [before, after].map(
+    (config) => new Set(allAddresses(config).map(({ address }) => shown(address))),
+  )
+  const added = [...(current ?? [])].filter((address) => old?.has(address) !== true)
+  const removed = [...(old ?? [])].filter((address) => current?.has(address) !== true)
+  const values = scalarKeys.flatMap((key) =>
+    before[key] === after[key] ? [] : [`vrrp ${name}: ${key} ${before[key]} -> ${after[key]}`],
+  )
+  const lines = [
+    ...renamed,
+    ...added.map((address) => `vrrp ${name}: added ${address}`),
+    ...removed.map((address) => `vrrp ${name}: removed ${address}`),
+    ...values,
+    ...structuredKeys.flatMap((key) =>
+      isDeepStrictEqual(before[key], after[key]) ? [] : [`vrrp ${name}: ${key} changed`],
+    ),
+  ]
+  return lines.length > 0 || isDeepStrictEqual(before, after)
+    ? lines
+    : [`vrrp ${name}: order or place of addresses changed`]
+}
+
+const scalarKeys = [
+  'version',
+  'priority',
+  'advertisement_interval',
+  'preempt',
+  'preempt_delay',
+  'virtual_mac',
+  'checksum_with_ipv4_pseudoheader',
+  'garp_master_repeat',
+  'garp_master_delay',
+  'garp_master_refresh',
+  'garp_master_refresh_repeat',
+] as const satisfies readonly (keyof VrrpInstanceConfig)[]
+const structuredKeys = [
+  'unicast',
+  'authentication',
+  'virtual_routes',
+] as const satisfies readonly (keyof VrrpInstanceConfig)[]
+
+const shown = ({ address, prefixLength }: { readonly address: string; readonly prefixLength: number }): string =>
+  `${address}/${prefixLength}`

@@ -1,0 +1,34 @@
+// What all virtual routers of a host share: sockets to the kernel and to the network, and the kernel's news.
+
+import { FailedStart } from '../core/failed-start.ts'
+import { missingCapabilities } from '../os/capabilities.ts'
+import { listenToNetwork, type Netlink, type NetworkListener, openNetlink } from '../os/netlink.ts'
+import { openPacketSocket, type PacketSocket } from '../os/packet-socket.ts'
+import { createWires, type Wires } from './wires.ts'
+
+/** The open sockets. */
+export type SharedHost = {
+  readonly netlink: Netlink
+  readonly packets: PacketSocket
+  readonly wires: Wires
+  readonly close: () => void
+}
+
+/** Opens them, or throws `FailedStart`. */
+export const openSharedHost = async (listener: NetworkListener): Promise<SharedHost> => {
+  const missing = await missingCapabilities(['net_admin', 'net_raw'])
+  if (missing.length > 0) {
+    const names = missing.map((capability) => `CAP_${capability.toUpperCase()}`).join(' and ')
+    throw new FailedStart(`VRRP needs ${names}. Start as root, or give the unit AmbientCapabilities=${names}.`)
+  }
+  const packets = openPacketSocket()
+  if (!packets.ok) throw new FailedStart(`VRRP ${packets.text}`)
+  const netlink = openNetlink()
+  const stopListening = listenToNetwork(listener)
+  const close = (): void => {
+    stopListening()
+    netlink.close()
+    packets.value.close()
+  }
+  return { netlink, packets: packets.value, wires: createWires(), close }
+}
