@@ -1,8 +1,8 @@
 // One seeded scenario: trouble for a while, then a network that is whole, and what must be true soon after.
 
 import { millis } from '../../balancer/core/time.ts'
-import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import type { Settings } from '../../balancer/vrrp/core/state.ts'
+import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import { type SimulatedHost, slowestNetlinkAnswer } from './host.ts'
 import { createLan, type Lan } from './lan.ts'
 import { createRandom, type Random } from './random.ts'
