@@ -98,7 +98,7 @@ const shown = z.array(
         status: z.string(),
         role: z.string(),
         sessions: z.number(),
-        last_check: z.object({ status: z.string(), reason: z.string(), text: z.string() }).nullable(),
+        last_check: z.object({ at: z.string(), status: z.string(), reason: z.string(), text: z.string() }).nullable(),
       }),
     ),
   }),

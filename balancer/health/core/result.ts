@@ -24,22 +24,27 @@ export type CheckResult = {
 /** What a check says, before it is known how long it took. */
 export type Judgement = Omit<CheckResult, 'durationMs'>
 
-const blank = { hard: false, drain: false, code: null, role: 'unknown', malformedReport: null } as const
+/** What most checks leave unsaid. */
+type More = Partial<Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'malformedReport'>>
 
-/** A check that passed. */
-export const passed = (status: CheckStatus, text: string, more: Partial<Judgement> = {}): Judgement => ({
-  ...blank,
-  passed: true,
+const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text: string, more: More): Judgement => ({
+  passed: isPassed,
+  hard: more.hard ?? false,
+  drain: more.drain ?? false,
   status,
-  reason: 'ok',
+  code: more.code ?? null,
+  reason: more.reason ?? reason,
   text,
-  ...more,
+  role: more.role ?? 'unknown',
+  malformedReport: more.malformedReport ?? null,
 })
 
+const nothingMore: More = {}
+
+/** A check that passed. */
+export const passed = (status: CheckStatus, text: string, more: More = nothingMore): Judgement =>
+  judgement(true, status, 'ok', text, more)
+
 /** A check that failed. */
-export const failed = (
-  status: CheckStatus,
-  reason: string,
-  text: string,
-  more: Partial<Judgement> = {},
-): Judgement => ({ ...blank, passed: false, status, reason, text, ...more })
+export const failed = (status: CheckStatus, reason: string, text: string, more: More = nothingMore): Judgement =>
+  judgement(false, status, reason, text, more)

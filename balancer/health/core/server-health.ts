@@ -57,8 +57,8 @@ export type HealthConfig = { readonly listener: ListenerConfig; readonly server:
 /** The state after an event. */
 export const afterEvent = (health: ServerHealth, config: HealthConfig, event: HealthEvent): ServerHealth => {
   const next = apply(health, config.listener.check, event)
-  const before = factOf(health, config)
-  const after = factOf(next, config)
+  const before = standing(health, config)
+  const after = standing(next, config)
   if (before.up === after.up && before.admin === after.admin) return next
   // Whoever comes back from maintenance is checked before it serves.
   const isBack = before.admin === 'maint' && after.admin !== 'maint'
@@ -135,11 +135,17 @@ export const checkStand = (health: ServerHealth, check: number, checks: readonly
   return thresholds === undefined ? 'down' : standOf(health.checks[check]?.counter ?? null, thresholds)
 }
 
-/** The fact about a server in this state. */
-export const factOf = (health: ServerHealth, { listener, server }: HealthConfig): ServerHealthFact => {
-  const { checks, orders, agent } = health
+/** What operator, agent and checks make of a server together. */
+const standing = ({ checks, orders, agent }: ServerHealth, { listener }: HealthConfig) => {
   const admin = stricter(orders.admin, agent?.admin ?? 'ready')
   const passing = checks.every(({ counter }, i) => isUp(counter, listener.check[i] ?? noThresholds))
+  return { admin, up: passing && admin !== 'maint' && agent?.down !== true }
+}
+
+/** The fact about a server in this state. */
+export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealthFact => {
+  const { listener, server } = config
+  const { checks, orders, agent } = health
   const deciding = decidingCheck(health, listener.check)
   const { rise, fall } = listener.check[deciding] ?? noThresholds
   const weight = orders.weight ?? server.weight
@@ -147,9 +153,8 @@ export const factOf = (health: ServerHealth, { listener, server }: HealthConfig)
     fact: 'server-health',
     listener: listener.name,
     server: server.name,
-    up: passing && admin !== 'maint' && agent?.down !== true,
+    ...standing(health, config),
     since: health.since,
-    admin,
     draining: checks.some(({ draining }) => draining),
     refusing: checks.some(({ last }) => last?.reason === 'force-fail'),
     weight: agent?.percent == null ? weight : Math.min(maximumWeight, Math.ceil((weight * agent.percent) / 100)),
