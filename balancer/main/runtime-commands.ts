@@ -1,6 +1,6 @@
 // What the runtime socket understands, wired to those who know the answers.
 
-import { showEvents, showRouters, showServers, showSessions } from '../admin/core/show.ts'
+import { showEvents, showServers, showSessions } from '../admin/core/show.ts'
 import type { Status } from '../admin/core/status.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
 import type { Events } from '../pool/core/events.ts'
@@ -19,7 +19,6 @@ export type RuntimeSources = {
 export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string, RuntimeCommand>> => {
   const shows: Readonly<Record<string, (json: boolean) => string>> = {
     servers: (json) => showServers(sources.status(), json),
-    vrrp: (json) => showRouters(sources.status(), json),
     sessions: (json) => showSessions(sources.status(), json),
     events: (json) => showEvents(sources.events(), json, (moment) => new Date(moment).toISOString()),
   }

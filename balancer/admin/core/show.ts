@@ -1,7 +1,7 @@
 // What `balancer show` prints: servers, sessions and events, as columns for people or as JSON for programs.
 
 import type { Events } from '../../pool/core/events.ts'
-import type { RouterStatus, ServerStatus, Status } from './status.ts'
+import type { ServerStatus, Status } from './status.ts'
 import { bytes, duration } from './text.ts'
 
 /** `show servers`: every server of every listener, with its state and why. */
@@ -20,41 +20,6 @@ export const showServers = ({ listeners }: Status, json: boolean): string => {
   )
   return columns(['SERVER', 'STATUS', 'SINCE', 'WEIGHT', 'SESSIONS', 'ROLE', 'LAST CHECK'], rows)
 }
-
-/** `show vrrp`: the state of every instance, since when and why, its priority, and whom it heard. */
-export const showRouters = ({ vrrp }: Status, json: boolean): string => {
-  if (json) return toJson(vrrp)
-  const rows = vrrp.map((router) => [
-    router.name,
-    router.state.toUpperCase(),
-    router.since === null ? '-' : duration(router.since.ago_ms),
-    priorityText(router),
-    router.virtual_addresses.join(' '),
-    router.last_advertisement === null
-      ? 'nobody'
-      : `${router.last_advertisement.from} priority ${router.last_advertisement.priority}, ${duration(router.last_advertisement.ago_ms)} ago`,
-    `${router.transitions}`,
-    `${router.other_masters.count}`,
-    endsText(router.dropped),
-    router.reason ?? '',
-  ])
-  const head = [
-    'INSTANCE',
-    'STATE',
-    'SINCE',
-    'PRIORITY',
-    'ADDRESSES',
-    'HEARD',
-    'TRANSITIONS',
-    'OTHER MASTERS',
-    'DROPPED',
-  ]
-  return columns([...head, 'REASON'], rows)
-}
-
-/** The effective priority, with its parts where there is more than the configured one. */
-const priorityText = ({ priority, priority_parts: parts }: RouterStatus): string =>
-  parts.length > 1 ? `${priority} (${parts.map(({ of, value }) => `${of} ${value}`).join(', ')})` : `${priority ?? '-'}`
 
 /** `show sessions`: how many there are and were, per listener and per server, and how they ended. */
 export const showSessions = ({ listeners }: Status, json: boolean): string => {

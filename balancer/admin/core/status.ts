@@ -46,27 +46,17 @@ type ToMoment = (at: number) => Moment
 
 const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
   const heard = fact?.lastAdvertisement
-  const others = fact?.otherMasters.last
   return {
     name,
     state: fact?.state ?? 'init',
     since: fact === undefined ? null : moment(fact.since),
-    reason: fact?.reason ?? null,
     interface: fact?.interface ?? null,
-    family: fact?.family ?? null,
-    sync_group: fact?.syncGroup ?? null,
-    peers: fact?.peers ?? null,
     virtual_router_id: fact?.virtualRouterId ?? null,
     version: fact?.version ?? null,
     priority: fact?.priority ?? null,
     advertisement_interval_ms: fact?.advertisementInterval ?? null,
     virtual_addresses: fact?.addresses ?? [],
     last_advertisement: heard == null ? null : { from: heard.from, priority: heard.priority, ...moment(heard.at) },
-    priority_parts: fact?.priorityParts ?? [],
-    other_masters: {
-      count: fact?.otherMasters.count ?? 0,
-      last: others == null ? null : { from: others.from, ...moment(others.at) },
-    },
     transitions: fact?.transitions ?? 0,
     sent: fact?.sent ?? 0,
     received: fact?.received ?? 0,
