@@ -63,6 +63,7 @@ const http = z.strictObject({
     })
     .prefault({}),
   drain_on_404: z.boolean().default(false),
+  weight_from_report: z.boolean().default(false),
   ...pace,
 })
 

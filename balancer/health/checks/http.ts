@@ -31,7 +31,13 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
   const headers = { ...Object.fromEntries(defaults), ...config.headers }
   const { status, body_contains: bodyContains, body_matches: pattern } = config.expect
   const bodyMatches = pattern === undefined ? undefined : new RegExp(pattern)
-  const expected: Expectation = { status, bodyContains, bodyMatches, drainOn404: config.drain_on_404 }
+  const expected: Expectation = {
+    status,
+    bodyContains,
+    bodyMatches,
+    drainOn404: config.drain_on_404,
+    weightFromReport: config.weight_from_report,
+  }
   let isMalformed = false
 
   /** One request without promises or abort signals: they would cost more than the request. */

@@ -9,6 +9,8 @@ export type Expectation = {
   readonly bodyContains: string | undefined
   readonly bodyMatches: RegExp | undefined
   readonly drainOn404: boolean
+  /** Whether the connections that the agent's report tells to be free scale the server's weight. */
+  readonly weightFromReport: boolean
 }
 
 /** An answer as received. `contentType` is empty where it was not told. */
@@ -21,7 +23,8 @@ export const judgeAnswer = ({ status, contentType, body }: HttpAnswer, expected:
   const report = contentType.startsWith('application/json') ? parseHealthReport(body) : undefined
   const told = report?.ok ? report.report : undefined
   const malformedReport = report?.ok === false ? report.reason : null
-  const plain = { code: status, malformedReport, role: told?.role ?? 'unknown' } as const
+  const percent = expected.weightFromReport ? (told?.connections_free_percent ?? null) : null
+  const plain = { code: status, malformedReport, role: told?.role ?? 'unknown', percent } as const
   if (status === notFound && expected.drainOn404) {
     return passed('L7OKC', told?.reason.text ?? 'status 404: no new sessions', {
       ...plain,

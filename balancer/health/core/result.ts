@@ -18,6 +18,8 @@ export type CheckResult = {
   readonly reason: string
   readonly text: string
   readonly role: HealthReport['role']
+  /** What part of its weight the server wants, 0 to 100; null where it does not say. */
+  readonly percent: number | null
   readonly malformedReport: 'too-long' | 'not-json' | 'wrong-shape' | null
 }
 
@@ -25,7 +27,7 @@ export type CheckResult = {
 export type Judgement = Omit<CheckResult, 'durationMs'>
 
 /** What most checks leave unsaid. */
-type More = Partial<Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'malformedReport'>>
+type More = Partial<Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport'>>
 
 const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text: string, more: More): Judgement => ({
   passed: isPassed,
@@ -36,6 +38,7 @@ const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text:
   reason: more.reason ?? reason,
   text,
   role: more.role ?? 'unknown',
+  percent: more.percent ?? null,
   malformedReport: more.malformedReport ?? null,
 })
 

@@ -13,6 +13,8 @@ export type CheckState = {
   readonly last: LastCheck | null
   readonly draining: boolean
   readonly role: ServerHealthFact['role']
+  /** Part of its weight that the server asked for with its last answer; null where it does not say. */
+  readonly percent: number | null
 }
 
 /** The state of one server. Moments are milliseconds since the epoch, for people. */
@@ -33,7 +35,7 @@ export type HealthEvent =
   | { readonly event: 'ordered'; readonly orders: Partial<Orders>; readonly at: number }
   | { readonly event: 'passive'; readonly markDown: boolean; readonly text: string; readonly at: number }
 
-const unchecked: CheckState = { counter: null, last: null, draining: false, role: 'unknown' }
+const unchecked: CheckState = { counter: null, last: null, draining: false, role: 'unknown', percent: null }
 
 /** A server before its first check, or as a director before this one left it. */
 export const startHealth = (checks: number, at: number, inherited?: ServerHealthFact): ServerHealth => ({
@@ -43,6 +45,7 @@ export const startHealth = (checks: number, at: number, inherited?: ServerHealth
     last: inherited?.lastCheck ?? null,
     draining: inherited?.draining ?? false,
     role: inherited?.role ?? 'unknown',
+    percent: null,
   })),
   orders: inherited?.orders ?? { admin: 'ready', weight: null },
   agent: inherited?.agent ?? null,
@@ -90,7 +93,7 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const thresholds = checks[check]
   const state = health.checks[check]
   if (thresholds === undefined || state === undefined) return health
-  const { drain, durationMs, status, code, reason, text, role, malformedReport } = result
+  const { drain, durationMs, status, code, reason, text, role, percent, malformedReport } = result
   // A 404 keeps a server that is up for the sessions it has; it brings none up (HAProxy: `disable-on-404`).
   const passed = result.passed && (!drain || isUp(state.counter, thresholds))
   const counter = afterCheck(state.counter, thresholds, { passed, hard: result.hard })
@@ -100,6 +103,7 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
     draining: drain,
     // One lost answer must not move a writer: a server keeps its role as long as it is up.
     role: role === 'unknown' && isUp(counter, thresholds) ? state.role : role,
+    percent,
   }
   const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0) + 1
   return {
@@ -157,7 +161,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     since: health.since,
     draining: checks.some(({ draining }) => draining),
     refusing: checks.some(({ last }) => last?.reason === 'force-fail'),
-    weight: agent?.percent == null ? weight : Math.min(maximumWeight, Math.ceil((weight * agent.percent) / 100)),
+    weight: scaled(weight, agent?.percent ?? percentOf(checks)),
     maximumSessions: agent?.maximumSessions ?? server.max_connections,
     backup: server.backup,
     role: checks.find(({ role }) => role !== 'unknown')?.role ?? 'unknown',
@@ -170,6 +174,15 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     lateChecks: health.lateChecks,
   }
 }
+
+/** The least that any check was told; 0 there means few connections, not that the server wants to leave. */
+const percentOf = (checks: readonly CheckState[]): number | null => {
+  const told = checks.flatMap(({ percent }) => (percent === null ? [] : [percent]))
+  return told.length === 0 ? null : Math.max(1, Math.min(...told))
+}
+
+const scaled = (weight: number, percent: number | null): number =>
+  percent === null ? weight : Math.min(maximumWeight, Math.ceil((weight * percent) / 100))
 
 const noThresholds = { rise: 1, fall: 1 } as const
 /** HAProxy's largest weight. */

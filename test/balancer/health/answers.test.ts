@@ -10,6 +10,7 @@ const usual: Expectation = {
   bodyContains: undefined,
   bodyMatches: undefined,
   drainOn404: false,
+  weightFromReport: false,
 }
 
 t.test('answers as real servers and scripts give them, read by the status line', async (t) => {
@@ -117,4 +118,26 @@ t.test('the first checks come at once but not together', async (t) => {
   t.equal(first(2, 3), 4)
   t.equal(first(199, 200), 398)
   t.ok(first(999, 1000) < 1000, 'all within one interval')
+})
+
+t.test('the connections that a report tells to be free are the weight, where that is asked for', async (t) => {
+  const body = JSON.stringify({
+    version: 1,
+    verdict: 'pass',
+    reason: { code: 'ok', text: 'fine' },
+    certainty: 'soft',
+    mode: 'ping',
+    role: 'primary',
+    writable: true,
+    lag_s: null,
+    connections_free_percent: 62.5,
+    age_ms: 1,
+    probe_ms: 1,
+    facts: {},
+    agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
+  })
+  const percent = (weightFromReport: boolean) =>
+    judgeAnswer({ status: 200, body, contentType: 'application/json' }, { ...usual, weightFromReport }).percent
+  t.equal(percent(true), 62.5)
+  t.equal(percent(false), null)
 })

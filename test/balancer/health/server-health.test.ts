@@ -219,3 +219,18 @@ t.test('roles follow the last answer that told one', async (t) => {
   t.equal(after(config, role('primary'), checked(bad)).role, 'primary', 'one lost answer does not move a writer')
   t.equal(after(config, role('primary'), checked(hard)).role, 'unknown', 'a server that is down is no primary')
 })
+
+t.test('the free connections that reports tell scale the weight, and the least of several checks counts', async (t) => {
+  const config = configOf({ check: [{ weight_from_report: true }, {}] }, { weight: 40 })
+  const told = (percent: number | null) => result(passed('L7OK', 'fine', { percent }))
+  const weightAfter = (...events: readonly HealthEvent[]) =>
+    factOf(
+      events.reduce((health, event) => afterEvent(health, config, event), startHealth(2, 0)),
+      config,
+    ).weight
+  t.equal(weightAfter(), 40)
+  t.equal(weightAfter(checked(told(75))), 30)
+  t.equal(weightAfter(checked(told(75)), checked(told(50), 1)), 20)
+  t.equal(weightAfter(checked(told(75)), checked(told(null))), 40, 'an answer without it takes it back')
+  t.equal(weightAfter(checked(told(0))), 1, 'a full server keeps the least weight: it did not ask to leave')
+})
