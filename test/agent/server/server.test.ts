@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import t from 'tap'
 import type { AccessConfig } from '../../../agent/config/schema.ts'
 import { network } from '../../../agent/config/values.ts'
@@ -9,6 +7,7 @@ import { type HealthServer, startServer } from '../../../agent/server/server.ts'
 import type { HealthReport } from '../../../shared/health-report.ts'
 import { freePort } from '../../lab/mariadb.ts'
 import { waitFor } from '../../lab/wait-for.ts'
+import { dial } from '../client.ts'
 import { report } from '../samples.ts'
 
 const up = report()
@@ -49,33 +48,6 @@ const serve = async (
   return { port, incidents, statuses, server, dial: () => dial(port) }
 }
 type Tap = Pick<typeof t, 'teardown'>
-
-/** A raw client. `ended` tells how the server closed: with FIN after all bytes, or with a reset. */
-const dial = (port: number) => {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-  let text = ''
-  let ended: 'no' | 'fin' | 'reset' = 'no'
-  socket.on('data', (chunk: Buffer) => {
-    text += chunk.toString('latin1')
-  })
-  socket.on('end', () => {
-    ended = 'fin'
-    socket.end()
-  })
-  socket.on('error', () => {
-    ended = 'reset'
-  })
-  return {
-    send: (bytes: string | Buffer) => socket.write(bytes),
-    connected: () => once(socket, 'connect'),
-    text: () => text,
-    ended: () => ended,
-    end: () => socket.end(),
-    destroy: () => socket.destroy(),
-    untilEnded: () => waitFor('the server to close', () => ended !== 'no', { interval: 2 }).then(() => text),
-    untilText: (part: string) => waitFor(`the answer ${part}`, () => text.includes(part)).then(() => text),
-  }
-}
 
 t.test("HAProxy's default check is answered and closed without a reset", async (t) => {
   const { dial } = await serve(t)

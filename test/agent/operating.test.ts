@@ -1,0 +1,202 @@
+// What an operator does to a running agent: reload, take out for a while, watch over it with systemd.
+
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import t from 'tap'
+import { createLab } from '../lab/lab.ts'
+import { freePort, startMariaDb } from '../lab/mariadb.ts'
+import { checkUser } from '../lab/mariadb-files.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { dial } from './client.ts'
+
+t.setTimeout(180_000)
+const lab = await createLab({ name: 'agent-operating' })
+t.teardown(lab.destroy)
+const { user, password } = checkUser
+const db = await startMariaDb({ lab, name: 'db1' })
+
+const file = (name: string) => join(lab.directory, name)
+const secret = (name: string, text: string): string => {
+  writeFileSync(file(name), text)
+  chmodSync(file(name), 0o600)
+  return file(name)
+}
+const passwordFile = secret('password', `${password}\n`)
+const config = file('agent.yaml')
+const quick = 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms }'
+const login = `mysql: { socket: ${db.socket}, user: ${user}, password_file: ${passwordFile} }`
+const write = (...lines: readonly string[]): void =>
+  writeFileSync(config, [`force_fail_file: ${file('proxyoff')}`, ...lines, ''].join('\n'))
+const listen = (port: number, address = '127.0.0.1'): string => `listen: { address: ${address}, port: ${port} }`
+
+let runs = 0
+const run = (words: readonly string[], env: Readonly<Record<string, string>> = {}) => {
+  runs += 1
+  return lab.spawn(`agent${runs}`, process.execPath, ['dist/agent/main.js', ...words, '--config', config], { env })
+}
+const start = async (env: Readonly<Record<string, string>> = {}) => {
+  const daemon = run([], env)
+  await daemon.waitForOutput(/Started, listening on/)
+  return daemon
+}
+const finish = async (...words: readonly string[]) => {
+  const command = run(words)
+  const { code } = await command.exited
+  return { code, output: command.lines().join('\n') }
+}
+const get = async (port: number, path = '/') => {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { Connection: 'close' } })
+  return { status: response.status, reason: response.headers.get('mysqlchk-reason'), text: await response.text() }
+}
+const logins = async (): Promise<readonly number[]> =>
+  (await db.query(`SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '${user}'`)).map((row) =>
+    Number(row['ID']),
+  )
+
+t.test('a reload keeps the listener, its connections and the login where they did not change', async (t) => {
+  const port = await freePort()
+  write(listen(port), login, quick)
+  const daemon = await start()
+  const client = dial(port)
+  client.send('GET / HTTP/1.1\r\n\r\n')
+  await client.untilText('MySQL is running.\r\n')
+  const [before] = await logins()
+
+  write(listen(port), login, quick, 'response: { body: html }', 'log: { level: debug }')
+  daemon.signal('SIGHUP')
+  await daemon.waitForOutput(/Reloaded, the new configuration is in use/)
+  client.send('GET / HTTP/1.1\r\n\r\n')
+  await client.untilText('<html><body>MySQL is running.</body></html>')
+  t.same(await logins(), [before])
+
+  write(listen(port), login, 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms, query: SELECT 2, expect: "3" }')
+  daemon.signal('SIGHUP')
+  await waitFor('the new query', async () => (await get(port)).status === 503)
+  t.match(await get(port), { reason: 'unexpected-result; the check query answered "2" where "3" is expected' })
+  t.equal(client.ended(), 'no', 'the connection lives on')
+  client.destroy()
+  await daemon.stop()
+})
+
+t.test('a reload with a mistake leaves everything as it is, and says what is wrong', async (t) => {
+  const port = await freePort()
+  write(listen(port), login, quick)
+  const daemon = await start()
+  write(listen(port), login, quick, 'respnse: { body: html }', 'log: { level: loud }')
+  daemon.signal('SIGHUP')
+  await daemon.waitForOutput(/agent\.yaml:5:1: respnse: unknown key; did you mean response\?/)
+  await daemon.waitForOutput(/agent\.yaml:6:15: log\.level: found .*allowed are/)
+  await daemon.waitForOutput(/Not reloaded, the old configuration stays: it has 2 problems/)
+  t.equal((await get(port)).text, 'MySQL is running.\r\n')
+
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const address = taken.address()
+  const busy = address !== null && typeof address === 'object' ? address.port : 0
+  write(listen(await freePort()), login, quick, `agent_check: { address: 127.0.0.1, port: ${busy} }`)
+  daemon.signal('SIGHUP')
+  await daemon.waitForOutput(/Not reloaded, the old configuration stays: cannot listen on 127\.0\.0\.1:\d+: another/)
+  t.equal((await get(port)).status, 200)
+  taken.close()
+  await daemon.stop()
+})
+
+t.test('a reload moves to another port or address', async (t) => {
+  const [port, next] = [await freePort(), await freePort()]
+  write(listen(port), login, quick)
+  const daemon = await start()
+  write(listen(next), login, quick)
+  daemon.signal('SIGHUP')
+  await waitFor('the new port', async () => (await get(next)).status === 200)
+  await waitFor('the old port to be closed', () =>
+    get(port).then(
+      () => false,
+      () => true,
+    ),
+  )
+
+  write(listen(next, '0.0.0.0'), login, quick)
+  daemon.signal('SIGHUP')
+  await waitFor('two reloads', () => daemon.lines().filter((line) => line.includes('Reloaded,')).length === 2)
+  t.equal((await get(next)).status, 200)
+  await daemon.stop()
+})
+
+t.test('fail --for ends by itself, and the reason says when', async (t) => {
+  const port = await freePort()
+  write(listen(port), login, quick)
+  const daemon = await start()
+  t.match(await finish('fail', '--for', '1s', 'upgrade', 'to', '11.4'), {
+    code: 0,
+    output: /until \d{4}-\d\d-\d\dT.*Z or mysqlchk-agent pass/,
+  })
+  t.match(await get(port), { status: 503, reason: /^force-fail; upgrade to 11\.4 \(until 2\d{3}-.*Z\)$/ })
+  await waitFor('the end of it', async () => (await get(port)).status === 200)
+
+  writeFileSync(file('proxyoff'), 'until: tomorrow\n')
+  t.match(await get(port), { status: 503, reason: 'force-fail; until: tomorrow' }, 'in doubt it stays out')
+  t.equal((await finish('pass')).code, 0)
+  t.equal((await get(port)).status, 200)
+  await daemon.stop()
+})
+
+t.test('systemd hears of readiness, reloads, the state and the stop, and its watchdog is fed', async (t) => {
+  const receiver = lab.spawn('receiver', 'python3', [
+    '-uc',
+    `import socket
+s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)
+s.bind('${file('notify')}')
+print('bound')
+while True: print(s.recv(4096).decode().replace(chr(10),' '))`,
+  ])
+  await receiver.waitForOutput(/bound/)
+  const port = await freePort()
+  write(listen(port), login, quick)
+  const daemon = await start({ NOTIFY_SOCKET: file('notify'), WATCHDOG_USEC: '400000' })
+  await receiver.waitForOutput(/^READY=1$/)
+  await receiver.waitForOutput(/^STATUS=Node is UP, ok: the check query answers$/)
+  await receiver.waitForOutput(/^WATCHDOG=1$/)
+  daemon.signal('SIGHUP')
+  await receiver.waitForOutput(/^RELOADING=1 MONOTONIC_USEC=\d+$/)
+  await waitFor('ready again', () => receiver.lines().filter((line) => line === 'READY=1').length === 2)
+  await daemon.stop()
+  await receiver.waitForOutput(/^STOPPING=1$/)
+  t.same(
+    receiver.lines().filter((line) => !/^(WATCHDOG=1|STATUS=)/.test(line))[1],
+    'READY=1',
+    'nothing comes before it is ready',
+  )
+})
+
+t.test('an option file and a systemd credential log in, and no secret is ever shown', async (t) => {
+  const port = await freePort()
+  secret(
+    'my.cnf',
+    `[client]\nsocket = ${db.socket}\nuser = ${user}\npassword = "${password}" # ours\n[mysqld]\nuser=mysql\n`,
+  )
+  write(listen(port), `mysql: { option_file: ${file('my.cnf')} }`, quick)
+  const byOptions = await finish('once')
+  t.match(byOptions, { code: 0, output: /^HTTP\/1\.1 200 OK/ })
+
+  write(listen(port), `mysql: { socket: ${db.socket}, user: ${user}, password_credential: mysql }`, quick)
+  t.match(await finish('once'), {
+    code: 78,
+    output: /password_credential: systemd hands credentials to its service only/,
+  })
+  t.match(await finish('check'), { code: 0, output: /warning: systemd hands/ }, 'a check by hand cannot see it')
+  mkdirSync(file('credentials'))
+  writeFileSync(join(file('credentials'), 'mysql'), `${password}\n`, { mode: 0o400 })
+  const daemon = await start({ CREDENTIALS_DIRECTORY: file('credentials') })
+  t.equal((await get(port)).status, 200)
+  await daemon.stop()
+  t.notMatch(daemon.lines().join('\n') + byOptions.output, password)
+})
+
+t.test('once answers as every path would', async (t) => {
+  write(listen(await freePort()), login, quick)
+  t.match(await finish('once', '--path', '/primary'), { code: 0, output: /^HTTP\/1\.1 200 OK/ })
+  t.match(await finish('once', '--path', '/galera'), { code: 1, output: /Mysqlchk-Reason: not-applicable/ })
+  t.match(await finish('once', '--path', '/metrics'), { code: 0, output: /^mysqlchk_up 1$/m })
+})
