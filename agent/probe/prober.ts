@@ -79,7 +79,9 @@ export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSetti
     const fresh = { session, interview: beginInterview(session, inquiry, usual) }
     const outcome = await ask(turn, fresh)
     if (turn.over) return outcome
-    kept = fresh
+    // The extra port has a place or two, and an administrator may need them.
+    if (usual === null) kept = fresh
+    else session.end()
     return outcome
   }
 
