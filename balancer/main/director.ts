@@ -78,6 +78,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload 
   const commands = runtimeCommands({
     requestReload,
     status: () => status({}),
+    routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
     order: (order) => {
       const isKnown = checker.order(order.listener, order.server, order.orders)

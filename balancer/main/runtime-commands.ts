@@ -2,8 +2,10 @@
 
 import { showEvents, showServers, showSessions } from '../admin/core/show.ts'
 import type { Status } from '../admin/core/status.ts'
+import { describeRouters } from '../admin/core/vrrp-text.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
 import type { Events } from '../pool/core/events.ts'
+import type { VirtualRouterFact } from '../pool/core/facts.ts'
 import { parseServerOrder, type ServerOrder } from '../pool/core/server-order.ts'
 import type { ReloadResult } from '../supervisor/messages.ts'
 
@@ -11,6 +13,7 @@ import type { ReloadResult } from '../supervisor/messages.ts'
 export type RuntimeSources = {
   readonly requestReload: () => Promise<ReloadResult>
   readonly status: () => Status
+  readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
   readonly order: (order: Extract<ServerOrder, { ok: true }>) => boolean
 }
@@ -19,6 +22,8 @@ export type RuntimeSources = {
 export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string, RuntimeCommand>> => {
   const shows: Readonly<Record<string, (json: boolean) => string>> = {
     servers: (json) => showServers(sources.status(), json),
+    vrrp: (json) =>
+      json ? JSON.stringify(sources.status().vrrp, null, 2) : describeRouters(sources.routers(), Date.now()),
     sessions: (json) => showSessions(sources.status(), json),
     events: (json) => showEvents(sources.events(), json, (moment) => new Date(moment).toISOString()),
   }

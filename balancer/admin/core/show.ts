@@ -93,7 +93,8 @@ const endsText = (ends: Readonly<Record<string, number>>): string =>
     .map(([reason, count]) => `${reason} ${count}`)
     .join(', ')
 
-const columns = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+/** Rows as columns that stand under their heads, two spaces apart. */
+export const columns = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
   const lines = [head, ...rows]
   const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
   return lines

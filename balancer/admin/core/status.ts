@@ -46,6 +46,7 @@ type ToMoment = (at: number) => Moment
 
 const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
   const heard = fact?.lastAdvertisement
+  const other = fact?.otherMasters.last
   return {
     name,
     state: fact?.state ?? 'init',
@@ -56,6 +57,16 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
     priority: fact?.priority ?? null,
     advertisement_interval_ms: fact?.advertisementInterval ?? null,
     virtual_addresses: fact?.addresses ?? [],
+    family: fact?.family ?? null,
+    reason: fact?.reason ?? null,
+    sync_group: fact?.syncGroup ?? null,
+    source: fact?.source ?? null,
+    unicast_peers: fact?.peers ?? null,
+    priority_parts: fact?.priorityParts ?? [],
+    other_masters: {
+      count: fact?.otherMasters.count ?? 0,
+      last: other == null ? null : { from: other.from, ...moment(other.at) },
+    },
     last_advertisement: heard == null ? null : { from: heard.from, priority: heard.priority, ...moment(heard.at) },
     transitions: fact?.transitions ?? 0,
     sent: fact?.sent ?? 0,

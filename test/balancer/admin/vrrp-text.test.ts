@@ -1,0 +1,75 @@
+import t from 'tap'
+import { describeRouters } from '../../../balancer/admin/core/vrrp-text.ts'
+import { millis } from '../../../balancer/core/time.ts'
+import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
+
+const now = 1_700_000_000_000
+const master: VirtualRouterFact = {
+  fact: 'virtual-router',
+  name: 'VI_1',
+  interface: 'eth1',
+  family: 'ipv4',
+  virtualRouterId: 51,
+  version: 2,
+  state: 'master',
+  since: now - 3_600_000,
+  reason: 'no advertisement heard',
+  syncGroup: 'G1',
+  source: '198.18.0.1',
+  peers: null,
+  priority: 101,
+  priorityParts: [{ of: 'configured', value: 101 }],
+  advertisementInterval: millis(1000),
+  addresses: ['198.18.0.100'],
+  lastAdvertisement: { from: '198.18.0.2', priority: 100, at: now - 5000 },
+  otherMasters: { count: 2, last: { from: '198.18.0.2', at: now - 5000 } },
+  transitions: 2,
+  sent: 3600,
+  received: 2,
+  dropped: { checksum: 1, vrid: 7 },
+}
+const fault: VirtualRouterFact = {
+  ...master,
+  name: 'VI_6',
+  family: 'ipv6',
+  version: 3,
+  state: 'fault',
+  reason: 'eth1 is down',
+  syncGroup: null,
+  source: null,
+  peers: ['fe80::2'],
+  priority: 100,
+  priorityParts: [
+    { of: 'configured', value: 150 },
+    { of: 'chk_disk', value: -50 },
+  ],
+  advertisementInterval: millis(100),
+  addresses: ['fe80::100', '2001:db8::100'],
+  lastAdvertisement: null,
+  otherMasters: { count: 0, last: null },
+  dropped: {},
+}
+
+t.test('show vrrp tells who is master, since when, why, and what was counted', async (t) => {
+  t.equal(
+    describeRouters([master, fault], now),
+    `INSTANCE  STATE   SINCE  PRIORITY                            INTERFACE/VRID  PROTOCOL  INTERVAL  ADDRESSES
+VI_1      MASTER  1h     101                                 eth1/51         v2 IPv4   1s        198.18.0.100
+VI_6      FAULT   1h     100 = configured 150, chk_disk -50  eth1/51         v3 IPv6   100ms     fe80::100 2001:db8::100
+
+VI_1
+  MASTER because: no advertisement heard
+  sends from 198.18.0.1 to the multicast group
+  last advertisement from 198.18.0.2, priority 100, 5s ago
+  2 transitions, 3600 sent, 2 received, dropped: checksum 1, vrid 7
+  in sync group G1
+  2 advertisements of another master: 198.18.0.2, 5s ago
+
+VI_6
+  FAULT because: eth1 is down
+  no source address
+  no advertisement heard
+  2 transitions, 3600 sent, 2 received, dropped: none`,
+  )
+  t.equal(describeRouters([], now), 'no VRRP instance is configured')
+})
