@@ -2,13 +2,11 @@
 
 import { millis } from '../../balancer/core/time.ts'
 import { initialRouter, nextDeadline, step } from '../../balancer/vrrp/core/machine.ts'
-import type { Effect, Event, Link, Settings, VirtualRouter } from '../../balancer/vrrp/core/state.ts'
+import type { Effect, Happening, Link, Settings, VirtualRouter } from '../../balancer/vrrp/core/state.ts'
+import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import { brief } from '../balancer/vrrp/core/brief.ts'
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
-
-/** An event without its time: the host knows when it learns of it. */
-export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never
 
 /** What a host is given. */
 export type HostOptions = {
@@ -16,6 +14,8 @@ export type HostOptions = {
   readonly address: string
   readonly clock: Clock
   readonly random: Random
+  /** How fast its clock runs, 1 being right. */
+  readonly drift: number
   readonly broadcast: (from: SimulatedHost, priority: number) => void
   /** One line of the transcript. */
   readonly tell: (line: string) => void
@@ -49,8 +49,9 @@ export const slowestNetlinkAnswer = 3
 
 /** A host that is switched off. */
 export const createHost = (options: HostOptions): SimulatedHost => {
-  const { settings, address, clock, random, tell } = options
+  const { settings, address, clock, random, drift, tell } = options
   const { name } = settings
+  const localNow = () => millis(clock.now() * drift)
   let router = initialRouter(settings)
   let isAlive = false
   let isStalled = false
@@ -65,6 +66,8 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   const others: Happening[] = []
   const waiting: Happening[] = []
   let isStepping = false
+  /** When the others last heard of this master, or it began; local time. */
+  let provenAt = 0
 
   const holds = (): boolean => leaseEndsAt !== null && clock.now() < leaseEndsAt
   const setAddress = (lease: number): void => {
@@ -103,8 +106,9 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   }
   const take = (happening: Happening): void => {
     const before = router
-    const [after, effects] = step(router, { ...happening, at: millis(clock.now()) })
+    const [after, effects] = step(router, { ...happening, at: localNow() })
     router = after
+    if (before.state !== 'master' && after.state === 'master') provenAt = localNow()
     if (before.state !== after.state || effects.length > 0) {
       tell(`${name} ${before.state}: ${describe(happening)} -> ${after.state} ${effects.map(brief).join(', ')}`)
     }
@@ -125,6 +129,9 @@ export const createHost = (options: HostOptions): SimulatedHost => {
         return
       case 'send-advertisement':
         if (effect.priority > 0 && !holds() && !isRobbed) throw new Error(`${name} advertises without the address`)
+        if (effect.priority > 0 && router.state !== 'master') throw new Error(`${name} advertises in ${router.state}`)
+        if (effect.priority > 0 && localNow() - provenAt > ownMasterDown(settings)) throw new Error(`${name} is stale`)
+        provenAt = localNow()
         options.broadcast(host, effect.priority)
         learn({ event: 'advertisement-sent' })
         return
@@ -136,7 +143,7 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     alarm += 1
     const set = alarm
     if (deadline === null) return
-    clock.after(Math.max(0, deadline - clock.now()), () => {
+    clock.after(Math.max(0, deadline - localNow()) / drift, () => {
       if (set === alarm) learn({ event: 'deadline-reached' })
     })
   }
@@ -196,5 +203,17 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   return host
 }
 
-const describe = (happening: Happening): string =>
-  happening.event === 'advertisement-received' ? `hears ${happening.priority} from ${happening.from}` : happening.event
+const describe = (happening: Happening): string => {
+  switch (happening.event) {
+    case 'advertisement-received':
+      return `hears ${happening.priority} from ${happening.from}`
+    case 'other-version-heard':
+      return `hears version ${happening.version} from ${happening.from}`
+    case 'link-changed':
+      return happening.link.up ? 'link is up' : `link is down (${happening.link.reason})`
+    case 'addresses-failed':
+      return `addresses refused (${happening.reason})`
+    default:
+      return happening.event.replaceAll('-', ' ')
+  }
+}

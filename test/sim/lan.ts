@@ -16,14 +16,16 @@ export type Lan = {
   /** Hosts in different groups do not hear each other. */
   readonly split: (groupOf: (host: SimulatedHost) => number) => void
   readonly refuseAddresses: (refuse: boolean) => void
+  /** A line of the narrator. */
+  readonly note: (text: string) => void
   /** All that happened, one line each. */
   readonly transcript: readonly string[]
 }
 
 const clear: Weather = { loss: 0, duplication: 0, delay: 0 }
 
-/** A whole network in clear weather; all hosts are off. */
-export const createLan = (routers: readonly Settings[], random: Random): Lan => {
+/** A whole network in clear weather; all hosts are off. `drifts` is how much a clock may be wrong, as a part of 1. */
+export const createLan = (routers: readonly Settings[], random: Random, drifts = 0): Lan => {
   const clock = createClock()
   const transcript: string[] = []
   let weather = clear
@@ -38,8 +40,10 @@ export const createLan = (routers: readonly Settings[], random: Random): Lan => 
         if (random.chance(weather.loss)) continue
         clock.after(random.next() * weather.delay, () => {
           if (!to.isLinked()) return
-          const { interval } = from.settings
-          to.learn({ event: 'advertisement-received', from: from.address, priority, interval })
+          const { interval, version } = from.settings
+          const heard = { from: from.address, interval }
+          if (version === to.settings.version) to.learn({ event: 'advertisement-received', priority, ...heard })
+          else to.learn({ event: 'other-version-heard', version, ...heard })
         })
       }
     }
@@ -50,6 +54,7 @@ export const createLan = (routers: readonly Settings[], random: Random): Lan => 
       address: `198.18.0.${i + 1}`,
       clock,
       random,
+      drift: 1 + (random.next() * 2 - 1) * drifts,
       broadcast,
       tell: (line) => transcript.push(`${clock.now().toFixed(1).padStart(10)} ms  ${line}`),
       isRefusing: () => isRefusing,
@@ -67,6 +72,7 @@ export const createLan = (routers: readonly Settings[], random: Random): Lan => 
     refuseAddresses: (refuse) => {
       isRefusing = refuse
     },
+    note: (text) => transcript.push(`${text}`),
     transcript,
   }
 }

@@ -12,13 +12,15 @@ export type Outcome = { readonly problem: string | null; readonly transcript: re
 
 const troubles = 12
 const quietIntervals = 5
+/** Clocks are wrong by up to 1 %. */
+const worstDrift = 0.01
 const announcements = { repeat: 5, delay: millis(5000), refresh: null, refreshRepeat: 1 }
 
 /** Plays the scenario of a seed. */
 export const playScenario = (seed: number): Outcome => {
   const random = createRandom(seed)
   const routers = chooseRouters(random)
-  const lan = createLan(routers, random)
+  const lan = createLan(routers, random, worstDrift)
   try {
     makeTrouble(lan, random)
     return { problem: settle(lan, random), transcript: lan.transcript }
@@ -103,7 +105,7 @@ const cause = (lan: Lan, host: SimulatedHost, random: Random): void => {
 const settle = (lan: Lan, random: Random): string | null => {
   const { clock, hosts } = lan
   const interval = hosts[0]?.settings.interval ?? 0
-  const longest = Math.max(...hosts.map(({ settings }) => ownMasterDown(settings)))
+  const longest = Math.max(...hosts.map(({ settings }) => ownMasterDown(settings))) * (1 + 2 * worstDrift)
   lan.refuseAddresses(false)
   lan.split(() => 1)
   lan.setWeather({ loss: 0, duplication: 0, delay: (random.next() * interval) / 20 })
@@ -117,7 +119,12 @@ const settle = (lan: Lan, random: Random): string | null => {
   // Whoever was refused its addresses waits before it listens again.
   const isWaiting = hosts.some((host) => host.router().state === 'fault')
   const patience = Math.max(...hosts.map(({ settings }) => settings.preemptDelay))
-  clock.runUntil(clock.now() + longest * (isWaiting ? 2 : 1) + interval + (patience > 0 ? patience + longest : 0))
+  clock.runUntil(
+    clock.now() +
+      longest * (isWaiting ? 2 : 1) +
+      interval +
+      (patience > 0 ? patience * (1 + 2 * worstDrift) + longest : 0),
+  )
   const found = problem(hosts)
   if (found !== null) return found
 

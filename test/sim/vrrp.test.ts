@@ -1,7 +1,7 @@
 import t from 'tap'
 import { playScenario } from './scenario.ts'
 
-const scenarios = 1000
+const scenarios = Number(process.env['SIM_SCENARIOS'] ?? 2000)
 const shownLines = 200
 const wanted = process.env['SIM_SEED']
 const seeds = wanted === undefined ? Array.from({ length: scenarios }, (_, i) => i + 1) : [Number(wanted)]

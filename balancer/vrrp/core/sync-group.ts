@@ -33,7 +33,12 @@ export const groupNews = (
         : [{ member: i, happening: { event: 'group-moved', to, reason } }]
     })
   if (mover.state === 'master') return follow('master', 'backup')
-  return mover.state === 'backup' && before === 'master' ? follow('backup', 'master') : []
+  if (mover.state !== 'backup') return []
+  if (before === 'master') return follow('backup', 'master')
+  const leader = members.find((member) => member.state === 'master')
+  if (leader === undefined) return []
+  const reason = `sync group ${group}: ${leader.settings.name} is master`
+  return [{ member: moved, happening: { event: 'group-moved', to: 'master', reason } }]
 }
 
 /** In fault for a reason of its own, not only because the group is. */
