@@ -17,7 +17,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
 
   balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place
-  balancer show [servers|sessions|events] [--json]                  ask the running balancer
+  balancer show [servers|vrrp|sessions|events] [--json]             ask the running balancer
   balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
   balancer hash-password             read a password from standard input, print the line for a password file
