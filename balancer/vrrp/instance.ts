@@ -3,8 +3,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Family, familyOf } from '../core/ip-address.ts'
+import type { VirtualRouterState } from '../pool/core/facts.ts'
 import type { Advertisement } from './core/advertisement.ts'
-import type { Settings } from './core/state.ts'
+import type { Settings, VirtualRouter } from './core/state.ts'
+import type { Standing } from './core/tracking.ts'
 
 /** The family that an instance advertises. */
 export const familyOfInstance = ({ virtual_addresses: [first] }: VrrpInstanceConfig): Family =>
@@ -23,11 +25,14 @@ export const advertisementOf = (config: VrrpInstanceConfig): Advertisement => ({
   addresses: config.virtual_addresses.map(({ address }) => address.address),
 })
 
+/** The state as people know it: who hands over is a master still. */
+export const stateShown = ({ state }: VirtualRouter): VirtualRouterState => (state === 'leaving' ? 'master' : state)
+
 /** What the state machine needs to know of it. */
-export const settingsOf = (config: VrrpInstanceConfig): Settings => ({
+export const settingsOf = (config: VrrpInstanceConfig, { priority }: Standing): Settings => ({
   name: config.name,
   version: config.version,
-  priority: config.priority,
+  priority,
   interval: config.advertisement_interval,
   preempt: config.preempt,
   preemptDelay: config.preempt_delay,

@@ -7,6 +7,7 @@ import { createBoundedLog } from './bounded-log.ts'
 import type { Advertisement, Decoded } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
 import type { Notice } from './core/state.ts'
+import type { Standing } from './core/tracking.ts'
 import { advertisementOf, allAddresses, familyOfInstance } from './instance.ts'
 
 /** The counters and words of one virtual router. */
@@ -19,10 +20,12 @@ export type Report = {
   /** `from` is who was heard last. */
   readonly notice: (about: Notice, text: string) => void
   /** Something that was asked of the system did not work. */
-  readonly trouble: (about: 'send' | 'announce' | 'remove' | 'virtual-mac', text: string) => void
+  readonly trouble: (about: 'send' | 'announce' | 'remove' | 'hide' | 'virtual-mac', text: string) => void
   readonly transition: (state: VirtualRouterState, text: string, reason: string) => void
   /** Counts a change of state and publishes it. */
   readonly entered: (state: VirtualRouterState) => void
+  /** From now on its effective priority is made of these parts. */
+  readonly standing: (standing: Standing) => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
   readonly publish: () => void
@@ -37,6 +40,7 @@ const noticeLevels: Readonly<Record<Notice, Level>> = {
   'version-conflict': 'error',
   'address-lost': 'warn',
   priority: 'info',
+  'hand-over': 'info',
 }
 
 /** Starts counting for one instance. */
@@ -55,6 +59,7 @@ export const createReport = (
   let since = Date.now()
   let reason = 'started'
   let source: string | null = null
+  let standing: Standing | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
   let otherMasters: VirtualRouterFact['otherMasters'] = { count: 0, last: null }
 
@@ -72,8 +77,8 @@ export const createReport = (
       syncGroup,
       source,
       peers: config.unicast?.peers ?? null,
-      priority: config.priority,
-      priorityParts: [{ of: 'configured', value: config.priority }],
+      priority: standing?.priority ?? config.priority,
+      priorityParts: standing?.parts ?? [{ of: 'configured', value: config.priority }],
       advertisementInterval: config.advertisement_interval,
       addresses: allAddresses(config).map(({ address }) => address.address),
       lastAdvertisement,
@@ -116,10 +121,15 @@ export const createReport = (
       log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason: why }, text)
     },
     entered: (entered) => {
+      // A master that hands over, or stays one after all, has not changed its state.
+      if (entered === state) return
       state = entered
       since = Date.now()
       counts.transitions += 1
       publish()
+    },
+    standing: (next) => {
+      standing = next
     },
     linked: (address) => {
       source = address

@@ -4,6 +4,7 @@ import { FailedStart } from '../core/failed-start.ts'
 import { missingCapabilities } from '../os/capabilities.ts'
 import { listenToNetwork, type Netlink, type NetworkListener, openNetlink } from '../os/netlink.ts'
 import { openPacketSocket, type PacketSocket } from '../os/packet-socket.ts'
+import { createHiddenAddresses, type HiddenAddresses } from './hidden-addresses.ts'
 import { createWires, type Wires } from './wires.ts'
 
 /** The open sockets. */
@@ -11,6 +12,7 @@ export type SharedHost = {
   readonly netlink: Netlink
   readonly packets: PacketSocket
   readonly wires: Wires
+  readonly hidden: HiddenAddresses
   readonly close: () => void
 }
 
@@ -30,5 +32,5 @@ export const openSharedHost = async (listener: NetworkListener): Promise<SharedH
     netlink.close()
     packets.value.close()
   }
-  return { netlink, packets: packets.value, wires: createWires(), close }
+  return { netlink, packets: packets.value, wires: createWires(), hidden: createHiddenAddresses(), close }
 }

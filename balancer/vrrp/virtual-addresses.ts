@@ -16,8 +16,11 @@ export type VirtualAddresses = {
   /** Adds or prolongs every address and route for `lease` seconds; the first refusal, if any. */
   readonly set: (lease: number) => Promise<Outcome>
   readonly remove: () => Promise<Outcome>
-  /** From now on these: removes what the new configuration does not have. What it adds comes with the next `set`. */
-  readonly configure: (next: VrrpInstanceConfig) => Promise<Outcome>
+  /**
+   * From now on these: removes what the new configuration does not have, unless it is `wanted` by another instance that is
+   * master here. What it adds comes with the next `set`.
+   */
+  readonly configure: (next: VrrpInstanceConfig, wanted: ReadonlySet<string>) => Promise<Outcome>
   /** Tells the network about every address, where the device speaks Ethernet. */
   readonly announce: (copies: number) => Outcome
   /** Those that are not among the addresses held. */
@@ -79,12 +82,14 @@ export const createVirtualAddresses = (
         ...routes().map((route) => netlink.setRoute({ ...route, lifetime: lease })),
       ]),
     remove: () => remove(managed(), routes()),
-    configure: (next) => {
+    configure: (next, wanted) => {
       const before = { addresses: managed(), routes: routes() }
       config = next
       const [addresses, kept] = [managed(), routes()]
       return remove(
-        before.addresses.filter((old) => !addresses.some((address) => isSameAddress(address, old))),
+        before.addresses.filter(
+          (old) => !wanted.has(old.address) && !addresses.some((address) => isSameAddress(address, old)),
+        ),
         before.routes.filter((old) => !kept.some((route) => isDeepStrictEqual(route, old))),
       )
     },

@@ -3,10 +3,13 @@
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
+import { type Outcome, refused } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
 import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
-import { settingsOf } from './instance.ts'
+import type { Standing } from './core/tracking.ts'
+import type { HiddenAddresses } from './hidden-addresses.ts'
+import { allAddresses, identityOf, settingsOf, stateShown } from './instance.ts'
 import type { Report } from './report.ts'
 import { isSameLink, lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
@@ -19,12 +22,18 @@ export type Tools = {
   readonly netlink: Netlink
   readonly packets: PacketSocket
   readonly wires: Wires
+  readonly hidden: HiddenAddresses
   /** The virtual addresses of all instances of this host, as they are configured now. */
   readonly virtual: () => ReadonlySet<string>
+  /** Those of the other instances that are master here. */
+  readonly heldByOthers: () => ReadonlySet<string>
   readonly report: Report
   /** Called after each event that changed the router, with the state it was in before. */
   readonly onStep: (before: VirtualRouter['state']) => void
 }
+
+/** What an operator orders of a virtual router (`balancer vrrp`). */
+export type RouterOrder = 'handover' | 'maint' | 'ready'
 
 /** One virtual router at work. */
 export type VirtualRouterDriver = {
@@ -34,26 +43,38 @@ export type VirtualRouterDriver = {
   readonly dispatch: (happening: Happening) => void
   /** Links or addresses of this host may have changed. */
   readonly networkChanged: () => void
+  /** From now on it stands so: its effective priority, or why it must not take part. */
+  readonly stand: (standing: Standing) => void
+  /** Resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
+  readonly order: (order: RouterOrder) => Promise<Outcome<string>>
   /** Applies a new configuration of the same identity; the state stays. `around` was looked at for it. */
   readonly reconfigure: (next: VrrpInstanceConfig, around: Surroundings) => Promise<void>
   /** Once a second: publishes the fact, and in fault looks for what is missing. */
   readonly tick: () => void
-  /** Resolves when priority 0 is out and the addresses are gone. */
+  /** Resolves when another router has the addresses, or nobody came for them, and they are gone from here. */
   readonly stop: () => Promise<void>
 }
 
 /** Checks that the instance can work on this host, else throws `FailedStart`. Nothing is sent or removed before `start`. */
-export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Tools): Promise<VirtualRouterDriver> => {
-  const { netlink, packets, wires, virtual, report } = tools
+export const prepareVirtualRouter = async (
+  first: VrrpInstanceConfig,
+  standingNow: Standing,
+  tools: Tools,
+): Promise<VirtualRouterDriver> => {
+  const { netlink, packets, wires, hidden, virtual, report } = tools
   let config = first
   let around = await lookAround(netlink, config, virtual())
   refuseImpossible(config, around)
   const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
-  let router = initialRouter(settingsOf(config))
+  let standing = standingNow
+  let isInMaintenance = false
+  let router = initialRouter(settingsOf(config, standing))
   let transport: Transport | null = null
   let timer: NodeJS.Timeout | undefined
   let removal: Promise<void> = Promise.resolve()
   let isRunning = false
+  /** Who waits for the end of a hand-over. */
+  let onSettled: (() => void)[] = []
 
   const waiting: Event[] = []
   let isStepping = false
@@ -70,8 +91,12 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
     const [after, effects] = step(before, event)
     router = after
     for (const effect of effects) execute(effect)
-    if (before.state !== router.state) report.entered(router.state)
+    if (before.state !== router.state) report.entered(stateShown(router))
     if (before !== router) tools.onStep(before.state)
+    if (router.state === 'leaving' || onSettled.length === 0) return
+    const settled = onSettled
+    onSettled = []
+    for (const settle of settled) settle()
   }
   const arm = (): void => {
     clearTimeout(timer)
@@ -88,6 +113,7 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
   const execute = (effect: Effect): void => {
     switch (effect.effect) {
       case 'add-addresses':
+        show()
         void addresses.set(effect.lease).then((set) => {
           dispatch(set.ok ? { event: 'addresses-added' } : { event: 'addresses-failed', reason: set.text })
         })
@@ -100,6 +126,12 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
       case 'remove-addresses':
         removal = addresses.remove().then((removed) => {
           if (!removed.ok) report.trouble('remove', `${removed.text}; the kernel does it when the lease ends`)
+          show()
+        })
+        return
+      case 'hide-addresses':
+        void hidden.hide(owner(), hideable(), longestHiding).then((hiding) => {
+          if (!hiding.ok) report.trouble('hide', `${hiding.text}; clients may for a moment learn the old place`)
         })
         return
       case 'announce-addresses': {
@@ -111,7 +143,7 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
         send(effect.priority)
         return
       case 'report-transition':
-        report.transition(router.state, effect.text, effect.reason)
+        report.transition(stateShown(router), effect.text, effect.reason)
         return
       case 'report-notice':
         report.notice(effect.about, effect.text)
@@ -119,6 +151,13 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
       default:
         effect satisfies never
     }
+  }
+  const owner = (): string => identityOf(config)
+  const hideable = (): readonly string[] => allAddresses(config).map(({ address }) => address.address)
+  const show = (): void => {
+    void hidden.show(owner()).then((shown) => {
+      if (!shown.ok) report.trouble('hide', shown.text)
+    })
   }
   const send = (priority: number): void => {
     const sent = transport?.send(priority)
@@ -208,8 +247,8 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
     // Both are known here while the old addresses are told from the new ones.
     around = { ...seen, devices: new Map([...before.devices, ...seen.devices]) }
     config = next
-    const removed = addresses.configure(next)
-    dispatch({ event: 'reconfigured', settings: settingsOf(next) })
+    const removed = addresses.configure(next, tools.heldByOthers())
+    dispatch({ event: 'reconfigured', settings: settingsOf(next, standing) })
     const link = connect(seen.link)
     if (!isSameLink(next.interface, before, seen) || !link.up) dispatch({ event: 'link-changed', link })
     const outcome = await removed
@@ -217,10 +256,52 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
     if (hadVirtualMac) await netlink.removeInterface(device)
   }
 
+  const stand = (): void => {
+    const fault = standing.fault ?? (isInMaintenance ? 'maintenance ordered by an operator' : null)
+    report.standing(standing)
+    if (router.settings.priority === standing.priority && router.failure === fault) return
+    const isPlanned = standing.fault === null
+    dispatch({ event: 'standing-changed', priority: standing.priority, fault, isPlanned })
+  }
+  const settled = (): Promise<void> =>
+    router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()
+  const order: VirtualRouterDriver['order'] = async (ordered) => {
+    const { name } = config
+    if (ordered === 'handover') {
+      if (router.state !== 'master' || router.advertiseAt === null) {
+        return refused('EINVAL', `${name} is ${stateShown(router)} here; only a master hands over`)
+      }
+      if (config.priority === ownerPriority) {
+        return refused('EINVAL', `${name} owns its addresses (priority 255) and takes them back at once; use maint`)
+      }
+      dispatch({ event: 'handover-ordered' })
+      await settled()
+      return isMaster()
+        ? refused('ENOENT', `${name}: no other router took over; this one stays master`)
+        : said(`${name} is handed over; "balancer vrrp ${name} ready" lets this host preempt again`)
+    }
+    isInMaintenance = ordered === 'maint'
+    const wasMaster = isMaster()
+    stand()
+    if (ordered === 'ready') dispatch({ event: 'handover-revoked' })
+    await settled()
+    if (ordered === 'ready') return said(`${name} takes part again: ${stateShown(router)}`)
+    return said(
+      `${name} takes no part until "balancer vrrp ${name} ready"${wasMaster ? '; its addresses left this host' : ''}`,
+    )
+  }
+  const isMaster = (): boolean => router.state === 'master'
+
   return {
     router: () => router,
+    stand: (next) => {
+      standing = next
+      stand()
+    },
+    order,
     start: (resume) => {
       isRunning = true
+      stand()
       dispatch({ event: 'started', resume, link: connect(around.link) })
     },
     dispatch,
@@ -233,6 +314,7 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
     stop: async () => {
       isRunning = false
       dispatch({ event: 'shutdown-requested' })
+      await settled()
       await removal
       transport?.close()
       clearTimeout(timer)
@@ -240,5 +322,11 @@ export const prepareVirtualRouter = async (first: VrrpInstanceConfig, tools: Too
     },
   }
 }
+
+const ownerPriority = 255
+/** Seconds; a hand-over takes at most five. */
+const longestHiding = 6
+
+const said = (text: string): Outcome<string> => ({ ok: true, value: text })
 
 const now = (): Millis => millis(performance.now())

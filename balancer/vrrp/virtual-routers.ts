@@ -3,14 +3,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import { type Outcome, refused } from '../os/outcome.ts'
 import type { VirtualRouterFact } from '../pool/core/facts.ts'
-import { allAddresses, changedKeys, devicesOf, identityOf } from './instance.ts'
+import type { Standing } from './core/tracking.ts'
+import { allAddresses, changedKeys, devicesOf, identityOf, stateShown } from './instance.ts'
 import { createReport, type Report } from './report.ts'
 import { openSharedHost, type SharedHost } from './shared-host.ts'
 import { lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { homeDevice } from './virtual-mac.ts'
-import { prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
+import { prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
 
 /** `mayResume` tells of an instance that it was master when the process before this one died, and is not missed yet. */
 export type VirtualRoutersOptions = {
@@ -28,7 +30,9 @@ export type VirtualRouters = {
    * family and virtual router id. Throws `FailedStart`, and changes nothing, for what cannot work.
    */
   readonly reconfigure: (next: VrrpConfig) => Promise<readonly string[]>
-  /** Resolves when priority 0 is out and the addresses are gone. */
+  /** Orders it of an instance and of those in its sync group; resolves when it has happened, with a line for each. */
+  readonly order: (instance: string, order: RouterOrder) => Promise<Outcome<string>>
+  /** Resolves when other routers have the addresses, or nobody came for them, and they are gone from here. */
   readonly stop: () => Promise<void>
 }
 
@@ -36,6 +40,12 @@ type Running = { config: VrrpInstanceConfig; readonly driver: VirtualRouterDrive
 type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; readonly around: Surroundings }
 
 const tickInterval = 1000
+
+const standingOf = (config: VrrpInstanceConfig): Standing => ({
+  priority: config.priority,
+  parts: [{ of: 'configured', value: config.priority }],
+  fault: null,
+})
 const nothing: VrrpConfig = { instances: [], sync_groups: [] }
 
 /** Starts all instances, or throws `FailedStart` before anything was sent. */
@@ -76,9 +86,34 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig): Promise<Running> => {
     const report = createReport(config, groupOf(next, config.name), log, publish)
     const onStep = (before: Parameters<typeof tellGroup>[3]) => tellGroup(vrrp, drivers(), entry.config.name, before)
-    const driver = await prepareVirtualRouter(config, { ...(await shared()), virtual, report, onStep })
+    const driver = await prepareVirtualRouter(config, standingOf(config), {
+      ...(await shared()),
+      virtual,
+      heldByOthers: () => heldByOthers(entry.config.name),
+      report,
+      onStep,
+    })
     const entry: Running = { config, report, driver }
     return entry
+  }
+  const heldByOthers = (instance: string): ReadonlySet<string> =>
+    new Set(
+      [...running.values()]
+        .filter(({ config, driver }) => config.name !== instance && stateShown(driver.router()) === 'master')
+        .flatMap(({ config }) => allAddresses(config).map(({ address }) => address.address)),
+    )
+  const order: VirtualRouters['order'] = async (instance, ordered) => {
+    const all = drivers()
+    const group = vrrp.sync_groups.find(({ instances }) => instances.includes(instance))
+    const ordering = (group?.instances ?? [instance]).flatMap((name) => all.get(name)?.order(ordered) ?? [])
+    const outcomes = await Promise.all(ordering)
+    if (outcomes.length === 0) {
+      const names = vrrp.instances.map(({ name }) => name).join(', ') || 'none'
+      return refused('ENOENT', `there is no VRRP instance ${instance}; there are: ${names}`)
+    }
+    const failed = outcomes.find((outcome) => !outcome.ok)
+    const lines = outcomes.map((outcome) => (outcome.ok ? outcome.value : outcome.text)).join('\n')
+    return failed === undefined ? { ok: true, value: lines } : { ...failed, text: lines }
   }
   const examine = async (entry: Running, config: VrrpInstanceConfig): Promise<Altered> => {
     const around = await lookAround((await shared()).netlink, config, virtual())
@@ -106,10 +141,10 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     }
 
     const wanted = new Set(next.instances.map(identityOf))
-    for (const [identity, { config, driver }] of running) {
-      if (wanted.has(identity)) continue
+    const leaving = [...running].filter(([identity]) => !wanted.has(identity))
+    await Promise.all(leaving.map(([, { driver }]) => driver.stop()))
+    for (const [identity, { config }] of leaving) {
       running.delete(identity)
-      await driver.stop()
       lines.push(`vrrp ${config.name}: removed`)
     }
     for (const { entry, config, around } of altered) {
@@ -139,6 +174,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }, tickInterval)
   return {
     reconfigure: (next) => change(next, () => false),
+    order,
     stop: async () => {
       clearInterval(ticker)
       await Promise.all([...running.values()].map(({ driver }) => driver.stop()))

@@ -2,6 +2,7 @@
 // Addresses come first, then their announcement, and only then the first advertisement: a hand-over leaves no gap.
 
 import { type Millis, millis } from '../../core/time.ts'
+import { stepLeaving } from './leaving.ts'
 import { stepMaster } from './master.ts'
 import type { Effect, Event, In, Settings, Step, VirtualRouter } from './state.ts'
 import { skewTime } from './timers.ts'
@@ -15,6 +16,8 @@ import {
   notice,
   ownMasterDown,
   versionConflict,
+  withRival,
+  withStanding,
 } from './transitions.ts'
 
 const ownerPriority = 255
@@ -25,6 +28,9 @@ export const initialRouter = (settings: Settings): VirtualRouter => ({
   settings,
   address: '0.0.0.0',
   held: null,
+  failure: null,
+  standsBack: false,
+  rivals: new Map(),
   state: 'init',
 })
 
@@ -37,6 +43,8 @@ export const nextDeadline = (router: VirtualRouter): Millis | null => {
       return router.masterDownAt
     case 'master':
       return earliest(router.advertiseAt, router.announcements[0]?.at ?? null)
+    case 'leaving':
+      return router.endsAt
     case 'fault':
       return router.retryAt
     default:
@@ -53,6 +61,8 @@ export const step = (router: VirtualRouter, event: Event): Step => {
       return stepBackup(router, event)
     case 'master':
       return isStalled(router, event.at) ? fence(router, event) : stepMaster(router, event)
+    case 'leaving':
+      return stepLeaving(router, event)
     case 'fault':
       return stepFault(router, event)
     default:
@@ -66,8 +76,14 @@ const stepInit = (router: In<'init'>, event: Event): Step => {
       return start(router, event)
     case 'hold-changed':
       return [{ ...router, held: event.reason }, []]
+    case 'standing-changed': {
+      const [changed, said] = withStanding(router, event)
+      return [changed, said]
+    }
     case 'reconfigured':
       return [{ ...router, settings: event.settings }, []]
+    case 'handover-ordered':
+    case 'handover-revoked':
     case 'deadline-reached':
     case 'advertisement-received':
     case 'other-version-heard':
@@ -88,7 +104,8 @@ const start = (router: In<'init'>, event: Extract<Event, { event: 'started' }>):
   const cleanUp: Effect = { effect: 'remove-addresses' }
   if (!event.link.up) return after([cleanUp], enterFault(router, event.link.reason, { isLinked: false }))
   const linked = { ...router, address: event.link.address }
-  if (router.held !== null) return after([cleanUp], enterFault(linked, router.held, { isLinked: true }))
+  const obstacle = router.failure ?? router.held
+  if (obstacle !== null) return after([cleanUp], enterFault(linked, obstacle, { isLinked: true }))
   if (event.resume) return enterMaster(linked, event.at, 'restarted as master')
   if (router.settings.priority === ownerPriority) return enterMaster(linked, event.at, 'address owner')
   return after([cleanUp], enterBackup(linked, event.at, 'started', ' (init)'))
@@ -97,11 +114,7 @@ const start = (router: In<'init'>, event: Extract<Event, { event: 'started' }>):
 const stepBackup = (router: In<'backup'>, event: Event): Step => {
   switch (event.event) {
     case 'deadline-reached':
-      if (event.at < router.masterDownAt) return [router, []]
-      return after(
-        [notice(router, 'timeout', 'Receive advertisement timeout')],
-        enterMaster(router, event.at, 'no advertisement heard'),
-      )
+      return event.at < router.masterDownAt ? [router, []] : takeOver(router, event.at)
     case 'advertisement-received':
       return hear(router, event)
     case 'other-version-heard':
@@ -113,6 +126,15 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       return event.reason === null
         ? [router, []]
         : enterFault({ ...router, held: event.reason }, event.reason, { isLinked: true })
+    case 'standing-changed': {
+      const [changed, said] = withStanding(router, event)
+      if (event.fault !== null) return after(said, enterFault(changed, event.fault, { isLinked: true }))
+      // Whether the master is still lower has to be heard anew.
+      const mayBeLower = router.preemptAt !== null && event.priority < router.settings.priority
+      return [mayBeLower ? followed(changed, event.at, router.masterInterval) : changed, said]
+    }
+    case 'handover-revoked':
+      return [{ ...router, standsBack: false }, []]
     case 'group-moved':
       return event.to === 'master' ? enterMaster(router, event.at, event.reason) : [router, []]
     case 'reconfigured':
@@ -124,25 +146,41 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'addresses-added':
     case 'addresses-failed':
     case 'address-lost':
+    case 'handover-ordered':
       return [router, []]
     default:
       return event satisfies never
   }
 }
 
+const takeOver = (router: In<'backup'>, at: Millis): Step => {
+  const isPreempting = router.preemptAt !== null
+  // Whoever was heard before is silent now, unless it is the lower master that is taken over from.
+  const rivals: In<'backup'>['rivals'] = isPreempting ? router.rivals : new Map()
+  const reason = isPreempting ? 'the master has a lower priority' : 'no advertisement heard'
+  return after(
+    [notice(router, 'timeout', 'Receive advertisement timeout')],
+    enterMaster({ ...router, rivals }, at, reason),
+  )
+}
+
 /** A backup heard a master. */
-const hear = (router: In<'backup'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
-  const { version, priority, preempt, preemptDelay } = router.settings
+const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
+  const { version, priority, preempt, preemptDelay } = before.settings
+  const takeOverAt = heard.at + skewTime(version, priority, before.masterInterval)
+  const soon = millis(Math.min(before.masterDownAt, takeOverAt))
   if (heard.priority === resigning) {
-    const takeOverAt = heard.at + skewTime(version, priority, router.masterInterval)
-    return [{ ...router, masterDownAt: millis(Math.min(router.masterDownAt, takeOverAt)) }, []]
+    return [{ ...withRival(before, heard.from, null), masterDownAt: soon, preemptAt: null }, []]
   }
+  const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
-  if (heard.priority >= priority || !(preempt || isOwner)) return [followed(router, heard.at, heard.interval), []]
+  const mayPreempt = (preempt || isOwner) && !router.standsBack
+  if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval), []]
   const preemptAt = router.preemptAt ?? millis(heard.at + (isOwner ? 0 : preemptDelay))
   if (heard.at < preemptAt) return [{ ...followed(router, heard.at, heard.interval), preemptAt }, []]
+  // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
-  return [{ ...router, preemptAt }, [notice(router, 'lower-discarded', text)]]
+  return [{ ...router, masterDownAt: soon, preemptAt }, [notice(router, 'lower-discarded', text)]]
 }
 
 const stepFault = (router: In<'fault'>, event: Event): Step => {
@@ -155,6 +193,12 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
       return recover({ ...router, isLinked: true, retryAt: null, address: event.link.address }, event.at, 'link is up')
     case 'hold-changed':
       return recover({ ...router, held: event.reason }, event.at, 'the sync group can take part again')
+    case 'standing-changed': {
+      const [changed, said] = withStanding(router, event)
+      return after(said, recover(changed, event.at, 'what is tracked works again'))
+    }
+    case 'handover-revoked':
+      return [{ ...router, standsBack: false }, []]
     case 'reconfigured':
       return [{ ...router, settings: event.settings }, []]
     case 'shutdown-requested':
@@ -167,14 +211,19 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
     case 'addresses-failed':
     case 'address-lost':
     case 'group-moved':
+    case 'handover-ordered':
       return [router, []]
     default:
       return event satisfies never
   }
 }
 
-const recover = (router: In<'fault'>, at: Millis, reason: string): Step =>
-  router.isLinked && router.retryAt === null && router.held === null ? enterBackup(router, at, reason) : [router, []]
+const recover = (router: In<'fault'>, at: Millis, reason: string): Step => {
+  const { isLinked, retryAt, held, failure } = router
+  return isLinked && retryAt === null && held === null && failure === null
+    ? enterBackup(router, at, reason)
+    : [router, []]
+}
 
 /** Too long since the others last heard of this master: one of them may have taken over meanwhile. */
 const isStalled = (router: In<'master'>, at: Millis): boolean => at - router.provenAt > ownMasterDown(router.settings)

@@ -10,11 +10,15 @@ import {
   enterBackup,
   enterFault,
   followed,
+  isOutranked,
   leaseOf,
+  leave,
   notice,
   ownMasterDown,
   resign,
   versionConflict,
+  withRival,
+  withStanding,
 } from './transitions.ts'
 
 const ownerPriority = 255
@@ -58,24 +62,54 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
     case 'hold-changed':
       if (event.reason === null) return [router, []]
       return resign(router, enterFault({ ...router, held: event.reason }, event.reason, { isLinked: true }))
+    case 'standing-changed':
+      return changeStanding(router, event)
+    case 'handover-ordered':
+      return isClaimed(router)
+        ? leave({ ...router, standsBack: true }, event.at, 'master', 'an operator ordered it')
+        : [router, []]
     case 'group-moved':
-      return event.to === 'backup' ? resign(router, enterBackup(router, event.at, event.reason)) : [router, []]
+      if (event.to === 'master') return [router, []]
+      return isClaimed(router)
+        ? leave(router, event.at, 'backup', event.reason)
+        : resign(router, enterBackup(router, event.at, event.reason))
     case 'reconfigured': {
       // Due at once, so that the others learn of it.
       const advertiseAt = router.advertiseAt === null ? null : event.at
       const changed = { ...router, settings: event.settings, advertiseAt, renewedAt: event.at }
       return [changed, [{ effect: 'add-addresses', lease: leaseOf(event.settings) }]]
     }
-    case 'shutdown-requested': {
-      const text = `(${settings.name}) sent 0 priority`
-      const report: Effect = { effect: 'report-transition', text, reason: 'shutdown requested' }
-      return resign(router, [{ ...common(router), state: 'init' }, [report]])
-    }
+    case 'shutdown-requested':
+      return isClaimed(router)
+        ? leave(router, event.at, 'init', 'shutdown requested')
+        : resign(router, [{ ...common(router), state: 'init' }, []])
     case 'started':
+    case 'handover-revoked':
       return [router, []]
     default:
       return event satisfies never
   }
+}
+
+/** Whether the others may know of this master. */
+const isClaimed = (router: In<'master'>): boolean => router.advertiseAt !== null
+
+/** What it tracks has changed: it goes at once, yields to a better router that it knows of, or tells its new priority. */
+const changeStanding = (router: In<'master'>, event: Extract<Event, { event: 'standing-changed' }>): Step => {
+  const [changed, said] = withStanding(router, event)
+  const { priority, fault, isPlanned, at } = event
+  if (fault !== null) {
+    const gone =
+      isPlanned && isClaimed(router)
+        ? leave(changed, at, 'fault', fault)
+        : resign(changed, enterFault(changed, fault, { isLinked: true }))
+    return after(said, gone)
+  }
+  if (priority === router.settings.priority || !isClaimed(router)) return [changed, said]
+  // A backup that does not know this protocol's habits (keepalived) would wait out its timer at a lower priority.
+  const yields = priority < router.settings.priority && isOutranked(changed)
+  if (yields) return after(said, leave(changed, at, 'master', `the effective priority is only ${priority}`))
+  return after(said, advertise(changed, at))
 }
 
 /** What a master does as time passes: announce again, advertise. */
@@ -89,10 +123,15 @@ const keepUp = (router: In<'master'>, at: Millis): Step => {
 }
 
 /** A master heard another one. */
-const contend = (router: In<'master'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
+const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
+  const router = withRival(before, heard.from, heard.priority === resigning ? null : heard.priority)
   const { priority, interval } = router.settings
-  if (heard.priority === resigning) return router.advertiseAt === null ? [router, []] : advertise(router, heard.at)
-
+  if (heard.priority === resigning) {
+    // Whoever gave the addresses up may have answered for them until now.
+    return isClaimed(router)
+      ? after([{ effect: 'announce-addresses', copies: 1 }], advertise(router, heard.at))
+      : [router, []]
+  }
   const owners =
     heard.priority === ownerPriority && priority === ownerPriority
       ? [

@@ -17,7 +17,7 @@ export type Announcements = {
 export type Settings = {
   readonly name: string
   readonly version: ProtocolVersion
-  /** 1 to 255; 255 is the address owner. */
+  /** The effective one, 1 to 255: what is configured and what tracking makes of it. 255 is the address owner. */
   readonly priority: number
   readonly interval: Millis
   readonly preempt: boolean
@@ -57,18 +57,37 @@ export type Master = {
   readonly announcements: readonly Announcement[]
 }
 
+/**
+ * Has said with priority 0 that it goes. It keeps the addresses, and forwards for those who still come here, until another
+ * master is heard or `endsAt` has passed: then it is what `next` says. `master` means that it stays if nobody comes.
+ */
+export type Leaving = {
+  readonly state: 'leaving'
+  readonly next: 'init' | 'backup' | 'fault' | 'master'
+  readonly reason: string
+  readonly endsAt: Millis
+}
+
 /** Takes no part until the link is up, `retryAt` has passed and nothing holds it. */
 export type Fault = { readonly state: 'fault'; readonly isLinked: boolean; readonly retryAt: Millis | null }
 
-/**
- * One virtual router on this host. `address` is the source address of its own advertisements; `held` is why it must not
- * take part although its link is up: another member of its sync group cannot.
- */
-export type VirtualRouter = {
+/** What a router knows in every state. */
+export type Common = {
   readonly settings: Settings
+  /** The source address of its own advertisements. */
   readonly address: string
+  /** Why it must not take part although its link is up: another member of its sync group cannot. */
   readonly held: string | null
-} & (Init | Backup | Master | Fault)
+  /** Why it must not take part by itself: something that it tracks fails, or an operator ordered it. */
+  readonly failure: string | null
+  /** An operator handed the addresses over: a living master is followed, however low, until this one is needed again. */
+  readonly standsBack: boolean
+  /** The priority last heard from each other master; those that fell silent or said goodbye are forgotten. */
+  readonly rivals: ReadonlyMap<string, number>
+}
+
+/** One virtual router on this host. */
+export type VirtualRouter = Common & (Init | Backup | Master | Leaving | Fault)
 
 /** A virtual router that is in a certain state. */
 export type In<S extends VirtualRouter['state']> = VirtualRouter & { readonly state: S }
@@ -96,6 +115,17 @@ export type Happening =
   | { readonly event: 'address-lost'; readonly address: string }
   | { readonly event: 'link-changed'; readonly link: Link }
   | { readonly event: 'hold-changed'; readonly reason: string | null }
+  /** What is tracked gives another effective priority, or a reason to take no part. `isPlanned`: there is time to hand over. */
+  | {
+      readonly event: 'standing-changed'
+      readonly priority: number
+      readonly fault: string | null
+      readonly isPlanned: boolean
+    }
+  /** An operator wants another router to be master, and this one to leave it so. */
+  | { readonly event: 'handover-ordered' }
+  /** An operator takes that back. */
+  | { readonly event: 'handover-revoked' }
   /** The sync group moves, and this member with it. */
   | { readonly event: 'group-moved'; readonly to: 'master' | 'backup'; readonly reason: string }
   | { readonly event: 'reconfigured'; readonly settings: Settings }
@@ -111,6 +141,8 @@ export type Effect =
   /** Prolong all addresses; only a failure is answered. */
   | { readonly effect: 'renew-addresses'; readonly lease: number }
   | { readonly effect: 'remove-addresses' }
+  /** Keep the addresses, but answer nobody who asks where they are, until they are added or removed. */
+  | { readonly effect: 'hide-addresses' }
   /** Tell the network where every address is, `copies` times. */
   | { readonly effect: 'announce-addresses'; readonly copies: number }
   /** Send it and, if it went out, answer with `advertisement-sent`. */
@@ -129,6 +161,7 @@ export type Notice =
   | 'version-conflict'
   | 'address-lost'
   | 'priority'
+  | 'hand-over'
 
 /** The router after an event, and what is to be done about it. */
 export type Step = readonly [VirtualRouter, readonly Effect[]]

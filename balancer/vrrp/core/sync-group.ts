@@ -34,7 +34,7 @@ export const groupNews = (
     })
   if (mover.state === 'master') return follow('master', 'backup')
   if (mover.state !== 'backup') return []
-  if (before === 'master') return follow('backup', 'master')
+  if (before === 'master' || before === 'leaving') return follow('backup', 'master')
   const leader = members.find((member) => member.state === 'master')
   if (leader === undefined) return []
   const reason = `sync group ${group}: ${leader.settings.name} is master`
@@ -43,4 +43,4 @@ export const groupNews = (
 
 /** In fault for a reason of its own, not only because the group is. */
 const isInTrouble = (router: VirtualRouter): boolean =>
-  router.state === 'fault' && (!router.isLinked || router.retryAt !== null)
+  router.state === 'fault' && (!router.isLinked || router.retryAt !== null || router.failure !== null)

@@ -30,3 +30,8 @@ export const leaseSeconds = (masterDown: Millis): number =>
 /** How old a lease may be when an advertisement is sent: it shall outlive the master down interval that begins then. */
 export const renewalInterval = (lease: number, masterDown: Millis): Millis =>
   millis(Math.min((lease * oneSecond) / 4, lease * oneSecond - masterDown))
+
+const longestHandOver = 5000
+
+/** How long a master that leaves keeps the addresses for a successor: intervals of version 2 reach 255 s, people do not. */
+export const handOverWait = (masterDown: Millis): Millis => millis(Math.min(masterDown, longestHandOver))

@@ -1,10 +1,12 @@
 // How a virtual router enters each of its states, and what that takes.
 
 import { type Millis, millis } from '../../core/time.ts'
-import type { Effect, Event, In, Settings, Step, VirtualRouter } from './state.ts'
-import { leaseSeconds, masterDownInterval } from './timers.ts'
+import type { Common, Effect, Event, In, Leaving, Settings, Step, VirtualRouter } from './state.ts'
+import { handOverWait, leaseSeconds, masterDownInterval } from './timers.ts'
 
 const resigning = 0
+/** Strangers can name any source: no more of them are remembered. */
+const maximumRivals = 16
 
 /** The master down interval of this router as others with its settings see it. */
 export const ownMasterDown = ({ version, priority, interval }: Settings): Millis =>
@@ -36,21 +38,37 @@ export const enterBackup = (router: VirtualRouter, at: Millis, reason: string, r
 }
 
 /** To master: the addresses come first, their announcement and the first advertisement when they are there. */
-export const enterMaster = (router: VirtualRouter, at: Millis, reason: string): Step => [
-  {
-    ...common(router),
-    state: 'master',
-    provenAt: at,
-    advertiseAt: null,
-    renewedAt: at,
-    announcedAt: at,
-    announcements: [],
-  },
-  [
-    { effect: 'report-transition', text: `(${router.settings.name}) Entering MASTER STATE`, reason },
-    { effect: 'add-addresses', lease: leaseOf(router.settings) },
-  ],
-]
+export const enterMaster = (router: VirtualRouter, at: Millis, reason: string): Step => {
+  const report: Effect = {
+    effect: 'report-transition',
+    text: `(${router.settings.name}) Entering MASTER STATE`,
+    reason,
+  }
+  return [master(router, at), [report, { effect: 'add-addresses', lease: leaseOf(router.settings) }]]
+}
+
+/** Master again, of addresses it still has: whoever it would have yielded to did not come, and is forgotten. */
+export const stay = (router: VirtualRouter, at: Millis, reason: string): Step => {
+  const { priority } = router.settings
+  const rivals = new Map([...router.rivals].filter(([, heard]) => heard <= priority))
+  const report = notice(router, 'hand-over', `stays master: ${reason}`)
+  return [master({ ...router, rivals }, at), [report, { effect: 'add-addresses', lease: leaseOf(router.settings) }]]
+}
+
+const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
+  ...common(router),
+  standsBack: false,
+  state: 'master',
+  provenAt: at,
+  advertiseAt: null,
+  renewedAt: at,
+  announcedAt: at,
+  announcements: [],
+})
+
+/** Whether another router was heard with a higher priority than the effective one of this router. */
+export const isOutranked = ({ rivals, settings: { priority } }: VirtualRouter): boolean =>
+  [...rivals.values()].some((rival) => rival > priority)
 
 /** To fault; with `retryAt` it tries again by itself. */
 export const enterFault = (
@@ -62,10 +80,54 @@ export const enterFault = (
   [{ effect: 'report-transition', text: `(${router.settings.name}) Entering FAULT STATE`, reason }],
 ]
 
-/** The addresses go after the priority 0 that lets a backup take over within its skew time. */
+/** The addresses go at once, after the priority 0 that lets a backup take over within its skew time. */
 export const resign = (router: In<'master'>, [next, effects]: Step): Step => {
-  const farewell: Effect = { effect: 'send-advertisement', priority: resigning }
-  return [next, [...(router.advertiseAt === null ? [] : [farewell]), { effect: 'remove-addresses' }, ...effects]]
+  const said: readonly Effect[] = router.advertiseAt === null ? [] : [farewell]
+  return [next, [...said, { effect: 'remove-addresses' }, ...effects]]
+}
+
+/** Priority 0, and the addresses stay until a successor is heard: nobody finds them nowhere. */
+export const leave = (router: VirtualRouter, at: Millis, next: Leaving['next'], reason: string): Step => [
+  {
+    ...common(router),
+    state: 'leaving',
+    next,
+    reason,
+    endsAt: millis(at + handOverWait(ownMasterDown(router.settings))),
+  },
+  [
+    { effect: 'renew-addresses', lease: leaseOf(router.settings) },
+    { effect: 'hide-addresses' },
+    farewell,
+    notice(router, 'hand-over', `sent 0 priority, keeping the addresses until another router has them (${reason})`),
+  ],
+]
+
+const farewell: Effect = { effect: 'send-advertisement', priority: resigning }
+
+/** The addresses go after a hand-over. The second priority 0 has the new master announce them once more, and now alone. */
+export const letGo = ([next, effects]: Step): Step => [next, [{ effect: 'remove-addresses' }, farewell, ...effects]]
+
+/** Another master was heard with this priority; null: it is no longer one. */
+export const withRival = <R extends VirtualRouter>(router: R, from: string, priority: number | null): R => {
+  if (router.rivals.get(from) === (priority ?? undefined)) return router
+  const rivals = new Map(router.rivals)
+  rivals.delete(from)
+  if (priority !== null) rivals.set(from, priority)
+  const [oldest] = rivals.keys()
+  if (oldest !== undefined && rivals.size > maximumRivals) rivals.delete(oldest)
+  return { ...router, rivals }
+}
+
+/** With the effective priority that tracking gives, and what is to be said of it. */
+export const withStanding = <R extends VirtualRouter>(
+  router: R,
+  { priority, fault }: Extract<Event, { event: 'standing-changed' }>,
+): readonly [R, readonly Effect[]] => {
+  const before = router.settings.priority
+  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault }
+  const text = `Changing effective priority from ${before} to ${priority}`
+  return [changed, before === priority ? [] : [notice(router, 'priority', text)]]
 }
 
 /** A backup that has just heard a master with this interval; version 2 knows its own only. */
@@ -77,4 +139,11 @@ export const followed = (router: VirtualRouter, at: Millis, announced: Millis): 
 }
 
 /** What a router keeps in every state. */
-export const common = ({ settings, address, held }: VirtualRouter) => ({ settings, address, held })
+export const common = ({ settings, address, held, failure, standsBack, rivals }: VirtualRouter): Common => ({
+  settings,
+  address,
+  held,
+  failure,
+  standsBack,
+  rivals,
+})

@@ -11,6 +11,8 @@ export const brief = (effect: Effect): string => {
       return 'renew'
     case 'remove-addresses':
       return 'remove'
+    case 'hide-addresses':
+      return 'hide'
     case 'announce-addresses':
       return `announce ${effect.copies}`
     case 'send-advertisement':

@@ -41,6 +41,9 @@ const base = ({ version, priority, preempt, preemptDelay, refresh, held }: Given
   },
   address: own,
   held: held ?? null,
+  failure: null,
+  standsBack: false,
+  rivals: new Map<string, number>(),
 })
 const init = (given: Given = {}): VirtualRouter => ({
   ...initialRouter(base(given).settings),

@@ -1,0 +1,126 @@
+// The state machine while it hands over: it has said priority 0, and keeps the addresses until another router has them.
+
+import { compareAddresses } from '../../core/ip-address.ts'
+import type { Millis } from '../../core/time.ts'
+import type { Event, In, Step } from './state.ts'
+import {
+  after,
+  common,
+  enterBackup,
+  enterFault,
+  followed,
+  isOutranked,
+  letGo,
+  stay,
+  versionConflict,
+  withRival,
+  withStanding,
+} from './transitions.ts'
+
+const resigning = 0
+
+/** One event of a router that leaves. */
+export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
+  switch (event.event) {
+    case 'deadline-reached':
+      return event.at < router.endsAt ? [router, []] : finish(router, event.at)
+    case 'advertisement-received':
+      return meet(router, event)
+    case 'other-version-heard': {
+      const conflict = versionConflict(router, event)
+      return after([conflict], succeeded(router, event.at, event.interval, conflict.text))
+    }
+    case 'link-changed':
+      if (event.link.up) return [{ ...router, address: event.link.address }, []]
+      return after(
+        [{ effect: 'remove-addresses' }],
+        router.next === 'init' ? toInit(router) : enterFault(router, event.link.reason, { isLinked: false }),
+      )
+    case 'hold-changed': {
+      const held = { ...router, held: event.reason }
+      return event.reason === null ? [held, []] : finish({ ...held, next: unlessInit(router, 'fault') }, event.at)
+    }
+    case 'standing-changed':
+      return reconsiderStanding(router, event)
+    case 'handover-ordered':
+      return [{ ...router, standsBack: true }, []]
+    case 'handover-revoked':
+      return stayIfBest({ ...router, standsBack: false }, event.at, 'the hand-over was revoked')
+    case 'group-moved':
+      if (event.to === 'backup') return [{ ...router, next: router.next === 'master' ? 'backup' : router.next }, []]
+      return router.next === 'backup' ? stay(router, event.at, event.reason) : [router, []]
+    case 'reconfigured':
+      return [{ ...router, settings: event.settings }, []]
+    case 'shutdown-requested':
+      return [{ ...router, next: 'init', reason: 'shutdown requested' }, []]
+    case 'started':
+    case 'advertisement-sent':
+    case 'addresses-added':
+    case 'addresses-failed':
+    case 'address-lost':
+      return [router, []]
+    default:
+      return event satisfies never
+  }
+}
+
+/** Another master was heard: the successor, unless this router only yielded to a better one and this is none. */
+const meet = (router: In<'leaving'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
+  if (heard.priority === resigning) return [withRival(router, heard.from, null), []]
+  const known = withRival(router, heard.from, heard.priority)
+  const { priority } = router.settings
+  const isBetter =
+    heard.priority > priority || (heard.priority === priority && compareAddresses(heard.from, router.address) > 0)
+  if (router.next === 'master' && !router.standsBack && !isBetter) {
+    return stay(known, heard.at, `${heard.from} has the lower priority ${heard.priority}, ours ${priority}`)
+  }
+  return succeeded(known, heard.at, heard.interval, `${heard.from} took over (${router.reason})`)
+}
+
+/** Another router is master now, with this advertisement interval. */
+const succeeded = (router: In<'leaving'>, at: Millis, interval: Millis, reason: string): Step => {
+  if (router.next === 'init') return letGo(toInit(router))
+  if (router.next === 'fault') return letGo(enterFault(router, router.reason, { isLinked: true }))
+  const [backup, effects] = enterBackup(router, at, reason)
+  return letGo([followed(backup, at, interval), effects])
+}
+
+/** Nobody came. */
+const finish = (router: In<'leaving'>, at: Millis): Step => {
+  switch (router.next) {
+    case 'master':
+      return stay(router, at, 'no other router took over')
+    case 'init':
+      return letGo(toInit(router))
+    case 'fault':
+      return letGo(enterFault(router, router.held ?? router.reason, { isLinked: true }))
+    case 'backup':
+      return letGo(enterBackup(router, at, router.reason))
+    default:
+      return router.next satisfies never
+  }
+}
+
+const reconsiderStanding = (router: In<'leaving'>, event: Extract<Event, { event: 'standing-changed' }>): Step => {
+  const [changed, said] = withStanding(router, event)
+  if (event.fault !== null) {
+    const going = { ...changed, next: unlessInit(router, 'fault'), reason: event.fault } as const
+    // A host that does not serve does not wait.
+    return event.isPlanned ? [going, said] : after(said, finish(going, event.at))
+  }
+  if (router.next === 'fault' && router.failure !== null) {
+    return after(said, stay(changed, event.at, 'what kept it from taking part is over'))
+  }
+  return after(said, stayIfBest(changed, event.at, `the effective priority is ${event.priority} again`))
+}
+
+/** Whoever only yielded and is the best again stays. */
+const stayIfBest = (router: In<'leaving'>, at: Millis, reason: string): Step =>
+  router.next === 'master' && !router.standsBack && !isOutranked(router) ? stay(router, at, reason) : [router, []]
+
+const unlessInit = (router: In<'leaving'>, next: 'fault'): 'fault' | 'init' => (router.next === 'init' ? 'init' : next)
+
+const toInit = (router: In<'leaving'>): Step => [
+  { ...common(router), state: 'init' },
+  [{ effect: 'report-transition', text: `(${router.settings.name}) sent 0 priority`, reason: router.reason }],
+]
