@@ -7,7 +7,7 @@ import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
-import { startSupervisor } from './supervisor/supervisor.ts'
+import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 
 const exitUsage = 64
@@ -19,6 +19,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place
   balancer show [servers|vrrp|sessions|events] [--json]             ask the running balancer
   balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
+  balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
   balancer hash-password             read a password from standard input, print the line for a password file
   balancer --help | --version
@@ -31,7 +32,7 @@ Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig
 type Arguments = { readonly config: string; readonly words: readonly string[]; readonly json: boolean }
 
 /** Commands that take words of their own; the running balancer knows what they mean. */
-const wordy: ReadonlySet<string> = new Set(['show', 'server'])
+const wordy: ReadonlySet<string> = new Set(['show', 'server', 'vrrp'])
 
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
   run: async ({ config: file }) => {
@@ -41,7 +42,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const { log, close } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-    const supervisor = startSupervisor(file, loaded.config, log)
+    const supervisor = startSupervisor(file, loaded.config, log, farewell)
     process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
     process.on('SIGHUP', () => void supervisor.reload())
@@ -72,6 +73,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
 
   server: ({ config: file, words }) => askRunning(file, ['server', ...words]),
 
+  vrrp: ({ config: file, words }) => askRunning(file, ['vrrp', ...words]),
+
   reload: ({ config: file }) => askRunning(file, ['reload']),
 
   'hash-password': async () => {
@@ -83,6 +86,17 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     process.stdout.write(`${await hashPassword(password)}\n`)
     return 0
   },
+}
+
+/** Loaded when it is needed: the parent stays small. */
+const farewell: Farewell = async (config, masters, log, back) => {
+  const { sayFarewell } = await import('./vrrp/farewell.ts')
+  await sayFarewell(
+    config.vrrp,
+    masters.map(({ name }) => name),
+    log,
+    back,
+  )
 }
 
 const configProblems = (problems: readonly string[]): number => {

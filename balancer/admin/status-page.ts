@@ -86,8 +86,8 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
 const openListeners = async (http: StatusPageConfig, server: () => Server, log: Logger): Promise<StatusPage> => {
   const servers: Server[] = []
   const listeners: ReturnType<typeof createWaitingListener>[] = []
-  const watch = await watchAddresses((address, present) => {
-    for (const listener of listeners) listener.addressChanged(address, present)
+  const watch = await watchAddresses((address) => {
+    for (const listener of listeners) listener.addressChanged(address)
   })
   for (const [i, endpoint] of http.bind.entries()) {
     const created = server()

@@ -6,22 +6,35 @@ import { FailedStart } from '../core/failed-start.ts'
 import { openLog } from '../log.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import type { ProcessRole } from '../supervisor/core/processes.ts'
-import { type FromChild, parseToChild, type ReloadResult, type ToChild } from '../supervisor/messages.ts'
+import {
+  type FromChild,
+  parseToChild,
+  type ReloadResult,
+  type RouterOrder,
+  type ToChild,
+} from '../supervisor/messages.ts'
 
-/** What a child is started with. `requestReload` has the supervisor read the configuration again and tells what came of it. */
+/**
+ * What a child is started with. `requestReload` has the supervisor read the configuration again, `orderRouter` has the vrrp
+ * process carry out an order; both tell what came of it.
+ */
 export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly log: Logger
   readonly publish: (fact: Fact) => void
   readonly requestReload: () => Promise<ReloadResult>
+  readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
 }
 
 /**
  * The work of a child. `reconfigure` applies the difference to a new configuration and says what changed, a line each; it
- * throws `FailedStart` and changes nothing when it cannot.
+ * throws `FailedStart` and changes nothing when it cannot. `order` is for the process that has the VRRP instances. `outlive`
+ * resolves when the work of a process whose supervisor died is no longer needed.
  */
 export type Work = {
   readonly onFact: (fact: Fact) => void
   readonly reconfigure: (config: BalancerConfig) => Promise<readonly string[]> | readonly string[]
+  readonly order?: (instance: string, order: RouterOrder) => Promise<ReloadResult>
+  readonly outlive?: () => Promise<void>
   readonly stop: () => Promise<void> | void
 }
 
@@ -66,6 +79,18 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     send({ type: 'reload-requested' })
     return new Promise((resolve) => reloads.push(resolve))
   }
+  const orders = new Map<number, (result: ReloadResult) => void>()
+  let lastOrder = 0
+  const orderRouter = (instance: string, order: RouterOrder): Promise<ReloadResult> => {
+    lastOrder += 1
+    const id = lastOrder
+    send({ type: 'router-order', id, instance, order })
+    return new Promise((resolve) => orders.set(id, resolve))
+  }
+  const carryOut = async (instance: string, order: RouterOrder): Promise<ReloadResult> => {
+    const running = await work
+    return (await running?.order?.(instance, order)) ?? { ok: false, lines: [`${role} takes no orders`] }
+  }
   const reconfigure = async (config: BalancerConfig): Promise<ReloadResult> => {
     try {
       const running = await work
@@ -83,7 +108,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     switch (message?.type) {
       case 'configure':
         log.level = message.config.log.level
-        work = begin({ ...message, log, publish: (fact) => send({ type: 'fact', fact }), requestReload })
+        work = begin({ ...message, log, publish: (fact) => send({ type: 'fact', fact }), requestReload, orderRouter })
         work.then(() => send({ type: 'ready' }), failed)
         return
       case 'fact':
@@ -94,6 +119,15 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         return
       case 'reloaded':
         reloads.shift()?.(message.result)
+        return
+      case 'router-order': {
+        const { id, instance, order } = message
+        carryOut(instance, order).then((result) => send({ type: 'router-ordered', id, result }), failed)
+        return
+      }
+      case 'router-ordered':
+        orders.get(message.id)?.(message.result)
+        orders.delete(message.id)
         return
       case 'stop':
         stop().catch(failed)
@@ -107,7 +141,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   })
   process.once('disconnect', () => {
     log.error('The supervisor is gone, stopping')
-    stop().catch(failed)
+    const outlive = async (): Promise<void> => {
+      const running = await work?.catch(() => undefined)
+      await running?.outlive?.()
+      await stop()
+    }
+    outlive().catch(failed)
   })
   process.on('uncaughtException', failed)
   process.on('unhandledRejection', failed)

@@ -16,7 +16,7 @@ import { version } from '../version.ts'
 import { refuseForNow, runChild } from './child.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
-runChild('director', async ({ config: first, facts, log, publish, requestReload }) => {
+runChild('director', async ({ config: first, facts, log, publish, requestReload, orderRouter }) => {
   const startedAt = Date.now()
   const pool = createPool(facts)
   let config = first
@@ -77,6 +77,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload 
   const page = await startStatusPage({ http: config.admin.http, status, log })
   const commands = runtimeCommands({
     requestReload,
+    orderRouter,
     status: () => status({}),
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,

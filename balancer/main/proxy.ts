@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../config/schema.ts'
+import { millis } from '../core/time.ts'
 import { startProxy } from '../datapath/userspace/proxy.ts'
 import { openFileLimit } from '../os/open-files.ts'
 import type { Fact } from '../pool/core/facts.ts'
@@ -12,6 +13,8 @@ import { runChild } from './child.ts'
 /** Sockets of one session, and what the process needs beside them. */
 const filesPerSession = 2
 const filesBeside = 100
+/** A little more than a hand-over takes at most. */
+const longestHandOver = millis(6000)
 
 const warnOfFewFiles = (listeners: readonly ListenerConfig[], log: Logger): void => {
   const wanted = listeners.reduce((sum, { max_connections }) => sum + max_connections * filesPerSession, filesBeside)
@@ -40,6 +43,8 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
       listeners = next.listeners
       return lines
     },
+    // The vrrp process hands the addresses over first, and clients come here until then.
+    outlive: () => proxy.unreachable(longestHandOver),
     stop: () => proxy.stop(),
   }
 })

@@ -7,11 +7,12 @@ import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
 import type { Events } from '../pool/core/events.ts'
 import type { VirtualRouterFact } from '../pool/core/facts.ts'
 import { parseServerOrder, type ServerOrder } from '../pool/core/server-order.ts'
-import type { ReloadResult } from '../supervisor/messages.ts'
+import { type ReloadResult, type RouterOrder, routerOrders } from '../supervisor/messages.ts'
 
 /** Who knows the answers. `order` is false where there is no such server. */
 export type RuntimeSources = {
   readonly requestReload: () => Promise<ReloadResult>
+  readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly status: () => Status
   readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
@@ -28,10 +29,15 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
     events: (json) => showEvents(sources.events(), json, (moment) => new Date(moment).toISOString()),
   }
   return {
-    reload: async () => {
-      const { ok, lines } = await sources.requestReload()
-      if (!ok) throw new RuntimeError(lines.join('\n'))
-      return lines.join('\n')
+    reload: async () => answerOf(await sources.requestReload()),
+
+    vrrp: async (words) => {
+      const [instance, word, ...rest] = words
+      const order = routerOrders.find((known) => known === word)
+      if (instance === undefined || order === undefined || rest.length > 0) {
+        throw new RuntimeError(`write: vrrp INSTANCE ${routerOrders.join('|')}`)
+      }
+      return answerOf(await sources.orderRouter(instance, order))
     },
 
     show: (words) => {
@@ -55,4 +61,10 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
       )
     },
   }
+}
+
+const answerOf = ({ ok, lines }: ReloadResult): string => {
+  const text = lines.join('\n')
+  if (!ok) throw new RuntimeError(text)
+  return text
 }

@@ -1,20 +1,29 @@
 // The vrrp process: advertisements and virtual addresses, and nothing that could make them late.
 
-import { setPriority } from 'node:os'
 import { monotonicNow } from '../os/clock.ts'
+import { raiseScheduling } from '../os/scheduling.ts'
+import type { Past } from '../vrrp/virtual-router.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
-const urgent = -20
-
 runChild('vrrp', async ({ config, resume, log, publish }) => {
-  try {
-    setPriority(urgent)
-  } catch (error) {
-    log.warn({ err: error }, 'Cannot raise the priority of the vrrp process; advertisements may be late under load')
+  const scheduling = raiseScheduling()
+  if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
+  else log.warn(`${scheduling.text}; advertisements may be late under load`)
+  const past = (name: string): Past => {
+    const found = resume.find(({ instance }) => instance === name)
+    const now = monotonicNow()
+    if (found === undefined || now >= found.lateUntil) return 'none'
+    return now < found.until ? 'master' : 'late-master'
   }
-  const mayResume = (name: string): boolean =>
-    resume.some(({ instance, until }) => instance === name && monotonicNow() < until)
-  const routers = await startVirtualRouters({ vrrp: config.vrrp, mayResume, log, publish })
-  return { onFact: () => {}, reconfigure: (next) => routers.reconfigure(next.vrrp), stop: () => routers.stop() }
+  const routers = await startVirtualRouters({ vrrp: config.vrrp, past, log, publish })
+  return {
+    onFact: () => {},
+    reconfigure: (next) => routers.reconfigure(next.vrrp),
+    order: async (instance, order) => {
+      const outcome = await routers.order(instance, order)
+      return { ok: outcome.ok, lines: [outcome.ok ? outcome.value : outcome.text] }
+    },
+    stop: () => routers.stop(),
+  }
 })

@@ -10,6 +10,28 @@ export const callSocket: (domain: number, type: number, protocol: number) => num
   'int socket(int domain, int type, int protocol)',
 )
 
+/** setsockopt(2) with an integer */
+export const callSetSocketOption: (
+  descriptor: number,
+  level: number,
+  option: number,
+  value: Uint8Array,
+  length: number,
+) => number = libc.func('int setsockopt(int fd, int level, int option, void *value, uint32_t length)')
+
+/** bind(2) */
+export const callBind: (descriptor: number, address: Uint8Array, length: number) => number = libc.func(
+  'int bind(int fd, void *address, uint32_t length)',
+)
+
+/** listen(2) */
+export const callListen: (descriptor: number, backlog: number) => number = libc.func('int listen(int fd, int backlog)')
+
+/** sched_setscheduler(2); `parameters` is a struct sched_param. */
+export const callSetScheduler: (pid: number, policy: number, parameters: Uint8Array) => number = libc.func(
+  'int sched_setscheduler(int pid, int policy, void *parameters)',
+)
+
 /** sendto(2) */
 export const callSendTo: (
   descriptor: number,

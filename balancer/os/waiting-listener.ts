@@ -1,16 +1,18 @@
-// A TCP listener that is open exactly while its address is on this host (no ip_nonlocal_bind needed).
+// A TCP listener that is there before its address is: who takes an address over can serve from its first packet on.
 
 import type { Server } from 'node:net'
 import type { Endpoint } from '../config/values.ts'
 import { FailedStart } from '../core/failed-start.ts'
+import { listenFreely } from './free-bind.ts'
 
-/** Whether a listener is open; `error` tells why not although its address is here. */
+/** Whether clients can reach a listener: it listens, and its address is here. `error` tells why it does not listen. */
 export type ListenerState = { readonly address: string; readonly open: boolean; readonly error: string | null }
 
-/** A server that follows its address. `start` throws `FailedStart` when the port of a present address cannot be had. */
+/** A server and its address. `start` throws `FailedStart` when the port cannot be had, whether the address is here or not. */
 export type WaitingListener = {
   readonly start: () => Promise<void>
-  readonly addressChanged: (address: string, present: boolean) => void
+  /** The address came or went. */
+  readonly addressChanged: (address: string) => void
   readonly state: () => ListenerState
   readonly stop: () => void
 }
@@ -26,77 +28,51 @@ export type WaitingListenerOptions = {
 
 const anyAddress = '0.0.0.0'
 const backlog = 4096
-const retryMillis = 1000
 
-/** Makes `server` listen at `endpoint` while that address is here, and retries where the port is taken. */
+/** Makes `server` listen at `endpoint`. */
 export const createWaitingListener = (options: WaitingListenerOptions): WaitingListener => {
   const { endpoint, server, key, isPresent, onChange } = options
   const shown = `${endpoint.address}:${endpoint.port}`
   let state: ListenerState = { address: shown, open: false, error: null }
-  let retry: NodeJS.Timeout | undefined
   let stopped = false
 
-  const change = (open: boolean, error: string | null): void => {
-    if (state.open === open && state.error === error) return
-    state = { address: shown, open, error }
+  const look = (): void => {
+    const open = server.listening && isHere()
+    if (state.open === open) return
+    state = { address: shown, open, error: null }
     onChange(state)
   }
   const isHere = (): boolean => endpoint.address === anyAddress || isPresent(endpoint.address)
 
-  const open = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => {
-        server.removeListener('listening', listening)
-        reject(error)
-      }
-      const listening = (): void => {
-        server.removeListener('error', failed)
+  /** Rejects with the system's error. */
+  const open = async (): Promise<void> => {
+    const fd = listenFreely(endpoint, backlog)
+    if (!fd.ok) throw Object.assign(new Error(fd.text), { code: fd.code })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ fd: fd.value, backlog }, () => {
+        server.removeListener('error', reject)
         resolve()
-      }
-      server.once('error', failed)
-      server.once('listening', listening)
-      server.listen({ host: endpoint.address, port: endpoint.port, backlog })
+      })
     })
-
-  const openOrRetry = async (): Promise<void> => {
-    clearTimeout(retry)
-    if (stopped || server.listening || !isHere()) return
-    try {
-      await open()
-      change(true, null)
-      if (!isHere() || stopped) close()
-    } catch (error) {
-      change(false, refusal(error, shown, key))
-      retry = setTimeout(openOrRetry, retryMillis)
-    }
+    if (stopped) server.close()
+    else look()
   }
-  const close = (): void => {
-    clearTimeout(retry)
-    if (server.listening) server.close()
-    change(false, null)
-  }
-
   return {
     start: async () => {
-      if (!isHere()) return
       try {
         await open()
       } catch (error) {
-        // It left between the look and the bind, and may come back.
-        if (codeOf(error) === 'EADDRNOTAVAIL') return
         throw new FailedStart(refusal(error, shown, key))
       }
-      change(true, null)
     },
-    addressChanged: (address, present) => {
-      if (address !== endpoint.address) return
-      if (present) void openOrRetry()
-      else close()
+    addressChanged: (address) => {
+      if (address === endpoint.address) look()
     },
     state: () => state,
     stop: () => {
       stopped = true
-      close()
+      if (server.listening) server.close()
     },
   }
 }
@@ -110,8 +86,6 @@ const refusal = (error: unknown, shown: string, key: string): string => {
       return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}', stop it or change ${key}`
     case 'EACCES':
       return `cannot listen on ${shown}: not permitted; run as root or with CAP_NET_BIND_SERVICE, or change ${key}`
-    case 'EADDRNOTAVAIL':
-      return `cannot listen on ${shown}: the address is not on this host; add it or change ${key}`
     default:
       return `cannot listen on ${shown}: ${error instanceof Error ? error.message : String(error)}; change ${key}`
   }

@@ -23,12 +23,21 @@ export type SupervisedProcessOptions = {
   /** The first message of each start; `diedAt` (CLOCK_MONOTONIC) is null at the first one. */
   readonly configure: (diedAt: Millis | null) => ToChild
   readonly onMessage: (message: FromChild) => void
+  /** It died unasked at `diedAt`, and is started again after `delay`. */
+  readonly onDeath: (diedAt: Millis, delay: Millis) => void
 }
 
-const stopLimitMillis = 3000
+/** The vrrp process may keep its addresses for five seconds until another router has them. */
+const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 8000, proxy: 3000, director: 3000 }
 
 /** Starts a child process and keeps it running. */
-export const superviseProcess = ({ role, log, configure, onMessage }: SupervisedProcessOptions): SupervisedProcess => {
+export const superviseProcess = ({
+  role,
+  log,
+  configure,
+  onMessage,
+  onDeath,
+}: SupervisedProcessOptions): SupervisedProcess => {
   const module = fileURLToPath(new URL(`../main/${role}.js`, import.meta.url))
   let child: ChildProcess | undefined
   let deaths: Deaths = []
@@ -59,6 +68,7 @@ export const superviseProcess = ({ role, log, configure, onMessage }: Supervised
       const text = `Process ${role} died (${reason}), starting it again ${when}`
       log.error({ child: role, childPid: pid, reason, delay: next.delay }, text)
       restart = setTimeout(() => start(now), next.delay)
+      onDeath(now, next.delay)
     }
     let started: ChildProcess
     try {
@@ -101,10 +111,10 @@ export const superviseProcess = ({ role, log, configure, onMessage }: Supervised
         const limit = setTimeout(() => {
           log.error(
             { child: role, childPid: pid },
-            `Process ${role} did not stop within ${stopLimitMillis} ms, killing it`,
+            `Process ${role} did not stop within ${stopLimitMillis[role]} ms, killing it`,
           )
           child?.kill('SIGKILL')
-        }, stopLimitMillis)
+        }, stopLimitMillis[role])
         dead = () => {
           clearTimeout(limit)
           resolve()

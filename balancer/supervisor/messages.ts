@@ -15,16 +15,22 @@ const parsedConfig = z.custom<BalancerConfig>((value) => typeof value === 'objec
 /** What came of new settings: what changed, or why everything stays as it was. */
 const reloadResult = z.object({ ok: z.boolean(), lines: z.array(z.string()).readonly() }).readonly()
 
+/** What an operator can order of a VRRP instance. */
+export const routerOrders = ['handover', 'maint', 'ready'] as const
+const routerOrder = z.enum(routerOrders)
+
 const toChild = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('configure'),
     config: parsedConfig,
-    resume: z.array(z.object({ instance: z.string(), until: moment })).readonly(),
+    resume: z.array(z.object({ instance: z.string(), until: moment, lateUntil: moment })).readonly(),
     facts: z.array(factSchema).readonly(),
   }),
   factMessage,
   z.object({ type: z.literal('reconfigure'), config: parsedConfig }),
   z.object({ type: z.literal('reloaded'), result: reloadResult }),
+  z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
+  z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('stop') }),
 ])
 
@@ -34,6 +40,8 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('failed-start'), text: z.string() }),
   z.object({ type: z.literal('reload-requested') }),
   z.object({ type: z.literal('reconfigured'), result: reloadResult }),
+  z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
+  z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
 ])
 
 /** What changed, one line each; or, where `ok` is false, why nothing did. */
@@ -41,15 +49,19 @@ export type ReloadResult = z.output<typeof reloadResult>
 
 /**
  * From the supervisor to a child. `resume` names the VRRP instances that were master when the vrrp process before this
- * one died just now, and until when they may go on; `facts` is what all processes said last, those of the child's predecessor included.
+ * one died just now, until when they may go on, and until when they have to hand over; `facts` is what all processes said last, those of the child's predecessor included.
  */
 export type ToChild = z.output<typeof toChild>
 
 /**
  * From a child. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
- * answered with a `reconfigured`, each `reload-requested` with a `reloaded`.
+ * answered with a `reconfigured`, each `reload-requested` with a `reloaded`. A `router-order` of the director is passed on
+ * to the vrrp process, and its `router-ordered` back.
  */
 export type FromChild = z.output<typeof fromChild>
+
+/** See `routerOrders`. */
+export type RouterOrder = z.output<typeof routerOrder>
 
 /** A message from the supervisor, or undefined when it is none. */
 export const parseToChild = (received: unknown): ToChild | undefined => toChild.safeParse(received).data

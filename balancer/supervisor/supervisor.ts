@@ -3,11 +3,11 @@
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import type { Millis } from '../core/time.ts'
-import type { Fact } from '../pool/core/facts.ts'
+import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { hearersOf, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
-import type { FromChild, ReloadResult, ToChild } from './messages.ts'
+import { farewellAfter, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import type { FromChild, ReloadResult, RouterOrder, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
 import { createReloader } from './reload.ts'
 
@@ -22,11 +22,27 @@ export type Supervisor = {
   readonly ended: Promise<ExitCode>
 }
 
+/**
+ * Tells the other routers that the instances of these facts, master here until their process died, are masters no more, and
+ * takes their addresses away; unless `back` says that their process is here again.
+ */
+export type Farewell = (
+  config: BalancerConfig,
+  masters: readonly VirtualRouterFact[],
+  log: Logger,
+  back: AbortSignal,
+) => Promise<void>
+
 /** How long a process may take to apply a configuration before the reload is called off. */
 const applyLimitMillis = 10_000
 
 /** Starts the processes of a balancer with a configuration that was read from `file`. */
-export const startSupervisor = (file: string, running: BalancerConfig, log: Logger): Supervisor => {
+export const startSupervisor = (
+  file: string,
+  running: BalancerConfig,
+  log: Logger,
+  sayFarewell: Farewell,
+): Supervisor => {
   const facts = new Map<string, Fact>()
   const processes = new Map<ProcessRole, SupervisedProcess>()
   const notReady = new Set<ProcessRole>(processRoles)
@@ -65,6 +81,42 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
     facts: [...facts.values()],
   })
 
+  const orders = new Map<number, ProcessRole>()
+  const answerOrder = (id: number, result: ReloadResult): void => {
+    const asker = orders.get(id)
+    orders.delete(id)
+    if (asker !== undefined) processes.get(asker)?.send({ type: 'router-ordered', id, result })
+  }
+  const passOrder = (asker: ProcessRole, id: number, instance: string, order: RouterOrder): void => {
+    orders.set(id, asker)
+    processes.get('vrrp')?.send({ type: 'router-order', id, instance, order })
+  }
+
+  // A vrrp process that is not back before its advertisements are missed is no master any more: the peer is told, rather
+  // than left to find out.
+  let farewell: NodeJS.Timeout | undefined
+  let back = new AbortController()
+  const onDeath = (role: ProcessRole, diedAt: Millis, delay: Millis): void => {
+    if (role !== 'vrrp') return
+    for (const id of [...orders.keys()])
+      answerOrder(id, { ok: false, lines: ['the vrrp process died; look with show vrrp'] })
+    const masters = [...facts.values()].filter(isMaster)
+    if (masters.length === 0 || stalls.wasStalledAt(diedAt)) return
+    back.abort()
+    back = new AbortController()
+    const { signal } = back
+    clearTimeout(farewell)
+    farewell = setTimeout(
+      () => {
+        if (signal.aborted || stopping !== undefined) return
+        sayFarewell(reloader.config(), masters, log, signal).catch((error: unknown) => {
+          log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
+        })
+      },
+      farewellAfter(masters, delay),
+    )
+  }
+
   const stopAll = async (code: ExitCode): Promise<void> => {
     if (stopping !== undefined) return
     stopping = code
@@ -80,6 +132,7 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
   const onMessage = (role: ProcessRole, message: FromChild): void => {
     switch (message.type) {
       case 'ready':
+        if (role === 'vrrp') back.abort()
         if (notReady.delete(role) && notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
         return
       case 'fact':
@@ -101,13 +154,25 @@ export const startSupervisor = (file: string, running: BalancerConfig, log: Logg
       case 'reconfigured':
         applying.get(role)?.(message.result)
         return
+      case 'router-order':
+        passOrder(role, message.id, message.instance, message.order)
+        return
+      case 'router-ordered':
+        answerOrder(message.id, message.result)
+        return
       default:
         message satisfies never
     }
   }
 
   for (const role of processRoles) {
-    const supervised = superviseProcess({ role, log, configure, onMessage: (message) => onMessage(role, message) })
+    const supervised = superviseProcess({
+      role,
+      log,
+      configure,
+      onMessage: (message) => onMessage(role, message),
+      onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),
+    })
     processes.set(role, supervised)
   }
   return {

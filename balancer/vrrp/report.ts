@@ -6,9 +6,9 @@ import type { VirtualRouterFact, VirtualRouterState } from '../pool/core/facts.t
 import { createBoundedLog } from './bounded-log.ts'
 import type { Advertisement, Decoded } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
-import type { Notice } from './core/state.ts'
+import type { Notice, VirtualRouter } from './core/state.ts'
 import type { Standing } from './core/tracking.ts'
-import { advertisementOf, allAddresses, familyOfInstance } from './instance.ts'
+import { advertisementOf, allAddresses, familyOfInstance, stateShown } from './instance.ts'
 
 /** The counters and words of one virtual router. */
 export type Report = {
@@ -22,8 +22,8 @@ export type Report = {
   /** Something that was asked of the system did not work. */
   readonly trouble: (about: 'send' | 'announce' | 'remove' | 'hide' | 'virtual-mac', text: string) => void
   readonly transition: (state: VirtualRouterState, text: string, reason: string) => void
-  /** Counts a change of state and publishes it. */
-  readonly entered: (state: VirtualRouterState) => void
+  /** Counts a change of state, and publishes what is new. */
+  readonly entered: (router: VirtualRouter) => void
   /** From now on its effective priority is made of these parts. */
   readonly standing: (standing: Standing) => void
   /** From now on it sends from this address; null: it has no link. */
@@ -58,6 +58,8 @@ export const createReport = (
   let state: VirtualRouterState = 'init'
   let since = Date.now()
   let reason = 'started'
+  let handingOver = false
+  let standsBack = false
   let source: string | null = null
   let standing: Standing | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
@@ -74,6 +76,8 @@ export const createReport = (
       state,
       since,
       reason,
+      handingOver,
+      standsBack,
       syncGroup,
       source,
       peers: config.unicast?.peers ?? null,
@@ -120,12 +124,16 @@ export const createReport = (
       reason = why
       log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason: why }, text)
     },
-    entered: (entered) => {
+    entered: (router) => {
+      const entered = stateShown(router)
+      handingOver = router.state === 'leaving'
+      standsBack = router.standsBack
       // A master that hands over, or stays one after all, has not changed its state.
-      if (entered === state) return
-      state = entered
-      since = Date.now()
-      counts.transitions += 1
+      if (entered !== state) {
+        state = entered
+        since = Date.now()
+        counts.transitions += 1
+      }
       publish()
     },
     standing: (next) => {

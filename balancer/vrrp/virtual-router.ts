@@ -32,13 +32,18 @@ export type Tools = {
   readonly onStep: (before: VirtualRouter['state']) => void
 }
 
-/** What an operator orders of a virtual router (`balancer vrrp`). */
+/**
+ * What an operator orders (`balancer vrrp`): another router shall be master; take no part; take part, and preempt, again.
+ */
 export type RouterOrder = 'handover' | 'maint' | 'ready'
+
+/** What it was in the process before this one: nothing, a master that is not missed yet, or one that may be by now. */
+export type Past = 'none' | 'master' | 'late-master'
 
 /** One virtual router at work. */
 export type VirtualRouterDriver = {
   readonly router: () => VirtualRouter
-  readonly start: (resume: boolean) => void
+  readonly start: (past: Past) => void
   /** Something that only others can know: what happens to its sync group. */
   readonly dispatch: (happening: Happening) => void
   /** Links or addresses of this host may have changed. */
@@ -91,7 +96,7 @@ export const prepareVirtualRouter = async (
     const [after, effects] = step(before, event)
     router = after
     for (const effect of effects) execute(effect)
-    if (before.state !== router.state) report.entered(stateShown(router))
+    if (before.state !== router.state || before.standsBack !== router.standsBack) report.entered(router)
     if (before !== router) tools.onStep(before.state)
     if (router.state === 'leaving' || onSettled.length === 0) return
     const settled = onSettled
@@ -299,10 +304,15 @@ export const prepareVirtualRouter = async (
       stand()
     },
     order,
-    start: (resume) => {
+    start: (past) => {
       isRunning = true
       stand()
-      dispatch({ event: 'started', resume, link: connect(around.link) })
+      dispatch({
+        event: 'started',
+        resume: past === 'master',
+        isLate: past === 'late-master',
+        link: connect(around.link),
+      })
     },
     dispatch,
     networkChanged,

@@ -12,12 +12,12 @@ import { openSharedHost, type SharedHost } from './shared-host.ts'
 import { lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { homeDevice } from './virtual-mac.ts'
-import { prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
+import { type Past, prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
 
-/** `mayResume` tells of an instance that it was master when the process before this one died, and is not missed yet. */
+/** `past` tells what an instance was in the process before this one. */
 export type VirtualRoutersOptions = {
   readonly vrrp: VrrpConfig
-  readonly mayResume: (instance: string) => boolean
+  readonly past: (instance: string) => Past
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
@@ -122,7 +122,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
 
   /** All that can fail comes first: it is the new configuration or the old one. */
-  const change = async (next: VrrpConfig, mayResume: (instance: string) => boolean): Promise<readonly string[]> => {
+  const change = async (next: VrrpConfig, past: (instance: string) => Past): Promise<readonly string[]> => {
     const before = vrrp
     const lines: string[] = []
     const prepared: Running[] = []
@@ -158,7 +158,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     }
     for (const { config, report } of running.values()) report.configure(config, groupOf(next, config.name))
     for (const { config, driver } of prepared) {
-      driver.start(mayResume(config.name))
+      driver.start(past(config.name))
       // What changed since it looked around.
       driver.networkChanged()
     }
@@ -168,12 +168,12 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return lines
   }
 
-  await change(options.vrrp, options.mayResume)
+  await change(options.vrrp, options.past)
   const ticker = setInterval(() => {
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
   return {
-    reconfigure: (next) => change(next, () => false),
+    reconfigure: (next) => change(next, () => 'none'),
     order,
     stop: async () => {
       clearInterval(ticker)

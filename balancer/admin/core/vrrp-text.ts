@@ -32,6 +32,10 @@ const details = (fact: VirtualRouterFact, now: number): string => {
   const ago = (at: number): string => `${duration(now - at)} ago`
   const lines = [
     `${fact.state.toUpperCase()} because: ${fact.reason}`,
+    ...(fact.handingOver ? ['hands over: keeps the addresses until another router has them'] : []),
+    ...(fact.standsBack
+      ? [`handed over by an operator: preempts nobody until "balancer vrrp ${fact.name} ready"`]
+      : []),
     source === null ? 'no source address' : `sends from ${source} to ${peers?.join(', ') ?? 'the multicast group'}`,
     heard === null
       ? 'no advertisement heard'

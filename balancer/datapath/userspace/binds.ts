@@ -16,7 +16,7 @@ export type Bind = {
 export type Binds = {
   /** Opens what is new, hands over what stays, closes the rest. Throws `FailedStart` and changes nothing. */
   readonly assign: (binds: readonly Bind[]) => Promise<void>
-  readonly addressChanged: (address: string, present: boolean) => void
+  readonly addressChanged: (address: string) => void
   readonly statesOf: (owner: string) => readonly ListenerState[]
   readonly stop: () => void
 }
@@ -67,8 +67,8 @@ export const createBinds = ({ isPresent, onChange }: BindsOptions): Binds => {
       for (const [key, { waiting }] of held) if (!next.has(key)) waiting.stop()
       held = next
     },
-    addressChanged: (address, present) => {
-      for (const { waiting } of held.values()) waiting.addressChanged(address, present)
+    addressChanged: (address) => {
+      for (const { waiting } of held.values()) waiting.addressChanged(address)
     },
     statesOf: (owner) =>
       [...held.values()].filter(({ bind }) => bind.owner === owner).map(({ waiting }) => waiting.state()),

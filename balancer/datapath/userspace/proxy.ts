@@ -1,7 +1,9 @@
 // The proxy worker's work: all listeners in user space, kept in step with addresses, servers' health and the configuration.
 
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
+import type { Millis } from '../../core/time.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
@@ -13,6 +15,8 @@ export type Proxy = {
   readonly hear: (fact: ServerHealthFact | WriterFact) => void
   /** Goes on with other listeners; sessions stay with what stays. Throws `FailedStart` and changes nothing. */
   readonly reconfigure: (listeners: readonly ListenerConfig[]) => Promise<void>
+  /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
+  readonly unreachable: (limit: Millis) => Promise<void>
   readonly stop: () => void
 }
 
@@ -23,10 +27,11 @@ export type ProxyOptions = {
 }
 
 const publishMillis = 500
+const lookMillis = 50
 /** A failed connect is told soon, and many of them together. */
 const failureMillis = 20
 
-/** Opens every listener whose address is here; the others open when it arrives. Throws `FailedStart`. */
+/** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
 export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Promise<Proxy> => {
   let running = new Map<string, ProxyListener>()
   const publishOne = (name: string): void => {
@@ -46,7 +51,7 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
   })
 
   const watch = await watchAddresses((address, present) => {
-    binds.addressChanged(address, present)
+    binds.addressChanged(address)
     // Nothing reaches these clients any more: let the servers know rather than wait for their timeouts.
     if (!present) for (const listener of running.values()) listener.addressLeft(address)
   })
@@ -97,6 +102,12 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
       else listener?.hear(fact)
     },
     reconfigure,
+    unreachable: async (limit) => {
+      const end = performance.now() + limit
+      const isReachable = (): boolean =>
+        [...running.keys()].some((name) => binds.statesOf(name).some(({ open }) => open))
+      while (isReachable() && performance.now() < end) await setTimeoutPromise(lookMillis)
+    },
     stop,
   }
 }

@@ -1,7 +1,7 @@
 // The processes of one balancer: who hears which facts, and when a dead one is started again.
 
 import { type Millis, millis } from '../../core/time.ts'
-import type { Fact } from '../../pool/core/facts.ts'
+import type { Fact, VirtualRouterFact } from '../../pool/core/facts.ts'
 
 /** The children of the supervisor, one process each. */
 export const processRoles = ['proxy', 'director', 'vrrp'] as const
@@ -36,16 +36,36 @@ export const restartAfter = (deaths: Deaths, now: Millis): { readonly delay: Mil
   return { delay: millis(delay), deaths: recent }
 }
 
-/** An instance that may go on as master at once, until a moment of CLOCK_MONOTONIC. */
-export type Resumption = { readonly instance: string; readonly until: Millis }
+/**
+ * An instance that may go on as master at once, until a moment of CLOCK_MONOTONIC. After that, and until `lateUntil`, it
+ * hands its addresses over rather than leave them nowhere.
+ */
+export type Resumption = { readonly instance: string; readonly until: Millis; readonly lateUntil: Millis }
+
+/** In advertisement intervals since the death; the last advertisement went out at most one before. */
+const missedAfter = 2
+const takenOverAfter = 4
 
 /**
  * Instances that may go on as master after the vrrp process died: those that were master, until the other routers begin
- * to miss their advertisements, the last of which went out at most one interval before the death.
+ * to miss their advertisements.
  */
 export const resumptions = (facts: readonly Fact[], diedAt: Millis): readonly Resumption[] =>
-  facts.flatMap((fact) =>
-    fact.fact === 'virtual-router' && fact.state === 'master'
-      ? [{ instance: fact.name, until: millis(diedAt + 2 * fact.advertisementInterval) }]
-      : [],
-  )
+  facts.filter(isMaster).map(({ name, advertisementInterval }) => ({
+    instance: name,
+    until: millis(diedAt + missedAfter * advertisementInterval),
+    lateUntil: millis(diedAt + takenOverAfter * advertisementInterval),
+  }))
+
+/** Whether a fact is about an instance that is master here and means to stay it. */
+export const isMaster = (fact: Fact): fact is VirtualRouterFact =>
+  fact.fact === 'virtual-router' && fact.state === 'master' && !fact.handingOver
+
+/**
+ * How long after the death of the vrrp process the parent tells the other routers, unless the process is back by then: at
+ * once where it will not be, else when it would come too late to go on as master.
+ */
+export const farewellAfter = (masters: readonly VirtualRouterFact[], delay: Millis): Millis => {
+  const shortest = Math.min(...masters.map(({ advertisementInterval }) => advertisementInterval))
+  return millis(delay > missedAfter * shortest ? 0 : (missedAfter + 1 / 2) * shortest)
+}

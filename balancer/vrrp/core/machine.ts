@@ -13,6 +13,7 @@ import {
   enterFault,
   enterMaster,
   followed,
+  leave,
   notice,
   ownMasterDown,
   versionConflict,
@@ -107,6 +108,7 @@ const start = (router: In<'init'>, event: Extract<Event, { event: 'started' }>):
   const obstacle = router.failure ?? router.held
   if (obstacle !== null) return after([cleanUp], enterFault(linked, obstacle, { isLinked: true }))
   if (event.resume) return enterMaster(linked, event.at, 'restarted as master')
+  if (event.isLate === true) return leave(linked, event.at, 'backup', 'its process was not back in time')
   if (router.settings.priority === ownerPriority) return enterMaster(linked, event.at, 'address owner')
   return after([cleanUp], enterBackup(linked, event.at, 'started', ' (init)'))
 }

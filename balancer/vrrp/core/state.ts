@@ -94,7 +94,11 @@ export type In<S extends VirtualRouter['state']> = VirtualRouter & { readonly st
 
 /** What can happen. */
 export type Happening =
-  | { readonly event: 'started'; readonly resume: boolean; readonly link: Link }
+  /**
+   * `resume`: the process before this one was master, and is not missed yet. `isLate`: it may be missed already, and its
+   * addresses are still here.
+   */
+  | { readonly event: 'started'; readonly resume: boolean; readonly isLate?: boolean; readonly link: Link }
   | { readonly event: 'deadline-reached' }
   | {
       readonly event: 'advertisement-received'

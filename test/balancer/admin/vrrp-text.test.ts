@@ -18,6 +18,8 @@ const master: VirtualRouterFact = {
   source: '198.18.0.1',
   peers: null,
   priority: 101,
+  handingOver: false,
+  standsBack: false,
   priorityParts: [{ of: 'configured', value: 101 }],
   advertisementInterval: millis(1000),
   addresses: ['198.18.0.100'],

@@ -99,7 +99,7 @@ export const startFront = async (ports: readonly number[], change: Record<string
       )
     },
     addressChanged: (address, present) => {
-      binds.addressChanged(address, present)
+      binds.addressChanged(address)
       if (!present) listener.addressLeft(address)
     },
     stop: () => {

@@ -12,6 +12,8 @@ const router: VirtualRouterFact = {
   syncGroup: null,
   source: null,
   peers: null,
+  handingOver: false,
+  standsBack: false,
   priorityParts: [],
   otherMasters: { count: 0, last: null },
   interface: 'eth0',
@@ -45,7 +47,7 @@ t.test('a quiet minute forgives all deaths', async (t) => {
 })
 
 t.test('a master may go on until the others begin to miss it, a backup never', async (t) => {
-  t.same(resumptions([router], millis(5000)), [{ instance: 'VI_1', until: 5200 }])
+  t.same(resumptions([router], millis(5000)), [{ instance: 'VI_1', until: 5200, lateUntil: 5400 }])
   t.same(resumptions([{ ...router, state: 'backup' }], millis(5000)), [])
 })
 

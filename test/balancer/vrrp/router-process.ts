@@ -17,7 +17,7 @@ const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '
 try {
   const routers = await startVirtualRouters({
     vrrp,
-    mayResume: (name) => resume.includes(name),
+    past: (name) => (resume.includes(name) ? 'master' : 'none'),
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
   })
