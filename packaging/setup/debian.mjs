@@ -6,10 +6,21 @@ import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node
 import { attemptStep, runStep } from './step.mjs'
 
 // Servers, the lab's network, and what builds the native npm packages.
-const neededAlways = ['mariadb-server', 'galera-4', 'rsync', 'iproute2', 'util-linux', 'curl', 'g++', 'make', 'python3']
+const neededAlways = [
+  'mariadb-server',
+  'galera-4',
+  'rsync',
+  'iproute2',
+  'nftables',
+  'util-linux',
+  'curl',
+  'g++',
+  'make',
+  'python3',
+]
 
 // The tests run against the real keepalived, HAProxy and xinetd, and look at packets.
-const neededByTests = ['keepalived', 'tshark', 'haproxy', 'xinetd']
+const neededByTests = ['keepalived', 'tshark', 'haproxy', 'xinetd', 'iputils-ping']
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([
@@ -18,6 +29,7 @@ const services = new Map([
   ['haproxy', 'haproxy.service'],
   ['xinetd', 'xinetd.service'],
   ['rsync', 'rsync.service'],
+  ['nftables', 'nftables.service'],
 ])
 
 const policyFile = '/usr/sbin/policy-rc.d'

@@ -74,7 +74,8 @@ export const startFront = async (ports: readonly number[], change: Record<string
   const port = await freePort()
   const config = listenerConfig(port, ports, change)
   const listener = createProxyListener({ config, onConnectFailure: () => {} })
-  const binds = createBinds({ isPresent: () => true, onChange: () => {} })
+  let isPresent = true
+  const binds = createBinds({ isPresent: () => isPresent, onChange: () => {} })
   const owner = config.name
   await binds.assign(
     config.bind.map((endpoint, i) => ({
@@ -99,6 +100,7 @@ export const startFront = async (ports: readonly number[], change: Record<string
       )
     },
     addressChanged: (address, present) => {
+      isPresent = present
       binds.addressChanged(address)
       if (!present) listener.addressLeft(address)
     },

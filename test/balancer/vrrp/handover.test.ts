@@ -1,0 +1,94 @@
+// A clean stop hands the address over: somebody has it at every moment, and nobody learns the old place of it.
+
+import t from 'tap'
+import { millis } from '../../../balancer/core/time.ts'
+import { createLab } from '../../lab/lab.ts'
+import { waitFor } from '../../lab/wait-for.ts'
+import { startKeepalived } from './keepalived.ts'
+import { instance, startRouter, virtualAddress } from './router.ts'
+
+t.setTimeout(300_000)
+const lab = await createLab({ name: 'vrrp-handover' })
+t.teardown(() => lab.destroy())
+const lb1 = await lab.addHost('lb1', '198.18.0.1/24')
+const lb2 = await lab.addHost('lb2', '198.18.0.2/24')
+const client = await lab.addHost('client', '198.18.0.200/24')
+const { address } = virtualAddress
+const holds = async (host: typeof lb1): Promise<boolean> =>
+  (await host.addresses()).some((held) => held.startsWith(`${address}/`))
+
+/** Echo requests to the virtual address until stopped; says how many were sent and how many were lost. */
+const startPinging = () => {
+  const ping = client.spawn('ping', 'ping', ['-n', '-i', '0.01', '-c', '3000', '-W', '1', address])
+  return async (): Promise<{ readonly sent: number; readonly lost: number }> => {
+    ping.signal('SIGINT')
+    const summary = await waitFor('the summary of ping', () =>
+      ping.lines().find((line) => line.includes('transmitted')),
+    )
+    const [, sent = '0', received = '0'] = /(\d+) packets transmitted, (\d+) received/.exec(summary) ?? []
+    return { sent: Number(sent), lost: Number(sent) - Number(received) }
+  }
+}
+const forget = (): Promise<unknown> => client.run('ip', ['neigh', 'flush', 'dev', 'eth0'])
+const isFound = async (): Promise<boolean> => {
+  await forget()
+  const { code } = await client.run('ping', ['-n', '-c', '1', '-W', '1', address])
+  return code === 0
+}
+
+t.test('to a router of ours: no echo request is lost', async (t) => {
+  const giver = startRouter(lb1, instance({ priority: 150 }))
+  await giver.waitForState('master')
+  const taker = startRouter(lb2, instance({ priority: 100 }))
+  await waitFor('the other to hear it', () => (taker.lastFact()?.received ?? 0) > 3)
+  const stopPinging = startPinging()
+  giver.process.signal('SIGTERM')
+  await taker.waitForState('master')
+  await waitFor('the giver to end', () => !giver.process.isRunning())
+  t.notOk(await holds(lb1))
+  const { sent, lost } = await stopPinging()
+  t.ok(sent > 0, `${sent} sent`)
+  t.equal(lost, 0)
+  t.match(giver.logged(/sent 0 priority/), [{ msg: /keeping the addresses until another router has them/ }, {}])
+  await taker.process.stop()
+})
+
+t.test('to a keepalived: it takes over after its skew time, and the address is gone here', async (t) => {
+  const giver = startRouter(lb1, instance({ priority: 150 }))
+  await giver.waitForState('master')
+  const taker = await startKeepalived(lab, lb2, {
+    version: 3,
+    priority: 100,
+    interval: 0.1,
+    addresses: [`${address}/24 dev eth0`],
+  })
+  await waitFor('it to be backup', () => taker.lines().some((line) => line.includes('BACKUP STATE')))
+  giver.process.signal('SIGTERM')
+  await waitFor('the giver to end', () => !giver.process.isRunning())
+  t.notOk(await holds(lb1))
+  t.ok(await holds(lb2))
+  t.ok(await isFound())
+  t.notOk(
+    taker.lines().some((line) => /advertisement timeout|lower priority/i.test(line)),
+    'it did not wait for silence',
+  )
+  await taker.stop()
+})
+
+t.test('while it waits, who knows the place is served and nobody learns it; in the end nothing is left', async (t) => {
+  const giver = startRouter(lb1, instance({ advertisement_interval: millis(1000) }))
+  await giver.waitForState('master')
+  t.ok(await isFound(), 'before')
+  const stopPinging = startPinging()
+  giver.process.signal('SIGTERM')
+  await waitFor('the rules to be there', async () =>
+    (await lb1.run('nft', ['list', 'tables'])).stdout.includes('balancer_handover'),
+  )
+  t.ok(await holds(lb1), 'the address is kept')
+  const { lost } = await stopPinging()
+  t.equal(lost, 0, 'for those who know where it is')
+  t.notOk(await isFound(), 'nobody is told where it is')
+  await waitFor('the giver to end', () => !giver.process.isRunning())
+  t.notOk(await holds(lb1), 'nobody came, and it went')
+  t.equal((await lb1.run('nft', ['list', 'tables'])).stdout, '', 'no rules are left')
+})
