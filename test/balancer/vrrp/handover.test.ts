@@ -53,25 +53,22 @@ t.test('to a router of ours: no echo request is lost', async (t) => {
   await taker.process.stop()
 })
 
-t.test('to a keepalived: it takes over after its skew time, and the address is gone here', async (t) => {
-  const giver = startRouter(lb1, instance({ priority: 150 }))
+t.test('to a keepalived: it takes over after its skew time, long before it would have missed anything', async (t) => {
+  // Skew time 1.8 s, master down interval 10.8 s: the giver waits no longer than 5 s.
+  const giver = startRouter(lb1, instance({ priority: 150, advertisement_interval: millis(3000) }))
   await giver.waitForState('master')
   const taker = await startKeepalived(lab, lb2, {
     version: 3,
     priority: 100,
-    interval: 0.1,
+    interval: 3,
     addresses: [`${address}/24 dev eth0`],
   })
   await waitFor('it to be backup', () => taker.lines().some((line) => line.includes('BACKUP STATE')))
   giver.process.signal('SIGTERM')
   await waitFor('the giver to end', () => !giver.process.isRunning())
   t.notOk(await holds(lb1))
-  t.ok(await holds(lb2))
+  t.ok(await waitFor('keepalived to have it', () => holds(lb2), { limit: 2000 }))
   t.ok(await isFound())
-  t.notOk(
-    taker.lines().some((line) => /advertisement timeout|lower priority/i.test(line)),
-    'it did not wait for silence',
-  )
   await taker.stop()
 })
 
