@@ -96,6 +96,9 @@ const structuredKeys = [
   'unicast',
   'authentication',
   'virtual_routes',
+  'track',
+  'notify',
+  'peer',
 ] as const satisfies readonly (keyof VrrpInstanceConfig)[]
 
 const shown = ({ address, prefixLength }: { readonly address: string; readonly prefixLength: number }): string =>

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
-import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import { type VrrpConfig, type VrrpInstanceConfig, vrrpSchema } from '../config/vrrp-schema.ts'
 import type { VirtualRouterFact } from '../pool/core/facts.ts'
 import { allAddresses, changedKeys, devicesOf, identityOf } from './instance.ts'
 import { createReport, type Report } from './report.ts'
@@ -36,7 +36,7 @@ type Running = { config: VrrpInstanceConfig; readonly driver: VirtualRouterDrive
 type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; readonly around: Surroundings }
 
 const tickInterval = 1000
-const nothing: VrrpConfig = { instances: [], sync_groups: [] }
+const nothing: VrrpConfig = vrrpSchema.parse({})
 
 /** Starts all instances, or throws `FailedStart` before anything was sent. */
 export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {

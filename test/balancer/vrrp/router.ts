@@ -57,7 +57,7 @@ export const startRouter = (
   config: VrrpInstanceConfig | VrrpConfig,
   { resume = [], capabilities = '+all' }: RouterOptions = {},
 ): Router => {
-  const vrrp = 'instances' in config ? config : { instances: [config], sync_groups: [] }
+  const vrrp = 'instances' in config ? config : { ...vrrpSchema.parse({}), instances: [config] }
   const given: RouterProcessArguments = { vrrp, resume }
   const first = vrrp.instances[0]?.name
   const nextFile = join(mkdtempSync(join(tmpdir(), 'vrrp-router-')), 'next.json')
