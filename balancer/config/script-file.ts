@@ -1,7 +1,8 @@
 // The programs that a configuration names: whether they can be run, and whether somebody else could replace them.
 
-import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { findUser } from '../os/users.ts'
 
 const writableByGroup = 0o020
 const writableByOthers = 0o002
@@ -26,18 +27,6 @@ export const programProblem = (program: string, user: string | undefined): strin
     if (code === 'EACCES') return `${program} is not executable; run: chmod +x ${program}`
     return `cannot find ${program} (${code}); write the absolute path of a program`
   }
-}
-
-/** A user of this host, as /etc/passwd has it. */
-export type User = { readonly uid: number; readonly gid: number; readonly home: string }
-
-/** Looks a user up; undefined where there is none. */
-export const findUser = (name: string): User | undefined => {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((one) => one.startsWith(`${name}:`))
-  const [, , uid, gid, , home] = line?.split(':') ?? []
-  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid), home: home ?? '/' }
 }
 
 const runsAsRoot = (user: string | undefined): boolean =>

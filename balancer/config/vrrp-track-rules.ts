@@ -1,9 +1,10 @@
 // Rules over what VRRP tracks and whom it tells: names that must exist, programs that must be there, weights that count.
 
 import { z } from 'zod'
+import { findUser } from '../os/users.ts'
 import { type Finding, nearest } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
-import { findUser, programProblem } from './script-file.ts'
+import { programProblem } from './script-file.ts'
 import { readSecretFile } from './secret-file.ts'
 import { notifyKeys } from './vrrp-track-schema.ts'
 
