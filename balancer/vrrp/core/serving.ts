@@ -32,6 +32,9 @@ export type Verdict = { readonly ok: boolean; readonly text: string }
 /** `host`: this host forwards. `servers`: a server is there to forward to. `lookAgainAt`: the next moment that matters. */
 export type Serving = { readonly host: Verdict; readonly servers: Verdict; readonly lookAgainAt: Millis | null }
 
+/** What no server up takes off the priority: the status page is needed most then, so it is no fault. */
+export const noServerWeight = -50
+
 /** So long after the start silence is no failure. */
 const startGrace = millis(3000)
 const silenceLimit = millis(3000)

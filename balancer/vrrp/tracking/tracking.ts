@@ -6,6 +6,7 @@ import type { VrrpInstanceConfig } from '../../config/vrrp-schema.ts'
 import type { ScriptConfig, TrackFileConfig, TrackProcessConfig } from '../../config/vrrp-track-schema.ts'
 import type { Netlink } from '../../os/netlink.ts'
 import type { Fact } from '../../pool/core/facts.ts'
+import { noServerWeight } from '../core/serving.ts'
 import { isSameStanding, type Standing, standingOf, type Tracked, unionOf } from '../core/tracking.ts'
 import { allAddresses } from '../instance.ts'
 import { watchFile } from './files.ts'
@@ -38,9 +39,6 @@ export type Tracking = {
   /** Kills running scripts; resolves when none is left. */
   readonly stop: () => Promise<void>
 }
-
-/** What no server up takes off the priority: the status page is needed most then, so it is no fault (DESIGN 3). */
-const noServerWeight = -50
 
 /** Starts to track. */
 export const createTracking = ({ config: first, netlink, log, onChange }: TrackingOptions): Tracking => {
