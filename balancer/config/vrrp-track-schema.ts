@@ -115,7 +115,6 @@ export const sharedTrackKeys = {
 /** The events that a notification script can be for. */
 export const notifyKeys = ['master', 'backup', 'fault', 'stop', 'any'] as const
 
-export type TrackConfig = z.output<typeof trackSchema>
 export type ScriptConfig = z.output<typeof scriptSchema>
 export type TrackFileConfig = z.output<typeof trackFileSchema>
 export type TrackProcessConfig = z.output<typeof trackProcessSchema>

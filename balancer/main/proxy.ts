@@ -8,6 +8,7 @@ import { openFileLimit } from '../os/open-files.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
 import { runChild } from './child.ts'
+import { startHeartbeat } from './heartbeat.ts'
 
 /** Sockets of one session, and what the process needs beside them. */
 const filesPerSession = 2
@@ -32,6 +33,7 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
   }
   facts.forEach(onFact)
+  const stopHeartbeat = startHeartbeat('proxy', publish)
   return {
     onFact,
     reconfigure: async (next) => {
@@ -40,6 +42,9 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
       listeners = next.listeners
       return lines
     },
-    stop: () => proxy.stop(),
+    stop: () => {
+      stopHeartbeat()
+      return proxy.stop()
+    },
   }
 })

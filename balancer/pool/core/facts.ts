@@ -151,6 +151,7 @@ const heartbeatFact = z
   .object({ fact: z.literal('heartbeat'), process: z.enum(watchedProcesses), at: duration })
   .readonly()
 
+/** Whether a process of this balancer runs; the supervisor knows, since `at`, a moment of CLOCK_MONOTONIC. */
 const processFact = z
   .object({
     fact: z.literal('process'),
@@ -210,6 +211,3 @@ export type ListenerFact = z.output<typeof listenerFact>
 
 /** A process of this balancer does its work. `at` is the moment of CLOCK_MONOTONIC, which all processes share. */
 export type HeartbeatFact = z.output<typeof heartbeatFact>
-
-/** Whether a process of this balancer runs; the supervisor knows, since `at`, a moment of CLOCK_MONOTONIC. */
-export type ProcessFact = z.output<typeof processFact>
