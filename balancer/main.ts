@@ -91,9 +91,12 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     if (!test) return usage('notify needs --test')
     const loaded = loadConfig(file)
     if (!loaded.ok) return configProblems(loaded.problems)
+    let trials = 0
     const isWell = await tryNotifications(loaded.config, ({ ok, text }) => {
+      trials += 1
       process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${text}\n`)
     })
+    if (trials === 0) process.stdout.write(`${file} has no notification scripts and no webhooks\n`)
     return isWell ? 0 : 1
   },
 

@@ -2,7 +2,7 @@
 
 import { type FSWatcher, watch } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { Logger } from 'pino'
 import type { TrackFileConfig } from '../../config/vrrp-track-schema.ts'
 import { isSameSight, type Sight, unseen, type Watch } from './source.ts'
@@ -42,7 +42,9 @@ export const watchFile = ({ name, path }: TrackFileConfig, log: Logger, onChange
   const follow = (): void => {
     if (watcher !== null) return
     try {
-      watcher = watch(dirname(path), { persistent: false }, lookSoon)
+      watcher = watch(dirname(path), { persistent: false }, (_, changed) => {
+        if (changed === null || changed === basename(path)) lookSoon()
+      })
       watcher.on('error', () => {
         watcher?.close()
         watcher = null

@@ -23,7 +23,7 @@ listeners:
   writeFileSync(file, text)
   const loaded = loadConfig(file)
   return loaded.ok
-    ? { vrrp: loaded.config.vrrp, first: loaded.config.vrrp.instances[0] }
+    ? { vrrp: loaded.config.vrrp, first: loaded.config.vrrp.instances[0], warnings: loaded.warnings }
     : { problems: loaded.problems.map((line) => line.slice(directory.length + 1)) }
 }
 
@@ -76,7 +76,10 @@ t.test('a notification is a path or a list, and headers may come from files', as
   t.match(load(`, notify: { master: ${script}, any: [${script}, a] }`, shared), {
     first: { notify: { master: [script], any: [script, 'a'], timeout: 10_000 } },
     vrrp: { webhooks: [{ timeout: 5000, retries: 5, headers: {} }] },
+    warnings: [],
   })
+  chmodSync(token, 0o644)
+  t.match(load('', shared), { warnings: [/token is readable by everyone; run: chmod o=/] })
 })
 
 t.test('what cannot work is reported with its place and the way out', async (t) => {

@@ -293,3 +293,17 @@ t.test('serving is heard of in facts, and a sync group shares one standing', asy
   await waitFor('silence', () => /director has not been heard/.test(tracking.standing('W').fault ?? ''))
   await tracking.stop()
 })
+
+t.test('a stall of this process is not taken for the silence of another', async (t) => {
+  const { tracking, changes } = start({ track: {} })
+  const beat = (): void => tracking.hear({ fact: 'heartbeat', process: 'director', at: monotonicNow() })
+  beat()
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000)
+  const resumedAt = monotonicNow()
+  const timer = setInterval(beat, 200)
+  t.teardown(() => clearInterval(timer))
+  await waitFor('what is known to be looked at', () => monotonicNow() - resumedAt > 1500)
+  t.same(changes, [])
+  t.equal(tracking.standing('V').fault, null)
+  await tracking.stop()
+})
