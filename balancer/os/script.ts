@@ -81,6 +81,7 @@ export const runScript = ({ command, user: name, timeout, environment, keepOutpu
       resolve({ ok: false, text: `could not be started: ${codeOf(error)}`, lastLine: null }),
     )
     child.once('exit', (code, signal) => {
+      clearTimeout(limit)
       const how = signal === null ? `exited with status ${code}` : `killed by signal ${signal}`
       const settle = (): void => resolve({ ok: code === 0, text: how, lastLine: lastLine() })
       if (!keepOutput) settle()

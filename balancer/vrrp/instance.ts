@@ -1,7 +1,7 @@
 // One virtual router as configured, in the words of the state machine and of the wire.
 
 import { isDeepStrictEqual } from 'node:util'
-import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Family, familyOf } from '../core/ip-address.ts'
 import type { Advertisement } from './core/advertisement.ts'
 import type { Settings } from './core/state.ts'
@@ -79,6 +79,18 @@ export const changedKeys = (before: VrrpInstanceConfig, after: VrrpInstanceConfi
     : [`vrrp ${name}: order or place of addresses changed`]
 }
 
+/** What changes in that which all instances share: a line for each key. Commands and addresses are not shown. */
+export const changedSharedKeys = (before: VrrpConfig, after: VrrpConfig): readonly string[] =>
+  sharedKeys.flatMap((key) => (isDeepStrictEqual(before[key], after[key]) ? [] : [`vrrp: ${key} changed`]))
+
+const sharedKeys = [
+  'sync_groups',
+  'scripts',
+  'track_files',
+  'track_processes',
+  'webhooks',
+  'script_user',
+] as const satisfies readonly (keyof VrrpConfig)[]
 const scalarKeys = [
   'version',
   'priority',

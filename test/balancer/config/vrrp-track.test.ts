@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../../balancer/config/load.ts'
+import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
+import { changedKeys, changedSharedKeys } from '../../../balancer/vrrp/instance.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'balancer-track-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
@@ -136,4 +138,16 @@ t.test('a script that would run as root must be out of the reach of others', asy
   const shared = `  scripts: [{ name: a, command: [${loose}] }]`
   t.match(load('', shared), { problems: [/would run as root, and others than root may write to .*loose/] })
   t.match(load('', shared.replace(' }]', ', user: nobody }]')), { vrrp: { scripts: [{ user: 'nobody' }] } })
+})
+
+t.test('a reload tells which of these keys changed', async (t) => {
+  const before = vrrpSchema.parse({})
+  const after = vrrpSchema.parse({ scripts: [{ name: 'a', command: ['/bin/true'] }], script_user: 'nobody' })
+  t.same(changedSharedKeys(before, before), [])
+  t.same(changedSharedKeys(before, after), ['vrrp: scripts changed', 'vrrp: script_user changed'])
+  const one = { name: 'V', interface: 'e', virtual_router_id: 1, virtual_addresses: ['198.18.0.100/24'] }
+  const parse = (more: object) => vrrpSchema.parse({ instances: [{ ...one, ...more }] }).instances[0]
+  const [plain, tracking] = [parse({}), parse({ track: { interfaces: ['eth1'] }, peer: { priority: 1 } })]
+  if (plain === undefined || tracking === undefined) throw new Error('no instances')
+  t.same(changedKeys(plain, tracking), ['vrrp V: track changed', 'vrrp V: peer changed'])
 })
