@@ -2,7 +2,6 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
-import { tryNotifications } from './commands/notify.ts'
 import { askRunning } from './commands/runtime.ts'
 import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
@@ -91,6 +90,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     if (!test) return usage('notify needs --test')
     const loaded = loadConfig(file)
     if (!loaded.ok) return configProblems(loaded.problems)
+    // What starts programs is not loaded into the supervisor.
+    const { tryNotifications } = await import('./commands/notify.ts')
     let trials = 0
     const isWell = await tryNotifications(loaded.config, ({ ok, text }) => {
       trials += 1

@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Millis } from '../core/time.ts'
+import { keepDescriptors } from './libc.ts'
 import { findUser, type User } from './users.ts'
 
 /** What to run. Without a `user`, whose groups it gets too, it runs as this process. */
@@ -51,6 +52,8 @@ export const runScript = ({ command, user: name, timeout, environment, keepOutpu
     const [program = '', ...args] = user === undefined ? command : [...asUser(user), ...command]
     // The environment of this process is its own business.
     const env = { PATH: path, LANG: 'C.UTF-8', ...(user === undefined ? {} : identity(user)), ...environment }
+    // The module of the raw sockets leaves them open for whatever is started: a script could speak VRRP.
+    keepDescriptors()
     child = spawn(program, args, { cwd: '/', detached: true, env, stdio: ['ignore', output, output] })
   } catch (error) {
     return notStarted(error)

@@ -226,3 +226,15 @@ t.test('a test runs each script and webhook once and tells what came of it', asy
   ])
   t.same(linesOf(out), ['BACKUP 1 INSTANCE V BACKUP 100'])
 })
+
+t.test('stopping waits a while, then kills what hangs', async (t) => {
+  const child = join(directory, 'stop-child')
+  const hang = program('stop-hang', `sleep 1000 & echo $! > ${child}; wait`)
+  const { notifications } = start(vrrpOf({ any: hang, timeout: '10m' }))
+  notifications.entered('V', 'stop', 100, '')
+  await notifications.stop()
+  const id = Number(readFileSync(child, 'utf8'))
+  const state = () => (existsSync(`/proc/${id}`) ? readFileSync(`/proc/${id}/stat`, 'utf8') : ') Z ')
+  await waitFor('its child to be gone', () => /\) Z /.test(state()))
+  t.pass()
+})
