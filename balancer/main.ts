@@ -9,6 +9,8 @@ import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
+import { outlookOf } from './vrrp/core/outlook.ts'
+import { prospectsOf } from './vrrp/prospects.ts'
 
 const exitUsage = 64
 const exitConfig = 78
@@ -16,11 +18,13 @@ const exitConfig = 78
 const help = `balancer ${version} - one address in front of a MySQL or MariaDB cluster
 
   balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
-  balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place
+  balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
+                                     tell what each tracked failure will lead to
   balancer show [servers|vrrp|sessions|events] [--json]             ask the running balancer
   balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
   balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
+  balancer notify --test             run every notification script and webhook once; exit 0, or 1 if one fails
   balancer hash-password             read a password from standard input, print the line for a password file
   balancer --help | --version
 
@@ -29,7 +33,12 @@ The log goes to standard output, one JSON object a line.
 Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig} wrong configuration.
 `
 
-type Arguments = { readonly config: string; readonly words: readonly string[]; readonly json: boolean }
+type Arguments = {
+  readonly config: string
+  readonly words: readonly string[]
+  readonly json: boolean
+  readonly test: boolean
+}
 
 /** Commands that take words of their own; the running balancer knows what they mean. */
 const wordy: ReadonlySet<string> = new Set(['show', 'server', 'vrrp'])
@@ -66,6 +75,9 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     process.stdout.write(
       `${file} is valid: ${vrrp.instances.length} VRRP instance(s), ${listeners.length} listener(s), ${servers} server(s)\n`,
     )
+    for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
+      process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
+    }
     return 0
   },
 
@@ -76,6 +88,21 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   vrrp: ({ config: file, words }) => askRunning(file, ['vrrp', ...words]),
 
   reload: ({ config: file }) => askRunning(file, ['reload']),
+
+  notify: async ({ config: file, test }) => {
+    if (!test) return usage('notify needs --test')
+    const loaded = loadConfig(file)
+    if (!loaded.ok) return configProblems(loaded.problems)
+    // What starts programs is not loaded into the supervisor.
+    const { tryNotifications } = await import('./commands/notify.ts')
+    let trials = 0
+    const isWell = await tryNotifications(loaded.config, ({ ok, text }) => {
+      trials += 1
+      process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${text}\n`)
+    })
+    if (trials === 0) process.stdout.write(`${file} has no notification scripts and no webhooks\n`)
+    return isWell ? 0 : 1
+  },
 
   'hash-password': async () => {
     const password = await readPassword()
@@ -133,7 +160,8 @@ const main = async (): Promise<number> => {
   }
   if (rest.length > 0 && !wordy.has(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
   if (values.json && command !== 'show') return usage(`${command} has no --json`)
-  return action({ config: values.config, words: rest, json: values.json })
+  if (values.test && command !== 'notify') return usage(`${command} has no --test`)
+  return action({ config: values.config, words: rest, json: values.json, test: values.test })
 }
 
 const parse = () =>
@@ -142,6 +170,7 @@ const parse = () =>
     options: {
       config: { type: 'string', short: 'c', default: defaultConfigFile },
       json: { type: 'boolean', default: false },
+      test: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', short: 'V', default: false },
     },

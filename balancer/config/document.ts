@@ -114,10 +114,13 @@ const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown => path.
 const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
   const expected = expectation(issue)
   if (found === undefined) return `missing; ${expected}`
-  const shown = /password/.test(String(issue.path.at(-1))) ? '(not shown)' : JSON.stringify(withoutParts(found))
+  const shown = issue.path.some(isSecret) ? '(not shown)' : JSON.stringify(withoutParts(found))
   const said = issue.code === 'invalid_value' ? expected + nearest(String(found), issue.values.map(String)) : expected
   return `found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; ${said}`
 }
+
+/** The address of a webhook and the headers of a request are as good as passwords. */
+const isSecret = (key: PropertyKey): boolean => /password|^url$|^headers$/.test(String(key))
 
 /** A mapping or list in the place of a single value is only named: it may hold a password. */
 const withoutParts = (found: unknown): unknown =>
@@ -141,7 +144,8 @@ const expectation = (issue: z.core.$ZodIssue): string => {
 const unknownKey = (key: string, known: readonly string[]): string =>
   `unknown key${nearest(key, known) || `; known here: ${known.join(', ')}`}`
 
-const nearest = (word: string, known: readonly string[]): string => {
+/** `; did you mean X?` where a known word is near, else nothing. */
+export const nearest = (word: string, known: readonly string[]): string => {
   const best = known.length > 0 ? closest(word, known) : ''
   return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
 }

@@ -44,13 +44,14 @@ type FileRead =
   | { readonly ok: true; readonly warning: string | undefined }
   | { readonly ok: false; readonly problem: string }
 
-const fileWarnings = ({ admin, listeners }: BalancerConfig): readonly string[] => {
+const fileWarnings = ({ admin, listeners, vrrp }: BalancerConfig): readonly string[] => {
   const checks = listeners.flatMap(({ check }) => check)
   const reads: readonly FileRead[] = [
     ...(admin.http?.users ?? []).map((user) => readPasswordFile(user.password_file)),
     ...checks.flatMap((check) =>
       check.type === 'mysql' && check.password_file !== undefined ? [readSecretFile(check.password_file)] : [],
     ),
+    ...vrrp.webhooks.flatMap(({ header_files: files }) => Object.values(files).map(readSecretFile)),
   ]
   return [...new Set(reads.flatMap((read) => (read.ok && read.warning !== undefined ? [read.warning] : [])))]
 }

@@ -6,6 +6,7 @@ import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
 import { vrrpFindings } from './vrrp-rules.ts'
+import { trackFindings } from './vrrp-track-rules.ts'
 
 const lenient = mapping({
   listeners: listOf(mapping({ name: text, bind: z.unknown(), servers: listOf(mapping({ name: text })) })),
@@ -27,6 +28,7 @@ export const crossFieldFindings = (input: unknown, files: FileProblems): readonl
   const config = lenient.parse(input)
   return [
     ...vrrpFindings(input),
+    ...trackFindings(input),
     ...listenerFindings(input, files.secret),
     ...nameFindings(config),
     ...bindFindings(config),

@@ -26,14 +26,7 @@ const admin = z.strictObject({
 })
 
 /** Keys of the documented format that a later version brings; naming one is an error that says so. */
-export const laterKeys: ReadonlySet<string> = new Set([
-  'track',
-  'notify',
-  'scripts',
-  'session_sync',
-  'syslog',
-  'facility',
-])
+export const laterKeys: ReadonlySet<string> = new Set(['session_sync', 'syslog', 'facility'])
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 

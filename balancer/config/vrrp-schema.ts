@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { addressWithPrefix, duration, integer, ipAddress, name } from './values.ts'
+import { notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
 
 const maximumAddresses = 20
 const maximumMembers = 255
@@ -40,6 +41,9 @@ const authentication = z.strictObject({
     .optional(),
 })
 
+/** What the other router is configured with: only `balancer check` uses it. */
+const peer = z.strictObject({ priority: integer(1, 255), preempt: z.boolean().default(true) })
+
 const vrrpInstance = z.strictObject({
   name,
   interface: interfaceName,
@@ -63,11 +67,15 @@ const vrrpInstance = z.strictObject({
   garp_master_delay: duration('0s', '1h').prefault('5s'),
   garp_master_refresh: duration('0s', '1d').prefault('0s'),
   garp_master_refresh_repeat: integer(1, 60).default(1),
+  track: trackSchema.prefault({}),
+  notify: notifySchema.optional(),
+  peer: peer.optional(),
 })
 
 const syncGroup = z.strictObject({
   name,
   instances: z.array(name).min(2, { error: 'a group has at least two instances' }).max(maximumMembers),
+  notify: notifySchema.optional(),
 })
 
 /** The key `vrrp`. */
@@ -75,6 +83,7 @@ export const vrrpSchema = z
   .strictObject({
     instances: z.array(vrrpInstance).max(maximumMembers).default([]),
     sync_groups: z.array(syncGroup).max(maximumMembers).default([]),
+    ...sharedTrackKeys,
   })
   .prefault({})
 

@@ -14,6 +14,7 @@ import { type ChangeLine, describeChange, describeWriter } from '../pool/core/se
 import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
 import { refuseForNow, runChild } from './child.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
 runChild('director', async ({ config: first, facts, log, publish, requestReload, orderRouter }) => {
@@ -98,10 +99,12 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     note({ level: 'info', text: 'Another configuration was applied', fields: {} })
     return []
   }
+  const stopHeartbeat = startHeartbeat('director', publish)
   return {
     onFact,
     reconfigure,
     stop: () => {
+      stopHeartbeat()
       checker.stop()
       page?.stop()
       socket.stop()

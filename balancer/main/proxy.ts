@@ -9,6 +9,7 @@ import { openFileLimit } from '../os/open-files.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
 import { runChild } from './child.ts'
+import { startHeartbeat } from './heartbeat.ts'
 
 /** Sockets of one session, and what the process needs beside them. */
 const filesPerSession = 2
@@ -35,6 +36,7 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
   }
   facts.forEach(onFact)
+  const stopHeartbeat = startHeartbeat('proxy', publish)
   return {
     onFact,
     reconfigure: async (next) => {
@@ -45,6 +47,9 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     },
     // The vrrp process hands the addresses over first, and clients come here until then.
     outlive: () => proxy.unreachable(longestHandOver),
-    stop: () => proxy.stop(),
+    stop: () => {
+      stopHeartbeat()
+      return proxy.stop()
+    },
   }
 })

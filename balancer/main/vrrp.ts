@@ -6,7 +6,7 @@ import type { Past } from '../vrrp/virtual-router.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
-runChild('vrrp', async ({ config, resume, log, publish }) => {
+runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
   const scheduling = raiseScheduling()
   if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
   else log.warn(`${scheduling.text}; advertisements may be late under load`)
@@ -16,10 +16,11 @@ runChild('vrrp', async ({ config, resume, log, publish }) => {
     if (found === undefined || now >= found.lateUntil) return 'none'
     return now < found.until ? 'master' : 'late-master'
   }
-  const routers = await startVirtualRouters({ vrrp: config.vrrp, past, log, publish })
+  const routers = await startVirtualRouters({ config, past, log, publish })
+  facts.forEach(routers.hear)
   return {
-    onFact: () => {},
-    reconfigure: (next) => routers.reconfigure(next.vrrp),
+    onFact: routers.hear,
+    reconfigure: routers.reconfigure,
     order: async (instance, order) => {
       const outcome = await routers.order(instance, order)
       return { ok: outcome.ok, lines: [outcome.ok ? outcome.value : outcome.text] }

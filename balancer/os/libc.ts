@@ -47,6 +47,19 @@ export const callSendTo: (
 /** close(2) */
 export const callClose: (descriptor: number) => number = libc.func('int close(int fd)')
 
+/** syscall(2) close_range, the same number on every architecture; glibc has a function of its own only since 2.34. */
+const callSyscall: (number: number, first: number, last: number, flags: number) => number | bigint = libc.func(
+  'int64_t syscall(int64_t number, unsigned int first, unsigned int last, unsigned int flags)',
+)
+const closeRange = 436
+const lastDescriptor = 0xffff_ffff
+const onExec = 4
+const firstAfterStandard = 3
+
+/** Keeps all files and sockets of this process from the programs that it starts; false where the kernel is older than 5.11. */
+export const keepDescriptors = (): boolean =>
+  Number(callSyscall(closeRange, firstAfterStandard, lastDescriptor, onExec)) === 0
+
 /** The name of the error of the last call that failed, such as `EPERM`. */
 export const lastError = (): string => getSystemErrorName(-koffi.errno())
 

@@ -1,6 +1,7 @@
 // The program nft: applies rules to nftables in one transaction. The only file that starts it.
 
 import { spawn } from 'node:child_process'
+import { keepDescriptors } from './libc.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 const limitMillis = 2000
@@ -9,6 +10,7 @@ const longestAnswer = 500
 /** Has nft read commands from its standard input: all of them come into force, or none. */
 export const applyRules = (rules: string): Promise<Outcome> =>
   new Promise((resolve) => {
+    keepDescriptors()
     const child = spawn('nft', ['-f', '-'], {
       // A unit's PATH may leave out the folders of system programs.
       env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },

@@ -28,7 +28,7 @@ export type SupervisedProcessOptions = {
 }
 
 /** The vrrp process may keep its addresses for five seconds until another router has them. */
-const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 8000, proxy: 3000, director: 3000 }
+const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, proxy: 3000, director: 3000 }
 
 /** Starts a child process and keeps it running. */
 export const superviseProcess = ({

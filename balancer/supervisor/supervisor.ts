@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import type { Millis } from '../core/time.ts'
+import { monotonicNow } from '../os/clock.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
@@ -97,6 +98,7 @@ export const startSupervisor = (
   let farewell: NodeJS.Timeout | undefined
   let back = new AbortController()
   const onDeath = (role: ProcessRole, diedAt: Millis, delay: Millis): void => {
+    hear({ fact: 'process', process: role, running: false, at: diedAt })
     if (role !== 'vrrp') return
     for (const id of [...orders.keys()])
       answerOrder(id, { ok: false, lines: ['the vrrp process died; look with show vrrp'] })
@@ -129,15 +131,19 @@ export const startSupervisor = (
     end(code)
   }
 
+  const hear = (fact: Fact): void => {
+    facts.set(subjectOf(fact), fact)
+    for (const hearer of hearersOf(fact)) processes.get(hearer)?.send({ type: 'fact', fact })
+  }
   const onMessage = (role: ProcessRole, message: FromChild): void => {
     switch (message.type) {
       case 'ready':
         if (role === 'vrrp') back.abort()
+        hear({ fact: 'process', process: role, running: true, at: monotonicNow() })
         if (notReady.delete(role) && notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
         return
       case 'fact':
-        facts.set(subjectOf(message.fact), message.fact)
-        for (const hearer of hearersOf(message.fact)) processes.get(hearer)?.send(message)
+        hear(message.fact)
         return
       case 'failed-start':
         if (notReady.has(role)) {

@@ -1,7 +1,7 @@
 // One virtual router as configured, in the words of the state machine and of the wire.
 
 import { isDeepStrictEqual } from 'node:util'
-import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Family, familyOf } from '../core/ip-address.ts'
 import type { VirtualRouterState } from '../pool/core/facts.ts'
 import type { Advertisement } from './core/advertisement.ts'
@@ -84,6 +84,18 @@ export const changedKeys = (before: VrrpInstanceConfig, after: VrrpInstanceConfi
     : [`vrrp ${name}: order or place of addresses changed`]
 }
 
+/** What changes in that which all instances share: a line for each key. Commands and addresses are not shown. */
+export const changedSharedKeys = (before: VrrpConfig, after: VrrpConfig): readonly string[] =>
+  sharedKeys.flatMap((key) => (isDeepStrictEqual(before[key], after[key]) ? [] : [`vrrp: ${key} changed`]))
+
+const sharedKeys = [
+  'sync_groups',
+  'scripts',
+  'track_files',
+  'track_processes',
+  'webhooks',
+  'script_user',
+] as const satisfies readonly (keyof VrrpConfig)[]
 const scalarKeys = [
   'version',
   'priority',
@@ -101,6 +113,9 @@ const structuredKeys = [
   'unicast',
   'authentication',
   'virtual_routes',
+  'track',
+  'notify',
+  'peer',
 ] as const satisfies readonly (keyof VrrpInstanceConfig)[]
 
 const shown = ({ address, prefixLength }: { readonly address: string; readonly prefixLength: number }): string =>

@@ -9,6 +9,7 @@ import { differences } from './core/differences.ts'
 import type { Notice, VirtualRouter } from './core/state.ts'
 import type { Standing } from './core/tracking.ts'
 import { advertisementOf, allAddresses, familyOfInstance, stateShown } from './instance.ts'
+import type { Notifications } from './notify/notifications.ts'
 
 /** The counters and words of one virtual router. */
 export type Report = {
@@ -49,6 +50,7 @@ export const createReport = (
   group: string | null,
   log: Logger,
   publishFact: (fact: VirtualRouterFact) => void,
+  notify: Notifications['entered'],
 ): Report => {
   const bounded = createBoundedLog(log)
   const counts = { transitions: 0, sent: 0, received: 0 }
@@ -133,6 +135,7 @@ export const createReport = (
         state = entered
         since = Date.now()
         counts.transitions += 1
+        notify(config.name, entered === 'init' ? 'stop' : entered, router.settings.priority, reason)
       }
       publish()
     },

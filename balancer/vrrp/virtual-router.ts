@@ -53,7 +53,7 @@ export type VirtualRouterDriver = {
   /** Resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
   readonly order: (order: RouterOrder) => Promise<Outcome<string>>
   /** Applies a new configuration of the same identity; the state stays. `around` was looked at for it. */
-  readonly reconfigure: (next: VrrpInstanceConfig, around: Surroundings) => Promise<void>
+  readonly reconfigure: (next: VrrpInstanceConfig, around: Surroundings, standing: Standing) => Promise<void>
   /** Once a second: publishes the fact, and in fault looks for what is missing. */
   readonly tick: () => void
   /** Resolves when another router has the addresses, or nobody came for them, and they are gone from here. */
@@ -245,13 +245,14 @@ export const prepareVirtualRouter = async (
     if (!isLooking) void lookAgain()
   }
 
-  const reconfigure: VirtualRouterDriver['reconfigure'] = async (next, seen) => {
+  const reconfigure: VirtualRouterDriver['reconfigure'] = async (next, seen, nextStanding) => {
     const hadVirtualMac = config.virtual_mac && !next.virtual_mac
     const device = virtualMacDevice(config)
     const before = around
     // Both are known here while the old addresses are told from the new ones.
     around = { ...seen, devices: new Map([...before.devices, ...seen.devices]) }
     config = next
+    standing = nextStanding
     const removed = addresses.configure(next, tools.heldByOthers())
     dispatch({ event: 'reconfigured', settings: settingsOf(next, standing) })
     const link = connect(seen.link)

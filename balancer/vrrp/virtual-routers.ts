@@ -2,34 +2,42 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
-import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import type { BalancerConfig } from '../config/schema.ts'
+import { type VrrpConfig, type VrrpInstanceConfig, vrrpSchema } from '../config/vrrp-schema.ts'
 import { type Outcome, refused } from '../os/outcome.ts'
-import type { VirtualRouterFact } from '../pool/core/facts.ts'
-import type { Standing } from './core/tracking.ts'
-import { allAddresses, changedKeys, devicesOf, identityOf, stateShown } from './instance.ts'
+import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
+import { standingOf } from './core/tracking.ts'
+import { allAddresses, changedKeys, changedSharedKeys, devicesOf, identityOf, stateShown } from './instance.ts'
+import { createNotifications } from './notify/notifications.ts'
 import { createReport, type Report } from './report.ts'
 import { openSharedHost, type SharedHost } from './shared-host.ts'
 import { lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
+import { createTracking, type Tracking } from './tracking/tracking.ts'
 import { homeDevice } from './virtual-mac.ts'
 import { type Past, prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
 
 /** `past` tells what an instance was in the process before this one. */
 export type VirtualRoutersOptions = {
-  readonly vrrp: VrrpConfig
+  readonly config: HostConfig
   readonly past: (instance: string) => Past
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
 }
 
+/** The part of the configuration that matters here: what is tracked depends on the listeners. */
+export type HostConfig = Pick<BalancerConfig, 'router_id' | 'vrrp' | 'listeners'>
+
 /** The running virtual routers. */
 export type VirtualRouters = {
+  /** What other processes say: `serving` is made of it. */
+  readonly hear: (fact: Fact) => void
   /**
    * Applies the difference to a new configuration and says what changed, a line each. Instances are matched by interface,
    * family and virtual router id. Throws `FailedStart`, and changes nothing, for what cannot work.
    */
-  readonly reconfigure: (next: VrrpConfig) => Promise<readonly string[]>
+  readonly reconfigure: (next: HostConfig) => Promise<readonly string[]>
   /** Orders it of an instance and of those in its sync group; resolves when it has happened, with a line for each. */
   readonly order: (instance: string, order: RouterOrder) => Promise<Outcome<string>>
   /** Resolves when other routers have the addresses, or nobody came for them, and they are gone from here. */
@@ -40,13 +48,7 @@ type Running = { config: VrrpInstanceConfig; readonly driver: VirtualRouterDrive
 type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; readonly around: Surroundings }
 
 const tickInterval = 1000
-
-const standingOf = (config: VrrpInstanceConfig): Standing => ({
-  priority: config.priority,
-  parts: [{ of: 'configured', value: config.priority }],
-  fault: null,
-})
-const nothing: VrrpConfig = { instances: [], sync_groups: [] }
+const nothing: VrrpConfig = vrrpSchema.parse({})
 
 /** Starts all instances, or throws `FailedStart` before anything was sent. */
 export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
@@ -55,6 +57,10 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   /** By identity, which a reload does not change. */
   const running = new Map<string, Running>()
   let host: SharedHost | null = null
+  let tracking: Tracking | null = null
+  /** While a configuration is applied, half of what is tracked may be of the old one. */
+  let isChanging = false
+  const notifications = createNotifications({ vrrp, routerId: options.config.router_id, log })
 
   const virtual = (): ReadonlySet<string> =>
     new Set(vrrp.instances.flatMap((config) => allAddresses(config).map(({ address }) => address.address)))
@@ -62,7 +68,10 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     new Map([...running.values()].map(({ config, driver }) => [config.name, driver]))
   const networkChanged = (): void => {
     for (const { driver } of running.values()) driver.networkChanged()
+    tracking?.networkChanged()
   }
+  const isOwnDevice = (name: string): boolean =>
+    vrrp.instances.some((config) => devicesOf(config).has(name) || homeDevice(config) === name)
   const shared = async (): Promise<SharedHost> => {
     host ??= await openSharedHost({
       // Every renewal of a lease is an event too; only a loss and what is not virtual can mean a change.
@@ -70,8 +79,8 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
         if (!present || !virtual().has(address)) networkChanged()
       },
       onLink: (name) => {
-        if (vrrp.instances.some((config) => devicesOf(config).has(name) || homeDevice(config) === name))
-          networkChanged()
+        if (isOwnDevice(name)) networkChanged()
+        else tracking?.networkChanged()
       },
       onOverrun: networkChanged,
     })
@@ -79,14 +88,32 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
   const closeIfIdle = (): void => {
     if (running.size > 0) return
+    void tracking?.stop()
+    tracking = null
     host?.close()
     host = null
   }
+  /** All instances stand as what is tracked now says. */
+  const stand = (): void => {
+    for (const { config, driver } of running.values()) {
+      if (tracking !== null) driver.stand(tracking.standing(config.name))
+    }
+  }
+  const track = async (next: HostConfig): Promise<Tracking> => {
+    if (tracking === null) {
+      const { netlink } = await shared()
+      const onChange = (): void => {
+        if (!isChanging) stand()
+      }
+      tracking = createTracking({ config: next, netlink, log, onChange })
+    } else tracking.reconfigure(next)
+    return tracking
+  }
 
   const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig): Promise<Running> => {
-    const report = createReport(config, groupOf(next, config.name), log, publish)
+    const report = createReport(config, groupOf(next, config.name), log, publish, notifications.entered)
     const onStep = (before: Parameters<typeof tellGroup>[3]) => tellGroup(vrrp, drivers(), entry.config.name, before)
-    const driver = await prepareVirtualRouter(config, standingOf(config), {
+    const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), {
       ...(await shared()),
       virtual,
       heldByOthers: () => heldByOthers(entry.config.name),
@@ -122,8 +149,9 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
 
   /** All that can fail comes first: it is the new configuration or the old one. */
-  const change = async (next: VrrpConfig, past: (instance: string) => Past): Promise<readonly string[]> => {
+  const change = async (nextConfig: HostConfig, past: (instance: string) => Past): Promise<readonly string[]> => {
     const before = vrrp
+    const { vrrp: next } = nextConfig
     const lines: string[] = []
     const prepared: Running[] = []
     const altered: Altered[] = []
@@ -147,37 +175,44 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       running.delete(identity)
       lines.push(`vrrp ${config.name}: removed`)
     }
+    isChanging = true
+    const tracked = next.instances.length > 0 ? await track(nextConfig) : null
+    notifications.reconfigure(next)
     for (const { entry, config, around } of altered) {
       lines.push(...changedKeys(entry.config, config))
       entry.config = config
-      await entry.driver.reconfigure(config, around)
+      if (tracked !== null) await entry.driver.reconfigure(config, around, tracked.standing(config.name))
     }
     for (const entry of prepared) {
       lines.push(`vrrp ${entry.config.name}: added`)
       running.set(identityOf(entry.config), entry)
     }
     for (const { config, report } of running.values()) report.configure(config, groupOf(next, config.name))
+    isChanging = false
+    stand()
     for (const { config, driver } of prepared) {
       driver.start(past(config.name))
       // What changed since it looked around.
       driver.networkChanged()
     }
-    if (!isDeepStrictEqual(before.sync_groups, next.sync_groups)) lines.push('vrrp: sync_groups changed')
+    lines.push(...changedSharedKeys(before, next))
     settleGroups(next, drivers())
     closeIfIdle()
     return lines
   }
 
-  await change(options.vrrp, options.past)
+  await change(options.config, options.past)
   const ticker = setInterval(() => {
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
   return {
+    hear: (fact) => tracking?.hear(fact),
     reconfigure: (next) => change(next, () => 'none'),
     order,
     stop: async () => {
       clearInterval(ticker)
       await Promise.all([...running.values()].map(({ driver }) => driver.stop()))
+      await Promise.all([notifications.stop(), tracking?.stop()])
       running.clear()
       closeIfIdle()
     },

@@ -146,8 +146,32 @@ const listenerFact = z
   })
   .readonly()
 
+/** The children of the supervisor that forward sessions or decide where they go. */
+const watchedProcesses = ['director', 'proxy'] as const
+
+const heartbeatFact = z
+  .object({ fact: z.literal('heartbeat'), process: z.enum(watchedProcesses), at: duration })
+  .readonly()
+
+/** Whether a process of this balancer runs; the supervisor knows, since `at`, a moment of CLOCK_MONOTONIC. */
+const processFact = z
+  .object({
+    fact: z.literal('process'),
+    process: z.enum(['director', 'proxy', 'vrrp']),
+    running: z.boolean(),
+    at: duration,
+  })
+  .readonly()
+
 /** Any fact; each carries the whole state of its subject, so the newest one is enough. */
-export const factSchema = z.discriminatedUnion('fact', [virtualRouterFact, serverHealthFact, writerFact, listenerFact])
+export const factSchema = z.discriminatedUnion('fact', [
+  virtualRouterFact,
+  serverHealthFact,
+  writerFact,
+  listenerFact,
+  heartbeatFact,
+  processFact,
+])
 
 /** See `factSchema`. */
 export type Fact = z.output<typeof factSchema>
@@ -187,3 +211,6 @@ export type ServerTraffic = z.output<typeof serverTraffic>
 /** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:
  * `closed` is the good one. */
 export type ListenerFact = z.output<typeof listenerFact>
+
+/** A process of this balancer does its work. `at` is the moment of CLOCK_MONOTONIC, which all processes share. */
+export type HeartbeatFact = z.output<typeof heartbeatFact>

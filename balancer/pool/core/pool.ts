@@ -38,6 +38,10 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
       case 'listener':
         listeners.set(fact.listener, fact)
         return
+      case 'heartbeat':
+      case 'process':
+        // They matter to VRRP's tracking alone.
+        return
       default:
         fact satisfies never
     }
@@ -65,6 +69,10 @@ export const subjectOf = (fact: Fact): string => {
       return `writer ${fact.listener}`
     case 'listener':
       return `listener ${fact.listener}`
+    case 'heartbeat':
+      return `heartbeat ${fact.process}`
+    case 'process':
+      return `process ${fact.process}`
     default:
       return fact satisfies never
   }

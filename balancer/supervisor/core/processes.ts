@@ -9,9 +9,11 @@ export type ProcessRole = (typeof processRoles)[number]
 
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
-  'server-health': ['proxy'],
+  'server-health': ['proxy', 'vrrp'],
   writer: ['proxy'],
-  listener: ['director'],
+  listener: ['director', 'vrrp'],
+  heartbeat: ['vrrp'],
+  process: ['vrrp'],
 }
 
 /** The processes that a fact is passed on to. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import type { VrrpConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
-import { startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
+import { type HostConfig, startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 
 /** What the test hands over. */
 export type RouterProcessArguments = {
@@ -13,17 +13,19 @@ export type RouterProcessArguments = {
   readonly resume: readonly string[]
 }
 
+const hostOf = (vrrp: VrrpConfig): HostConfig => ({ router_id: 'test', vrrp, listeners: [] })
+
 const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '')
 try {
   const routers = await startVirtualRouters({
-    vrrp,
+    config: hostOf(vrrp),
     past: (name) => (resume.includes(name) ? 'master' : 'none'),
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
   })
   process.on('SIGHUP', () => {
     const next: VrrpConfig = JSON.parse(readFileSync(process.argv[3] ?? '', 'utf8'))
-    routers.reconfigure(next).then(
+    routers.reconfigure(hostOf(next)).then(
       (lines) => process.stdout.write(`reconfigured: ${JSON.stringify(lines)}\n`),
       (error) => process.stdout.write(`refused: ${error.message}\n`),
     )

@@ -27,6 +27,8 @@ export const instance = (changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanc
         version: 3,
         priority: 150,
         advertisement_interval: '100ms',
+        // Nothing is forwarded in these tests.
+        track: { serving: false },
         virtual_addresses: [`${virtualAddress.address}/${virtualAddress.prefixLength}`],
       },
     ],
@@ -57,7 +59,7 @@ export const startRouter = (
   config: VrrpInstanceConfig | VrrpConfig,
   { resume = [], capabilities = '+all' }: RouterOptions = {},
 ): Router => {
-  const vrrp = 'instances' in config ? config : { instances: [config], sync_groups: [] }
+  const vrrp = 'instances' in config ? config : { ...vrrpSchema.parse({}), instances: [config] }
   const given: RouterProcessArguments = { vrrp, resume }
   const first = vrrp.instances[0]?.name
   const nextFile = join(mkdtempSync(join(tmpdir(), 'vrrp-router-')), 'next.json')

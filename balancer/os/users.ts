@@ -1,0 +1,15 @@
+// The users of this host, as /etc/passwd has them.
+
+import { readFileSync } from 'node:fs'
+
+/** One user. */
+export type User = { readonly name: string; readonly uid: number; readonly gid: number; readonly home: string }
+
+/** Looks a user up; undefined where there is none. */
+export const findUser = (name: string): User | undefined => {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(`${name}:`))
+  const [, , uid, gid, , home = '/'] = line?.split(':') ?? []
+  return uid === undefined || gid === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid), home }
+}

@@ -1,0 +1,186 @@
+// Whether this host serves: what VRRP tracks by default (DESIGN 3). Pure: facts and moments come in, a verdict goes out.
+
+import type { ListenerConfig } from '../../config/schema.ts'
+import { type Millis, millis } from '../../core/time.ts'
+import type { Fact, HeartbeatFact, ListenerFact } from '../../pool/core/facts.ts'
+import { createPool, type LivePool, serverKey } from '../../pool/core/pool.ts'
+import { takesSessions } from '../../pool/core/server-state.ts'
+
+type Watched = HeartbeatFact['process']
+type Bind = ListenerFact['binds'][number]
+
+/** How a process is doing: last heard, and since when it is known to be dead. */
+type Pulse = { readonly heardAt: Millis | null; readonly diedAt: Millis | null }
+
+/** A bind that should be open: since when it is not, and when it last was not. */
+type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: string; readonly isConfirmed: boolean }
+
+/**
+ * All that was heard. Binds in trouble are kept by `listener address:port`; the pool is shared by one state and the next, for
+ * health facts are too many to copy it.
+ */
+export type Known = {
+  readonly startedAt: Millis
+  readonly pulses: Readonly<Record<Watched, Pulse>>
+  readonly troubles: ReadonlyMap<string, Trouble>
+  readonly pool: LivePool
+}
+
+/** The state of one question; `text` says why. */
+export type Verdict = { readonly ok: boolean; readonly text: string }
+
+/** `host`: this host forwards. `servers`: a server is there to forward to. `lookAgainAt`: the next moment that matters. */
+export type Serving = { readonly host: Verdict; readonly servers: Verdict; readonly lookAgainAt: Millis | null }
+
+/** What no server up takes off the priority: the status page is needed most then, so it is no fault. */
+export const noServerWeight = -50
+
+/** So long after the start silence is no failure. */
+const startGrace = millis(3000)
+const silenceLimit = millis(3000)
+/** What dies may be back, and what is to open may open, within so long. */
+const shortGrace = millis(500)
+/** A bind that failed is not trusted again before: else this host would be master and fault in turn. */
+const latchTime = millis(60_000)
+const anyAddress = new Set(['0.0.0.0', '::', '*'])
+
+/** Before any fact. */
+export const nothingKnown = (at: Millis): Known => ({
+  startedAt: at,
+  pulses: { director: { heardAt: null, diedAt: null }, proxy: { heardAt: null, diedAt: null } },
+  troubles: new Map(),
+  pool: createPool(),
+})
+
+/** After a fact that was heard at a moment. */
+export const withFact = (known: Known, fact: Fact, at: Millis): Known => {
+  switch (fact.fact) {
+    case 'heartbeat': {
+      const { heardAt, diedAt } = known.pulses[fact.process]
+      const said = millis(Math.min(fact.at, at))
+      const heard = millis(Math.max(said, heardAt ?? said))
+      return withPulse(known, fact.process, {
+        heardAt: heard,
+        diedAt: diedAt !== null && said > diedAt ? null : diedAt,
+      })
+    }
+    case 'process': {
+      if (fact.process === 'vrrp' || fact.running) return known
+      const pulse = known.pulses[fact.process]
+      return withPulse(known, fact.process, { ...pulse, diedAt: pulse.diedAt ?? millis(Math.min(fact.at, at)) })
+    }
+    case 'listener':
+    case 'server-health':
+      known.pool.hear(fact)
+      return known
+    default:
+      return known
+  }
+}
+
+const withPulse = (known: Known, process: Watched, pulse: Pulse): Known => ({
+  ...known,
+  pulses: { ...known.pulses, [process]: pulse },
+})
+
+/**
+ * After a look at the binds of all listeners. A bind is in trouble while its address is here and it is not open; one whose
+ * address is not here waits, and keeps the trouble that it had. `isHere` tells which addresses this host holds.
+ */
+export const withBinds = (
+  known: Known,
+  listeners: readonly ListenerConfig[],
+  isHere: (address: string) => boolean,
+  at: Millis,
+): Known => {
+  const troubles = new Map<string, Trouble>()
+  for (const listener of listeners) {
+    const states = known.pool.listeners.get(listener.name)?.binds ?? []
+    for (const { address, port } of listener.bind) {
+      const shown = `${address}:${port}`
+      const key = bindKey(listener.name, shown)
+      const before = known.troubles.get(key)
+      const state = states.find((one) => one.address === shown)
+      if (state?.open) continue
+      // Nothing was heard of it so soon after the start: it may well be open.
+      if (state === undefined && at < known.startedAt + startGrace) continue
+      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, state, shown, at))
+      else if (before !== undefined && isConfirmed(before, before.last)) {
+        if (at - before.last < latchTime) troubles.set(key, { ...before, isConfirmed: true })
+      }
+    }
+  }
+  return { ...known, troubles }
+}
+
+const bindKey = (listener: string, shown: string): string => `${listener} ${shown}`
+
+const troubled = (before: Trouble | undefined, state: Bind | undefined, shown: string, at: Millis): Trouble => ({
+  since: before?.since ?? at,
+  last: at,
+  text: state?.error ?? `${shown} is not open although its address is here`,
+  isConfirmed: before !== undefined && isConfirmed(before, at),
+})
+
+const isConfirmed = (trouble: Trouble, at: Millis): boolean => trouble.isConfirmed || at - trouble.since >= shortGrace
+
+/** The listeners that forward what comes to one of these addresses. */
+export const concernedListeners = (
+  listeners: readonly ListenerConfig[],
+  addresses: ReadonlySet<string>,
+): readonly ListenerConfig[] =>
+  listeners.filter(({ bind }) => bind.some(({ address }) => addresses.has(address) || anyAddress.has(address)))
+
+/** What is known means this for the listeners that concern a router. */
+export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at: Millis): Serving => {
+  const { startedAt, pulses, troubles } = known
+  const graceEndsAt = millis(startedAt + startGrace)
+  const questions: readonly Question[] = [
+    silence('director', pulses.director, startedAt),
+    ...(concerned.length > 0 ? [silence('proxy', pulses.proxy, startedAt), death(pulses.proxy)] : []),
+    ...concerned.flatMap(({ name, bind }) =>
+      bind.map(({ address, port }) => trouble(name, troubles.get(bindKey(name, `${address}:${port}`)))),
+    ),
+  ]
+  const failing = questions.filter(({ failsAt }) => failsAt !== null && failsAt <= at)
+  const next = [
+    ...(at < graceEndsAt ? [graceEndsAt] : []),
+    ...questions.flatMap(({ failsAt, endsAt }) => [failsAt, endsAt]),
+  ].filter((moment) => moment !== null && moment > at)
+  return {
+    host: { ok: failing.length === 0, text: failing.map(({ text }) => text).join('; ') || 'this host serves' },
+    servers: serversOf(known, concerned),
+    lookAgainAt: next.length === 0 ? null : millis(Math.min(...next.map(Number))),
+  }
+}
+
+/** Something that fails from a moment on unless news comes; `endsAt`: when a failure is forgotten. */
+type Question = { readonly failsAt: Millis | null; readonly endsAt: Millis | null; readonly text: string }
+
+const silence = (process: Watched, { heardAt }: Pulse, startedAt: Millis): Question => ({
+  failsAt: millis((heardAt ?? startedAt) + silenceLimit),
+  endsAt: null,
+  text: `the process ${process} has not been heard for ${silenceLimit / 1000} s`,
+})
+
+const death = ({ diedAt }: Pulse): Question => ({
+  failsAt: diedAt === null ? null : millis(diedAt + shortGrace),
+  endsAt: null,
+  text: 'the process proxy died and is not back',
+})
+
+const trouble = (listener: string, found: Trouble | undefined): Question => ({
+  failsAt: found === undefined ? null : found.isConfirmed ? found.since : millis(found.since + shortGrace),
+  endsAt: found === undefined ? null : millis(found.last + latchTime),
+  text: `listener ${listener}: ${found?.text ?? ''}`,
+})
+
+/** Only where every server has had its first check: both hosts may see the same outage, and neither may see it too early. */
+const serversOf = ({ pool }: Known, concerned: readonly ListenerConfig[]): Verdict => {
+  const without = concerned.filter(({ name, servers }) => {
+    const facts = servers.map((server) => pool.servers.get(serverKey(name, server.name)))
+    return facts.every((fact) => fact !== undefined && !fact.counters.includes(null) && !takesSessions(fact))
+  })
+  const names = without.map(({ name }) => name).join(', ')
+  return { ok: without.length === 0, text: without.length === 0 ? '' : `listener ${names} has no server available` }
+}

@@ -1,0 +1,76 @@
+// One webhook: posts JSON, in order, again where that may help.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { request } from 'undici'
+import { readSecretFile } from '../../config/secret-file.ts'
+import type { WebhookConfig } from '../../config/vrrp-track-schema.ts'
+import { type Notification, notificationJson, pauseAfter } from '../core/notification.ts'
+
+/** How it went; `text` never shows the address or the headers, which may be secret. */
+export type Delivery = { readonly ok: boolean; readonly text: string }
+
+const firstFailure = 400
+/** Statuses after which the same request may succeed. */
+const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
+/** An answer is of no interest; more of it than this ends the connection. */
+const mostAnswerBytes = 16 * 1024
+
+/** Who receives it, as far as a log may say: scheme, host and port. */
+export const webhookName = ({ url }: Pick<WebhookConfig, 'url'>): string => new URL(url).origin
+
+/** Delivers a notification or tells why not. Never rejects; `signal` ends it at once. */
+export const deliver = async (
+  webhook: WebhookConfig,
+  notification: Notification,
+  signal: AbortSignal,
+): Promise<Delivery> => {
+  const secrets = secretHeaders(webhook)
+  if (!secrets.ok) return { ok: false, text: secrets.text }
+  const body = notificationJson(notification, (moment) => new Date(moment).toISOString())
+  for (let attempt = 1; ; attempt += 1) {
+    const { status, text } = await post(webhook, { ...webhook.headers, ...secrets.headers }, body, signal)
+    if (status !== null && status < firstFailure) return { ok: status < 300, text }
+    const isFinal = (status !== null && !isPassing(status)) || attempt > webhook.retries || signal.aborted
+    if (isFinal) return { ok: false, text: attempt === 1 ? text : `${text}, after ${attempt} attempts` }
+    await sleep(pauseAfter(attempt), undefined, { signal }).catch(() => undefined)
+  }
+}
+
+const post = async (
+  { url, timeout }: WebhookConfig,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  stopped: AbortSignal,
+): Promise<{ readonly status: number | null; readonly text: string }> => {
+  const late = AbortSignal.timeout(timeout)
+  try {
+    const answer = await request(url, {
+      method: 'POST',
+      reset: true,
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+      signal: AbortSignal.any([late, stopped]),
+    })
+    await answer.body.dump({ limit: mostAnswerBytes }).catch(() => undefined)
+    return { status: answer.statusCode, text: `answered ${answer.statusCode}` }
+  } catch (error) {
+    if (stopped.aborted) return { status: null, text: 'given up, the balancer stops' }
+    if (late.aborted) return { status: null, text: `no answer within ${timeout} ms` }
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
+    return { status: null, text: `no connection: ${code}` }
+  }
+}
+
+const secretHeaders = ({
+  header_files: files,
+}: WebhookConfig):
+  | { readonly ok: true; readonly headers: Readonly<Record<string, string>> }
+  | { readonly ok: false; readonly text: string } => {
+  const headers: Record<string, string> = {}
+  for (const [name, file] of Object.entries(files)) {
+    const read = readSecretFile(file)
+    if (!read.ok) return { ok: false, text: read.problem }
+    headers[name] = read.secret
+  }
+  return { ok: true, headers }
+}

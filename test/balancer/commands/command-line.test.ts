@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+t.setTimeout(120_000)
+const program = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'command-line-'))
+t.teardown(() => rmSync(directory, { recursive: true }))
+
+const write = (instance: string): string => {
+  const file = join(directory, 'balancer.yaml')
+  const text = `router_id: lb1
+vrrp:
+  instances:
+    - { name: V, interface: eth0, virtual_router_id: 1, priority: 101, virtual_addresses: [198.18.0.100/24]${instance} }
+listeners:
+  - { name: mysql, bind: 198.18.0.100:3306, servers: [{ name: db1, address: 198.18.0.11:3306 }] }
+`
+  writeFileSync(file, text)
+  return file
+}
+const run = (...words: readonly string[]) =>
+  new Promise<{ code: number; out: string; err: string }>((resolve) => {
+    const { NODE_OPTIONS: _, ...env } = process.env
+    execFile(process.execPath, [program, ...words], { env }, (error, out, err) => {
+      resolve({ code: Number(error?.code ?? 0), out, err })
+    })
+  })
+
+t.test('check tells what each tracked failure leads to, and warns where that is nothing', async (t) => {
+  const track = ', track: { interfaces: [{ interface: eth1, weight: -2 }] }, peer: { priority: 90 }'
+  const { code, out, err } = await run('check', '--config', write(track))
+  t.equal(code, 0)
+  t.match(out, /^ {2}V: interface eth0 down: FAULT, gives the address up at once$/m)
+  t.match(out, /^ {2}V: no server up: priority 101 -> 51: below the peer's 90: the peer takes over/m)
+  t.match(
+    err,
+    /^warning: V: interface eth1 down: priority 101 -> 99: still above the peer's 90: this failure moves nothing$/m,
+  )
+})
+
+t.test('notify --test runs the scripts, and its exit code tells whether all went well', async (t) => {
+  const good = await run('notify', '--test', '--config', write(', notify: { any: /bin/true }'))
+  t.match(good, { code: 0, out: 'ok      V any /bin/true: exited with status 0\n' })
+  const bad = await run('notify', '--test', '--config', write(', notify: { any: /bin/true, fault: /bin/false }'))
+  t.match(bad, { code: 1, out: /^FAILED {2}V fault \/bin\/false: exited with status 1$/m })
+  t.match(await run('notify', '--test', '--config', write('')), { code: 0, out: /no notification scripts/ })
+  t.match(await run('notify', '--config', write('')), { code: 64, err: /notify needs --test/ })
+  t.match(await run('check', '--test', '--config', write('')), { code: 64, err: /check has no --test/ })
+})

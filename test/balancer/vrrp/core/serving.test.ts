@@ -1,0 +1,195 @@
+import t from 'tap'
+import { listenerSchema } from '../../../../balancer/config/listener-schema.ts'
+import { millis } from '../../../../balancer/core/time.ts'
+import type { Fact } from '../../../../balancer/pool/core/facts.ts'
+import {
+  concernedListeners,
+  type Known,
+  nothingKnown,
+  servingOf,
+  withBinds,
+  withFact,
+} from '../../../../balancer/vrrp/core/serving.ts'
+import { healthFact } from '../../pool/health-fact.ts'
+
+const vip = '198.18.0.100'
+const mysql = listenerSchema.parse({
+  name: 'mysql',
+  bind: `${vip}:3306`,
+  servers: [
+    { name: 'db1', address: '198.18.0.11:3306' },
+    { name: 'db2', address: '198.18.0.12:3306' },
+  ],
+})
+const everywhere = listenerSchema.parse({ ...raw('all', '0.0.0.0:3307') })
+const elsewhere = listenerSchema.parse({ ...raw('else', '198.18.0.9:3306') })
+
+function raw(name: string, bind: string) {
+  return { name, bind, servers: [{ name: 'db1', address: '198.18.0.11:3306' }] }
+}
+
+const beat = (process: 'director' | 'proxy', at: number): Fact => ({ fact: 'heartbeat', process, at: millis(at) })
+const died = (process: 'director' | 'proxy', at: number): Fact => ({
+  fact: 'process',
+  process,
+  running: false,
+  at: millis(at),
+})
+const bindFact = (open: boolean, error: string | null = null): Fact => ({
+  fact: 'listener',
+  listener: 'mysql',
+  binds: [{ address: `${vip}:3306`, open, error }],
+  sessions: 0,
+  maximumSessions: 0,
+  totalSessions: 0,
+  queued: 0,
+  panicking: false,
+  ends: {},
+  servers: [],
+})
+const health = (server: string, up: boolean, counters: readonly (number | null)[] = [1]): Fact =>
+  healthFact(server, { up, counters })
+
+/** One host whose both processes beat every 500 ms unless they are silent. */
+const host = (silent: readonly string[] = []) => {
+  let known: Known = nothingKnown(millis(0))
+  let isHere = false
+  let now = 0
+  const look = (listeners = [mysql]) => {
+    known = withBinds(known, listeners, (address) => isHere && address === vip, millis(now))
+    return servingOf(known, listeners, millis(now))
+  }
+  const hear = (...facts: readonly Fact[]) => {
+    for (const fact of facts) known = withFact(known, fact, millis(now))
+  }
+  const until = (end: number) => {
+    for (; now + 100 <= end; ) {
+      now += 100
+      if (now % 500 === 0) for (const p of ['director', 'proxy'] as const) if (!silent.includes(p)) hear(beat(p, now))
+      look()
+    }
+    return look()
+  }
+  const setHere = (here: boolean): void => {
+    isHere = here
+  }
+  return { hear, until, look, setHere }
+}
+
+t.test('nothing known counts as serving for three seconds, and not longer', async (t) => {
+  const lonely = host(['director', 'proxy'])
+  t.match(lonely.until(2900), { host: { ok: true }, servers: { ok: true }, lookAgainAt: 3000 })
+  t.match(lonely.until(3000), { host: { ok: false, text: /director has not been heard.*proxy has not been heard/ } })
+})
+
+t.test('each process must be heard, the proxy only where a listener is concerned', async (t) => {
+  t.match(host().until(20_000), { host: { ok: true } })
+  t.match(host(['director']).until(20_000), { host: { ok: false, text: /^the process director has not/ } })
+  const proxyless = host(['proxy'])
+  t.match(proxyless.until(20_000), { host: { ok: false, text: /^the process proxy has not/ } })
+  t.match(proxyless.look([]), { host: { ok: true } }, 'no listener on the addresses: sessions are not its business')
+})
+
+t.test('a proxy that died has half a second to come back', async (t) => {
+  const one = host(['proxy'])
+  one.hear(beat('proxy', 0), bindFact(false), died('proxy', 0))
+  t.match(one.until(400), { host: { ok: true }, lookAgainAt: 500 })
+  t.match(one.until(500), { host: { ok: false, text: 'the process proxy died and is not back' } })
+  one.hear(beat('proxy', 500))
+  t.match(one.until(600), { host: { ok: true } }, 'it is heard again')
+
+  const quick = host()
+  quick.hear(died('proxy', 0))
+  quick.until(300)
+  quick.hear(beat('proxy', 300))
+  t.match(quick.until(2000), { host: { ok: true } })
+  quick.hear(died('director', 2000))
+  t.match(quick.until(2900), { host: { ok: true } }, 'a dead director has its three seconds')
+})
+
+t.test('a beat from before the death proves nothing, nor does one that arrives late', async (t) => {
+  const one = host(['proxy', 'director'])
+  one.hear(beat('director', 0), beat('proxy', 0), died('proxy', 10), beat('proxy', 5))
+  t.match(one.until(700), { host: { ok: false } })
+  const late = host(['proxy', 'director'])
+  late.until(5000)
+  late.hear(beat('director', 1000), beat('proxy', 1000))
+  t.match(late.look(), { host: { ok: false } }, 'what was said four seconds ago')
+  late.hear(beat('director', 9000), beat('proxy', 9000))
+  t.match(late.until(7900), { host: { ok: true } })
+  t.match(late.until(8000), { host: { ok: false } }, 'the future is now at most')
+})
+
+t.test('a bind waits for an address that is not here, and must open when it is', async (t) => {
+  const one = host()
+  one.hear(bindFact(false))
+  t.match(one.until(10_000), { host: { ok: true } })
+  one.setHere(true)
+  one.look()
+  t.match(one.until(10_400), { host: { ok: true }, lookAgainAt: 10_500 })
+  t.match(one.until(10_500), { host: { ok: false, text: /mysql: 198.18.0.100:3306 is not open although/ } })
+})
+
+t.test('a bind that opens in time is no failure, an error of the system is named', async (t) => {
+  const one = host()
+  one.hear(bindFact(false))
+  one.until(1000)
+  one.setHere(true)
+  one.until(1300)
+  one.hear(bindFact(true))
+  t.match(one.until(9000), { host: { ok: true } })
+  one.hear(bindFact(false, 'cannot listen: the port is in use'))
+  t.match(one.until(9700), { host: { ok: false, text: 'listener mysql: cannot listen: the port is in use' } })
+})
+
+t.test('a failed bind is not trusted again for a minute after the address is gone, unless it opens', async (t) => {
+  const failed = () => {
+    const one = host()
+    one.hear(bindFact(false, 'in use'))
+    one.setHere(true)
+    one.until(1000)
+    return one
+  }
+  const gone = failed()
+  gone.setHere(false)
+  gone.hear(bindFact(false))
+  t.match(gone.until(60_900), { host: { ok: false, text: 'listener mysql: in use' }, lookAgainAt: 61_000 })
+  t.match(gone.until(61_000), { host: { ok: true } })
+  const opened = failed()
+  opened.hear(bindFact(true))
+  t.match(opened.look(), { host: { ok: true } })
+})
+
+t.test('an address that leaves before the bind had its time leaves no mark', async (t) => {
+  const one = host()
+  one.hear(bindFact(false))
+  one.setHere(true)
+  one.until(300)
+  one.setHere(false)
+  t.match(one.until(2000), { host: { ok: true } })
+})
+
+t.test('a listener that nobody told of counts as not open, after the start', async (t) => {
+  const one = host()
+  one.setHere(true)
+  t.match(one.until(3000), { host: { ok: true } })
+  t.match(one.until(3500), { host: { ok: false, text: /is not open/ } })
+})
+
+t.test('no server up is said only when all have had their first check', async (t) => {
+  const one = host()
+  one.hear(health('db1', false))
+  t.match(one.look(), { servers: { ok: true } }, 'db2 is not known')
+  one.hear(health('db2', false, [null]))
+  t.match(one.look(), { servers: { ok: true } }, 'db2 is not checked')
+  one.hear(health('db2', false))
+  t.match(one.look(), { host: { ok: true }, servers: { ok: false, text: 'listener mysql has no server available' } })
+  one.hear(health('db1', true))
+  t.match(one.look(), { servers: { ok: true } })
+})
+
+t.test('listeners on the address or on all addresses are concerned, others are not', async (t) => {
+  const all = [mysql, everywhere, elsewhere]
+  t.same(concernedListeners(all, new Set([vip])), [mysql, everywhere])
+  t.same(concernedListeners(all, new Set(['198.18.0.9'])), [everywhere, elsewhere])
+})
