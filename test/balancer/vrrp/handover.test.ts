@@ -18,8 +18,9 @@ const holds = async (host: typeof lb1): Promise<boolean> =>
   (await host.addresses()).some((held) => held.startsWith(`${address}/`))
 
 /** Echo requests to the virtual address until stopped; says how many were sent and how many were lost. */
-const startPinging = () => {
+const startPinging = async () => {
   const ping = client.spawn('ping', 'ping', ['-n', '-i', '0.01', '-c', '3000', '-W', '1', address])
+  await ping.waitForOutput(/bytes from/)
   return async (): Promise<{ readonly sent: number; readonly lost: number }> => {
     ping.signal('SIGINT')
     const summary = await waitFor('the summary of ping', () =>
@@ -41,7 +42,7 @@ t.test('to a router of ours: no echo request is lost', async (t) => {
   await giver.waitForState('master')
   const taker = startRouter(lb2, instance({ priority: 100 }))
   await waitFor('the other to hear it', () => (taker.lastFact()?.received ?? 0) > 3)
-  const stopPinging = startPinging()
+  const stopPinging = await startPinging()
   giver.process.signal('SIGTERM')
   await taker.waitForState('master')
   await waitFor('the giver to end', () => !giver.process.isRunning())
@@ -76,7 +77,7 @@ t.test('while it waits, who knows the place is served and nobody learns it; in t
   const giver = startRouter(lb1, instance({ advertisement_interval: millis(1000) }))
   await giver.waitForState('master')
   t.ok(await isFound(), 'before')
-  const stopPinging = startPinging()
+  const stopPinging = await startPinging()
   giver.process.signal('SIGTERM')
   await waitFor('the rules to be there', async () =>
     (await lb1.run('nft', ['list', 'tables'])).stdout.includes('balancer_handover'),
