@@ -101,7 +101,8 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     isStepping = true
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) take(next)
     isStepping = false
-    if (router.state !== 'master' && holds()) throw new Error(`${name} is ${router.state} and holds the address`)
+    if (router.state !== 'master' && router.state !== 'leaving' && holds())
+      throw new Error(`${name} is ${router.state} and holds the address`)
     arm()
   }
   const take = (happening: Happening): void => {
