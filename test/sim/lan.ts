@@ -2,7 +2,7 @@
 
 import type { Settings } from '../../balancer/vrrp/core/state.ts'
 import { type Clock, createClock } from './clock.ts'
-import { createHost, type SimulatedHost } from './host.ts'
+import { createHost, type HostOptions, type SimulatedHost } from './host.ts'
 import type { Random } from './random.ts'
 
 /** How bad the network is. Delays are milliseconds. */
@@ -24,8 +24,18 @@ export type Lan = {
 
 const clear: Weather = { loss: 0, duplication: 0, delay: 0 }
 
-/** A whole network in clear weather; all hosts are off. `drifts` is how much a clock may be wrong, as a part of 1. */
-export const createLan = (routers: readonly Settings[], random: Random, drifts = 0): Lan => {
+/** What may be special about a network: how much its clocks may be wrong, as a part of 1, and its hosts. */
+export type LanOptions = {
+  readonly drifts?: number
+  readonly special?: (host: number) => Pick<HostOptions, 'step' | 'onStep'>
+}
+
+/** A whole network in clear weather; all hosts are off. */
+export const createLan = (
+  routers: readonly Settings[],
+  random: Random,
+  { drifts = 0, special = () => ({}) }: LanOptions = {},
+): Lan => {
   const clock = createClock()
   const transcript: string[] = []
   let weather = clear
@@ -58,6 +68,7 @@ export const createLan = (routers: readonly Settings[], random: Random, drifts =
       broadcast,
       tell: (line) => transcript.push(`${clock.now().toFixed(1).padStart(10)} ms  ${line}`),
       isRefusing: () => isRefusing,
+      ...special(i),
     }),
   )
   return {
