@@ -40,7 +40,10 @@ export type SimulatedHost = {
   readonly isStalled: () => boolean
   readonly learn: (happening: Happening) => void
   readonly boot: (resume: boolean) => void
+  /** The process dies; its kernel keeps the address until the lease ends. */
   readonly crash: () => void
+  /** The whole host goes off. */
+  readonly cutPower: () => void
   /** Stops the process, which ends when its router has left; then something else may be done. */
   readonly shutDown: (onOff: () => void) => void
   /** What it tracks gives it this effective priority; null: the configured one. */
@@ -49,6 +52,7 @@ export type SimulatedHost = {
   readonly fail: (reason: string | null) => void
   /** An operator takes it out, or lets it take part again. */
   readonly maintain: (isOrdered: boolean) => void
+  /** Whether nothing keeps it from taking part. */
   readonly isFit: () => boolean
   readonly stall: () => void
   readonly wake: () => void
@@ -231,6 +235,11 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     crash: () => {
       if (isAlive) switchOff('crashes')
     },
+    cutPower: () => {
+      leaseEndsAt = null
+      router = initialRouter(settings)
+      if (isAlive) switchOff('loses its power')
+    },
     shutDown: (onOff) => {
       if (!isAlive) return
       onceOff = onOff
@@ -249,7 +258,7 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       stand()
       if (!isOrdered) learn({ event: 'handover-revoked' })
     },
-    isFit: () => isAlive && !isStalled && link.up && failure === null && !isInMaintenance,
+    isFit: () => isAlive && !isStalled && onceOff === null && link.up && failure === null && !isInMaintenance,
     stall: () => {
       isStalled = true
       tell(`${name} stalls`)

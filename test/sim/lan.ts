@@ -5,8 +5,13 @@ import { type Clock, createClock } from './clock.ts'
 import { createHost, type HostOptions, type SimulatedHost } from './host.ts'
 import type { Random } from './random.ts'
 
-/** How bad the network is. Delays are milliseconds. */
-export type Weather = { readonly loss: number; readonly duplication: number; readonly delay: number }
+/** How bad the network is. Delays are milliseconds. In an ordered one no packet overtakes another of the same host. */
+export type Weather = {
+  readonly loss: number
+  readonly duplication: number
+  readonly delay: number
+  readonly isOrdered?: boolean
+}
 
 /** The network and its hosts. */
 export type Lan = {
@@ -41,6 +46,16 @@ export const createLan = (
   let weather = clear
   let groupOf: (host: SimulatedHost) => number = () => 0
   let isRefusing = false
+  /** When the last packet from one host arrives at another, by both names. */
+  const arrivals = new Map<string, number>()
+  const flight = (from: SimulatedHost, to: SimulatedHost): number => {
+    const delay = random.next() * weather.delay
+    if (weather.isOrdered !== true) return delay
+    const way = `${from.name} ${to.name}`
+    const arrival = Math.max(clock.now() + delay, arrivals.get(way) ?? 0)
+    arrivals.set(way, arrival)
+    return arrival - clock.now()
+  }
 
   const broadcast = (from: SimulatedHost, priority: number): void => {
     if (!from.isLinked()) return
@@ -48,7 +63,7 @@ export const createLan = (
       if (to === from || groupOf(to) !== groupOf(from)) continue
       for (const copies = random.chance(weather.duplication) ? [1, 2] : [1]; copies.pop() !== undefined; ) {
         if (random.chance(weather.loss)) continue
-        clock.after(random.next() * weather.delay, () => {
+        clock.after(flight(from, to), () => {
           if (!to.isLinked()) return
           const { interval, version } = from.settings
           const heard = { from: from.address, interval }

@@ -159,6 +159,8 @@ const settle = (lan: Lan, random: Random): string | null => {
       interval +
       (patience > 0 ? patience * (1 + 2 * worstDrift) + longest : 0),
   )
+  const absent = hosts.filter((host) => !['master', 'backup'].includes(host.router().state))
+  if (absent.length > 0) return `takes no part: ${names(absent)}`
   const found = problem(hosts)
   if (found !== null) return found
 
@@ -168,7 +170,8 @@ const settle = (lan: Lan, random: Random): string | null => {
   return before === after ? problem(hosts) : `states changed in a quiet network: ${before}, then ${after}`
 }
 
-const problem = (hosts: readonly SimulatedHost[]): string | null => {
+/** What is wrong with a network at rest; null: it has one master, and the best of those that want to be it. */
+export const problem = (hosts: readonly SimulatedHost[]): string | null => {
   const masters = hosts.filter((host) => host.router().state === 'master')
   const holders = hosts.filter((host) => host.holds())
   const [master] = masters
@@ -179,7 +182,7 @@ const problem = (hosts: readonly SimulatedHost[]): string | null => {
   const better = hosts.filter((host) => {
     const { settings, standsBack } = host.router()
     const mayPreempt = (settings.preempt || settings.priority === ownerPriority) && !standsBack
-    return settings.priority > priority && mayPreempt
+    return host.isFit() && settings.priority > priority && mayPreempt
   })
   return better.length === 0 ? null : `master: ${master.name}, although there is ${names(better)}`
 }
