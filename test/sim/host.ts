@@ -2,7 +2,7 @@
 
 import { millis } from '../../balancer/core/time.ts'
 import { initialRouter, nextDeadline, step } from '../../balancer/vrrp/core/machine.ts'
-import type { Effect, Happening, Link, Settings, VirtualRouter } from '../../balancer/vrrp/core/state.ts'
+import type { Effect, Event, Happening, Link, Settings, Step, VirtualRouter } from '../../balancer/vrrp/core/state.ts'
 import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import { brief } from '../balancer/vrrp/core/brief.ts'
 import type { Clock } from './clock.ts'
@@ -21,12 +21,17 @@ export type HostOptions = {
   readonly tell: (line: string) => void
   /** Adding addresses is refused while this is true. */
   readonly isRefusing: () => boolean
+  /** Its state machine, if it is not ours. */
+  readonly step?: (router: VirtualRouter, event: Event) => Step
+  /** Called when anything about the host may have changed. */
+  readonly onStep?: (host: SimulatedHost, before: VirtualRouter, happening: Happening) => void
 }
 
 /** A host of the simulated network. */
 export type SimulatedHost = {
   readonly name: string
   readonly address: string
+  /** As configured; the effective priority is the router's. */
   readonly settings: Settings
   readonly router: () => VirtualRouter
   /** Whether the kernel holds the virtual address. */
@@ -35,7 +40,20 @@ export type SimulatedHost = {
   readonly isStalled: () => boolean
   readonly learn: (happening: Happening) => void
   readonly boot: (resume: boolean) => void
+  /** The process dies; its kernel keeps the address until the lease ends. */
   readonly crash: () => void
+  /** The whole host goes off. */
+  readonly cutPower: () => void
+  /** Stops the process, which ends when its router has left; then something else may be done. */
+  readonly shutDown: (onOff: () => void) => void
+  /** What it tracks gives it this effective priority; null: the configured one. */
+  readonly weigh: (priority: number | null) => void
+  /** Something that it tracks fails and keeps it from taking part; null: no longer. */
+  readonly fail: (reason: string | null) => void
+  /** An operator takes it out, or lets it take part again. */
+  readonly maintain: (isOrdered: boolean) => void
+  /** Whether nothing keeps it from taking part. */
+  readonly isFit: () => boolean
   readonly stall: () => void
   readonly wake: () => void
   readonly setLink: (link: 'up' | 'down') => void
@@ -57,6 +75,8 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   let isStalled = false
   let link: Link = { up: true, address }
   let leaseEndsAt: number | null = null
+  /** Whether the kernel answers nobody who asks where the address is. */
+  let isHidden = false
   /** Something else took the address and the machine has not had the time to act on it. */
   let isRobbed = false
   /** Each boot is another process: what belonged to the last one does not reach it. */
@@ -66,8 +86,14 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   const others: Happening[] = []
   const waiting: Happening[] = []
   let isStepping = false
+  let weighed: number | null = null
+  let failure: string | null = null
+  let isInMaintenance = false
+  let onceOff: (() => void) | null = null
   /** When the others last heard of this master, or it began; local time. */
   let provenAt = 0
+  /** Its master down interval by the priority that it had until now. */
+  let patience = 0
 
   const holds = (): boolean => leaseEndsAt !== null && clock.now() < leaseEndsAt
   const setAddress = (lease: number): void => {
@@ -76,8 +102,10 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     isRobbed = false
     clock.after(lease * 1000, () => {
       if (leaseEndsAt !== endsAt) return
+      if (isAlive && !isStalled && router.state === 'leaving') throw new Error(`${name} leaves longer than its lease`)
       leaseEndsAt = null
       tell(`${name} lease ended`)
+      options.onStep?.(host, router, { event: 'address-lost', address: 'virtual' })
       learn({ event: 'address-lost', address: 'virtual' })
     })
   }
@@ -101,22 +129,41 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     isStepping = true
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) take(next)
     isStepping = false
-    if (router.state !== 'master' && holds()) throw new Error(`${name} is ${router.state} and holds the address`)
+    const mayHold = router.state === 'master' || router.state === 'leaving'
+    if (!mayHold && holds()) throw new Error(`${name} is ${router.state} and holds the address`)
+    if (holds() && isHidden !== (router.state === 'leaving'))
+      throw new Error(`${name} is ${router.state}, hidden or not`)
     arm()
+    if (router.state === 'init' && onceOff !== null) switchOff('is off')
+  }
+  const switchOff = (remark: string): void => {
+    isAlive = false
+    alarm += 1
+    tell(`${name} ${remark}`)
+    const then = onceOff
+    onceOff = null
+    options.onStep?.(host, router, { event: 'shutdown-requested' })
+    then?.()
   }
   const take = (happening: Happening): void => {
     const before = router
-    const [after, effects] = step(router, { ...happening, at: localNow() })
+    const [after, effects] = (options.step ?? step)(router, { ...happening, at: localNow() })
     router = after
-    if (before.state !== 'master' && after.state === 'master') provenAt = localNow()
+    patience = ownMasterDown(before.settings)
+    const silence = localNow() - provenAt
+    // Who leaves may stay, but not after it was suspended meanwhile.
+    const mayStay = before.state !== 'leaving' || silence <= 2 * ownMasterDown(after.settings)
+    if (before.state !== 'master' && after.state === 'master' && mayStay) provenAt = localNow()
     if (before.state !== after.state || effects.length > 0) {
       tell(`${name} ${before.state}: ${describe(happening)} -> ${after.state} ${effects.map(brief).join(', ')}`)
     }
     for (const effect of effects) carryOut(effect)
+    options.onStep?.(host, before, happening)
   }
   const carryOut = (effect: Effect): void => {
     switch (effect.effect) {
       case 'add-addresses':
+        isHidden = false
         if (!options.isRefusing()) setAddress(effect.lease)
         answer(options.isRefusing() ? { event: 'addresses-failed', reason: 'refused' } : { event: 'addresses-added' })
         return
@@ -126,17 +173,31 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       case 'remove-addresses':
         leaseEndsAt = null
         isRobbed = false
+        isHidden = false
+        return
+      case 'hide-addresses':
+        isHidden = true
         return
       case 'send-advertisement':
         if (effect.priority > 0 && !holds() && !isRobbed) throw new Error(`${name} advertises without the address`)
         if (effect.priority > 0 && router.state !== 'master') throw new Error(`${name} advertises in ${router.state}`)
-        if (effect.priority > 0 && localNow() - provenAt > ownMasterDown(settings)) throw new Error(`${name} is stale`)
+        if (effect.priority > 0 && localNow() - provenAt > patience) throw new Error(`${name} is stale`)
         provenAt = localNow()
         options.broadcast(host, effect.priority)
         learn({ event: 'advertisement-sent' })
         return
       default:
     }
+  }
+  const standing = (): readonly Happening[] => {
+    const priority = weighed ?? settings.priority
+    const fault = failure ?? (isInMaintenance ? 'maintenance' : null)
+    if (router.settings.priority === priority && router.failure === fault) return []
+    return [{ event: 'standing-changed', priority, fault, isPlanned: failure === null }]
+  }
+  const stand = (): void => {
+    // Who is suspended tracks nothing.
+    if (isAlive && !isStalled) for (const changed of standing()) learn(changed)
   }
   const arm = (): void => {
     const deadline = nextDeadline(router)
@@ -164,15 +225,40 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       isStalled = false
       packets.length = 0
       others.length = 0
+      isInMaintenance = false
+      isHidden = false
       router = initialRouter(settings)
       tell(`${name} boots${resume ? ' as the master it was' : ''}`)
+      waiting.push(...standing())
       learn({ event: 'started', resume, link })
     },
     crash: () => {
-      isAlive = false
-      alarm += 1
-      tell(`${name} crashes`)
+      if (isAlive) switchOff('crashes')
     },
+    cutPower: () => {
+      leaseEndsAt = null
+      router = initialRouter(settings)
+      if (isAlive) switchOff('loses its power')
+    },
+    shutDown: (onOff) => {
+      if (!isAlive) return
+      onceOff = onOff
+      learn({ event: 'shutdown-requested' })
+    },
+    weigh: (priority) => {
+      weighed = priority
+      stand()
+    },
+    fail: (reason) => {
+      failure = reason
+      stand()
+    },
+    maintain: (isOrdered) => {
+      isInMaintenance = isOrdered && isAlive
+      stand()
+      if (!isOrdered) learn({ event: 'handover-revoked' })
+    },
+    isFit: () => isAlive && !isStalled && onceOff === null && link.up && failure === null && !isInMaintenance,
     stall: () => {
       isStalled = true
       tell(`${name} stalls`)
@@ -185,6 +271,7 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       const heard = packets.splice(0)
       const [first, second] = random.chance(0.5) ? [heard, others.splice(0)] : [others.splice(0), heard]
       for (const happening of [...first, ...second]) learn(happening)
+      stand()
       learn({ event: 'deadline-reached' })
     },
     setLink: (wanted) => {
@@ -213,6 +300,9 @@ const describe = (happening: Happening): string => {
       return happening.link.up ? 'link is up' : `link is down (${happening.link.reason})`
     case 'addresses-failed':
       return `addresses refused (${happening.reason})`
+    case 'standing-changed':
+      if (happening.fault !== null) return `takes no part (${happening.fault})`
+      return `priority is ${happening.priority}`
     default:
       return happening.event.replaceAll('-', ' ')
   }

@@ -2,11 +2,16 @@
 
 import type { Settings } from '../../balancer/vrrp/core/state.ts'
 import { type Clock, createClock } from './clock.ts'
-import { createHost, type SimulatedHost } from './host.ts'
+import { createHost, type HostOptions, type SimulatedHost } from './host.ts'
 import type { Random } from './random.ts'
 
-/** How bad the network is. Delays are milliseconds. */
-export type Weather = { readonly loss: number; readonly duplication: number; readonly delay: number }
+/** How bad the network is. Delays are milliseconds. In an ordered one no packet overtakes another of the same host. */
+export type Weather = {
+  readonly loss: number
+  readonly duplication: number
+  readonly delay: number
+  readonly isOrdered?: boolean
+}
 
 /** The network and its hosts. */
 export type Lan = {
@@ -24,13 +29,33 @@ export type Lan = {
 
 const clear: Weather = { loss: 0, duplication: 0, delay: 0 }
 
-/** A whole network in clear weather; all hosts are off. `drifts` is how much a clock may be wrong, as a part of 1. */
-export const createLan = (routers: readonly Settings[], random: Random, drifts = 0): Lan => {
+/** What may be special about a network: how much its clocks may be wrong, as a part of 1, and its hosts. */
+export type LanOptions = {
+  readonly drifts?: number
+  readonly special?: (host: number) => Pick<HostOptions, 'step' | 'onStep'>
+}
+
+/** A whole network in clear weather; all hosts are off. */
+export const createLan = (
+  routers: readonly Settings[],
+  random: Random,
+  { drifts = 0, special = () => ({}) }: LanOptions = {},
+): Lan => {
   const clock = createClock()
   const transcript: string[] = []
   let weather = clear
   let groupOf: (host: SimulatedHost) => number = () => 0
   let isRefusing = false
+  /** When the last packet from one host arrives at another, by both names. */
+  const arrivals = new Map<string, number>()
+  const flight = (from: SimulatedHost, to: SimulatedHost): number => {
+    const delay = random.next() * weather.delay
+    if (weather.isOrdered !== true) return delay
+    const way = `${from.name} ${to.name}`
+    const arrival = Math.max(clock.now() + delay, arrivals.get(way) ?? 0)
+    arrivals.set(way, arrival)
+    return arrival - clock.now()
+  }
 
   const broadcast = (from: SimulatedHost, priority: number): void => {
     if (!from.isLinked()) return
@@ -38,7 +63,7 @@ export const createLan = (routers: readonly Settings[], random: Random, drifts =
       if (to === from || groupOf(to) !== groupOf(from)) continue
       for (const copies = random.chance(weather.duplication) ? [1, 2] : [1]; copies.pop() !== undefined; ) {
         if (random.chance(weather.loss)) continue
-        clock.after(random.next() * weather.delay, () => {
+        clock.after(flight(from, to), () => {
           if (!to.isLinked()) return
           const { interval, version } = from.settings
           const heard = { from: from.address, interval }
@@ -58,6 +83,7 @@ export const createLan = (routers: readonly Settings[], random: Random, drifts =
       broadcast,
       tell: (line) => transcript.push(`${clock.now().toFixed(1).padStart(10)} ms  ${line}`),
       isRefusing: () => isRefusing,
+      ...special(i),
     }),
   )
   return {

@@ -11,6 +11,7 @@ import { createRandom, type Random } from './random.ts'
 export type Outcome = { readonly problem: string | null; readonly transcript: readonly string[] }
 
 const troubles = 12
+const ownerPriority = 255
 const quietIntervals = 5
 /** Clocks are wrong by up to 1 %. */
 const worstDrift = 0.01
@@ -20,7 +21,7 @@ const announcements = { repeat: 5, delay: millis(5000), refresh: null, refreshRe
 export const playScenario = (seed: number): Outcome => {
   const random = createRandom(seed)
   const routers = chooseRouters(random)
-  const lan = createLan(routers, random, worstDrift)
+  const lan = createLan(routers, random, { drifts: worstDrift })
   try {
     makeTrouble(lan, random)
     return { problem: settle(lan, random), transcript: lan.transcript }
@@ -54,14 +55,43 @@ const makeTrouble = (lan: Lan, random: Random): void => {
   for (let i = 0; i < troubles; i += 1) {
     clock.runUntil(clock.now() + random.next() * interval * 6)
     const host = random.pick([hosts[0], ...hosts.slice(1)])
-    if (host !== undefined) cause(lan, host, random)
+    if (host === undefined) continue
+    if (random.chance(0.5)) causeTrouble(lan, host, random)
+    else causeOrders(lan, host, random)
   }
 }
 
-const cause = (lan: Lan, host: SimulatedHost, random: Random): void => {
+/** What operators and tracking do. */
+const causeOrders = (lan: Lan, host: SimulatedHost, random: Random): void => {
   const { clock } = lan
   const { interval } = host.settings
-  switch (random.integer(1, 9)) {
+  switch (random.integer(1, 7)) {
+    case 1:
+    case 2:
+      // An address owner keeps its priority.
+      if (host.settings.priority < ownerPriority) host.weigh(random.chance(0.2) ? null : random.integer(1, 50) * 5)
+      return
+    case 3:
+      host.learn({ event: 'handover-ordered' })
+      return
+    case 4:
+      host.learn({ event: 'handover-revoked' })
+      return
+    case 5:
+      host.maintain(random.chance(0.6))
+      return
+    case 6:
+      host.fail(random.chance(0.6) ? 'a check fails' : null)
+      return
+    default:
+      host.shutDown(() => clock.after(random.next() * interval * 8, () => host.boot(false)))
+  }
+}
+
+const causeTrouble = (lan: Lan, host: SimulatedHost, random: Random): void => {
+  const { clock } = lan
+  const { interval } = host.settings
+  switch (random.integer(1, 8)) {
     case 1:
       lan.setWeather({ loss: random.next() * 0.5, duplication: random.next() * 0.3, delay: random.next() * interval })
       return
@@ -82,18 +112,13 @@ const cause = (lan: Lan, host: SimulatedHost, random: Random): void => {
       const outage = random.next() * interval * 8
       const wasMaster = host.isAlive() && host.router().state === 'master'
       host.crash()
-      clock.after(outage, () => host.boot(wasMaster && outage < ownMasterDown(host.settings)))
+      clock.after(outage, () => host.boot(wasMaster && outage < ownMasterDown(host.router().settings)))
       return
     }
     case 6:
       host.setLink(host.isLinked() ? 'down' : 'up')
       return
     case 7:
-      host.learn({ event: 'shutdown-requested' })
-      host.crash()
-      clock.after(random.next() * interval * 8, () => host.boot(false))
-      return
-    case 8:
       host.dropAddress()
       return
     default:
@@ -105,17 +130,26 @@ const cause = (lan: Lan, host: SimulatedHost, random: Random): void => {
 const settle = (lan: Lan, random: Random): string | null => {
   const { clock, hosts } = lan
   const interval = hosts[0]?.settings.interval ?? 0
-  const longest = Math.max(...hosts.map(({ settings }) => ownMasterDown(settings))) * (1 + 2 * worstDrift)
+  // An effective priority may be anything from 1.
+  const longest =
+    Math.max(...hosts.map(({ settings }) => ownMasterDown({ ...settings, priority: 1 }))) * (1 + 2 * worstDrift)
   lan.refuseAddresses(false)
   lan.split(() => 1)
   lan.setWeather({ loss: 0, duplication: 0, delay: (random.next() * interval) / 20 })
   for (const host of hosts) {
     host.wake()
     if (!host.isLinked()) host.setLink('up')
+    host.fail(null)
+    host.maintain(false)
+    if (random.chance(0.5)) host.weigh(null)
     host.boot(false)
   }
   // Packets of the bad weather and answers of the kernel may still be under way.
   clock.runUntil(clock.now() + Math.max(interval, slowestNetlinkAnswer))
+  // Whoever stops is given the time for it, and started again.
+  const isStopping = hosts.some((host) => host.router().state === 'leaving')
+  if (isStopping) clock.runUntil(clock.now() + longest)
+  for (const host of hosts) host.boot(false)
   // Whoever was refused its addresses waits before it listens again.
   const isWaiting = hosts.some((host) => host.router().state === 'fault')
   const patience = Math.max(...hosts.map(({ settings }) => settings.preemptDelay))
@@ -125,6 +159,8 @@ const settle = (lan: Lan, random: Random): string | null => {
       interval +
       (patience > 0 ? patience * (1 + 2 * worstDrift) + longest : 0),
   )
+  const absent = hosts.filter((host) => !['master', 'backup'].includes(host.router().state))
+  if (absent.length > 0) return `takes no part: ${names(absent)}`
   const found = problem(hosts)
   if (found !== null) return found
 
@@ -134,18 +170,22 @@ const settle = (lan: Lan, random: Random): string | null => {
   return before === after ? problem(hosts) : `states changed in a quiet network: ${before}, then ${after}`
 }
 
-const problem = (hosts: readonly SimulatedHost[]): string | null => {
+/** What is wrong with a network at rest; null: it has one master, and the best of those that want to be it. */
+export const problem = (hosts: readonly SimulatedHost[]): string | null => {
   const masters = hosts.filter((host) => host.router().state === 'master')
   const holders = hosts.filter((host) => host.holds())
   const [master] = masters
   if (master === undefined || masters.length !== 1) return `masters: ${names(masters)}`
   if (holders.length !== 1 || holders[0] !== master)
     return `master: ${master.name}, holding the address: ${names(holders)}`
-  const better = hosts.filter(
-    ({ settings }) => settings.priority > master.settings.priority && (settings.preempt || settings.priority === 255),
-  )
+  const { priority } = master.router().settings
+  const better = hosts.filter((host) => {
+    const { settings, standsBack } = host.router()
+    const mayPreempt = (settings.preempt || settings.priority === ownerPriority) && !standsBack
+    return host.isFit() && settings.priority > priority && mayPreempt
+  })
   return better.length === 0 ? null : `master: ${master.name}, although there is ${names(better)}`
 }
 
 const names = (hosts: readonly SimulatedHost[]): string =>
-  hosts.map(({ name, settings }) => `${name} (${settings.priority})`).join(', ') || 'none'
+  hosts.map((host) => `${host.name} (${host.router().settings.priority})`).join(', ') || 'none'

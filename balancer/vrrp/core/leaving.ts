@@ -85,8 +85,8 @@ const succeeded = (router: In<'leaving'>, at: Millis, interval: Millis, reason: 
   return letGo([followed(backup, at, interval), effects])
 }
 
-/** Nobody came. */
-const finish = (router: In<'leaving'>, at: Millis): Step => {
+/** Nobody came: it becomes what it left for. */
+export const finish = (router: In<'leaving'>, at: Millis): Step => {
   switch (router.next) {
     case 'master':
       return stay(router, at, 'no other router took over')

@@ -2,7 +2,7 @@
 // Addresses come first, then their announcement, and only then the first advertisement: a hand-over leaves no gap.
 
 import { type Millis, millis } from '../../core/time.ts'
-import { stepLeaving } from './leaving.ts'
+import { finish, stepLeaving } from './leaving.ts'
 import { stepMaster } from './master.ts'
 import type { Effect, Event, In, Settings, Step, VirtualRouter } from './state.ts'
 import { skewTime } from './timers.ts'
@@ -63,7 +63,7 @@ export const step = (router: VirtualRouter, event: Event): Step => {
     case 'master':
       return isStalled(router, event.at) ? fence(router, event) : stepMaster(router, event)
     case 'leaving':
-      return stepLeaving(router, event)
+      return isOverdue(router, event.at) ? endLate(router, event) : stepLeaving(router, event)
     case 'fault':
       return stepFault(router, event)
     default:
@@ -236,6 +236,15 @@ const fence = (router: In<'master'>, event: Event): Step => {
   const reason = `no advertisement went out for ${silence} ms: the process was suspended or starved, or cannot send`
   const [backup, fenced] = enterBackup(router, event.at, reason)
   return after([{ effect: 'remove-addresses' }, ...fenced], step(backup, event))
+}
+
+/** It should have gone or stayed so long ago that another one may have the addresses, whatever it has heard or not. */
+const isOverdue = (router: In<'leaving'>, at: Millis): boolean => at - router.endsAt > ownMasterDown(router.settings)
+
+/** Nobody stays master who was suspended while it left. */
+const endLate = (router: In<'leaving'>, event: Event): Step => {
+  const [gone, effects] = finish({ ...router, next: router.next === 'master' ? 'backup' : router.next }, event.at)
+  return after(effects, step(gone, event))
 }
 
 const earliest = (a: Millis | null, b: Millis | null): Millis | null =>

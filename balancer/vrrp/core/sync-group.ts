@@ -25,10 +25,11 @@ export const groupNews = (
 
   const mover = members[moved]
   if (mover === undefined || mover.state === before) return []
+  // One that leaves may still stay or go, and has to know with whom.
   const follow = (to: 'master' | 'backup', from: 'master' | 'backup'): readonly GroupNews[] =>
     members.flatMap((member, i): GroupNews[] => {
       const reason = `sync group ${group}: ${mover.settings.name} is ${to}`
-      return i === moved || member.state !== from
+      return i === moved || (member.state !== from && member.state !== 'leaving')
         ? []
         : [{ member: i, happening: { event: 'group-moved', to, reason } }]
     })

@@ -3,7 +3,9 @@ import t, { type Test } from 'tap'
 import { type Millis, millis } from '../../../../balancer/core/time.ts'
 import { initialRouter, nextDeadline, step } from '../../../../balancer/vrrp/core/machine.ts'
 import type { Effect, Event, Link, Settings, VirtualRouter } from '../../../../balancer/vrrp/core/state.ts'
+import { ownMasterDown } from '../../../../balancer/vrrp/core/transitions.ts'
 
+type Happen = (at: Millis) => Event
 type Taken = {
   readonly before: VirtualRouter
   readonly event: Event
@@ -31,9 +33,10 @@ const link: fc.Arbitrary<Link> = fc.oneof(
 )
 const priority = fc.integer({ min: 0, max: 255 })
 const interval = fc.constantFrom(10, 1000).map(millis)
+const trouble = fc.option(fc.constant('a check fails'), { freq: 1 })
 
 /** Something that happens at a moment yet to be decided. */
-const happening: fc.Arbitrary<(at: Millis) => Event> = fc.oneof(
+const happening: fc.Arbitrary<Happen> = fc.oneof(
   { weight: 5, arbitrary: fc.constant((at: Millis): Event => ({ at, event: 'deadline-reached' })) },
   {
     weight: 3,
@@ -54,6 +57,18 @@ const happening: fc.Arbitrary<(at: Millis) => Event> = fc.oneof(
   fc.constantFrom<'master' | 'backup'>('master', 'backup').map(
     (to) =>
       (at: Millis): Event => ({ at, event: 'group-moved', to, reason: 'sync group' }),
+  ),
+  fc.record({ priority: fc.integer({ min: 1, max: 254 }), fault: trouble, isPlanned: fc.boolean() }).map(
+    (standing) =>
+      (at: Millis): Event => ({ at, event: 'standing-changed', ...standing }),
+  ),
+  fc.constantFrom<'handover-ordered' | 'handover-revoked'>('handover-ordered', 'handover-revoked').map(
+    (event) =>
+      (at: Millis): Event => ({ at, event }),
+  ),
+  settings.map(
+    (changed) =>
+      (at: Millis): Event => ({ at, event: 'reconfigured', settings: changed }),
   ),
   interval.map(
     (announced) =>
@@ -77,12 +92,19 @@ const happening: fc.Arbitrary<(at: Millis) => Event> = fc.oneof(
 /** How far time goes on, in intervals; null: right to the next deadline. */
 const passing = fc.oneof(fc.constant(null), fc.double({ min: 0, max: 1, noNaN: true }), fc.constant(10))
 
+/** How a router becomes master; without it few histories would come so far. */
+const rise: readonly (readonly [number | null, Happen])[] = [
+  [0, (at) => ({ at, event: 'started', resume: false, link: { up: true, address: '192.0.2.5' } })],
+  [null, (at) => ({ at, event: 'deadline-reached' })],
+  [0, (at) => ({ at, event: 'addresses-added' })],
+]
+
 const history: fc.Arbitrary<readonly Taken[]> = fc
-  .tuple(settings, fc.array(fc.tuple(passing, happening), { minLength: 1, maxLength: 80 }))
-  .map(([own, happenings]) => {
+  .tuple(settings, fc.boolean(), fc.array(fc.tuple(passing, happening), { minLength: 1, maxLength: 80 }))
+  .map(([own, isRising, happenings]) => {
     let router = initialRouter(own)
     let now = 0
-    return happenings.map(([intervals, happen]) => {
+    return [...(isRising ? rise : []), ...happenings].map(([intervals, happen]) => {
       const before = router
       const ahead = now + (intervals ?? 1) * own.interval
       now = intervals === null ? Math.max(now, nextDeadline(router) ?? ahead) : ahead
@@ -94,39 +116,83 @@ const history: fc.Arbitrary<readonly Taken[]> = fc
   })
 
 const always = async (t: Test, claim: (taken: Taken) => boolean): Promise<void> => {
-  let steps = 0
+  const seen = new Set<string>()
   const check = fc.check(
     fc.property(history, (taken) =>
       taken.every((one) => {
-        steps += 1
+        seen.add(one.before.state)
         return claim(one)
       }),
     ),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   )
   t.notOk(check.failed, fc.defaultReportMessage(check) ?? '')
-  t.ok(steps > 0)
+  t.same([...seen].sort(), ['backup', 'fault', 'init', 'leaving', 'master'], 'every state was met')
 }
+const longestHandOver = 5000
+const rounding = 1e-6
+const holds = ({ state }: VirtualRouter): boolean => state === 'master' || state === 'leaving'
 const positions = (effects: readonly Effect[], kind: Effect['effect']): readonly number[] =>
   effects.flatMap((effect, i) => (effect.effect === kind ? [i] : []))
 
-t.test('who leaves the state of master removes the addresses', (t) =>
-  always(t, ({ before, after, effects }) => {
-    return before.state !== 'master' || after.state === 'master' || positions(effects, 'remove-addresses').length === 1
+const sentPriorities = (effects: readonly Effect[]): readonly number[] =>
+  effects.flatMap((effect) => (effect.effect === 'send-advertisement' ? [effect.priority] : []))
+
+const isFarewell = (effects: readonly Effect[]): boolean => sentPriorities(effects).join() === '0'
+
+t.test('who stops holding the addresses removes them, once', (t) =>
+  always(t, ({ before, event, after, effects }) => {
+    const removals = positions(effects, 'remove-addresses').length
+    // Who is started clears what was left, too.
+    if (event.event === 'started') return removals === 0 || !holds(after)
+    if (holds(before) && !holds(after)) return removals === 1
+    // A master that fences itself may be made master again by the same event.
+    if (holds(before)) return removals <= (positions(effects, 'add-addresses').length > 0 ? 1 : 0)
+    return removals === 0
   }),
 )
 
-t.test('addresses are added and renewed by a master only', (t) =>
-  always(t, ({ after, effects }) => {
-    const wanted = [...positions(effects, 'add-addresses'), ...positions(effects, 'renew-addresses')]
-    return wanted.length === 0 || after.state === 'master'
+t.test('addresses are added by a master only, and renewed by a master or when it leaves', (t) =>
+  always(t, ({ before, after, effects }) => {
+    const isAdding = positions(effects, 'add-addresses').length > 0
+    const isRenewing = positions(effects, 'renew-addresses').length > 0
+    const leaves = before.state === 'master' && after.state === 'leaving'
+    return (!isAdding || after.state === 'master') && (!isRenewing || after.state === 'master' || leaves)
+  }),
+)
+
+t.test('who becomes master adds the addresses, also those that it still has', (t) =>
+  always(t, ({ before, after, effects }) => {
+    const becomes = before.state !== 'master' && after.state === 'master'
+    return !becomes || positions(effects, 'add-addresses').length === 1
+  }),
+)
+
+t.test('who begins to leave renews the addresses, hides them, and only then says priority 0', (t) =>
+  always(t, ({ before, after, effects }) => {
+    const begins = before.state !== 'leaving' && after.state === 'leaving'
+    const acts = effects.map(({ effect }) => effect).filter((effect) => !effect.startsWith('report'))
+    if (begins) return acts.join() === 'renew-addresses,hide-addresses,send-advertisement' && isFarewell(effects)
+    return positions(effects, 'hide-addresses').length === 0
   }),
 )
 
 t.test('nothing is sent by backup, fault or init', (t) =>
   always(t, ({ before, effects }) => {
     const spoken = [...positions(effects, 'send-advertisement'), ...positions(effects, 'announce-addresses')]
-    return before.state === 'master' || spoken.length === 0
+    return holds(before) || spoken.length === 0
+  }),
+)
+
+t.test('who leaves sends nothing but a last priority 0, right after the addresses were removed', (t) =>
+  always(t, ({ before, effects }) => {
+    if (before.state !== 'leaving') return true
+    const [removed] = positions(effects, 'remove-addresses')
+    const sent = positions(effects, 'send-advertisement')
+    const isQuiet = positions(effects, 'announce-addresses').length === 0
+    return (
+      isQuiet && (sent.length === 0 || (sent.length === 1 && isFarewell(effects) && sent[0] === (removed ?? -2) + 1))
+    )
   }),
 )
 
@@ -134,14 +200,32 @@ t.test('a mastership is claimed only with the addresses there, and resigned only
   always(t, ({ before, event, effects }) => {
     const speaks = effects.some(({ effect }) => effect === 'send-advertisement')
     const hasAddresses = before.state === 'master' && (before.advertiseAt !== null || event.event === 'addresses-added')
-    return !speaks || hasAddresses
+    return !speaks || hasAddresses || before.state === 'leaving'
   }),
 )
 
-t.test('priority 0 goes out before the addresses are removed, and nothing after that', (t) =>
-  always(t, ({ effects }) => {
+t.test('a master that goes says priority 0 before the addresses are removed, and nothing after that', (t) =>
+  always(t, ({ before, effects }) => {
     const [removed = Number.POSITIVE_INFINITY] = positions(effects, 'remove-addresses')
-    return positions(effects, 'send-advertisement').every((sent) => sent < removed)
+    return before.state !== 'master' || positions(effects, 'send-advertisement').every((sent) => sent < removed)
+  }),
+)
+
+t.test('what is advertised is the effective priority or 0, and never both', (t) =>
+  always(t, ({ after, effects }) => {
+    const sent = new Set(sentPriorities(effects))
+    return sent.size === 0 || (sent.size === 1 && (sent.has(0) || sent.has(after.settings.priority)))
+  }),
+)
+
+t.test('leaving ends in time: within the own master down interval and 5 s, whatever happens meanwhile', (t) =>
+  always(t, ({ before, event, after }) => {
+    if (before.state === 'leaving' && event.event === 'deadline-reached' && event.at >= before.endsAt) {
+      return after.state !== 'leaving'
+    }
+    if (after.state !== 'leaving') return true
+    if (before.state === 'leaving') return after.endsAt === before.endsAt
+    return after.endsAt - event.at <= Math.min(ownMasterDown(after.settings), longestHandOver) + rounding
   }),
 )
 
@@ -154,8 +238,31 @@ t.test('an early deadline is a no-op, and one that passed is not due again', (t)
   }),
 )
 
-t.test('a shutdown ends everything', (t) =>
-  always(t, ({ event, after }) => {
-    return event.event !== 'shutdown-requested' || (after.state === 'init' && nextDeadline(after) === null)
+t.test('a shutdown ends everything, at once or by leaving', (t) =>
+  always(t, ({ before, event, after }) => {
+    const isEnding = event.event === 'shutdown-requested' || (before.state === 'leaving' && before.next === 'init')
+    if (!isEnding || (before.state === 'leaving' && event.event === 'started')) return true
+    return after.state === 'init' ? nextDeadline(after) === null : after.state === 'leaving' && after.next === 'init'
   }),
+)
+
+t.test('a host that must not serve gives the addresses up at once, unless there is time to hand them over', (t) =>
+  always(t, ({ event, after }) => {
+    if (event.event !== 'standing-changed' || event.fault === null) return true
+    if (after.state === 'leaving') return event.isPlanned && (after.next === 'fault' || after.next === 'init')
+    return after.state === 'fault' || after.state === 'init'
+  }),
+)
+
+t.test('nobody takes part while something keeps it from it', (t) =>
+  always(t, ({ after }) => {
+    const isKept = after.failure !== null || after.held !== null
+    return !isKept || (after.state !== 'master' && after.state !== 'backup')
+  }),
+)
+
+t.test('who stands back is no master', (t) => always(t, ({ after }) => !after.standsBack || after.state !== 'master'))
+
+t.test('a handful of rivals is remembered, and none with priority 0', (t) =>
+  always(t, ({ after: { rivals } }) => rivals.size <= 16 && ![...rivals.values()].includes(0)),
 )

@@ -1,0 +1,292 @@
+import t from 'tap'
+import { millis } from '../../../../balancer/core/time.ts'
+import { step } from '../../../../balancer/vrrp/core/machine.ts'
+import {
+  added,
+  at,
+  broken,
+  checkTable,
+  deadline,
+  down,
+  failed,
+  full,
+  groupTo,
+  heard,
+  hold,
+  type Ignored,
+  larger,
+  later,
+  leaving,
+  letsGo,
+  lost,
+  maintenance,
+  ordered,
+  otherVersion,
+  type Row,
+  reconfigured,
+  release,
+  revoked,
+  sent,
+  settings,
+  shutdown,
+  smaller,
+  started,
+  toBackup,
+  toFault,
+  toInit,
+  up,
+  weighs,
+} from './routers.ts'
+
+const better = { [larger]: 150 }
+const due = at
+const stays = ['notice hand-over', 'add']
+const isMaster = { state: 'master', advertiseAt: null, provenAt: at, standsBack: false } as const
+
+const table: readonly Row[] = [
+  ['an early deadline of a router that leaves changes nothing', leaving(), deadline, leaving(), []],
+  [
+    'nobody came: it stays master, and forgets the priority that it yielded to',
+    leaving({ endsAt: due, rivals: { ...better, [smaller]: 80 } }),
+    deadline,
+    { ...isMaster, rivals: new Map([[smaller, 80]]) },
+    stays,
+  ],
+  [
+    'nobody came after an order: it stays master, and preempts like any other',
+    leaving({ endsAt: due, standsBack: true }),
+    deadline,
+    isMaster,
+    stays,
+  ],
+  [
+    'nobody came to one that stops: the addresses go, and then a last priority 0',
+    leaving({ next: 'init', endsAt: due }),
+    deadline,
+    { state: 'init' },
+    [...letsGo, toInit],
+  ],
+  [
+    'nobody came to one that is to be maintained',
+    leaving({ next: 'fault', failure: 'maintenance', endsAt: due }),
+    deadline,
+    { state: 'fault', isLinked: true, failure: 'maintenance' },
+    [...letsGo, toFault],
+  ],
+  [
+    'nobody came to one whose sync group yields',
+    leaving({ next: 'backup', endsAt: due }),
+    deadline,
+    { state: 'backup', masterDownAt: millis(full) },
+    [...letsGo, toBackup],
+  ],
+  [
+    'a better master is the successor: the addresses go, and a last priority 0 has it announce them again',
+    leaving(),
+    heard(150),
+    { state: 'backup', masterDownAt: millis(full), rivals: new Map([[larger, 150]]) },
+    [...letsGo, toBackup],
+  ],
+  [
+    'the interval of the successor counts',
+    leaving(),
+    heard(150, larger, 100),
+    { state: 'backup', masterInterval: millis(100), masterDownAt: later(360.9375) },
+    [...letsGo, toBackup],
+  ],
+  [
+    'an equal master with the larger address is better',
+    leaving(),
+    heard(100),
+    { state: 'backup' },
+    [...letsGo, toBackup],
+  ],
+  [
+    'one with the smaller address is none: it stays master',
+    leaving({ rivals: better }),
+    heard(100, smaller),
+    { ...isMaster, rivals: new Map([[smaller, 100]]) },
+    stays,
+  ],
+  [
+    'who yielded to a better router stays if only a lower one comes',
+    leaving({ rivals: better }),
+    heard(50, smaller),
+    { ...isMaster, rivals: new Map([[smaller, 50]]) },
+    stays,
+  ],
+  [
+    'after an order any other master is the successor',
+    leaving({ standsBack: true }),
+    heard(50),
+    { state: 'backup', standsBack: true },
+    [...letsGo, toBackup],
+  ],
+  [
+    'to one that stops any other master is the successor',
+    leaving({ next: 'init' }),
+    heard(50),
+    { state: 'init' },
+    [...letsGo, toInit],
+  ],
+  [
+    'to one that is to be maintained, too',
+    leaving({ next: 'fault', failure: 'maintenance' }),
+    heard(50),
+    { state: 'fault', isLinked: true },
+    [...letsGo, toFault],
+  ],
+  [
+    'a better router that says goodbye is not waited for any longer than anyone',
+    leaving({ rivals: better }),
+    heard(0),
+    { state: 'leaving', endsAt: millis(12_000), rivals: new Map() },
+    [],
+  ],
+  [
+    'a master of the other version is a successor too',
+    leaving(),
+    otherVersion,
+    { state: 'backup', masterDownAt: millis(full) },
+    ['notice version-conflict', ...letsGo, toBackup],
+  ],
+  [
+    'without a link the addresses go at once, and nothing is said',
+    leaving(),
+    down,
+    { state: 'fault', isLinked: false },
+    ['remove', toFault],
+  ],
+  ['one that stops needs no link for that', leaving({ next: 'init' }), down, { state: 'init' }, ['remove', toInit]],
+  [
+    'it survives a new address of its interface',
+    leaving(),
+    up,
+    { state: 'leaving', address: '192.0.2.6', endsAt: millis(12_000) },
+    [],
+  ],
+  [
+    'a sync group that cannot take part does not wait for a successor',
+    leaving(),
+    hold,
+    { state: 'fault', isLinked: true },
+    [...letsGo, toFault],
+  ],
+  ['one that stops stays stopped', leaving({ next: 'init' }), hold, { state: 'init' }, [...letsGo, toInit]],
+  [
+    'an order while it yields: now any successor is right',
+    leaving(),
+    ordered,
+    { state: 'leaving', standsBack: true },
+    [],
+  ],
+  ['an order that is taken back in time: it stays', leaving({ standsBack: true }), revoked, isMaster, stays],
+  [
+    'unless it yields to a better router anyway',
+    leaving({ standsBack: true, rivals: better }),
+    revoked,
+    { state: 'leaving', next: 'master', standsBack: false },
+    [],
+  ],
+  [
+    'a priority that recovers in the middle of a yield: it stays',
+    leaving({ rivals: better }),
+    weighs(160),
+    { ...isMaster, rivals: new Map([[larger, 150]]) },
+    ['notice priority', ...stays],
+  ],
+  [
+    'one that recovers a little only goes on leaving',
+    leaving({ rivals: better }),
+    weighs(110),
+    { state: 'leaving', next: 'master', endsAt: millis(12_000) },
+    ['notice priority'],
+  ],
+  [
+    'an order holds whatever the priority is',
+    leaving({ standsBack: true }),
+    weighs(160),
+    { state: 'leaving', next: 'master', standsBack: true },
+    ['notice priority'],
+  ],
+  [
+    'a host that does not serve any more does not wait',
+    leaving(),
+    broken,
+    { state: 'fault', failure: 'chk_disk fails' },
+    [...letsGo, toFault],
+  ],
+  [
+    'one that stops and does not serve any more does not wait either',
+    leaving({ next: 'init' }),
+    broken,
+    { state: 'init' },
+    [...letsGo, toInit],
+  ],
+  [
+    'maintenance while it yields: whoever comes, it takes no part afterwards',
+    leaving(),
+    maintenance,
+    { state: 'leaving', next: 'fault', reason: 'maintenance', failure: 'maintenance', endsAt: millis(12_000) },
+    [],
+  ],
+  [
+    'a maintenance that is taken back in time: it stays',
+    leaving({ next: 'fault', failure: 'maintenance' }),
+    weighs(100),
+    { ...isMaster, failure: null },
+    stays,
+  ],
+  [
+    'its sync group goes on to yield: then it does not stay',
+    leaving(),
+    groupTo('backup'),
+    { state: 'leaving', next: 'backup' },
+    [],
+  ],
+  ['its sync group is master again: it stays too', leaving({ next: 'backup' }), groupTo('master'), isMaster, stays],
+  [
+    'new settings are those that it will stay or return with',
+    leaving(),
+    reconfigured,
+    { state: 'leaving', settings: { ...settings, priority: 120 } },
+    [],
+  ],
+  ['a stop while it yields', leaving(), shutdown, { state: 'leaving', next: 'init', endsAt: millis(12_000) }, []],
+  [
+    'who was suspended while it left does not stay',
+    leaving({ endsAt: 6000 }),
+    deadline,
+    { state: 'backup', masterDownAt: millis(full) },
+    [...letsGo, toBackup],
+  ],
+  [
+    'not even when the order is taken back',
+    leaving({ endsAt: 6000, standsBack: true }),
+    revoked,
+    { state: 'backup', standsBack: false },
+    [...letsGo, toBackup],
+  ],
+  [
+    'and whoever was to stop then has stopped',
+    leaving({ endsAt: 6000, next: 'init' }),
+    heard(50),
+    { state: 'init' },
+    [...letsGo, toInit],
+  ],
+]
+
+const ignored: readonly Ignored[] = [
+  [leaving(), [started(true), sent, added, failed, lost, release, groupTo('master')]],
+  [leaving({ next: 'init' }), [groupTo('master'), groupTo('backup'), weighs(100), revoked]],
+  [leaving({ next: 'fault', failure: 'maintenance' }), [groupTo('master'), groupTo('backup'), revoked]],
+]
+
+checkTable(t, table, ignored, ['leaving'], ['ordinary', 'standing'])
+
+t.test('a last notice says who took over, and why it left', async (t) => {
+  const [, effects] = step(leaving({ next: 'init', reason: 'shutdown requested' }), heard(150))
+  t.match(effects.at(-1), { effect: 'report-transition', reason: 'shutdown requested' })
+  const [, yielded] = step(leaving(), heard(150))
+  t.match(yielded.at(-1), { reason: `${larger} took over (the effective priority is only 100)` })
+})
