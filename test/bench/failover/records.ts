@@ -1,0 +1,76 @@
+// What was measured already: one JSON line per repetition, so that a run that was cut off goes on where it was.
+
+import { createHash } from 'node:crypto'
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { rowNames } from './rows.ts'
+import { sideNames } from './side.ts'
+
+const recordSchema = z.object({
+  /** The code that was measured. */
+  key: z.string(),
+  row: z.enum(rowNames),
+  /** Milliseconds. */
+  interval: z.number(),
+  side: z.enum(sideNames),
+  repetition: z.number(),
+  gapMs: z.number(),
+  attempts: z.number(),
+  failed: z.number(),
+  slow: z.number(),
+  movedMs: z.number().nullable(),
+  calmGapMs: z.number(),
+  probeLateMs: z.number(),
+})
+
+/** One finished repetition. */
+export type BenchRecord = z.output<typeof recordSchema>
+
+/** The repetitions in a file that belong to one key. */
+export type Records = {
+  readonly all: () => readonly BenchRecord[]
+  readonly add: (record: Omit<BenchRecord, 'key'>) => void
+}
+
+const parseLine = (line: string): readonly BenchRecord[] => {
+  try {
+    const { data } = recordSchema.safeParse(JSON.parse(line))
+    return data === undefined ? [] : [data]
+  } catch {
+    // The last line of a run that was killed while it wrote.
+    return []
+  }
+}
+
+/** Opens the file; `fresh` forgets what is in it. */
+export const openRecords = (file: string, key: string, fresh: boolean): Records => {
+  if (fresh) rmSync(file, { force: true })
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
+  const records = lines.flatMap(parseLine).filter((record) => record.key === key)
+  return {
+    all: () => records,
+    add: (record) => {
+      const keyed = { key, ...record }
+      records.push(keyed)
+      // What a killed run left half written must not swallow this line.
+      appendFileSync(file, `\n${JSON.stringify(keyed)}`)
+    },
+  }
+}
+
+const built = fileURLToPath(new URL('../../../', import.meta.url))
+const measured = ['balancer', 'shared', 'test/bench/failover', 'test/lab']
+
+/** A word for the code as it is built now, and for the settings of a run. */
+export const keyOf = (settings: unknown): string => {
+  const hash = createHash('sha256').update(JSON.stringify(settings))
+  for (const folder of measured) {
+    const files = readdirSync(join(built, folder), { recursive: true, encoding: 'utf8' }).toSorted()
+    for (const file of files) {
+      if (file.endsWith('.js')) hash.update(file).update(readFileSync(join(built, folder, file)))
+    }
+  }
+  return hash.digest('hex').slice(0, 16)
+}
