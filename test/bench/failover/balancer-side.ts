@@ -29,7 +29,7 @@ export type ShownRouter = z.output<typeof shownRouters>[number]
 /** The side with our balancer. */
 export const balancerSide = (
   field: Field,
-): Side & {
+): Omit<Side, 'start'> & {
   readonly start: (options: RouterOptions) => Promise<BalancerRouter>
 } => ({
   name: 'balancer',

@@ -55,11 +55,11 @@ const intervalsOf = (all: readonly BenchRecord[]): readonly number[] =>
 const round = (number: number): string => String(Math.round(number))
 
 /**
- * By how much a median may be above the other one and still be the same: the gap that clients saw while nothing
- * happened (its median), or the probe's interval if that is more.
+ * By how much a median may be above the other one and still be the same: the gap that clients of keepalived and HAProxy
+ * saw while nothing happened (its median), or the probe's interval if that is more.
  */
 export const allowanceOf = (all: readonly BenchRecord[], probeInterval: number): number =>
-  Math.max(probeInterval, ...sideNames.map((side) => median(calmGaps(all.filter((record) => record.side === side)))))
+  Math.max(probeInterval, median(calmGaps(all.filter(({ side }) => side === 'keepalived'))))
 
 const calmGaps = (records: readonly BenchRecord[]): readonly number[] => records.map(({ calmGapMs }) => calmGapMs)
 
