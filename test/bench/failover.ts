@@ -11,13 +11,13 @@ import { type Finding, measure, optionsFor, writeSwitches } from './failover/mea
 import { keyOf, openRecords, type Records } from './failover/records.ts'
 import { type RowName, rows } from './failover/rows.ts'
 import type { Side, SideName } from './failover/side.ts'
-import { allowanceOf, intervalText, missedTargets, tableOf } from './failover/verdict.ts'
+import { allowanceOf, intervalText, missedTargets, restartLines, tableOf } from './failover/verdict.ts'
 
 const exitUsage = 64
 const probeInterval = 5
 /** A connection counts as failed when it is not there by then; the kernel repeats a lost SYN after 1 s and 3 s. */
 const probeTimeout = (interval: number): number => 1500 + 3.5 * interval
-const triesPerRepetition = 3
+const mostRestarts = 2
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -63,13 +63,15 @@ const refusals = async (
   return refused
 }
 
-const persist = async (field: Field, probe: Probe, side: Side, { row, interval }: Job): Promise<Finding> => {
-  for (let tried = 1; ; tried += 1) {
+type Persisted = Finding & { readonly restarts: number }
+
+const persist = async (field: Field, probe: Probe, side: Side, { row, interval }: Job): Promise<Persisted> => {
+  for (let restarts = 0; ; restarts += 1) {
     try {
-      return await measure(field, probe, side, row, interval)
+      return { ...(await measure(field, probe, side, row, interval)), restarts }
     } catch (error) {
       print(`  could not be measured: ${error instanceof Error ? error.message : error}`)
-      if (tried === triesPerRepetition) throw error
+      if (restarts === mostRestarts) throw error
     }
   }
 }
@@ -134,6 +136,7 @@ const bench = async (lab: Lab, wanted: Wanted): Promise<number> => {
     ...missedTargets(measured, probeInterval),
     ...[...refused].map(([row, reason]) => `${rows[row].title}: ${reason}`),
   ]
+  for (const line of restartLines(measured)) print(line)
   for (const line of missed) print(`MISSED: ${line}`)
   if (missed.length === 0) print('Every target is met.')
   return missed.length === 0 ? 0 : 1

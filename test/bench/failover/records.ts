@@ -23,6 +23,8 @@ const recordSchema = z.object({
   movedMs: z.number().nullable(),
   calmGapMs: z.number(),
   probeLateMs: z.number(),
+  /** How often it was begun again, because the address moved or connections failed before anything was done. */
+  restarts: z.number(),
 })
 
 /** One finished repetition. */

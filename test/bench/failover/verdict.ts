@@ -91,6 +91,17 @@ const line = (all: readonly BenchRecord[], row: RowName, interval: number, side:
   return [`| ${[rows[row].title, intervalText(interval), titles[side], ...figures].join(' | ')} |`]
 }
 
+/** One sentence for each side and interval at which something happened before anything was done. */
+export const restartLines = (all: readonly BenchRecord[]): readonly string[] =>
+  intervalsOf(all).flatMap((interval) =>
+    sideNames.flatMap((side) => {
+      const records = all.filter((record) => record.interval === interval && record.side === side)
+      const restarts = sum(records.map((record) => record.restarts))
+      const text = `${titles[side]}, ${intervalText(interval)}: the service was not steady before the failure in ${restarts} of ${records.length + restarts} starts; these were begun again`
+      return restarts === 0 ? [] : [text]
+    }),
+  )
+
 /** One sentence for each target that was missed. */
 export const missedTargets = (all: readonly BenchRecord[], probeInterval: number): readonly string[] => {
   const allowance = allowanceOf(all, probeInterval)
