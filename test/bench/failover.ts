@@ -10,7 +10,7 @@ import { keepalivedSide } from './failover/keepalived-side.ts'
 import { type Finding, measure, optionsFor, writeSwitches } from './failover/measure.ts'
 import { keyOf, openRecords, type Records } from './failover/records.ts'
 import { type RowName, rows } from './failover/rows.ts'
-import type { Side, SideName } from './failover/side.ts'
+import { type Side, type SideName, sideNames } from './failover/side.ts'
 import { allowanceOf, intervalText, missedTargets, restartLines, tableOf } from './failover/verdict.ts'
 
 const exitUsage = 64
@@ -26,6 +26,8 @@ type Job = {
   readonly interval: number
   readonly side: SideName
   readonly repetition: number
+  /** See `Task`. Spread over the repetitions, so that no side is lucky. */
+  readonly phase: number
 }
 
 const isSame = (job: Job, other: Job): boolean =>
@@ -34,13 +36,18 @@ const isSame = (job: Job, other: Job): boolean =>
   job.side === other.side &&
   job.repetition === other.repetition
 
+/** Any number of steps of the golden ratio is spread evenly over 0 to 1. */
+const goldenRatio = 0.618034
+const phaseOf = (repetition: number): number => ((repetition + 1) * goldenRatio) % 1
+
 /** Both sides of a repetition follow each other, so that noise hits both alike; each goes first every other time. */
 const jobsOf = (wanted: Wanted): readonly Job[] =>
   wanted.intervals.flatMap((interval) =>
     wanted.rows.flatMap((row) =>
       Array.from({ length: repetitionsAt(wanted, interval) }, (_, repetition) => {
-        const pair: readonly SideName[] = ['keepalived', 'balancer']
-        return (repetition % 2 === 0 ? pair : pair.toReversed()).map((side) => ({ row, interval, side, repetition }))
+        const order = repetition % 2 === 0 ? sideNames : sideNames.toReversed()
+        const phase = phaseOf(repetition)
+        return order.map((side) => ({ row, interval, side, repetition, phase }))
       }).flat(),
     ),
   )
@@ -65,10 +72,10 @@ const refusals = async (
 
 type Persisted = Finding & { readonly restarts: number }
 
-const persist = async (field: Field, probe: Probe, side: Side, { row, interval }: Job): Promise<Persisted> => {
+const persist = async (field: Field, probe: Probe, side: Side, job: Job): Promise<Persisted> => {
   for (let restarts = 0; ; restarts += 1) {
     try {
-      return { ...(await measure(field, probe, side, row, interval)), restarts }
+      return { ...(await measure(field, probe, side, job)), restarts }
     } catch (error) {
       print(`  could not be measured: ${error instanceof Error ? error.message : error}`)
       if (restarts === mostRestarts) throw error

@@ -6,6 +6,7 @@ import type { Probe, ProbeWindow } from '../../lab/gap-probe.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { type Arrivals, watchArrivals } from './arrival.ts'
 import { directoryOf, type Field, holdsAddress, reset } from './field.ts'
+import { listenToRhythm, type Rhythm } from './rhythm.ts'
 import { type RowName, rows, type Switch, writeSwitch } from './rows.ts'
 import type { Router, RouterOptions, Side } from './side.ts'
 
@@ -19,6 +20,9 @@ export type Finding = {
   readonly calmGapMs: number
   readonly probeLateMs: number
 }
+
+/** What to do; `phase` (0 to 1) is when, between two advertisements. */
+export type Task = { readonly row: RowName; readonly interval: number; readonly phase: number }
 
 /** Every host's priority while nothing fails: the first is master. */
 const priorities = [101, 100] as const
@@ -56,14 +60,14 @@ export const measure = async (
   field: Field,
   probe: Probe,
   side: Side,
-  row: RowName,
-  interval: number,
+  { row, interval, phase }: Task,
 ): Promise<Finding> => {
   const [first, second] = field.balancers
   await Promise.all([reset(first), reset(second)])
   const scripts = writeSwitches(field)
   const routers: Router[] = []
   let arrivals: Arrivals | undefined
+  let rhythm: Rhythm | undefined
   try {
     const master = await side.start(optionsFor(field, row, interval, scripts[0], 0))
     routers.push(master)
@@ -72,8 +76,11 @@ export const measure = async (
     routers.push(backup)
     await waitFor(`${second.name} to be backup`, () => backup.isBackup(), lookEvery)
     arrivals = watchArrivals(second)
+    rhythm = listenToRhythm(field.client, interval)
     const calm = await calmStretch(probe, Math.max(calmMillis, 3 * interval))
     if (!(await holdsAddress(first)) || (await holdsAddress(second))) throw new Error('the address is not where it was')
+    const moment = await rhythm.next(phase)
+    await sleep(moment - Date.now())
     const { window, movedMs } = await watch(probe, arrivals, master, row, interval, scripts[0])
     const { longestGapMs: gapMs, attempts, failed, slow } = window
     const probeLateMs = Math.max(window.probeLateMs, calm.probeLateMs)
@@ -82,7 +89,7 @@ export const measure = async (
     const words = routers.map(({ lastWords }) => lastWords()).join('\n')
     throw new Error(`${error instanceof Error ? error.message : error}\n${words}`)
   } finally {
-    await arrivals?.stop()
+    await Promise.all([arrivals?.stop(), rhythm?.stop()])
     await Promise.all([first.killAll(), second.killAll()])
   }
 }

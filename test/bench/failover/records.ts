@@ -16,6 +16,8 @@ const recordSchema = z.object({
   interval: z.number(),
   side: z.enum(sideNames),
   repetition: z.number(),
+  /** When it failed, between two advertisements: 0 to 1. */
+  phase: z.number(),
   gapMs: z.number(),
   attempts: z.number(),
   failed: z.number(),
