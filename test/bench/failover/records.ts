@@ -56,7 +56,7 @@ export const openRecords = (file: string, key: string, fresh: boolean): Records 
   return {
     all: () => records,
     add: (record) => {
-      const keyed = { key, ...record }
+      const keyed = { ...record, key }
       records.push(keyed)
       // What a killed run left half written must not swallow this line.
       appendFileSync(file, `\n${JSON.stringify(keyed)}`)
