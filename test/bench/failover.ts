@@ -7,16 +7,13 @@ import { help, parseWanted, repetitionsAt, type Wanted } from './failover/argume
 import { balancerSide } from './failover/balancer-side.ts'
 import { buildField, type Field, startClient } from './failover/field.ts'
 import { keepalivedSide } from './failover/keepalived-side.ts'
-import { type Finding, measure, optionsFor, writeSwitches } from './failover/measure.ts'
+import { type Finding, measure, optionsFor, probeInterval, probeTimeout, writeSwitches } from './failover/measure.ts'
 import { keyOf, openRecords, type Records } from './failover/records.ts'
 import { type RowName, rows } from './failover/rows.ts'
 import { type Side, type SideName, sideNames } from './failover/side.ts'
 import { allowanceOf, intervalText, missedTargets, restartLines, tableOf } from './failover/verdict.ts'
 
 const exitUsage = 64
-const probeInterval = 5
-/** A connection counts as failed when it is not there by then; the kernel repeats a lost SYN after 1 s and 3 s. */
-const probeTimeout = (interval: number): number => 1500 + 3.5 * interval
 const mostRestarts = 2
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -122,7 +119,7 @@ const runJobs = async (field: Field, sides: readonly Side[], jobs: readonly Job[
 }
 
 const bench = async (lab: Lab, wanted: Wanted): Promise<number> => {
-  const records = openRecords(wanted.state, keyOf({ probeInterval }), wanted.fresh)
+  const records = openRecords(wanted.state, keyOf(), wanted.fresh)
   const field = await buildField(lab)
   const sides = [keepalivedSide(field), balancerSide(field)]
   const refused = await refusals(field, sides, wanted)

@@ -24,6 +24,11 @@ export type Finding = {
 /** What to do; `phase` (0 to 1) is when, between two advertisements. */
 export type Task = { readonly row: RowName; readonly interval: number; readonly phase: number }
 
+/** How often the client opens a connection, in milliseconds. */
+export const probeInterval = 5
+/** A connection has failed when it is not there by then; the kernel repeats a lost SYN after 1 s and 3 s. */
+export const probeTimeout = (interval: number): number => 1500 + 3.5 * interval
+
 /** Every host's priority while nothing fails: the first is master. */
 const priorities = [101, 100] as const
 const scriptWeight = -50
