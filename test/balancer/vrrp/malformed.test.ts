@@ -10,7 +10,6 @@ import type { Host } from '../../lab/host.ts'
 import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { capture } from './capture.ts'
-import { startKeepalived } from './keepalived.ts'
 import { type Malformed, malformed } from './malformed.ts'
 import { instance, startRouter } from './router.ts'
 
@@ -101,13 +100,9 @@ t.test('10,000 malformed packets a second delay no advertisement by more than it
   const config = instance({ advertisement_interval: millis(interval) })
   const router = startRouter(lb1, config)
   await router.waitForState('master')
-  const peer = await startKeepalived(lab, lb2, {
-    version: 3,
-    priority: 100,
-    interval: interval / 1000,
-    addresses: ['198.18.0.100/24'],
-  })
-  await peer.waitForOutput(/Entering BACKUP STATE/)
+  // keepalived cannot be the peer here: it logs every packet of the flood and so loses the advertisements among them.
+  const peer = startRouter(lb2, { ...config, priority: 100 })
+  await peer.waitForState('backup')
   const readCapture = await capture(lab, lb2, { filter: 'ip proto 112 and src host 198.18.0.1' })
   await waitFor('an advertisement before the flood', () => (router.lastFact()?.sent ?? 0) > 2)
 
@@ -142,8 +137,8 @@ t.test('10,000 malformed packets a second delay no advertisement by more than it
   t.comment(`${dropped} packets dropped and counted`)
   t.ok(dropped > (perSecond * seconds) / 10, 'the flood arrived')
   t.match(router.lastFact(), { state: 'master', transitions: 2, received: 0 })
-  t.notMatch(peer.lines().join('\n'), /Entering MASTER STATE/, 'the peer never took over')
+  t.match(peer.lastFact(), { state: 'backup', transitions: 1, sent: 0 }, 'the peer never took over')
   const warnings = router.logged(/dropped advert/).length
   t.ok(warnings < 200, `${warnings} lines in the log`)
-  await Promise.all([router.process.stop(), peer.stop()])
+  await Promise.all([router, peer].map((one) => one.process.stop()))
 })
