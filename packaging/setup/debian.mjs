@@ -9,7 +9,7 @@ import { attemptStep, runStep } from './step.mjs'
 const neededAlways = ['mariadb-server', 'galera-4', 'rsync', 'iproute2', 'util-linux', 'curl', 'g++', 'make', 'python3']
 
 // The tests run against the real keepalived, HAProxy and xinetd, and look at packets.
-const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd']
+const neededByTests = ['keepalived', 'nftables', 'tcpdump', 'tshark', 'haproxy', 'xinetd']
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([
