@@ -109,6 +109,18 @@ t.test('both checksum forms of version 3 over IPv4 are understood by both sides'
   }
 })
 
+t.test('the shortest interval, 10 ms, is on the wire as one centisecond', async (t) => {
+  const router = startRouter(lb1, instance({ advertisement_interval: millis(10) }))
+  const readCapture = await capture(lab, lb2, { filter: 'ip proto 112' })
+  await router.waitForState('master')
+  await waitFor('many advertisements', () => (router.lastFact()?.sent ?? 0) > 200)
+  await onlyOn(lb1)
+  await router.process.stop()
+  const frames = await readCapture()
+  t.ok(frames.length > 200, `${frames.length} advertisements`)
+  t.same([...new Set(frames.map(({ interval, complaint }) => interval + complaint))], ['1'])
+})
+
 t.test('a link that is lost is a fault, and back again backup and master', async (t) => {
   const router = startRouter(lb1, instance())
   await router.waitForState('master')
