@@ -3,12 +3,13 @@
 
 import { addressInMemory } from './libc.ts'
 
-/** The length of a packet that came with a hop limit too low. */
-export const truncatedLength = 1
+/** The length of a packet that came with a hop limit too low. No other packet is delivered with this length. */
+export const truncatedLength = 2
 
 const wholePacket = 0xffff
-/** linux/filter.h: load a byte, jump if greater or equal, return. */
-const [loadByte, jumpIfAtLeast, giveBack] = [0x30, 0x35, 0x06]
+const shorterThanTruncated = truncatedLength - 1
+/** linux/filter.h: load a byte, load the length, jump if greater or equal, jump if equal, return. */
+const [loadByte, loadLength, jumpIfAtLeast, jumpIfEqual, giveBack] = [0x30, 0x80, 0x35, 0x15, 0x06]
 /** SKF_NET_OFF: offsets from here count from the network header. */
 const networkHeader = -0x100000
 const hopLimitOffset = 7
@@ -16,11 +17,14 @@ const hopLimitOffset = 7
 /** struct sock_fprog for SO_ATTACH_FILTER. Its instructions must live until the kernel has copied them: keep the object. */
 export type SocketFilter = { readonly program: Buffer; readonly instructions: Buffer }
 
-/** Passes packets with at least this hop limit, and cuts off the others. */
+/** Passes packets with at least this hop limit, and cuts off the others to the mark. Who is as short as it gets shorter. */
 export const hopLimitFilter = (minimum: number): SocketFilter => {
   const instructions = Buffer.concat([
     instruction(loadByte, 0, 0, networkHeader + hopLimitOffset),
-    instruction(jumpIfAtLeast, 0, 1, minimum),
+    instruction(jumpIfAtLeast, 0, 4, minimum),
+    instruction(loadLength, 0, 0, 0),
+    instruction(jumpIfEqual, 0, 1, truncatedLength),
+    instruction(giveBack, 0, 0, shorterThanTruncated),
     instruction(giveBack, 0, 0, wholePacket),
     instruction(giveBack, 0, 0, truncatedLength),
   ])

@@ -30,6 +30,8 @@ export const ensureVirtualMac = async (config: VrrpInstanceConfig, netlink: Netl
     // Each interface answers for its own addresses, or the host's own MAC would be learned for a virtual address.
     setSysctl('ipv4', config.interface, 'arp_ignore', 1),
     setSysctl('ipv4', name, 'arp_ignore', 1),
+    // Nor ask in the name of a virtual address: who is asked would learn the host's own MAC for it.
+    setSysctl('ipv4', config.interface, 'arp_announce', 2),
     // Answers may leave through the interface below.
     setSysctl('ipv4', name, 'rp_filter', 0),
     setSysctl('ipv4', name, 'accept_local', 1),

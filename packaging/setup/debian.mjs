@@ -20,7 +20,7 @@ const neededAlways = [
 ]
 
 // The tests run against the real keepalived, HAProxy and xinetd, and look at packets.
-const neededByTests = ['keepalived', 'tshark', 'haproxy', 'xinetd', 'iputils-ping']
+const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping']
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([

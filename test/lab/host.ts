@@ -20,6 +20,8 @@ export type Host = {
   /** Pulls the cable: the switch port goes down. */
   readonly cutLink: () => Promise<void>
   readonly restoreLink: () => Promise<void>
+  /** The switch forwards nothing between isolated hosts, while their links stay up: a partition, and its healing. */
+  readonly isolate: (isolated: boolean) => Promise<void>
   /** Every process of the host is killed at once; its link stays up. */
   readonly killAll: () => Promise<void>
   /** The link goes down at once, then every process of the host is killed. Its addresses and rules stay unseen. */
@@ -77,6 +79,10 @@ export const plugIn = async (name: string, cidr: string, site: HostSite): Promis
     },
     cutLink: () => setPort('down'),
     restoreLink: () => setPort('up'),
+    isolate: async (isolated) => {
+      const words = ['type', 'bridge_slave', 'isolated', isolated ? 'on' : 'off']
+      await mustRun('ip', ['-n', switchNamespace, 'link', 'set', 'dev', name, ...words])
+    },
     killAll: async () => {
       killInNamespaces([namespace])
     },

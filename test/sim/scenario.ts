@@ -17,14 +17,24 @@ const quietIntervals = 5
 const worstDrift = 0.01
 const announcements = { repeat: 5, delay: millis(5000), refresh: null, refreshRepeat: 1 }
 
-/** Plays the scenario of a seed. */
-export const playScenario = (seed: number): Outcome => {
+/** Says what is wrong with a network that has been whole for long enough; null when nothing is. */
+export type Invariant = (hosts: readonly SimulatedHost[]) => string | null
+
+/** The report of a scenario that failed: the end of all that happened in it, and how to play it again. */
+export const failureOf = (seed: number, { problem, transcript }: Outcome): readonly string[] => [
+  ...transcript.slice(-shownLines),
+  `seed ${seed}: ${problem}; replay: SIM_SEED=${seed} npx tap dist/test/sim/vrrp.test.js`,
+]
+const shownLines = 200
+
+/** Plays the scenario of a seed, and demands what must be true at its end. */
+export const playScenario = (seed: number, invariant: Invariant = problem): Outcome => {
   const random = createRandom(seed)
   const routers = chooseRouters(random)
   const lan = createLan(routers, random, { drifts: worstDrift })
   try {
     makeTrouble(lan, random)
-    return { problem: settle(lan, random), transcript: lan.transcript }
+    return { problem: settle(lan, random, invariant), transcript: lan.transcript }
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error), transcript: lan.transcript }
   }
@@ -127,7 +137,7 @@ const causeTrouble = (lan: Lan, host: SimulatedHost, random: Random): void => {
 }
 
 /** Makes the network whole, waits for a master down interval and a little, and says what is wrong then. */
-const settle = (lan: Lan, random: Random): string | null => {
+const settle = (lan: Lan, random: Random, invariant: Invariant): string | null => {
   const { clock, hosts } = lan
   const interval = hosts[0]?.settings.interval ?? 0
   // An effective priority may be anything from 1.
@@ -161,17 +171,17 @@ const settle = (lan: Lan, random: Random): string | null => {
   )
   const absent = hosts.filter((host) => !['master', 'backup'].includes(host.router().state))
   if (absent.length > 0) return `takes no part: ${names(absent)}`
-  const found = problem(hosts)
+  const found = invariant(hosts)
   if (found !== null) return found
 
   const before = hosts.map((host) => host.router().state).join()
   clock.runUntil(clock.now() + quietIntervals * interval)
   const after = hosts.map((host) => host.router().state).join()
-  return before === after ? problem(hosts) : `states changed in a quiet network: ${before}, then ${after}`
+  return before === after ? invariant(hosts) : `states changed in a quiet network: ${before}, then ${after}`
 }
 
 /** What is wrong with a network at rest; null: it has one master, and the best of those that want to be it. */
-export const problem = (hosts: readonly SimulatedHost[]): string | null => {
+export const problem: Invariant = (hosts) => {
   const masters = hosts.filter((host) => host.router().state === 'master')
   const holders = hosts.filter((host) => host.holds())
   const [master] = masters

@@ -64,12 +64,61 @@ t.test('a stalled master that was replaced fences itself before it says a word',
   await peer.waitForState('master')
   await onlyOn(lb2)
   const received = peer.lastFact()?.received ?? 0
+  const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
+  const readCapture = await capture(lab, lb2)
   stalled.process.resume()
   await stalled.waitForState('backup')
   await onlyOn(lb2)
   t.match(stalled.logged(/Entering BACKUP STATE$/), [{ reason: /^no advertisement went out for \d+ ms/ }])
+  const heard = stalled.lastFact()?.received ?? 0
+  await waitFor('it to follow the peer', () => (stalled.lastFact()?.received ?? 0) > heard + 2)
   t.match(peer.lastFact(), { state: 'master', received }, 'the peer heard nothing of it')
+  const frames = await readCapture()
+  t.ok(frames.length > 2, `${frames.length} frames of the peer`)
+  const said = frames.filter((frame) => frame.mac === mac.trim())
+  t.same(said, [], 'neither an advertisement nor an announcement went out')
   await Promise.all([stalled.process.stop(), peer.process.stop()])
+})
+
+t.test('two masters of a network in two parts are one again when it is whole', async (t) => {
+  const better = startRouter(lb1, instance({ priority: 150 }))
+  const other = startRouter(lb2, instance({ priority: 100 }))
+  await better.waitForState('master')
+  await other.waitForState('backup')
+  const isolate = (isolated: boolean) => Promise.all([lb1, lb2].map((host) => host.isolate(isolated)))
+  await isolate(true)
+  await other.waitForState('master')
+  await isolate(false)
+  await other.waitForState('backup')
+  await onlyOn(lb1)
+  t.match(better.lastFact(), { state: 'master', transitions: 2 })
+  t.match(other.logged(/Master received advert from 198.18.0.1 with higher priority 150, ours 100/), [{}])
+  await Promise.all([better, other].map((one) => one.process.stop()))
+})
+
+t.test('both checksum forms of version 3 over IPv4 are understood by both sides', async (t) => {
+  for (const form of [true, false]) {
+    const router = startRouter(lb1, instance({ checksum_with_ipv4_pseudoheader: form }))
+    await router.waitForState('master')
+    const follower = startRouter(lb2, instance({ priority: 100, checksum_with_ipv4_pseudoheader: !form }))
+    await waitFor('advertisements to be heard', () => (follower.lastFact()?.received ?? 0) > 2)
+    t.match(follower.lastFact(), { state: 'backup', sent: 0, dropped: {} })
+    await router.process.stop()
+    await follower.waitForState('master')
+    await follower.process.stop()
+  }
+})
+
+t.test('the shortest interval, 10 ms, is on the wire as one centisecond', async (t) => {
+  const router = startRouter(lb1, instance({ advertisement_interval: millis(10) }))
+  const readCapture = await capture(lab, lb2, { filter: 'ip proto 112' })
+  await router.waitForState('master')
+  await waitFor('many advertisements', () => (router.lastFact()?.sent ?? 0) > 200)
+  await onlyOn(lb1)
+  await router.process.stop()
+  const frames = await readCapture()
+  t.ok(frames.length > 200, `${frames.length} advertisements`)
+  t.same([...new Set(frames.map(({ interval, complaint }) => interval + complaint))], ['1'])
 })
 
 t.test('a link that is lost is a fault, and back again backup and master', async (t) => {

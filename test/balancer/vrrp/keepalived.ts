@@ -14,12 +14,14 @@ export type KeepalivedOptions = {
   readonly addresses: readonly string[]
   readonly nopreempt?: boolean
   readonly password?: string
+  /** From a virtual MAC address. */
+  readonly useVmac?: boolean
   readonly unicast?: { readonly source: string; readonly peer: string }
 }
 
 /** Starts keepalived with the instance VI_1, virtual router 51 on eth0. */
 export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedOptions): Promise<LabProcess> => {
-  const { version, priority, interval, addresses, nopreempt = false, password, unicast } = options
+  const { version, priority, interval, addresses, nopreempt = false, password, useVmac = false, unicast } = options
   const file = (ending: string): string => join(lab.directory, `${host.name}-keepalived.${ending}`)
   const configuration = `
     global_defs {
@@ -33,6 +35,7 @@ export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedO
       priority ${priority}
       advert_int ${interval}
       ${nopreempt ? 'nopreempt' : ''}
+      ${useVmac ? 'use_vmac' : ''}
       ${password === undefined ? '' : `authentication {\n auth_type PASS\n auth_pass ${password}\n }`}
       ${unicast === undefined ? '' : `unicast_ttl 255\n unicast_src_ip ${unicast.source}\n unicast_peer {\n ${unicast.peer}\n }`}
       virtual_ipaddress {

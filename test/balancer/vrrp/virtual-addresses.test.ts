@@ -1,0 +1,190 @@
+// What a master has on its host and what a client sees of it: virtual MAC address, labels, devices, routes, announcements.
+
+import t, { type Test } from 'tap'
+import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
+import type { Host } from '../../lab/host.ts'
+import { createLab, type Lab } from '../../lab/lab.ts'
+import { waitFor } from '../../lab/wait-for.ts'
+import { capture } from './capture.ts'
+import { startRouter } from './router.ts'
+
+t.setTimeout(300_000)
+t.jobs = 3
+
+const configuration = (changes: object) =>
+  vrrpSchema.parse({
+    instances: [
+      {
+        name: 'VI_1',
+        interface: 'eth0',
+        virtual_router_id: 51,
+        version: 3,
+        advertisement_interval: '100ms',
+        ...changes,
+      },
+    ],
+  })
+
+const stage = (name: string, story: (t: Test, lab: Lab, lb1: Host, client: Host) => Promise<void>): void => {
+  t.test(name, { buffered: true }, async (t) => {
+    const lab = await createLab({ name: 'vrrp-addresses' })
+    t.teardown(() => lab.destroy())
+    await story(t, lab, await lab.addHost('lb1', '198.18.0.1/24'), await lab.addHost('client', '198.18.0.9/24'))
+  })
+}
+
+/** How curl ends when nobody listens: the host has answered. */
+const refused = 7
+
+const families = [
+  {
+    family: 'IPv4',
+    addresses: ['198.18.0.100/24'],
+    device: 'vrrp.51',
+    mac: '00:00:5e:00:01:33',
+    announcement: 'arp',
+    target: '198.18.0.100',
+  },
+  {
+    family: 'IPv6',
+    addresses: ['fe80::100/64', '2001:db8:18::100/64'],
+    device: 'vrrp6.51',
+    mac: '00:00:5e:00:02:33',
+    announcement: 'na',
+    target: '2001:db8:18::100',
+  },
+] as const
+
+for (const { family, addresses, device, mac, announcement, target } of families) {
+  stage(
+    `${family}: everything comes from the virtual MAC address, and a client is answered`,
+    async (t, lab, lb1, client) => {
+      await client.run('ip', ['address', 'add', '2001:db8:18::9/64', 'dev', 'eth0', 'nodad'])
+      const readCapture = await capture(lab, client)
+      const router = startRouter(lb1, configuration({ virtual_mac: true, virtual_addresses: addresses }))
+      const { source } = await router.waitForState('master')
+      const { stdout } = await lb1.run('ip', ['-oneline', 'address', 'show', 'dev', device])
+      for (const address of addresses) t.match(stdout, ` ${address} `, `${address} is on ${device}`)
+      const url = `http://${target.includes(':') ? `[${target}]` : target}:1/`
+      await waitFor('an answer', async () => (await client.run('curl', ['--max-time', '1', url])).code === refused)
+      const neighbour = (await client.run('ip', ['neighbour', 'show', target])).stdout
+      t.match(neighbour, mac, `the client knows ${target} by ${neighbour}`)
+
+      await router.process.kill()
+      await waitFor('the lease to end', async () => {
+        const left = await lb1.run('ip', ['-oneline', 'address', 'show', 'dev', device])
+        return !left.stdout.includes(addresses[0])
+      })
+      const again = startRouter(lb1, configuration({ virtual_mac: true, virtual_addresses: addresses }))
+      await again.waitForState('master')
+      t.match(await again.process.stop(), { code: 0 })
+      t.not((await lb1.run('ip', ['link', 'show', device])).code, 0, 'the interface goes with the router')
+
+      const frames = await readCapture()
+      const adverts = frames.filter((frame) => frame.protocol === 'vrrp' && frame.source === source)
+      t.same([...new Set(adverts.map((frame) => frame.mac))], [mac], 'advertisements')
+      t.same(
+        adverts.filter(({ complaint }) => complaint !== ''),
+        [],
+        'tshark has no complaint',
+      )
+      const announced = frames.filter((frame) => frame.protocol === announcement && frame.source === target)
+      t.ok(announced.length > 1)
+      t.same([...new Set(announced.map((frame) => frame.mac))], [mac], 'announcements and answers')
+      if (announcement === 'na') {
+        t.ok(
+          announced.every(({ override }) => /1|True/.test(override)),
+          'they replace what was known',
+        )
+      }
+    },
+  )
+}
+
+stage(
+  'labels, devices, routes and addresses that are not advertised are there while it is master',
+  async (t, lab, lb1, client) => {
+    await lb1.run('ip', ['link', 'add', 'other0', 'type', 'veth', 'peer', 'name', 'other1'])
+    await lb1.run('ip', ['link', 'set', 'other1', 'up'])
+    await lb1.run('ip', ['link', 'set', 'other0', 'up'])
+    const router = startRouter(
+      lb1,
+      configuration({
+        virtual_addresses: [{ address: '198.18.0.100/24', label: 'eth0:vip' }],
+        virtual_addresses_excluded: [
+          { address: '198.18.7.1/24', dev: 'other0' },
+          '198.18.0.101/24',
+          '2001:db8:18::100/64',
+        ],
+        virtual_routes: [
+          { to: '198.18.8.0/24', via: '198.18.0.9' },
+          { to: '198.18.9.0/24', dev: 'other0', metric: 77 },
+          { to: '2001:db8:8::/64', dev: 'eth0' },
+        ],
+        garp_master_refresh: '300ms',
+        garp_master_refresh_repeat: 2,
+        garp_master_delay: '0s',
+      }),
+    )
+    const readCapture = await capture(lab, client)
+    await router.waitForState('master')
+    const look = async (...words: readonly string[]): Promise<string> => (await lb1.run('ip', words)).stdout
+    t.match(await look('address', 'show', 'label', 'eth0:vip'), '198.18.0.100/24')
+    t.match(await look('address', 'show', 'dev', 'other0'), '198.18.7.1/24')
+    t.match(await look('address', 'show', 'dev', 'eth0'), /198\.18\.0\.101\/24[\s\S]*2001:db8:18::100\/64/)
+    const routes = async () => `${await look('route')}${await look('-6', 'route')}`
+    t.match(await routes(), /198\.18\.8\.0\/24 via 198\.18\.0\.9 dev eth0/)
+    t.match(await routes(), /198\.18\.9\.0\/24 dev other0 .*metric 77/)
+    t.match(await routes(), /2001:db8:8::\/64 dev eth0/)
+    await waitFor('some refreshes', () => (router.lastFact()?.sent ?? 0) > 15)
+    t.match(await router.process.stop(), { code: 0 })
+    t.same(await lb1.addresses(), ['198.18.0.1/24'], 'all addresses are gone')
+    t.notMatch(await routes(), /198\.18\.[89]\.0|2001:db8:8:/, 'and all routes')
+
+    const frames = await readCapture()
+    const advertised = new Set(frames.filter(({ protocol }) => protocol === 'vrrp').map((one) => String(one.addresses)))
+    t.same([...advertised], ['198.18.0.100'], 'only what is to be advertised is')
+    const count = (address: string) =>
+      frames.filter(({ protocol, source }) => protocol !== 'vrrp' && source === address).length
+    // Five at first, one each after 100 ms and 1 s, and two at each refresh.
+    t.ok(count('198.18.0.100') > 9, `${count('198.18.0.100')} announcements, with those of the refresh`)
+    t.equal(count('198.18.0.101'), count('198.18.0.100'), 'every address is announced as often')
+    t.equal(count('2001:db8:18::100'), count('198.18.0.100'), 'of IPv6 too')
+  },
+)
+
+stage('addresses and routes of a process that was killed go with their lease', async (t, _lab, lb1) => {
+  const vrrp = configuration({
+    virtual_addresses: ['198.18.0.100/24'],
+    virtual_addresses_excluded: ['2001:db8:18::100/64'],
+    virtual_routes: [
+      { to: '198.18.8.0/24', via: '198.18.0.9' },
+      { to: '2001:db8:8::/64', dev: 'eth0' },
+    ],
+  })
+  const left = async (): Promise<string> => {
+    const looks = [['address'], ['route'], ['-6', 'route']].map((words) => lb1.run('ip', words))
+    const lines = (await Promise.all(looks)).flatMap(({ stdout }) => stdout.split('\n'))
+    // An IPv6 route that has expired is no longer used; the kernel collects it some time later.
+    const all = lines.filter((line) => !line.includes('expires -')).join('\n')
+    return [...new Set(all.match(/198\.18\.0\.100|198\.18\.8\.0|2001:db8:18::100|2001:db8:8::/g) ?? [])]
+      .sort()
+      .join(' ')
+  }
+  const everything = '198.18.0.100 198.18.8.0 2001:db8:18::100 2001:db8:8::'
+  const killed = startRouter(lb1, vrrp)
+  await killed.waitForState('master')
+  await waitFor('all to be there', async () => (await left()) === everything)
+  await killed.process.kill()
+  await waitFor('all to be gone', async () => (await left()) === '')
+
+  // A start right after the kill finds all of it, takes it away, and is master again in its own time.
+  const second = startRouter(lb1, vrrp)
+  await second.waitForState('master')
+  await second.process.kill()
+  const third = startRouter(lb1, vrrp)
+  t.match(await third.waitForState('master'), { transitions: 2 })
+  await waitFor('all to be there', async () => (await left()) === everything)
+  await third.process.stop()
+  t.equal(await left(), '')
+})
