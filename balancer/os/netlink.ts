@@ -91,8 +91,14 @@ export const openNetlink = (): Netlink => {
   socket.socket.on('error', () => undefined)
   const options = { timeout: answerWithin }
 
-  const addresses = async (): Promise<readonly HostAddress[]> =>
-    (await socket.getAddresses({}, {}, options)).flatMap(hostAddress)
+  // The kernel lists one thing at a time on a socket, and refuses the second with EBUSY.
+  let listing: Promise<unknown> = Promise.resolve()
+  const addresses = async (): Promise<readonly HostAddress[]> => {
+    const list = () => socket.getAddresses({}, {}, options)
+    const listed = listing.then(list, list)
+    listing = listed
+    return (await listed).flatMap(hostAddress)
+  }
   const listAddresses: Netlink['listAddresses'] = () => outcomeOf('cannot list the addresses', addresses)
   const findInterface: Netlink['findInterface'] = (name) =>
     outcomeOf(`cannot look up the interface ${name}`, async () => {

@@ -208,8 +208,6 @@ export const prepareVirtualRouter = async (
     return link
   }
   const follow = (next: Surroundings): void => {
-    // A kernel that did not answer in time says nothing about the link.
-    if (next.missing === 'answer') return
     const before = around
     around = next
     if (transport !== null && isSameLink(config.interface, before, next)) return
@@ -233,8 +231,9 @@ export const prepareVirtualRouter = async (
       isStale = false
       const looked = config
       const next = await lookAround(netlink, looked, virtual())
-      // What was seen for another configuration says nothing.
+      // What was seen for another configuration says nothing, and no answer says nothing of the link.
       if (looked !== config) isStale = true
+      else if (next.missing === 'answer') setTimeout(networkChanged, lookAgainMillis).unref()
       else if (isRunning) follow(next)
       if (isRunning) await putBack()
     }
@@ -335,6 +334,7 @@ export const prepareVirtualRouter = async (
 }
 
 const ownerPriority = 255
+const lookAgainMillis = 200
 /** Seconds; a hand-over takes at most five. */
 const longestHiding = 6
 

@@ -8,7 +8,7 @@ import { createLab, type Lab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { capture, type Frame } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
-import { instance, type Router, startRouter } from './router.ts'
+import { instance, type Router, startRouter, vrrpOf } from './router.ts'
 
 t.setTimeout(300_000)
 t.jobs = 3
@@ -39,7 +39,7 @@ const stage = (name: string, first: VrrpInstanceConfig, story: (t: Test, stage: 
     t.teardown(() => lab.destroy())
     const lb1 = await lab.addHost('lb1', '198.18.0.1/24')
     const lb2 = await lab.addHost('lb2', '198.18.0.2/24')
-    const router = startRouter(lb1, { instances: [first, bystander], sync_groups: [] })
+    const router = startRouter(lb1, vrrpOf([first, bystander]))
     await router.waitForState('master')
     await waitFor('the bystander to be master', () => router.factOf('VI_2')?.state === 'master')
     await story(t, { lab, lb1, lb2, router })
@@ -124,7 +124,7 @@ for (const [peerName, startPeer, steps] of [
       for (const [name, changes, answer, wanted] of steps) {
         const readStep = await capture(lab, lb2, { filter: 'ip proto 112 and src host 198.18.0.1' })
         const next = { ...base, ...changes }
-        const lines = await router.reconfigure({ instances: [next, bystander], sync_groups: [] })
+        const lines = await router.reconfigure(vrrpOf([next, bystander]))
         t.match(lines.join(), answer, `${name}: ${lines.join()}`)
         await sentMore(router)
         t.match(advertsOf(await readStep(), '51').at(-1), wanted, `${name}: advertised`)
@@ -181,10 +181,7 @@ stage('password and unicast peers change, on the wire too', versionTwo, async (t
   const filter = 'ip proto 112 and src host 198.18.0.1 and not dst host 224.0.0.18'
   const readFirst = await capture(lab, lb2, { filter })
   const reload = async (changes: Partial<VrrpInstanceConfig>, answer: RegExp): Promise<void> => {
-    const lines = await router.reconfigure({
-      instances: [{ ...versionTwo, ...changes }, bystander],
-      sync_groups: [],
-    })
+    const lines = await router.reconfigure(vrrpOf([{ ...versionTwo, ...changes }, bystander]))
     t.match(lines.join(), answer)
     await sentMore(router)
   }
@@ -211,12 +208,12 @@ stage('an instance comes and goes, and the others do not notice', base, async (t
     virtual_addresses: at('198.18.0.130'),
   })
   const readCapture = await capture(lab, lb2)
-  const first = await router.reconfigure({ instances: [base, bystander, added], sync_groups: [] })
+  const first = await router.reconfigure(vrrpOf([base, bystander, added]))
   t.same(first, ['vrrp VI_3: added'])
   await waitFor('the new instance to be master', () => router.factOf('VI_3')?.state === 'master')
   await sentMore(router, 'VI_3')
   t.ok((await lb1.addresses()).includes('198.18.0.130/24'))
-  const second = await router.reconfigure({ instances: [{ ...base, name: 'VI_X' }, bystander], sync_groups: [] })
+  const second = await router.reconfigure(vrrpOf([{ ...base, name: 'VI_X' }, bystander]))
   t.same([...second].sort(), ['vrrp VI_1: now named VI_X', 'vrrp VI_3: removed'])
   t.notOk((await lb1.addresses()).includes('198.18.0.130/24'))
   await sentMore(router, 'VI_X')

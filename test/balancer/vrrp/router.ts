@@ -37,6 +37,12 @@ export const instance = (changes: Partial<VrrpInstanceConfig> = {}): VrrpInstanc
   return { ...first, ...changes }
 }
 
+/** These instances, and the groups that they are in. */
+export const vrrpOf = (
+  instances: readonly VrrpInstanceConfig[],
+  groups: readonly { readonly name: string; readonly instances: string[] }[] = [],
+): VrrpConfig => ({ ...vrrpSchema.parse({ sync_groups: groups }), instances: [...instances] })
+
 /** A running driver. */
 export type Router = {
   readonly process: LabProcess
@@ -59,7 +65,7 @@ export const startRouter = (
   config: VrrpInstanceConfig | VrrpConfig,
   { resume = [], capabilities = '+all' }: RouterOptions = {},
 ): Router => {
-  const vrrp = 'instances' in config ? config : { ...vrrpSchema.parse({}), instances: [config] }
+  const vrrp = 'instances' in config ? config : vrrpOf([config])
   const given: RouterProcessArguments = { vrrp, resume }
   const first = vrrp.instances[0]?.name
   const nextFile = join(mkdtempSync(join(tmpdir(), 'vrrp-router-')), 'next.json')
