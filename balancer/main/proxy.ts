@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { ListenerConfig } from '../config/schema.ts'
 import { millis } from '../core/time.ts'
 import { startProxy } from '../datapath/userspace/proxy.ts'
+import { warmUp } from '../datapath/userspace/warm-up.ts'
 import { openFileLimit } from '../os/open-files.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
@@ -36,6 +37,7 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
   }
   facts.forEach(onFact)
+  void warmUp()
   const stopHeartbeat = startHeartbeat('proxy', publish)
   return {
     onFact,
