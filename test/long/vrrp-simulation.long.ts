@@ -1,18 +1,25 @@
-// A hundred thousand simulated networks: some minutes of one processor.
+// A hundred thousand simulated networks of each kind: some minutes of one processor.
 
 import t from 'tap'
+import { playHandovers } from '../sim/handover-scenario.ts'
 import { playScenario } from '../sim/scenario.ts'
 
 const scenarios = 100_000
 const limit = 3_600_000
+const kinds = [
+  ['vrrp', 'end with exactly one master, and the right one', playScenario],
+  ['handover', 'hand over without a gap, without two that forward, and without flapping', playHandovers],
+] as const
 t.setTimeout(limit)
 
-t.test(`${scenarios} scenarios end with exactly one master, and the right one`, async (t) => {
-  for (let seed = 1; seed <= scenarios; seed += 1) {
-    const { problem, transcript } = playScenario(seed)
-    if (problem === null) continue
-    t.comment(transcript.join('\n'))
-    t.fail(`seed ${seed}: ${problem}; replay: SIM_SEED=${seed} npx tap dist/test/sim/vrrp.test.js`)
-  }
-  t.pass(`${scenarios} scenarios`)
-})
+for (const [name, claim, play] of kinds) {
+  t.test(`${scenarios} scenarios ${claim}`, { timeout: limit }, async (t) => {
+    for (let seed = 1; seed <= scenarios; seed += 1) {
+      const { problem, transcript } = play(seed)
+      if (problem === null) continue
+      t.comment(transcript.join('\n'))
+      t.fail(`seed ${seed}: ${problem}; replay: SIM_SEED=${seed} npx tap dist/test/sim/${name}.test.js`)
+    }
+    t.pass(`${scenarios} scenarios`)
+  })
+}
