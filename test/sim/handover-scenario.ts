@@ -75,17 +75,21 @@ const chooseRouters = (random: Random): readonly Settings[] => {
 }
 
 const play = (stage: Stage): string | null => {
-  const { lan, watch, random, interval, patience } = stage
+  const { lan, watch, random, interval, classics, patience } = stage
   const { clock, hosts } = lan
   watch.excuse()
   for (const host of hosts) host.boot(false)
   clock.runUntil(patience)
   watch.changes()
   const isHasty = random.chance(0.4)
+  const isPrompt = classics.size === 0 && hosts.every(({ settings }) => settings.preempt && settings.preemptDelay === 0)
   for (let i = 0; i < causes; i += 1) {
     const master = hosts.find((host) => host.router().state === 'master')
     const host = random.chance(0.5) && master !== undefined ? master : random.pick([hosts[0], ...hosts.slice(1)])
-    if (host !== undefined) cause(stage, host)
+    if (host === undefined) continue
+    cause(stage, host)
+    const isLate = !isHasty && isPrompt && host === master && host.isFit() ? late(stage) : null
+    if (isLate !== null) return isLate
     clock.runUntil(clock.now() + (isHasty ? random.next() * interval * 5 : patience))
     watch.look()
     const found = isHasty ? null : (flapping(watch, 1) ?? unrest(hosts))
@@ -108,6 +112,14 @@ const play = (stage: Stage): string | null => {
   watch.look()
   const after = hosts.map((host) => host.router().state).join()
   return before === after ? problem(hosts) : `states changed in a quiet network: ${before}, then ${after}`
+}
+
+/** What is not over two intervals after the priority of a master has changed, or it has handed over; null: all is. */
+const late = ({ lan: { clock, hosts }, interval }: Stage): string | null => {
+  clock.runUntil(clock.now() + 2 * interval)
+  const isWaiting = hosts.some((host) => host.router().state === 'leaving')
+  const found = isWaiting ? null : unrest(hosts)
+  return found === null ? null : `after two intervals: ${found}`
 }
 
 /** Where nobody is fit, nobody is missed. */

@@ -28,7 +28,7 @@ export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
       return meet(router, event)
     case 'other-version-heard': {
       const conflict = versionConflict(router, event)
-      return after([conflict], succeeded(router, event.at, event.interval, conflict.text))
+      return after([conflict], succeeded(router, event, conflict.text))
     }
     case 'link-changed':
       if (event.link.up) return [{ ...router, address: event.link.address }, []]
@@ -74,15 +74,19 @@ const meet = (router: In<'leaving'>, heard: Extract<Event, { event: 'advertiseme
   if (router.next === 'master' && !router.standsBack && !isBetter) {
     return stay(known, heard.at, `${heard.from} has the lower priority ${heard.priority}, ours ${priority}`)
   }
-  return succeeded(known, heard.at, heard.interval, `${heard.from} took over (${router.reason})`)
+  return succeeded(known, heard, `${heard.from} took over (${router.reason})`)
 }
 
 /** Another router is master now, with this advertisement interval. */
-const succeeded = (router: In<'leaving'>, at: Millis, interval: Millis, reason: string): Step => {
+const succeeded = (
+  router: In<'leaving'>,
+  { at, interval, from }: { readonly at: Millis; readonly interval: Millis; readonly from: string },
+  reason: string,
+): Step => {
   if (router.next === 'init') return letGo(toInit(router))
   if (router.next === 'fault') return letGo(enterFault(router, router.reason, { isLinked: true }))
   const [backup, effects] = enterBackup(router, at, reason)
-  return letGo([followed(backup, at, interval), effects])
+  return letGo([followed(backup, at, interval, from), effects])
 }
 
 /** Nobody came: it becomes what it left for. */

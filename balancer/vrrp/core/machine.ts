@@ -118,7 +118,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'advertisement-received':
       return hear(router, event)
     case 'other-version-heard':
-      return [followed(router, event.at, event.interval), [versionConflict(router, event)]]
+      return [followed(router, event.at, event.interval, event.from), [versionConflict(router, event)]]
     case 'link-changed':
       if (!event.link.up) return enterFault(router, event.link.reason, { isLinked: false })
       return [{ ...router, address: event.link.address }, []]
@@ -131,14 +131,14 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       if (event.fault !== null) return after(said, enterFault(changed, event.fault, { isLinked: true }))
       // Whether the master is still lower has to be heard anew.
       const mayBeLower = router.preemptAt !== null && event.priority < router.settings.priority
-      return [mayBeLower ? followed(changed, event.at, router.masterInterval) : changed, said]
+      return [mayBeLower ? followed(changed, event.at, router.masterInterval, router.master) : changed, said]
     }
     case 'handover-revoked':
       return [{ ...router, standsBack: false }, []]
     case 'group-moved':
       return event.to === 'master' ? enterMaster(router, event.at, event.reason) : [router, []]
     case 'reconfigured':
-      return [followed({ ...router, settings: event.settings }, event.at, event.settings.interval), []]
+      return [followed({ ...router, settings: event.settings }, event.at, event.settings.interval, router.master), []]
     case 'shutdown-requested':
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
@@ -170,17 +170,20 @@ const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisemen
   const takeOverAt = heard.at + skewTime(version, priority, before.masterInterval)
   const soon = millis(Math.min(before.masterDownAt, takeOverAt))
   if (heard.priority === resigning) {
-    return [{ ...withRival(before, heard.from, null), masterDownAt: soon, preemptAt: null }, []]
+    const left = withRival(before, heard.from, null)
+    // The last word of one that was replaced already: its successor is there.
+    if (before.master !== null && before.master !== heard.from) return [left, []]
+    return [{ ...left, master: null, masterDownAt: soon, preemptAt: null }, []]
   }
   const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
   const mayPreempt = (preempt || isOwner) && !router.standsBack
-  if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval), []]
+  if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval, heard.from), []]
   const preemptAt = router.preemptAt ?? millis(heard.at + (isOwner ? 0 : preemptDelay))
-  if (heard.at < preemptAt) return [{ ...followed(router, heard.at, heard.interval), preemptAt }, []]
+  if (heard.at < preemptAt) return [{ ...followed(router, heard.at, heard.interval, heard.from), preemptAt }, []]
   // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
-  return [{ ...router, masterDownAt: soon, preemptAt }, [notice(router, 'lower-discarded', text)]]
+  return [{ ...router, master: heard.from, masterDownAt: soon, preemptAt }, [notice(router, 'lower-discarded', text)]]
 }
 
 const stepFault = (router: In<'fault'>, event: Event): Step => {

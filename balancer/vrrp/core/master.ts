@@ -38,7 +38,7 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       // It will never hear us, so one of two masters has to go, and only this one can.
       const conflict = versionConflict(router, event)
       const [backup, effects] = enterBackup(router, event.at, conflict.text)
-      const following = followed(backup, event.at, event.interval)
+      const following = followed(backup, event.at, event.interval, event.from)
       return [following, [{ effect: 'remove-addresses' }, conflict, ...effects]]
     }
     case 'advertisement-sent':
@@ -150,7 +150,7 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
     const yielding = notice(router, 'yielding', text)
     const [backup, effects] = enterBackup(router, heard.at, yielding.text)
     return [
-      followed(backup, heard.at, heard.interval),
+      followed(backup, heard.at, heard.interval, heard.from),
       [{ effect: 'remove-addresses' }, ...owners, yielding, ...effects],
     ]
   }

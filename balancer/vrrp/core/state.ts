@@ -35,6 +35,8 @@ export type Init = { readonly state: 'init' }
 /** Listens to a master. */
 export type Backup = {
   readonly state: 'backup'
+  /** The master heard last; null while none was heard, or when it has said that it goes. */
+  readonly master: string | null
   /** The interval that the master announced. */
   readonly masterInterval: Millis
   readonly masterDownAt: Millis

@@ -143,8 +143,8 @@ const isFarewell = (effects: readonly Effect[]): boolean => sentPriorities(effec
 t.test('who stops holding the addresses removes them, once', (t) =>
   always(t, ({ before, event, after, effects }) => {
     const removals = positions(effects, 'remove-addresses').length
-    // Who is started clears what was left, too.
-    if (event.event === 'started') return removals === 0 || !holds(after)
+    // Who starts clears what was left.
+    if (event.event === 'started') return removals <= 1 || holds(before)
     if (holds(before) && !holds(after)) return removals === 1
     // A master that fences itself may be made master again by the same event.
     if (holds(before)) return removals <= (positions(effects, 'add-addresses').length > 0 ? 1 : 0)

@@ -32,6 +32,7 @@ export const [full, skewed] = [13_609.375, 10_609.375]
 
 /** What is not as usual; moments are milliseconds. */
 export type Given = Partial<Omit<Settings, 'announcements'>> & {
+  readonly master?: string
   readonly masterDownAt?: number
   readonly advertiseAt?: number | null
   readonly provenAt?: number
@@ -74,6 +75,7 @@ export const init = (given: Given = {}): VirtualRouter => ({
 export const backup = (given: Given = {}): VirtualRouter => ({
   ...base(given),
   state: 'backup',
+  master: given.master ?? null,
   masterInterval: millis(1000),
   masterDownAt: millis(given.masterDownAt ?? 13_000),
   preemptAt: given.preemptAt === undefined ? null : millis(given.preemptAt),
