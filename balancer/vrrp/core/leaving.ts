@@ -3,6 +3,7 @@
 import { compareAddresses } from '../../core/ip-address.ts'
 import type { Millis } from '../../core/time.ts'
 import type { Event, In, Step } from './state.ts'
+import { skewTime } from './timers.ts'
 import {
   after,
   common,
@@ -74,8 +75,18 @@ const meet = (router: In<'leaving'>, heard: Extract<Event, { event: 'advertiseme
   if (router.next === 'master' && !router.standsBack && !isBetter) {
     return stay(known, heard.at, `${heard.from} has the lower priority ${heard.priority}, ours ${priority}`)
   }
+  if (!isBetter && heard.at < earliestAnswer(router, heard.priority)) return [known, []]
   return succeeded(known, heard, `${heard.from} took over (${router.reason})`)
 }
+
+/**
+ * Before its skew time has passed a lower router cannot have answered the priority 0: what it says has crossed with the last
+ * advertisement of this router, and it goes back. `skewPart` is for clocks that do not agree.
+ */
+const earliestAnswer = (router: In<'leaving'>, priority: number): number =>
+  router.since + skewPart * skewTime(router.settings.version, priority, router.settings.interval)
+
+const skewPart = 0.9
 
 /** Another router is master now, with this advertisement interval. */
 const succeeded = (

@@ -129,9 +129,9 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'standing-changed': {
       const [changed, said] = withStanding(router, event)
       if (event.fault !== null) return after(said, enterFault(changed, event.fault, { isLinked: true }))
-      // Whether the master is still lower has to be heard anew.
+      // Whether the master is still lower has to be heard anew; how long it has been silent is known.
       const mayBeLower = router.preemptAt !== null && event.priority < router.settings.priority
-      return [mayBeLower ? followed(changed, event.at, router.masterInterval, router.master) : changed, said]
+      return [mayBeLower ? followed(changed, router.heardAt, router.masterInterval, router.master) : changed, said]
     }
     case 'handover-revoked':
       return [{ ...router, standsBack: false }, []]
@@ -183,7 +183,10 @@ const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisemen
   if (heard.at < preemptAt) return [{ ...followed(router, heard.at, heard.interval, heard.from), preemptAt }, []]
   // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
-  return [{ ...router, master: heard.from, masterDownAt: soon, preemptAt }, [notice(router, 'lower-discarded', text)]]
+  return [
+    { ...router, master: heard.from, heardAt: heard.at, masterDownAt: soon, preemptAt },
+    [notice(router, 'lower-discarded', text)],
+  ]
 }
 
 const stepFault = (router: In<'fault'>, event: Event): Step => {

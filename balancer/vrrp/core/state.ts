@@ -37,6 +37,8 @@ export type Backup = {
   readonly state: 'backup'
   /** The master heard last; null while none was heard, or when it has said that it goes. */
   readonly master: string | null
+  /** When a master was heard last, or listening began. */
+  readonly heardAt: Millis
   /** The interval that the master announced. */
   readonly masterInterval: Millis
   readonly masterDownAt: Millis
@@ -67,6 +69,7 @@ export type Leaving = {
   readonly state: 'leaving'
   readonly next: 'init' | 'backup' | 'fault' | 'master'
   readonly reason: string
+  readonly since: Millis
   readonly endsAt: Millis
 }
 

@@ -93,6 +93,7 @@ export const leave = (router: VirtualRouter, at: Millis, next: Leaving['next'], 
     state: 'leaving',
     next,
     reason,
+    since: at,
     endsAt: millis(at + handOverWait(ownMasterDown(router.settings))),
   },
   [
@@ -135,7 +136,15 @@ export const followed = (router: VirtualRouter, at: Millis, announced: Millis, f
   const { version, priority, interval } = router.settings
   const masterInterval = version === 3 ? announced : interval
   const masterDownAt = millis(at + masterDownInterval(version, priority, masterInterval))
-  return { ...common(router), state: 'backup', master: from, masterInterval, masterDownAt, preemptAt: null }
+  return {
+    ...common(router),
+    state: 'backup',
+    master: from,
+    heardAt: at,
+    masterInterval,
+    masterDownAt,
+    preemptAt: null,
+  }
 }
 
 /** What a router keeps in every state. */

@@ -130,6 +130,20 @@ const table: readonly Row[] = [
     [...letsGo, toInit],
   ],
   [
+    'unless it speaks too early to have heard the priority 0: both spoke at once, and it goes back',
+    leaving({ next: 'init', since: 9300 }),
+    heard(50),
+    { state: 'leaving', rivals: new Map([[larger, 50]]) },
+    [],
+  ],
+  [
+    'one that is better never goes back',
+    leaving({ next: 'init', since: 9999 }),
+    heard(150),
+    { state: 'init' },
+    [...letsGo, toInit],
+  ],
+  [
     'to one that is to be maintained, too',
     leaving({ next: 'fault', failure: 'maintenance' }),
     heard(50),

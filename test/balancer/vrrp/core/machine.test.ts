@@ -97,7 +97,7 @@ const table: readonly Row[] = [
     'a lower master is not followed: it is taken over from in a skew time, so that the highest goes first',
     backup(),
     heard(50),
-    backup({ master: larger, masterDownAt: skewed, preemptAt: at, rivals: { [larger]: 50 } }),
+    backup({ master: larger, heardAt: at, masterDownAt: skewed, preemptAt: at, rivals: { [larger]: 50 } }),
     ['notice lower-discarded'],
   ],
   [
