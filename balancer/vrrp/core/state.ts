@@ -55,6 +55,8 @@ export type Master = {
   /** The last moment at which the others surely knew of this master, or its beginning. */
   readonly provenAt: Millis
   readonly advertiseAt: Millis | null
+  /** It was leaving with the addresses before: these are there already. */
+  readonly isStaying: boolean
   readonly renewedAt: Millis
   readonly announcedAt: Millis
   /** In order of time. */

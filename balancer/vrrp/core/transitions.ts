@@ -52,7 +52,10 @@ export const stay = (router: VirtualRouter, at: Millis, reason: string): Step =>
   const { priority } = router.settings
   const rivals = new Map([...router.rivals].filter(([, heard]) => heard <= priority))
   const report = notice(router, 'hand-over', `stays master: ${reason}`)
-  return [master({ ...router, rivals }, at), [report, { effect: 'add-addresses', lease: leaseOf(router.settings) }]]
+  return [
+    { ...master({ ...router, rivals }, at), isStaying: true },
+    [report, { effect: 'add-addresses', lease: leaseOf(router.settings) }],
+  ]
 }
 
 const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
@@ -61,6 +64,7 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   state: 'master',
   provenAt: at,
   advertiseAt: null,
+  isStaying: false,
   renewedAt: at,
   announcedAt: at,
   announcements: [],

@@ -41,7 +41,7 @@ import {
 const better = { [larger]: 150 }
 const due = at
 const stays = ['notice hand-over', 'add']
-const isMaster = { state: 'master', advertiseAt: null, provenAt: at, standsBack: false } as const
+const isMaster = { state: 'master', advertiseAt: null, isStaying: true, provenAt: at, standsBack: false } as const
 
 const table: readonly Row[] = [
   ['an early deadline of a router that leaves changes nothing', leaving(), deadline, leaving(), []],

@@ -199,7 +199,9 @@ t.test('who leaves sends nothing but a last priority 0, right after the addresse
 t.test('a mastership is claimed only with the addresses there, and resigned only when it was claimed', (t) =>
   always(t, ({ before, event, effects }) => {
     const speaks = effects.some(({ effect }) => effect === 'send-advertisement')
-    const hasAddresses = before.state === 'master' && (before.advertiseAt !== null || event.event === 'addresses-added')
+    const hasAddresses =
+      before.state === 'master' &&
+      (before.advertiseAt !== null || before.isStaying || event.event === 'addresses-added')
     return !speaks || hasAddresses || before.state === 'leaving'
   }),
 )

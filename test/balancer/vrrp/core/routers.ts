@@ -36,6 +36,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly heardAt?: number
   readonly masterDownAt?: number
   readonly advertiseAt?: number | null
+  readonly isStaying?: boolean
   readonly provenAt?: number
   readonly renewedAt?: number
   readonly announcedAt?: number
@@ -87,6 +88,7 @@ export const master = (given: Given = {}): VirtualRouter => ({
   ...base(given),
   state: 'master',
   provenAt: millis(given.provenAt ?? 9500),
+  isStaying: given.isStaying ?? false,
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
   renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
