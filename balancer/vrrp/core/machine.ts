@@ -179,14 +179,19 @@ const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisemen
   const isOwner = priority === ownerPriority
   const mayPreempt = (preempt || isOwner) && !router.standsBack
   if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval, heard.from), []]
-  const preemptAt = router.preemptAt ?? millis(heard.at + (isOwner ? 0 : preemptDelay))
-  if (heard.at < preemptAt) return [{ ...followed(router, heard.at, heard.interval, heard.from), preemptAt }, []]
-  // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
-  return [
-    { ...router, master: heard.from, heardAt: heard.at, masterDownAt: soon, preemptAt },
-    [notice(router, 'lower-discarded', text)],
-  ]
+  const discarded = notice(router, 'lower-discarded', text)
+  // A better master contradicts it, or will be missed: what this one says may be its last word.
+  const { master } = router
+  if (master !== null && master !== heard.from && (router.rivals.get(master) ?? 0) >= priority) {
+    return [router, [discarded]]
+  }
+  const preemptAt = router.preemptAt ?? millis(heard.at + (isOwner ? 0 : preemptDelay))
+  if (heard.at < preemptAt) {
+    return [{ ...followed(router, heard.at, heard.interval, heard.from), preemptAt }, []]
+  }
+  // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
+  return [{ ...router, master: heard.from, heardAt: heard.at, masterDownAt: soon, preemptAt }, [discarded]]
 }
 
 const stepFault = (router: In<'fault'>, event: Event): Step => {

@@ -101,6 +101,13 @@ const table: readonly Row[] = [
     ['notice lower-discarded'],
   ],
   [
+    'but not beside a better one that is followed: that one will contradict it',
+    backup({ master: smaller, rivals: { [smaller]: 150 } }),
+    heard(50),
+    { state: 'backup', master: smaller, masterDownAt: millis(13_000), preemptAt: null },
+    ['notice lower-discarded'],
+  ],
+  [
     'and hearing it again makes it no later',
     backup({ masterDownAt: 10_200, preemptAt: 9900 }),
     heard(50),
