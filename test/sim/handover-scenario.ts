@@ -75,17 +75,21 @@ const chooseRouters = (random: Random): readonly Settings[] => {
 }
 
 const play = (stage: Stage): string | null => {
-  const { lan, watch, random, interval, patience } = stage
+  const { lan, watch, random, interval, classics, patience } = stage
   const { clock, hosts } = lan
   watch.excuse()
   for (const host of hosts) host.boot(false)
   clock.runUntil(patience)
   watch.changes()
   const isHasty = random.chance(0.4)
+  const isPrompt = classics.size === 0 && hosts.every(({ settings }) => settings.preempt && settings.preemptDelay === 0)
   for (let i = 0; i < causes; i += 1) {
     const master = hosts.find((host) => host.router().state === 'master')
     const host = random.chance(0.5) && master !== undefined ? master : random.pick([hosts[0], ...hosts.slice(1)])
-    if (host !== undefined) cause(stage, host)
+    if (host === undefined) continue
+    cause(stage, host)
+    const isLate = !isHasty && isPrompt && host === master && host.isFit() ? late(stage) : null
+    if (isLate !== null) return isLate
     clock.runUntil(clock.now() + (isHasty ? random.next() * interval * 5 : patience))
     watch.look()
     const found = isHasty ? null : (flapping(watch, 1) ?? unrest(hosts))
@@ -110,6 +114,14 @@ const play = (stage: Stage): string | null => {
   return before === after ? problem(hosts) : `states changed in a quiet network: ${before}, then ${after}`
 }
 
+/** What is not over a skew time and a little after a priority of a master has changed, or it has handed over; null: all is. */
+const late = ({ lan: { clock, hosts }, interval }: Stage): string | null => {
+  clock.runUntil(clock.now() + interval * (1 + worstDrift + 2 * slowest) + slowestNetlinkAnswer)
+  const isWaiting = hosts.some((host) => host.router().state === 'leaving')
+  const found = isWaiting ? null : unrest(hosts)
+  return found === null ? null : `after the longest skew time: ${found}`
+}
+
 /** Where nobody is fit, nobody is missed. */
 const unrest = (hosts: readonly SimulatedHost[]): string | null =>
   hosts.some((host) => host.isFit()) ? problem(hosts) : null
@@ -118,6 +130,10 @@ const flapping = (watch: Watch, caused: number): string | null => {
   const restless = [...watch.changes()].find(([, changes]) => changes > mostChanges * caused)
   return restless === undefined ? null : `${restless[0]} became master ${restless[1]} times for ${caused} causes`
 }
+
+/** One that this host has heard as a master, and that is still there. */
+const rivalOf = ({ hosts }: Lan, host: SimulatedHost): SimulatedHost | undefined =>
+  hosts.find((other) => other.isAlive() && host.router().rivals.has(other.address))
 
 const cause = ({ lan, watch, random, interval, classics }: Stage, host: SimulatedHost): void => {
   const { clock } = lan
@@ -130,7 +146,7 @@ const cause = ({ lan, watch, random, interval, classics }: Stage, host: Simulate
     case 1:
     case 2:
     case 3:
-      host.weigh(random.chance(0.2) ? null : random.integer(1, 50) * 5)
+      host.weigh(random.chance(0.2) ? null : random.integer(1, random.chance(0.3) ? 5 : 50) * 5)
       return
     case 4:
       host.learn({ event: random.chance(0.8) ? 'handover-ordered' : 'handover-revoked' })
@@ -147,9 +163,11 @@ const cause = ({ lan, watch, random, interval, classics }: Stage, host: Simulate
       excuse(true)
       host.fail(wasFit ? 'a check fails' : null)
       return
-    default:
-      // Silently, and for longer than anyone waits for it.
-      excuse(true)
-      host.cutPower()
+    default: {
+      // Silently, and for longer than anyone waits for it; rather one that a master would yield to than that master.
+      const victim = rivalOf(lan, host) ?? host
+      if (victim.holds()) watch.excuse()
+      victim.cutPower()
+    }
   }
 }

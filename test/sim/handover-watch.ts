@@ -36,6 +36,8 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
   let hasBegun = false
   const fitSince = new Map<SimulatedHost, number>()
   let nobodySince: number | null = null
+  /** Since when nobody held the address, if all that do so now have not said it yet. */
+  let unsettledSince: number | null = null
   let excusedAt = Number.NEGATIVE_INFINITY
 
   const look = (): void => {
@@ -47,7 +49,9 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
     if (holders.length > 0) {
       endGap()
       hasBegun = true
-    } else if (hasBegun) nobodySince ??= now()
+    } else if (hasBegun) nobodySince ??= unsettledSince ?? now()
+    // Whoever gives up before the others have heard of it leaves them where they were.
+    if (holders.some((host) => isKnown(host.router()))) unsettledSince = null
     const forwarding = holders.filter((host) => host.router().state !== 'leaving')
     const pairs = forwarding.flatMap((one, i) =>
       forwarding.slice(i + 1).map((other) => `${one.name} and ${other.name}`),
@@ -66,9 +70,12 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
     const since = Math.min(...fitSince.values())
     // Whoever has just begun to listen takes part in no hand-over yet.
     const isReady = since <= began - bounds.outage
-    if (isReady && excusedAt !== began) throw new Error(`nobody held the address for ${lasted} ms`)
+    // What it said before it was killed may still be on its way, and be believed.
+    const isExcused = began - excusedAt <= bounds.overlap
+    if (isReady && !isExcused) throw new Error(`nobody held the address for ${lasted} ms`)
     if (now() - Math.max(began, since) > bounds.outage) throw new Error(`nobody took the address for ${lasted} ms`)
     nobodySince = null
+    unsettledSince = began
   }
 
   const judgeYield = (host: SimulatedHost, before: VirtualRouter, happening: Happening): void => {
@@ -108,3 +115,6 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
     look,
   }
 }
+
+const isKnown = (router: VirtualRouter): boolean =>
+  router.state === 'leaving' || (router.state === 'master' && router.advertiseAt !== null)

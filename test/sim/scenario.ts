@@ -21,9 +21,9 @@ const announcements = { repeat: 5, delay: millis(5000), refresh: null, refreshRe
 export type Invariant = (hosts: readonly SimulatedHost[]) => string | null
 
 /** The report of a scenario that failed: the end of all that happened in it, and how to play it again. */
-export const failureOf = (seed: number, { problem, transcript }: Outcome): readonly string[] => [
+export const failureOf = (name: string, seed: number, { problem, transcript }: Outcome): readonly string[] => [
   ...transcript.slice(-shownLines),
-  `seed ${seed}: ${problem}; replay: SIM_SEED=${seed} npx tap dist/test/sim/vrrp.test.js`,
+  `seed ${seed}: ${problem}; replay: SIM_SEED=${seed} npx tap dist/test/sim/${name}.test.js`,
 ]
 const shownLines = 200
 

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { stories, tell } from './stories.ts'
+import { stories } from './stories.ts'
+import { tell } from './story.ts'
 
 // The transcripts stand beside the sources, not beside what was built from them.
 const directory = fileURLToPath(new URL('../../../test/sim/transcripts/', import.meta.url))

@@ -11,7 +11,7 @@ t.test('after any trouble a whole network has exactly one master, and the right 
     const outcome = playScenario(seed)
     transitions += outcome.transcript.filter((line) => line.includes('Entering')).length
     if (outcome.problem !== null) {
-      const report = failureOf(seed, outcome)
+      const report = failureOf('vrrp', seed, outcome)
       for (const line of report) t.comment(line)
       t.fail(report.at(-1) ?? '')
       return
@@ -33,7 +33,7 @@ t.test('what fails prints a transcript, and its seed plays the same story again'
   }
   const seed = 17
   const failed = playScenario(seed, wrong)
-  const report = failureOf(seed, failed)
+  const report = failureOf('vrrp', seed, failed)
   t.match(report.at(-1), /^seed 17: lb\d is master; replay: SIM_SEED=17 /)
   t.ok(report.length > 20, `${report.length} lines`)
   t.ok(

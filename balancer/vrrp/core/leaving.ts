@@ -3,6 +3,7 @@
 import { compareAddresses } from '../../core/ip-address.ts'
 import type { Millis } from '../../core/time.ts'
 import type { Event, In, Step } from './state.ts'
+import { skewTime } from './timers.ts'
 import {
   after,
   common,
@@ -28,7 +29,7 @@ export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
       return meet(router, event)
     case 'other-version-heard': {
       const conflict = versionConflict(router, event)
-      return after([conflict], succeeded(router, event.at, event.interval, conflict.text))
+      return after([conflict], succeeded(router, event, conflict.text))
     }
     case 'link-changed':
       if (event.link.up) return [{ ...router, address: event.link.address }, []]
@@ -74,15 +75,29 @@ const meet = (router: In<'leaving'>, heard: Extract<Event, { event: 'advertiseme
   if (router.next === 'master' && !router.standsBack && !isBetter) {
     return stay(known, heard.at, `${heard.from} has the lower priority ${heard.priority}, ours ${priority}`)
   }
-  return succeeded(known, heard.at, heard.interval, `${heard.from} took over (${router.reason})`)
+  if (!isBetter && heard.at < earliestAnswer(router, heard.priority)) return [known, []]
+  return succeeded(known, heard, `${heard.from} took over (${router.reason})`)
 }
 
+/**
+ * Before its skew time has passed a lower router cannot have answered the priority 0: what it says has crossed with the last
+ * advertisement of this router, and it goes back. `skewPart` is for clocks that do not agree.
+ */
+const earliestAnswer = (router: In<'leaving'>, priority: number): number =>
+  router.since + skewPart * skewTime(router.settings.version, priority, router.settings.interval)
+
+const skewPart = 0.9
+
 /** Another router is master now, with this advertisement interval. */
-const succeeded = (router: In<'leaving'>, at: Millis, interval: Millis, reason: string): Step => {
+const succeeded = (
+  router: In<'leaving'>,
+  { at, interval, from }: { readonly at: Millis; readonly interval: Millis; readonly from: string },
+  reason: string,
+): Step => {
   if (router.next === 'init') return letGo(toInit(router))
   if (router.next === 'fault') return letGo(enterFault(router, router.reason, { isLinked: true }))
   const [backup, effects] = enterBackup(router, at, reason)
-  return letGo([followed(backup, at, interval), effects])
+  return letGo([followed(backup, at, interval, from), effects])
 }
 
 /** Nobody came: it becomes what it left for. */

@@ -120,7 +120,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'advertisement-received':
       return hear(router, event)
     case 'other-version-heard':
-      return [followed(router, event.at, event.interval), [versionConflict(router, event)]]
+      return [followed(router, event.at, event.interval, event.from), [versionConflict(router, event)]]
     case 'link-changed':
       if (!event.link.up) return enterFault(router, event.link.reason, { isLinked: false })
       return [{ ...router, address: event.link.address }, []]
@@ -131,16 +131,16 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'standing-changed': {
       const [changed, said] = withStanding(router, event)
       if (event.fault !== null) return after(said, enterFault(changed, event.fault, { isLinked: true }))
-      // Whether the master is still lower has to be heard anew.
+      // Whether the master is still lower has to be heard anew; how long it has been silent is known.
       const mayBeLower = router.preemptAt !== null && event.priority < router.settings.priority
-      return [mayBeLower ? followed(changed, event.at, router.masterInterval) : changed, said]
+      return [mayBeLower ? followed(changed, router.heardAt, router.masterInterval, router.master) : changed, said]
     }
     case 'handover-revoked':
       return [{ ...router, standsBack: false }, []]
     case 'group-moved':
       return event.to === 'master' ? enterMaster(router, event.at, event.reason) : [router, []]
     case 'reconfigured':
-      return [followed({ ...router, settings: event.settings }, event.at, event.settings.interval), []]
+      return [followed({ ...router, settings: event.settings }, event.at, event.settings.interval, router.master), []]
     case 'shutdown-requested':
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
@@ -172,17 +172,28 @@ const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisemen
   const takeOverAt = heard.at + skewTime(version, priority, before.masterInterval)
   const soon = millis(Math.min(before.masterDownAt, takeOverAt))
   if (heard.priority === resigning) {
-    return [{ ...withRival(before, heard.from, null), masterDownAt: soon, preemptAt: null }, []]
+    const left = withRival(before, heard.from, null)
+    // The last word of one that was replaced already: its successor is there.
+    if (before.master !== null && before.master !== heard.from) return [left, []]
+    return [{ ...left, master: null, masterDownAt: soon, preemptAt: null }, []]
   }
   const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
   const mayPreempt = (preempt || isOwner) && !router.standsBack
-  if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval), []]
-  const preemptAt = router.preemptAt ?? millis(heard.at + (isOwner ? 0 : preemptDelay))
-  if (heard.at < preemptAt) return [{ ...followed(router, heard.at, heard.interval), preemptAt }, []]
-  // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
+  if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval, heard.from), []]
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
-  return [{ ...router, masterDownAt: soon, preemptAt }, [notice(router, 'lower-discarded', text)]]
+  const discarded = notice(router, 'lower-discarded', text)
+  // A better master contradicts it, or will be missed: what this one says may be its last word.
+  const { master } = router
+  if (master !== null && master !== heard.from && (router.rivals.get(master) ?? 0) >= priority) {
+    return [router, [discarded]]
+  }
+  const preemptAt = router.preemptAt ?? millis(heard.at + (isOwner ? 0 : preemptDelay))
+  if (heard.at < preemptAt) {
+    return [{ ...followed(router, heard.at, heard.interval, heard.from), preemptAt }, []]
+  }
+  // It is there and lower: waiting for its silence would serve nobody. The skew time lets the highest go first.
+  return [{ ...router, master: heard.from, heardAt: heard.at, masterDownAt: soon, preemptAt }, [discarded]]
 }
 
 const stepFault = (router: In<'fault'>, event: Event): Step => {

@@ -38,7 +38,7 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       // It will never hear us, so one of two masters has to go, and only this one can.
       const conflict = versionConflict(router, event)
       const [backup, effects] = enterBackup(router, event.at, conflict.text)
-      const following = followed(backup, event.at, event.interval)
+      const following = followed(backup, event.at, event.interval, event.from)
       return [following, [{ effect: 'remove-addresses' }, conflict, ...effects]]
     }
     case 'advertisement-sent':
@@ -65,12 +65,12 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
     case 'standing-changed':
       return changeStanding(router, event)
     case 'handover-ordered':
-      return isClaimed(router)
+      return canHandOver(router)
         ? leave({ ...router, standsBack: true }, event.at, 'master', 'an operator ordered it')
         : [router, []]
     case 'group-moved':
       if (event.to === 'master') return [router, []]
-      return isClaimed(router)
+      return canHandOver(router)
         ? leave(router, event.at, 'backup', event.reason)
         : resign(router, enterBackup(router, event.at, event.reason))
     case 'reconfigured': {
@@ -80,7 +80,7 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return [changed, [{ effect: 'add-addresses', lease: leaseOf(event.settings) }]]
     }
     case 'shutdown-requested':
-      return isClaimed(router)
+      return canHandOver(router)
         ? leave(router, event.at, 'init', 'shutdown requested')
         : resign(router, [{ ...common(router), state: 'init' }, []])
     case 'started':
@@ -94,13 +94,16 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
 /** Whether the others may know of this master. */
 const isClaimed = (router: In<'master'>): boolean => router.advertiseAt !== null
 
+/** Whether others may know that it has the addresses, or come for them while it keeps them. */
+const canHandOver = (router: In<'master'>): boolean => isClaimed(router) || router.isStaying
+
 /** What it tracks has changed: it goes at once, yields to a better router that it knows of, or tells its new priority. */
 const changeStanding = (router: In<'master'>, event: Extract<Event, { event: 'standing-changed' }>): Step => {
   const [changed, said] = withStanding(router, event)
   const { priority, fault, isPlanned, at } = event
   if (fault !== null) {
     const gone =
-      isPlanned && isClaimed(router)
+      isPlanned && canHandOver(router)
         ? leave(changed, at, 'fault', fault)
         : resign(changed, enterFault(changed, fault, { isLinked: true }))
     return after(said, gone)
@@ -150,7 +153,7 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
     const yielding = notice(router, 'yielding', text)
     const [backup, effects] = enterBackup(router, heard.at, yielding.text)
     return [
-      followed(backup, heard.at, heard.interval),
+      followed(backup, heard.at, heard.interval, heard.from),
       [{ effect: 'remove-addresses' }, ...owners, yielding, ...effects],
     ]
   }

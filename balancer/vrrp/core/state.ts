@@ -35,6 +35,10 @@ export type Init = { readonly state: 'init' }
 /** Listens to a master. */
 export type Backup = {
   readonly state: 'backup'
+  /** The master heard last; null while none was heard, or when it has said that it goes. */
+  readonly master: string | null
+  /** When a master was heard last, or listening began. */
+  readonly heardAt: Millis
   /** The interval that the master announced. */
   readonly masterInterval: Millis
   readonly masterDownAt: Millis
@@ -51,6 +55,8 @@ export type Master = {
   /** The last moment at which the others surely knew of this master, or its beginning. */
   readonly provenAt: Millis
   readonly advertiseAt: Millis | null
+  /** It was leaving with the addresses before: these are there already. */
+  readonly isStaying: boolean
   readonly renewedAt: Millis
   readonly announcedAt: Millis
   /** In order of time. */
@@ -65,6 +71,7 @@ export type Leaving = {
   readonly state: 'leaving'
   readonly next: 'init' | 'backup' | 'fault' | 'master'
   readonly reason: string
+  readonly since: Millis
   readonly endsAt: Millis
 }
 

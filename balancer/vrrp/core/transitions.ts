@@ -34,7 +34,7 @@ export const after = (first: readonly Effect[], [router, effects]: Step): Step =
 /** To backup, as if a master with the own interval had just been heard. `remark` ends the log line. */
 export const enterBackup = (router: VirtualRouter, at: Millis, reason: string, remark = ''): Step => {
   const text = `(${router.settings.name}) Entering BACKUP STATE${remark}`
-  return [followed(router, at, router.settings.interval), [{ effect: 'report-transition', text, reason }]]
+  return [followed(router, at, router.settings.interval, null), [{ effect: 'report-transition', text, reason }]]
 }
 
 /** To master: the addresses come first, their announcement and the first advertisement when they are there. */
@@ -52,7 +52,10 @@ export const stay = (router: VirtualRouter, at: Millis, reason: string): Step =>
   const { priority } = router.settings
   const rivals = new Map([...router.rivals].filter(([, heard]) => heard <= priority))
   const report = notice(router, 'hand-over', `stays master: ${reason}`)
-  return [master({ ...router, rivals }, at), [report, { effect: 'add-addresses', lease: leaseOf(router.settings) }]]
+  return [
+    { ...master({ ...router, rivals }, at), isStaying: true },
+    [report, { effect: 'add-addresses', lease: leaseOf(router.settings) }],
+  ]
 }
 
 const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
@@ -61,6 +64,7 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   state: 'master',
   provenAt: at,
   advertiseAt: null,
+  isStaying: false,
   renewedAt: at,
   announcedAt: at,
   announcements: [],
@@ -93,6 +97,7 @@ export const leave = (router: VirtualRouter, at: Millis, next: Leaving['next'], 
     state: 'leaving',
     next,
     reason,
+    since: at,
     endsAt: millis(at + handOverWait(ownMasterDown(router.settings))),
   },
   [
@@ -130,12 +135,20 @@ export const withStanding = <R extends VirtualRouter>(
   return [changed, before === priority ? [] : [notice(router, 'priority', text)]]
 }
 
-/** A backup that has just heard a master with this interval; version 2 knows its own only. */
-export const followed = (router: VirtualRouter, at: Millis, announced: Millis): In<'backup'> => {
+/** A backup that has just heard this master with this interval; version 2 knows its own only. */
+export const followed = (router: VirtualRouter, at: Millis, announced: Millis, from: string | null): In<'backup'> => {
   const { version, priority, interval } = router.settings
   const masterInterval = version === 3 ? announced : interval
   const masterDownAt = millis(at + masterDownInterval(version, priority, masterInterval))
-  return { ...common(router), state: 'backup', masterInterval, masterDownAt, preemptAt: null }
+  return {
+    ...common(router),
+    state: 'backup',
+    master: from,
+    heardAt: at,
+    masterInterval,
+    masterDownAt,
+    preemptAt: null,
+  }
 }
 
 /** What a router keeps in every state. */

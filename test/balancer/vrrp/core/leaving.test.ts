@@ -41,7 +41,7 @@ import {
 const better = { [larger]: 150 }
 const due = at
 const stays = ['notice hand-over', 'add']
-const isMaster = { state: 'master', advertiseAt: null, provenAt: at, standsBack: false } as const
+const isMaster = { state: 'master', advertiseAt: null, isStaying: true, provenAt: at, standsBack: false } as const
 
 const table: readonly Row[] = [
   ['an early deadline of a router that leaves changes nothing', leaving(), deadline, leaving(), []],
@@ -126,6 +126,20 @@ const table: readonly Row[] = [
     'to one that stops any other master is the successor',
     leaving({ next: 'init' }),
     heard(50),
+    { state: 'init' },
+    [...letsGo, toInit],
+  ],
+  [
+    'unless it speaks too early to have heard the priority 0: both spoke at once, and it goes back',
+    leaving({ next: 'init', since: 9300 }),
+    heard(50),
+    { state: 'leaving', rivals: new Map([[larger, 50]]) },
+    [],
+  ],
+  [
+    'one that is better never goes back',
+    leaving({ next: 'init', since: 9999 }),
+    heard(150),
     { state: 'init' },
     [...letsGo, toInit],
   ],

@@ -143,8 +143,8 @@ const isFarewell = (effects: readonly Effect[]): boolean => sentPriorities(effec
 t.test('who stops holding the addresses removes them, once', (t) =>
   always(t, ({ before, event, after, effects }) => {
     const removals = positions(effects, 'remove-addresses').length
-    // Who is started clears what was left, too.
-    if (event.event === 'started') return removals === 0 || !holds(after)
+    // Who starts clears what was left.
+    if (event.event === 'started') return removals <= 1 || holds(before)
     if (holds(before) && !holds(after)) return removals === 1
     // A master that fences itself may be made master again by the same event.
     if (holds(before)) return removals <= (positions(effects, 'add-addresses').length > 0 ? 1 : 0)
@@ -199,7 +199,9 @@ t.test('who leaves sends nothing but a last priority 0, right after the addresse
 t.test('a mastership is claimed only with the addresses there, and resigned only when it was claimed', (t) =>
   always(t, ({ before, event, effects }) => {
     const speaks = effects.some(({ effect }) => effect === 'send-advertisement')
-    const hasAddresses = before.state === 'master' && (before.advertiseAt !== null || event.event === 'addresses-added')
+    const hasAddresses =
+      before.state === 'master' &&
+      (before.advertiseAt !== null || before.isStaying || event.event === 'addresses-added')
     return !speaks || hasAddresses || before.state === 'leaving'
   }),
 )

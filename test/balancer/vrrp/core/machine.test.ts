@@ -97,7 +97,14 @@ const table: readonly Row[] = [
     'a lower master is not followed: it is taken over from in a skew time, so that the highest goes first',
     backup(),
     heard(50),
-    backup({ masterDownAt: skewed, preemptAt: at, rivals: { [larger]: 50 } }),
+    backup({ master: larger, heardAt: at, masterDownAt: skewed, preemptAt: at, rivals: { [larger]: 50 } }),
+    ['notice lower-discarded'],
+  ],
+  [
+    'but not beside a better one that is followed: that one will contradict it',
+    backup({ master: smaller, rivals: { [smaller]: 150 } }),
+    heard(50),
+    { state: 'backup', master: smaller, masterDownAt: millis(13_000), preemptAt: null },
     ['notice lower-discarded'],
   ],
   [
@@ -122,6 +129,20 @@ const table: readonly Row[] = [
     ['notice lower-discarded'],
   ],
   ['priority 0 leaves the skew time', backup(), heard(0), { state: 'backup', masterDownAt: later(609.375) }, []],
+  [
+    'priority 0 of the master that is followed',
+    backup({ master: larger, rivals: { [larger]: 150 } }),
+    heard(0),
+    { state: 'backup', master: null, masterDownAt: later(609.375), rivals: new Map() },
+    [],
+  ],
+  [
+    'but not the last word of one that was replaced already: its successor is there',
+    backup({ master: smaller, rivals: { [smaller]: 150, [larger]: 200 } }),
+    heard(0),
+    { state: 'backup', master: smaller, masterDownAt: millis(13_000), rivals: new Map([[smaller, 150]]) },
+    [],
+  ],
   [
     'priority 0 never makes it later',
     backup({ masterDownAt: 10_100 }),

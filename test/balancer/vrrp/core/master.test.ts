@@ -237,6 +237,13 @@ const table: readonly Row[] = [
   ],
   ['who never advertised need not resign', master({ advertiseAt: null }), shutdown, { state: 'init' }, ['remove']],
   [
+    'but one that stays has the addresses, and hands them over before it has advertised again, too',
+    master({ advertiseAt: null, isStaying: true }),
+    shutdown,
+    { state: 'leaving', next: 'init' },
+    leaves,
+  ],
+  [
     'a stalled master fences itself before it advertises',
     master({ advertiseAt: 6000, provenAt: 5000 }),
     deadline,

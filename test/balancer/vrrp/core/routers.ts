@@ -32,8 +32,11 @@ export const [full, skewed] = [13_609.375, 10_609.375]
 
 /** What is not as usual; moments are milliseconds. */
 export type Given = Partial<Omit<Settings, 'announcements'>> & {
+  readonly master?: string
+  readonly heardAt?: number
   readonly masterDownAt?: number
   readonly advertiseAt?: number | null
+  readonly isStaying?: boolean
   readonly provenAt?: number
   readonly renewedAt?: number
   readonly announcedAt?: number
@@ -46,6 +49,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly refresh?: number
   readonly next?: Leaving['next']
   readonly reason?: string
+  readonly since?: number
   readonly endsAt?: number
   readonly isLinked?: boolean
   readonly retryAt?: number
@@ -74,6 +78,8 @@ export const init = (given: Given = {}): VirtualRouter => ({
 export const backup = (given: Given = {}): VirtualRouter => ({
   ...base(given),
   state: 'backup',
+  master: given.master ?? null,
+  heardAt: millis(given.heardAt ?? 9500),
   masterInterval: millis(1000),
   masterDownAt: millis(given.masterDownAt ?? 13_000),
   preemptAt: given.preemptAt === undefined ? null : millis(given.preemptAt),
@@ -82,6 +88,7 @@ export const master = (given: Given = {}): VirtualRouter => ({
   ...base(given),
   state: 'master',
   provenAt: millis(given.provenAt ?? 9500),
+  isStaying: given.isStaying ?? false,
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
   renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
@@ -92,6 +99,7 @@ export const leaving = (given: Given = {}): VirtualRouter => ({
   state: 'leaving',
   next: given.next ?? 'master',
   reason: given.reason ?? 'the effective priority is only 100',
+  since: millis(given.since ?? 8500),
   endsAt: millis(given.endsAt ?? 12_000),
 })
 export const fault = ({ isLinked, retryAt, ...given }: Given = {}): VirtualRouter => ({

@@ -50,10 +50,10 @@ const table: readonly Row[] = [
     ['notice priority'],
   ],
   [
-    'a backup that was about to preempt has to hear again that the master is lower',
+    'a backup that was about to preempt has to hear again that the master is lower, and counts on from when it was heard',
     backup({ masterDownAt: 10_200, preemptAt: 9900 }),
     weighs(80),
-    { state: 'backup', preemptAt: null, masterDownAt: later(3687.5) },
+    { state: 'backup', preemptAt: null, masterDownAt: later(3187.5) },
     ['notice priority'],
   ],
   [

@@ -75,7 +75,7 @@ t.test('a member that hands over leaves the others master until it has a success
   for (const i of everyone) dispatch(i, { event: 'addresses-added' }, 1)
   dispatch(0, { event: 'handover-ordered' }, 10)
   t.same(states(), ['leaving', 'master', 'master'])
-  dispatch(0, { event: 'advertisement-received', from: '192.0.2.9', priority: 50, interval: millis(1000) }, 10)
+  dispatch(0, { event: 'advertisement-received', from: '192.0.2.9', priority: 50, interval: millis(1000) }, 800)
   t.same(states(), ['backup', 'leaving', 'leaving'], 'these hand over too')
   dispatch(1, { event: 'deadline-reached' }, 4000)
   t.same(states(), ['backup', 'backup', 'leaving'], 'and do not stay, even if nobody comes')
