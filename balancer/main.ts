@@ -51,7 +51,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const { log, close } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-    const supervisor = startSupervisor(file, loaded.config, log, farewell)
+    const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
     process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
     process.on('SIGHUP', () => void supervisor.reload())
@@ -115,15 +115,16 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   },
 }
 
-/** Loaded when it is needed: the parent stays small. */
-const farewell: Farewell = async (config, masters, log, back) => {
+/** Loaded while all is well: what is needed when a process cannot be started must not have to be read from a disk then. */
+const loadFarewell = async (): Promise<Farewell> => {
   const { sayFarewell } = await import('./vrrp/farewell.ts')
-  await sayFarewell(
-    config.vrrp,
-    masters.map(({ name }) => name),
-    log,
-    back,
-  )
+  return (config, masters, log, back) =>
+    sayFarewell(
+      config.vrrp,
+      masters.map(({ name }) => name),
+      log,
+      back,
+    )
 }
 
 const configProblems = (problems: readonly string[]): number => {

@@ -12,6 +12,8 @@ const nonBlocking = 0o4000
 /** Level and option. */
 const reuseAddress = [1, 2] as const
 const freeBind = [0, 15] as const
+/** Lets a session whose address has left still tell its client with a reset; it needs the capability net_admin. */
+const transparent = [0, 19] as const
 
 /** A listening socket, as the number of its file; the address may come later. */
 export const listenFreely = ({ address, port }: Endpoint, backlog: number): Outcome<number> => {
@@ -21,6 +23,7 @@ export const listenFreely = ({ address, port }: Endpoint, backlog: number): Outc
   for (const [level, option] of [reuseAddress, freeBind]) {
     if (callSetSocketOption(fd, level, option, yes, yes.length) < 0) return closed(fd, failed('setsockopt'))
   }
+  callSetSocketOption(fd, ...transparent, yes, yes.length)
   const name = socketAddress(address, port)
   if (callBind(fd, name, name.length) < 0) return closed(fd, failed('bind'))
   if (callListen(fd, backlog) < 0) return closed(fd, failed('listen'))

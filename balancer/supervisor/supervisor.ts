@@ -42,7 +42,7 @@ export const startSupervisor = (
   file: string,
   running: BalancerConfig,
   log: Logger,
-  sayFarewell: Farewell,
+  farewellReady: Promise<Farewell>,
 ): Supervisor => {
   const facts = new Map<string, Fact>()
   const processes = new Map<ProcessRole, SupervisedProcess>()
@@ -111,7 +111,8 @@ export const startSupervisor = (
     farewell = setTimeout(
       () => {
         if (signal.aborted || stopping !== undefined) return
-        sayFarewell(reloader.config(), masters, log, signal).catch((error: unknown) => {
+        const said = farewellReady.then((sayFarewell) => sayFarewell(reloader.config(), masters, log, signal))
+        said.catch((error: unknown) => {
           log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
         })
       },
