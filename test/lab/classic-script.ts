@@ -10,7 +10,7 @@ import { appUser } from './mariadb-files.ts'
 export type ClassicScript = { readonly process: LabProcess; readonly forceFailFile: string }
 
 export type ClassicScriptOptions = {
-  readonly host: Host
+  readonly host: Pick<Host, 'spawn'>
   /** A directory for the script and its files. */
   readonly directory: string
   readonly port: number
