@@ -4,7 +4,6 @@
 import { fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { z } from 'zod'
 import { startClassicScript } from '../lab/classic-script.ts'
@@ -19,17 +18,19 @@ import { startAgents } from './agents.ts'
 
 const isShort = process.argv.includes('--short')
 const plan = isShort
-  ? { rounds: 3, roundSeconds: 3, latencySeconds: 5, sustained: 10_000 }
-  : { rounds: 7, roundSeconds: 10, latencySeconds: 10, sustained: 100_000 }
+  ? { rounds: 3, roundSeconds: 3, latencyRounds: 3, latencySeconds: 3, part: 2500 }
+  : { rounds: 9, roundSeconds: 5, latencyRounds: 15, latencySeconds: 4, part: 25_000 }
 /** What xinetd lets through unless its cps is changed. */
 const sharedRate = 50
 const latencyRate = 200
 const sustainedRate = 2000
 const warmUp = 20_000
+const parts = 4
 const target = { ratio: 20, late99: 5 }
 
 type Order = z.output<typeof loadOrder>
 type Load = z.output<typeof loadResult>
+const noLoad: Load = { took: [], seconds: 0, errors: {} }
 type Side = { readonly name: string; readonly port: number; readonly pid: number }
 
 const lab = await createLab({ name: 'bench-agent' })
@@ -125,44 +126,54 @@ const latency = { rate: latencyRate, count: latencyRate * plan.latencySeconds }
 await ask({ port: bare.port, rate: sustainedRate, count: warmUp })
 const lateRounds: Load[] = []
 const bareRounds: Load[] = []
-for (let i = 0; i < plan.rounds; i += 1) {
+for (let i = 0; i < plan.latencyRounds; i += 1) {
   bareRounds.push(await ask({ port: bare.port, ...latency }))
   lateRounds.push(await ask({ port: ourPort, ...latency }))
 }
 bare.stop()
-const late99 = lateRounds.map(({ took }) => quantile(took, 0.99))
+const p99 = ({ took }: Load): number => quantile(took, 0.99)
+/** Rounds in which the machine let even the bare server answer in that time. */
+const quiet = lateRounds.filter((_, i) => p99(bareRounds[i] ?? noLoad) < target.late99)
 
-const [rssBefore, cpuBefore] = [residentMiB(ours.pid), cpuMillis(ours.pid)]
-const sustained = await ask({ port: ourPort, rate: sustainedRate, count: plan.sustained })
-const sustainedCpu = (cpuMillis(ours.pid) - cpuBefore) / plan.sustained
-await sleep(1000)
-const rssAfter = residentMiB(ours.pid)
+const cpuBefore = cpuMillis(ours.pid)
+const resident = [residentMiB(ours.pid)]
+const sustained: Load[] = []
+for (let i = 0; i < parts; i += 1) {
+  sustained.push(await ask({ port: ourPort, rate: sustainedRate, count: plan.part }))
+  resident.push(residentMiB(ours.pid))
+}
+const sustainedCount = parts * plan.part
+const sustainedCpu = (cpuMillis(ours.pid) - cpuBefore) / sustainedCount
+const sustainedFailed = sustained.reduce((sum, { errors }) => sum + failures(errors), 0)
 const row = (name: string, runs: readonly Load[]) => {
   const quantiles = (part: number): number => rounded(median(runs.map(({ took }) => quantile(took, part))), 2)
   const failed = runs.reduce((sum, { errors }) => sum + failures(errors), 0)
   return [name, runs.reduce((sum, { took }) => sum + took.length, failed), failed, ...[0.5, 0.99, 1].map(quantiles)]
 }
-const achieved = Math.round(plan.sustained / sustained.seconds)
+const achieved = Math.round(sustainedCount / sustained.reduce((sum, { seconds }) => sum + seconds, 0))
 console.log(
   table(
     ['medians of the rounds', 'checks', 'failed', 'median ms', '99 % ms', 'most ms'],
     [
       row(`${latencyRate} a second, the agent`, lateRounds),
       row(`${latencyRate} a second, a bare HTTP server`, bareRounds),
-      row(`${achieved} a second, the agent`, [sustained]),
+      row(`${achieved} a second, the agent`, sustained),
     ],
   ),
 )
+const late99 = median(quiet.map(p99))
 console.log(
-  `\n99 % of each of the agent's rounds at ${latencyRate} a second: ${late99.map((one) => one.toFixed(1)).join(' ')} ms, ` +
-    `median ${median(late99).toFixed(1)} (target ${target.late99}: ${met(median(late99) < target.late99)})`,
+  `\n99 % of the agent's rounds at ${latencyRate} a second: ${lateRounds.map((one) => p99(one).toFixed(1)).join(' ')} ms. ` +
+    `The bare server stayed below ${target.late99} ms in ${quiet.length} of ${lateRounds.length} rounds; the agent's median ` +
+    `in those is ${late99.toFixed(1)} ms (target ${target.late99}: ${met(quiet.length > 0 && late99 < target.late99)})`,
 )
 console.log(
-  `${sustainedRate} a second: ${met(failures(sustained.errors) === 0 && achieved > sustainedRate * 0.98)}, ` +
-    `${sustainedCpu.toFixed(2)} ms CPU per check ${JSON.stringify(sustained.errors)}`,
+  `${sustainedRate} a second: ${met(sustainedFailed === 0 && achieved > sustainedRate * 0.98)}, ` +
+    `${sustainedCpu.toFixed(2)} ms CPU per check; errors ${JSON.stringify(sustained.map(({ errors }) => errors))}`,
 )
 console.log(
-  `Resident memory over ${plan.sustained} checks: ${rssBefore.toFixed(1)} MiB before, ${rssAfter.toFixed(1)} MiB after`,
+  `Resident memory over ${sustainedCount} checks, at the start and after each ${plan.part}: ` +
+    `${resident.map((one) => one.toFixed(1)).join(' ')} MiB`,
 )
 load.disconnect()
 await lab.destroy()
