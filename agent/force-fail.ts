@@ -1,16 +1,17 @@
 // The file by which an operator takes the node out. Its text is the reason that everybody sees.
 
-import { open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { parseForceFail } from './force-fail-text.ts'
 
 const maximumBytes = 1024
 
-/** The text to show while the file exists, null where it does not; the text of an empty file names the file. */
-export const lookForForceFail = async (path: string): Promise<string | null> => {
-  const stats = await stat(path).catch(() => null)
-  if (stats === null) return null
-  // An unreadable file or a directory counts too, only its text is missing.
-  const content = stats.isFile() ? await readStart(path).catch((error) => (isMissing(error) ? null : '')) : ''
+/**
+ * The text to show while the file exists, null where it does not; the text of an empty file names the file. Looked at for
+ * each answer, and so without a detour through the thread pool, which costs more than the answer itself.
+ */
+export const lookForForceFail = (path: string): string | null => {
+  const content = contentOf(path)
   if (content === null) return null
   const { text, until } = parseForceFail(content)
   // Wall clock: the end is a moment that a person chose, and it has to survive a restart.
@@ -41,13 +42,28 @@ export const removeForceFail = async (path: string): Promise<boolean> => {
   }
 }
 
-const readStart = async (path: string): Promise<string> => {
-  const file = await open(path, 'r')
+/** Null where there is no file, and where this user may not look for one. */
+const contentOf = (path: string): string | null => {
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maximumBytes), 0, maximumBytes, 0)
-    return buffer.toString('utf8', 0, bytesRead)
+    const stats = statSync(path, { throwIfNoEntry: false })
+    return stats === undefined ? null : stats.isFile() ? readStart(path) : ''
+  } catch {
+    return null
+  }
+}
+
+/** An unreadable file counts too, only its text is missing. */
+const readStart = (path: string): string | null => {
+  let file: number | null = null
+  try {
+    // What was a file a moment ago may be a pipe now, and must not hold us.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const buffer = Buffer.alloc(maximumBytes)
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, maximumBytes, 0))
+  } catch (error) {
+    return isMissing(error) ? null : ''
   } finally {
-    await file.close()
+    if (file !== null) closeSync(file)
   }
 }
 

@@ -37,11 +37,12 @@ const millisPerSecond = 1000
 /** Starts to probe. */
 export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthListeners): Health => {
   const startedAt = performance.now()
+  const node = hostname()
   const stalls = startStallWatch()
 
-  const reportOn = async (known: Known, question: Question): Promise<HealthReport> => {
+  const reportOn = (known: Known, question: Question): HealthReport => {
     const { check, force_fail_file } = config
-    const forceFail = await lookForForceFail(force_fail_file)
+    const forceFail = lookForForceFail(force_fail_file)
     const now = performance.now()
     const report = healthReport({
       known,
@@ -55,7 +56,7 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
         reserves: check,
       },
       question,
-      agent: { host: hostname(), version, uptime_s: Math.round((now - startedAt) / millisPerSecond) },
+      agent: { host: node, version, uptime_s: Math.round((now - startedAt) / millisPerSecond) },
     })
     if (question.about === 'configured') onReport(report)
     return report

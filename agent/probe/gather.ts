@@ -37,15 +37,17 @@ export const prepareSession = async (session: Session): Promise<Failure | null> 
  * SHOW passes where Galera refuses a SELECT, and LIKE is filtered by the server before it computes the values; without
  * GLOBAL the server does not add up the statuses of all its connections.
  */
+const wsrepStatements: readonly string[] = ["SHOW GLOBAL VARIABLES LIKE 'wsrep%'", "SHOW STATUS LIKE 'wsrep%'"]
 const wordStatements = [
   "SHOW GLOBAL VARIABLES LIKE '%read_only'",
-  "SHOW GLOBAL VARIABLES LIKE 'wsrep%'",
-  "SHOW STATUS LIKE 'wsrep%'",
+  ...wsrepStatements,
   "SHOW GLOBAL VARIABLES LIKE 'pxc_maint_mode'",
   "SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'",
   "SHOW GLOBAL VARIABLES LIKE 'server_uuid'",
   "SHOW STATUS LIKE 'ndb_number_of%data_nodes'",
-] as const
+]
+/** All that a MariaDB without Galera has to be asked of it: whether it still is one. */
+const wsrepSwitch = "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'"
 const connectionStatements = ["SHOW STATUS LIKE 'threads_connected'", "SHOW GLOBAL VARIABLES LIKE 'max_connections'"]
 const directoryStatement = "SHOW GLOBAL VARIABLES LIKE 'datadir'"
 
@@ -55,11 +57,12 @@ const syntaxError = /^error 1064:/
 /** Begins the interview of one login. `refused` is why the usual port let nobody in, where this is the extra one. */
 export const beginInterview = (session: Session, inquiry: Inquiry, refused: Failure | null): Interview => {
   const { query, expect, countsConnections, disk: lookAtDisk, heartbeat } = inquiry
-  let statements: readonly string[] = [
+  const all: readonly string[] = [
     ...wordStatements,
     ...(countsConnections ? connectionStatements : []),
     ...(lookAtDisk === null ? [] : [directoryStatement]),
   ]
+  let statements = all
   let replicaStatement = 0
 
   const askWords = async (): Promise<Told<Words>> => {
@@ -71,8 +74,10 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
       if (reply.rows.length > 0) fruitful.push(statement)
       replies.push(wordsFrom(reply.rows))
     }
-    statements = fruitful
-    return { ok: true, value: Object.assign({}, ...replies) }
+    const words: Words = Object.assign({}, ...replies)
+    const hasTurned = words['wsrep_on'] === 'ON' && statements.includes(wsrepSwitch)
+    statements = hasTurned ? all : fewer(fruitful, words)
+    return hasTurned ? askWords() : { ok: true, value: words }
   }
 
   const askChannels = async (): Promise<Told<readonly Channel[]>> => {
@@ -106,6 +111,12 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
     return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }
   }
 }
+
+/** MariaDB tells a hundred words about a Galera that is switched off. */
+const fewer = (statements: readonly string[], words: Words): readonly string[] =>
+  words['wsrep_on'] === 'OFF'
+    ? [wsrepSwitch, ...statements.filter((one) => one !== wsrepSwitch && !wsrepStatements.includes(one))]
+    : statements
 
 const rowsOf = (reply: Reply): Told<readonly Row[]> =>
   reply.ok ? { ok: true, value: rowsFrom(reply.columns, reply.rows) } : reply

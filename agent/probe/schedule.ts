@@ -21,6 +21,9 @@ export type ScheduleSettings = {
   readonly onProbed: (known: Known) => void
 }
 
+/** A probe that is made ahead may take this many times as long as the last one. */
+const leadFactor = 8
+
 /** Starts to probe each `interval`, beginning now. */
 export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSettings): Schedule => {
   let known: Known = { latest: null, late: false }
@@ -47,7 +50,12 @@ export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSet
   return {
     fresh: async () => {
       const { latest } = known
-      return latest !== null && performance.now() - latest.startedAt <= maxAge ? known : join()
+      if (latest === null) return join()
+      const left = maxAge - (performance.now() - latest.startedAt)
+      if (left < 0) return join()
+      // Under steady requests the next result is there before this one is too old, and nobody waits for it.
+      if (left < Math.min(maxAge / 2, leadFactor * latest.took)) void join()
+      return known
     },
     settled: async () => {
       await inFlight

@@ -5,6 +5,12 @@ import type { Server } from 'node:net'
 /** Where to listen. */
 export type ListenAddress = { readonly address: string; readonly port: number }
 
+/**
+ * Connections that may wait for us to accept them: those of two seconds at a thousand and more a second. The kernel cuts it
+ * to its own bound, net.core.somaxconn (4096 unless changed).
+ */
+const backlog = 4096
+
 /** Resolves when the server listens; rejects with the system's error if the address is not to be had. */
 export const listenOn = (
   server: Server,
@@ -13,7 +19,7 @@ export const listenOn = (
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host: address, port, exclusive: true }, () => {
+    server.listen({ host: address, port, backlog, exclusive: true }, () => {
       server.off('error', reject)
       // Such as too many open files: the next connection may work again.
       server.on('error', onLaterError)

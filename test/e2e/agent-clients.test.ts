@@ -139,6 +139,40 @@ await t.test('a dead server is down with the reason, and the line of agent-check
   await untilSeen('agent', isIn)
 })
 
+await t.test(
+  'a server that is killed again and again is refused each time, and leaves no connection behind',
+  async (t) => {
+    for (let i = 0; i < 3; i += 1) {
+      await server.kill9()
+      await agent.until('/', '503 connection-refused')
+      await server.start()
+      await agent.until('/', '200 ok')
+    }
+    const logins = `SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '${checkUser.user}'`
+    await waitFor('one connection', async () => (await server.query(logins)).length === 1)
+    t.ok(agent.process().isRunning())
+  },
+)
+
+await t.test(
+  'a wrong password is told apart and never shown, and a peer that is not allowed is in the log',
+  async (t) => {
+    const wrong = 'not-the-password'
+    await reconfigure(
+      `check: { ${quick} }`,
+      `mysql: { socket: ${server.socket}, user: ${checkUser.user}, password: ${wrong} }`,
+    )
+    await agent.until('/', '503 access-denied')
+    await reconfigure(`check: { ${quick} }`, `access: { deny: [${client.address}] }`)
+    await agent.until('/', '200 ok')
+    t.not((await client.run('curl', ['-sS', '-m', '5', `http://${db.address}:9222/`])).code, 0)
+    await agent.process().waitForOutput(new RegExp(`"source":"${client.address}".*Client refused, reason: not-allowed`))
+    t.notMatch(agent.process().lines().join('\n'), wrong)
+    await reconfigure(`check: { ${quick} }`, agentCheck())
+    await untilSeen('http', /^UP /)
+  },
+)
+
 await t.test('a full connection table is told apart, and the extra port looks behind it', async (t) => {
   await agent.process().stop()
   const holders = Array.from({ length: 21 }, (_, i) =>

@@ -49,6 +49,14 @@ await t.test('a node desynced by hand and one that rejects queries are out', asy
   await agent2.until('/', '200 ok')
 })
 
+await t.test('a node whose wsrep_on is switched off is no member, and is one again when it is back', async (t) => {
+  await server2.query('SET GLOBAL wsrep_on=OFF')
+  await agent2.until('/galera', '503 not-applicable')
+  await server2.query('SET GLOBAL wsrep_on=ON')
+  await agent2.until('/galera', '200 ok')
+  t.match(await agent2.report(), { mode: 'galera', facts: { wsrep_cluster_status: 'Primary' } })
+})
+
 await t.test('a node that is cut off answers SELECT 1, and no path that needs its cluster', async (t) => {
   await host3.cutLink()
   await agent3.until('/galera', '503 not-primary')

@@ -7,10 +7,15 @@ import type { LabProcess } from './lab-process.ts'
 import { appUser } from './mariadb-files.ts'
 
 /** Where the script is, and the file that takes its server out. */
-export type ClassicScript = { readonly process: LabProcess; readonly forceFailFile: string }
+export type ClassicScript = {
+  readonly process: LabProcess
+  readonly forceFailFile: string
+  /** Writes `disable = yes` or `no` into xinetd's file and has xinetd read it again. */
+  readonly disable: (isDisabled: boolean) => void
+}
 
 export type ClassicScriptOptions = {
-  readonly host: Host
+  readonly host: Pick<Host, 'spawn'>
   /** A directory for the script and its files. */
   readonly directory: string
   readonly port: number
@@ -49,11 +54,13 @@ export const startClassicScript = (options: ClassicScriptOptions): ClassicScript
   writeFileSync(file, script(socket, optionFile, forceFailFile))
   chmodSync(file, executable)
   const config = join(directory, 'xinetd.conf')
-  writeFileSync(
-    config,
-    `service mysqlchk
+  const configure = (isDisabled: boolean): void =>
+    writeFileSync(
+      config,
+      `service mysqlchk
 {
   type = UNLISTED
+  disable = ${isDisabled ? 'yes' : 'no'}
   flags = REUSE
   socket_type = stream
   protocol = tcp
@@ -66,6 +73,13 @@ export const startClassicScript = (options: ClassicScriptOptions): ClassicScript
   per_source = UNLIMITED
 }
 `,
-  )
-  return { process: host.spawn('xinetd', 'xinetd', ['-dontfork', '-f', config]), forceFailFile }
+    )
+  configure(false)
+  // As Debian's unit starts it.
+  const xinetd = host.spawn('xinetd', 'xinetd', ['-dontfork', '-stayalive', '-f', config])
+  const disable = (isDisabled: boolean): void => {
+    configure(isDisabled)
+    xinetd.signal('SIGHUP')
+  }
+  return { process: xinetd, forceFailFile, disable }
 }

@@ -57,8 +57,10 @@ export const refusal = (status: number, text: string): Answer => {
     : plainAnswer
 }
 
+const encoder = new TextEncoder()
+
 const answer = (status: number, code: ReasonCode, text: string, { text: bodyText, headers }: Body): Answer => {
-  const body = new TextEncoder().encode(bodyText)
+  const body = encoder.encode(bodyText)
   return {
     status,
     headers: {

@@ -57,11 +57,21 @@ export const shownFacts = (mode: TestedMode, facts: ServerFacts, words: Words): 
   const names = [...(mode === 'galera' ? galeraFacts : []), ...(mode === 'ndb' ? ndbFacts : []), ...readOnlyFlags]
   const { channels } = facts
   return {
-    ...Object.fromEntries(Object.entries(words).filter(([name]) => names.includes(name))),
+    ...picked(words, names),
     ...(mode === 'group_replication' ? groupFacts(words, facts.groupMembers) : {}),
     ...(channels.ok ? replicaFacts(channels.value) : {}),
     ...resourceFacts(facts),
     // Only where it may matter: the members of a cluster are judged without it.
     ...(!channels.ok && cluster === null ? { replication: `not visible: ${channels.failure.text}` } : {}),
   }
+}
+
+/** Made for each answer: a server tells far more words than are shown. */
+const picked = (words: Words, names: readonly string[]): Words => {
+  const some: Record<string, string> = {}
+  for (const name of names) {
+    const word = words[name]
+    if (word !== undefined) some[name] = word
+  }
+  return some
 }

@@ -10,14 +10,16 @@ const passed: Outcome = { kind: 'answered', facts: facts() }
 const hour = 3_600_000
 
 /** A schedule whose probes end when the test says so. */
-const start = ({ maxAge = hour, interval = hour } = {}) => {
+const start = ({ maxAge = hour, interval = hour, age = 0, took = 1 } = {}) => {
   const waiting: ((outcome: Outcome) => void)[] = []
   const told: Known[] = []
   let most = 0
+  let begun = 0
   const probe = () =>
     new Promise<Probe>((resolve) => {
-      const startedAt = millis(performance.now())
-      waiting.push((outcome) => resolve({ startedAt, took: millis(1), outcome }))
+      begun += 1
+      const startedAt = millis(performance.now() - age)
+      waiting.push((outcome) => resolve({ startedAt, took: millis(took), outcome }))
       most = Math.max(most, waiting.length)
     })
   const schedule = startSchedule({
@@ -26,7 +28,13 @@ const start = ({ maxAge = hour, interval = hour } = {}) => {
     maxAge: millis(maxAge),
     onProbed: (known) => told.push(known),
   })
-  return { ...schedule, told, most: () => most, finish: (outcome: Outcome) => waiting.shift()?.(outcome) }
+  return {
+    ...schedule,
+    told,
+    most: () => most,
+    begun: () => begun,
+    finish: (outcome: Outcome) => waiting.shift()?.(outcome),
+  }
 }
 
 t.test('everyone who asks before the first result joins the probe under way', async (t) => {
@@ -53,6 +61,17 @@ t.test('a result is used until it is too old, then a new probe is started', asyn
   old.finish(refused)
   t.equal((await asked).latest?.outcome.kind, 'failed')
   old.stop()
+})
+
+t.test('under steady requests the next result is made ahead, and nobody waits for it', async (t) => {
+  const { fresh, finish, stop, told, begun } = start({ age: 0.6 * hour, took: hour })
+  finish(passed)
+  await waitFor('the first result', () => told.length === 1)
+  for (let i = 0; i < 3; i += 1) t.equal((await fresh()).latest?.outcome.kind, 'answered')
+  t.equal(begun(), 2)
+  finish(refused)
+  await waitFor('the second result', async () => (await fresh()).latest?.outcome.kind === 'failed')
+  stop()
 })
 
 t.test(

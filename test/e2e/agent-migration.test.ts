@@ -1,0 +1,124 @@
+// The README's way from xinetd to the agent and back, step by step, while Debian's HAProxy checks the server all the time.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { startClassicScript } from '../lab/classic-script.ts'
+import { createLab } from '../lab/lab.ts'
+import { startMariaDb } from '../lab/mariadb.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { startAgent } from './agent.ts'
+
+t.setTimeout(180_000)
+const lab = await createLab({ name: 'e2e-agent-migration' })
+t.teardown(() => lab.destroy())
+const db = await lab.addHost('db1', '198.18.0.11/24')
+const client = await lab.addHost('client', '198.18.0.200/24')
+const server = await startMariaDb({ lab, host: db, name: 'db1' })
+const classic = startClassicScript({ host: db, directory: lab.directory, port: 9222, socket: server.socket })
+
+const stats = join(lab.directory, 'haproxy.sock')
+writeFileSync(
+  join(lab.directory, 'haproxy.cfg'),
+  `global
+  maxconn 200
+  stats socket ${stats} mode 600 level admin
+defaults
+  mode tcp
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+listen mysql
+  bind 127.0.0.1:3306
+  option httpchk
+  server db1 ${db.address}:3306 check port 9222 inter 2s fastinter 1s rise 2 fall 3
+`,
+)
+const haproxy = client.spawn('haproxy', 'haproxy', ['-db', '-f', join(lab.directory, 'haproxy.cfg')])
+
+/** The server's columns of `show stat`, by name. */
+const seen = async (): Promise<Readonly<Record<string, string>>> => {
+  const script = `import socket
+s=socket.socket(socket.AF_UNIX); s.connect('${stats}'); s.sendall(b'show stat\\n')
+d=b''
+while True:
+  c=s.recv(65536)
+  if not c: break
+  d+=c
+print(d.decode())`
+  const [head = '', ...rows] = (await client.run('python3', ['-c', script])).stdout.split('\n')
+  const cells = rows.find((row) => row.startsWith('mysql,db1,'))?.split(',') ?? []
+  return Object.fromEntries(
+    head
+      .replace('# ', '')
+      .split(',')
+      .map((name, i) => [name, cells[i] ?? '']),
+  )
+}
+/** How often HAProxy marked the server down. */
+const timesDown = async (): Promise<string> => (await seen())['chkdown'] ?? 'unknown'
+const get = async (port: number): Promise<string> =>
+  (await client.run('curl', ['-sS', '--http0.9', '-i', '-m', '5', `http://${db.address}:${port}/`])).stdout
+const isOurs = /^HTTP\/1\.1 200 OK\r\n[\s\S]*^Mysqlchk-Reason: ok;[\s\S]*MySQL is running\.\r\n$/m
+
+const trial = 'listen: { address: 0.0.0.0, port: 9223 }\naccess: { allow: [198.18.0.0/24] }'
+const settled = 'listen: { address: 0.0.0.0, port: 9222 }\naccess: { allow: [198.18.0.0/24] }'
+const agent = await startAgent(lab, db, server, trial)
+const reload = async (settings: string, said: RegExp): Promise<void> => {
+  const before = agent.process().lines().length
+  agent.configure(settings)
+  agent.process().signal('SIGHUP')
+  await waitFor(`the agent to say ${said}`, () =>
+    agent
+      .process()
+      .lines()
+      .slice(before)
+      .some((line) => said.test(line)),
+  )
+}
+/** HAProxy has checked often enough to have counted to `fall`, had all of them failed. */
+const untilChecked = async (): Promise<void> => {
+  const asked = async (): Promise<number> => {
+    const { stdout } = await db.run('curl', ['-sS', `http://${db.address}:9222/metrics`])
+    return Number(/^mysqlchk_requests_total\{asked="configured",status="200"\} (\d+)$/m.exec(stdout)?.[1] ?? 0)
+  }
+  const before = await asked()
+  await waitFor('four more checks', async () => (await asked()) >= before + 4)
+}
+
+await t.test('xinetd answers, HAProxy has the server UP', async (t) => {
+  await waitFor('the server to be UP', async () => (await seen())['status'] === 'UP')
+  t.match(await get(9222), /^HTTP\/1\.1 200 OK/)
+})
+
+await t.test('both say the same side by side, and the agent does not take a port that is in use', async (t) => {
+  t.match(await get(9222), /^HTTP\/1\.1 200 OK[\s\S]*MySQL is running\./)
+  t.match(await get(9223), isOurs)
+  await server.query('SET GLOBAL read_only = ON')
+  t.match(await get(9223), isOurs, 'a read-only server passes, as with the script')
+  await server.query('SET GLOBAL read_only = OFF')
+  await reload(settled, /Not reloaded, the old configuration stays: cannot listen on 0\.0\.0\.0:9222/)
+  t.match(await get(9223), isOurs)
+  t.equal(await timesDown(), '0')
+})
+
+await t.test('the port changes hands, and HAProxy never marks the server down', async (t) => {
+  classic.disable(true)
+  await waitFor('xinetd to leave the port', async () => (await get(9222)) === '')
+  await reload(settled, /Reloaded, the new configuration is in use/)
+  t.match(await get(9222), isOurs)
+  await untilChecked()
+  t.match(await seen(), { status: /^UP/, chkdown: '0', check_status: 'L7OK' })
+})
+
+await t.test('and so on the way back', async (t) => {
+  await reload(trial, /Reloaded, the new configuration is in use/)
+  classic.disable(false)
+  await waitFor('xinetd to answer', async () => /MySQL is running/.test(await get(9222)))
+  await waitFor('HAProxy to have a good check again', async () => {
+    const now = await seen()
+    return now['status'] === 'UP' && now['check_status'] === 'L7OK'
+  })
+  t.equal(await timesDown(), '0')
+  t.ok(haproxy.isRunning())
+})

@@ -1,0 +1,128 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { loadConfig } from '../../agent/config/load.ts'
+import { agentSchema } from '../../agent/config/schema.ts'
+import { millis } from '../../agent/core/time.ts'
+import { createMetrics } from '../../agent/metrics.ts'
+import { report } from '../agent/samples.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'agent-packaging-'))
+t.teardown(() => rmSync(directory, { recursive: true }))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const packaged = (name: string): string => readFileSync(join(root, 'packaging', name), 'utf8')
+const example = packaged('examples/agent.yaml')
+
+/** Every key of the schema with those above it: `check`, `check.disk`, `check.disk.path`. */
+const keysOf = (schema: unknown, above: readonly string[] = []): readonly string[] => {
+  const node = z
+    .looseObject({ properties: z.record(z.string(), z.unknown()).optional(), anyOf: z.array(z.unknown()).optional() })
+    .parse(schema)
+  return [
+    ...(node.anyOf ?? []).flatMap((one) => keysOf(one, above)),
+    ...Object.entries(node.properties ?? {}).flatMap(([key, value]) => [
+      [...above, key].join('.'),
+      ...keysOf(value, [...above, key]),
+    ]),
+  ]
+}
+const keys = keysOf(z.toJSONSchema(agentSchema, { io: 'input', unrepresentable: 'any' }))
+
+/** The example as a file of its own, with its password in reach. */
+const checked = (text: string) => {
+  const [file, password] = [join(directory, 'agent.yaml'), join(directory, 'password')]
+  writeFileSync(password, 'example\n', { mode: 0o600 })
+  writeFileSync(file, text.replaceAll('/etc/mysqlchk-agent/password', password))
+  return loadConfig(file, 'skip')
+}
+
+t.test('the example of agent.yaml is valid as it stands, and says the defaults', async (t) => {
+  t.match(checked(example), { ok: true, warnings: [] })
+  const { mysql: _login, ...written } = agentSchema.parse(parse(example))
+  const { mysql: _none, ...defaults } = agentSchema.parse({})
+  t.same(written, defaults)
+})
+
+t.test('what stands in its comments is valid too, one section at a time', async (t) => {
+  const sections = [...example.matchAll(/^# ([a-z_]+):.*\n(?:# {3,}.*\n)*/gm)]
+  t.ok(sections.length >= 10)
+  const alternatives = ['socket', 'host', 'port', 'password', 'password_file', 'password_credential', 'option_file']
+  for (const [section, key = ''] of sections) {
+    const open = section.replace(/^# /gm, key === 'agent_check' ? '' : '  ')
+    const replaced = key === 'port' ? `  host: 127.0.0.1\n${open}` : open
+    const text = example.replace(section, replaced)
+    const without = alternatives.includes(key) ? text.replace(/^ {2}(socket|password_file): .*\n/gm, '') : text
+    const loaded = checked(without)
+    t.ok(loaded.ok, `${key}: ${loaded.ok ? '' : loaded.problems.join('; ')}`)
+  }
+})
+
+t.test('every key of the schema stands in the example and in its man page', async (t) => {
+  t.ok(keys.length > 40 && keys.includes('check.heartbeat.table'), `${keys.length} keys`)
+  const page = packaged('man/mysqlchk-agent.yaml.5').replaceAll('\\-', '-')
+  const pageOf = (section: string): string => page.split(`.SS ${section}\n`)[1]?.split(/^\.S[SH] /m)[0] ?? ''
+  for (const key of keys) {
+    const [section = '', ...words] = key.split('.')
+    const last = words.at(-1) ?? section
+    t.match(example, new RegExp(`^#? *${last}:`, 'm'), `${key} in the example`)
+    if (words.length === 0) t.ok(page.includes(`.SS ${section}\n`), `${key} in the man page`)
+    else t.ok(pageOf(section).includes(`.B ${words.join('.')}\n`), `${key} in the man page`)
+  }
+})
+
+/** Names of the agent's metrics in the text, without those that Prometheus makes itself. */
+const metricsIn = (text: string): readonly string[] => [...new Set(text.match(/\bmysqlchk_[a-z_]+/g) ?? [])]
+
+t.test('alert rules and dashboard ask for metrics and labels that the agent has', async (t) => {
+  const metrics = createMetrics()
+  metrics.probed({
+    startedAt: millis(0),
+    took: millis(2),
+    outcome: { kind: 'failed', failure: { code: 'timeout', text: '', fatal: true } },
+  })
+  metrics.answered({ asks: 'status' }, 200)
+  metrics.refused('not-allowed')
+  const galera = { wsrep_local_state: '4', wsrep_cluster_size: '3' }
+  const { text } = await metrics.render(report({ facts: galera, lag_s: 1, connections_free_percent: 50 }), millis(0))
+  const exported = new Set([...text.matchAll(/^([a-z_]+)(?:\{| )/gm)].map(([, name]) => name))
+
+  const rules = z.object({
+    groups: z.array(
+      z.object({
+        rules: z.array(
+          z.object({
+            alert: z.string(),
+            expr: z.string(),
+            for: z.string(),
+            annotations: z.object({ summary: z.string() }),
+          }),
+        ),
+      }),
+    ),
+  })
+  const alerts = rules.parse(parse(packaged('agent/mysqlchk-agent.rules.yaml'))).groups.flatMap((group) => group.rules)
+  const board = z.object({
+    panels: z.array(z.object({ targets: z.array(z.object({ expr: z.string() })) })),
+    templating: z.object({ list: z.array(z.object({ query: z.string() })) }),
+  })
+  const { panels, templating } = board.parse(JSON.parse(packaged('agent/mysqlchk-agent.dashboard.json')))
+  const asked = [...alerts, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr)
+  t.ok(asked.length > 15)
+  for (const expr of [...asked, ...templating.list.map(({ query }) => query)]) {
+    for (const name of metricsIn(expr)) t.ok(exported.has(name), `${name} in ${expr}`)
+    for (const [, label = ''] of expr.matchAll(/\b(code|reason|outcome|asked|status)\b/g)) t.match(text, `${label}="`)
+  }
+})
+
+t.test('the unit hands over the password that its comment names, and reloads by SIGHUP', async (t) => {
+  const unit = packaged('agent/mysqlchk-agent.service')
+  for (const line of ['Type=notify', 'LoadCredential=password:/etc/mysqlchk-agent/password', 'ProtectSystem=strict']) {
+    t.match(unit, new RegExp(`^${line}$`, 'm'))
+  }
+  t.match(unit, /^ExecReload=.*-HUP \$MAINPID$/m)
+  t.match(example, /password_credential: password /)
+})
