@@ -98,9 +98,8 @@ const openListeners = async (http: StatusPageConfig, server: () => Server, log: 
         server: created,
         key: `admin.http.bind[${i}]`,
         isPresent: watch.has,
-        onChange: ({ address, open, error }) => {
-          if (error !== null) log.error({ address }, `Status page: ${error}`)
-          else log.info({ address }, `Status page is ${open ? 'open' : 'closed'} on ${address}`)
+        onChange: ({ address, open }) => {
+          log.info({ address }, `Status page is ${open ? 'open' : 'closed'} on ${address}`)
         },
       }),
     )

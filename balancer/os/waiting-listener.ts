@@ -5,8 +5,8 @@ import type { Endpoint } from '../config/values.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { listenFreely } from './free-bind.ts'
 
-/** Whether clients can reach a listener: it listens, and its address is here. `error` tells why it does not listen. */
-export type ListenerState = { readonly address: string; readonly open: boolean; readonly error: string | null }
+/** Whether clients can reach a listener: it listens, and its address is here. */
+export type ListenerState = { readonly address: string; readonly open: boolean }
 
 /** A server and its address. `start` throws `FailedStart` when the port cannot be had, whether the address is here or not. */
 export type WaitingListener = {
@@ -33,13 +33,13 @@ const backlog = 4096
 export const createWaitingListener = (options: WaitingListenerOptions): WaitingListener => {
   const { endpoint, server, key, isPresent, onChange } = options
   const shown = `${endpoint.address}:${endpoint.port}`
-  let state: ListenerState = { address: shown, open: false, error: null }
+  let state: ListenerState = { address: shown, open: false }
   let stopped = false
 
   const look = (): void => {
     const open = server.listening && isHere()
     if (state.open === open) return
-    state = { address: shown, open, error: null }
+    state = { address: shown, open }
     onChange(state)
   }
   const isHere = (): boolean => endpoint.address === anyAddress || isPresent(endpoint.address)

@@ -84,10 +84,7 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
 
 const listenerSection = (listener: ListenerStatus): string => {
   const binds = listener.binds
-    .map(
-      ({ address, open, error }) =>
-        `${e(address)} ${open ? 'open' : error === null ? 'waiting for the address' : e(error)}`,
-    )
+    .map(({ address, open }) => `${e(address)} ${open ? 'open' : 'waiting for the address'}`)
     .join('; ')
   return `<h2>Listener ${e(listener.name)}</h2>
 <p>${binds || 'not reported yet'}. Balance ${listener.balance}${listener.balance === 'single' ? `, the writer is ${e(listener.writer ?? 'nobody')}` : ''}${listener.panicking ? '. <b class="down">So few servers pass that all are used</b>' : ''}. ${listener.sessions} of at most ${listener.session_limit} sessions, ${listener.queued} queued, ${listener.total_sessions} in all. Ended: ${counted(listener.ends)}.</p>

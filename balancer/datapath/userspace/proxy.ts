@@ -43,9 +43,8 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
   }
   const binds = createBinds({
     isPresent: (address) => watch.has(address),
-    onChange: (owner, { address, open, error }: ListenerState) => {
-      if (error !== null) log.error({ listener: owner, address }, `Listener ${owner}: ${error}`)
-      else log.info({ listener: owner, address }, `Listener ${owner} is ${open ? 'open' : 'closed'} on ${address}`)
+    onChange: (owner, { address, open }: ListenerState) => {
+      log.info({ listener: owner, address }, `Listener ${owner} is ${open ? 'open' : 'closed'} on ${address}`)
       publishOne(owner)
     },
   })

@@ -129,7 +129,7 @@ const serverTraffic = z
   })
   .readonly()
 
-const bindState = z.object({ address: z.string(), open: z.boolean(), error: z.string().nullable() }).readonly()
+const bindState = z.object({ address: z.string(), open: z.boolean() }).readonly()
 
 const listenerFact = z
   .object({

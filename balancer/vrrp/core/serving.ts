@@ -2,12 +2,11 @@
 
 import type { ListenerConfig } from '../../config/schema.ts'
 import { type Millis, millis } from '../../core/time.ts'
-import type { Fact, HeartbeatFact, ListenerFact } from '../../pool/core/facts.ts'
+import type { Fact, HeartbeatFact } from '../../pool/core/facts.ts'
 import { createPool, type LivePool, serverKey } from '../../pool/core/pool.ts'
 import { takesSessions } from '../../pool/core/server-state.ts'
 
 type Watched = HeartbeatFact['process']
-type Bind = ListenerFact['binds'][number]
 
 /** How a process is doing: last heard, and since when it is known to be dead. */
 type Pulse = { readonly heardAt: Millis | null; readonly diedAt: Millis | null }
@@ -104,7 +103,7 @@ export const withBinds = (
       if (state?.open) continue
       // Nothing was heard of it so soon after the start: it may well be open.
       if (state === undefined && at < known.startedAt + startGrace) continue
-      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, state, shown, at))
+      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, shown, at))
       else if (before !== undefined && isConfirmed(before, before.last)) {
         if (at - before.last < latchTime) troubles.set(key, { ...before, isConfirmed: true })
       }
@@ -115,10 +114,10 @@ export const withBinds = (
 
 const bindKey = (listener: string, shown: string): string => `${listener} ${shown}`
 
-const troubled = (before: Trouble | undefined, state: Bind | undefined, shown: string, at: Millis): Trouble => ({
+const troubled = (before: Trouble | undefined, shown: string, at: Millis): Trouble => ({
   since: before?.since ?? at,
   last: at,
-  text: state?.error ?? `${shown} is not open although its address is here`,
+  text: `${shown} is not open although its address is here`,
   isConfirmed: before !== undefined && isConfirmed(before, at),
 })
 

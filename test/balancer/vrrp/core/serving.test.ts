@@ -35,10 +35,10 @@ const died = (process: 'director' | 'proxy', at: number): Fact => ({
   running: false,
   at: millis(at),
 })
-const bindFact = (open: boolean, error: string | null = null): Fact => ({
+const bindFact = (open: boolean): Fact => ({
   fact: 'listener',
   listener: 'mysql',
-  binds: [{ address: `${vip}:3306`, open, error }],
+  binds: [{ address: `${vip}:3306`, open }],
   sessions: 0,
   maximumSessions: 0,
   totalSessions: 0,
@@ -130,7 +130,7 @@ t.test('a bind waits for an address that is not here, and must open when it is',
   t.match(one.until(10_500), { host: { ok: false, text: /mysql: 198.18.0.100:3306 is not open although/ } })
 })
 
-t.test('a bind that opens in time is no failure, an error of the system is named', async (t) => {
+t.test('a bind that opens in time is no failure, one that closes is', async (t) => {
   const one = host()
   one.hear(bindFact(false))
   one.until(1000)
@@ -138,14 +138,14 @@ t.test('a bind that opens in time is no failure, an error of the system is named
   one.until(1300)
   one.hear(bindFact(true))
   t.match(one.until(9000), { host: { ok: true } })
-  one.hear(bindFact(false, 'cannot listen: the port is in use'))
-  t.match(one.until(9700), { host: { ok: false, text: 'listener mysql: cannot listen: the port is in use' } })
+  one.hear(bindFact(false))
+  t.match(one.until(9700), { host: { ok: false, text: /^listener mysql: 198.18.0.100:3306 is not open/ } })
 })
 
 t.test('a failed bind is not trusted again for a minute after the address is gone, unless it opens', async (t) => {
   const failed = () => {
     const one = host()
-    one.hear(bindFact(false, 'in use'))
+    one.hear(bindFact(false))
     one.setHere(true)
     one.until(1000)
     return one
@@ -153,7 +153,7 @@ t.test('a failed bind is not trusted again for a minute after the address is gon
   const gone = failed()
   gone.setHere(false)
   gone.hear(bindFact(false))
-  t.match(gone.until(60_900), { host: { ok: false, text: 'listener mysql: in use' }, lookAgainAt: 61_000 })
+  t.match(gone.until(60_900), { host: { ok: false, text: /^listener mysql: .* is not open/ }, lookAgainAt: 61_000 })
   t.match(gone.until(61_000), { host: { ok: true } })
   const opened = failed()
   opened.hear(bindFact(true))
