@@ -32,6 +32,8 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
   const overlaps = new Map<string, number>()
   /** Who did not come when a host yielded to it, by both addresses. */
   const unanswered = new Set<string>()
+  /** When each host last yielded to another master, by its address. */
+  const yieldedAt = new Map<string, number>()
   let changes = new Map<string, number>()
   let hasBegun = false
   const fitSince = new Map<SimulatedHost, number>()
@@ -78,6 +80,18 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
     unsettledSince = began
   }
 
+  /**
+   * Two masters whose priorities change within a flight may each have heard the better priority of the other, and both
+   * yield. Neither can know; a backup takes the address when it misses them.
+   */
+  const excuseCrossing = (host: SimulatedHost, before: VirtualRouter, happening: Happening): void => {
+    if (before.state !== 'master' || host.router().state !== 'backup') return
+    yieldedAt.set(host.address, now())
+    if (happening.event !== 'advertisement-received') return
+    const other = yieldedAt.get(happening.from) ?? Number.NEGATIVE_INFINITY
+    if (now() - other <= bounds.overlap) excusedAt = now()
+  }
+
   const judgeYield = (host: SimulatedHost, before: VirtualRouter, happening: Happening): void => {
     const after = host.router()
     const key = (rival: string) => `${host.address} ${rival}`
@@ -102,6 +116,7 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
         changes.set(host.name, (changes.get(host.name) ?? 0) + 1)
       }
       judgeYield(host, before, happening)
+      excuseCrossing(host, before, happening)
       look()
     },
     excuse: () => {
