@@ -42,7 +42,11 @@ export const playHandovers = (seed: number): Outcome => {
   const watch: Watch = createWatch(
     () => lan.hosts,
     () => lan.clock.now(),
-    { overlap: slowestNetlinkAnswer + 2 * delay, outage: longest + interval + slowestNetlinkAnswer },
+    {
+      overlap: slowestNetlinkAnswer + 2 * delay,
+      interval: interval * (1 + worstDrift) + delay,
+      outage: longest + interval + slowestNetlinkAnswer,
+    },
   )
   const lan: Lan = createLan(routers, random, {
     drifts: worstDrift,

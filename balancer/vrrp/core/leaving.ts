@@ -70,18 +70,24 @@ const meet = (router: In<'leaving'>, heard: Extract<Event, { event: 'advertiseme
   if (heard.priority === resigning) return [withRival(router, heard.from, null), []]
   const known = withRival(router, heard.from, heard.priority)
   const { priority } = router.settings
-  const isBetter =
-    heard.priority > priority || (heard.priority === priority && compareAddresses(heard.from, router.address) > 0)
-  if (router.next === 'master' && !router.standsBack && !isBetter) {
+  if (router.next === 'master' && !router.standsBack && !isBetter(router, heard, priority)) {
     return stay(known, heard.at, `${heard.from} has the lower priority ${heard.priority}, ours ${priority}`)
   }
-  if (!isBetter && heard.at < earliestAnswer(router, heard.priority)) return [known, []]
+  const mayGoBack = !isBetter(router, heard, router.advertised)
+  if (mayGoBack && heard.at < earliestAnswer(router, heard.priority)) return [known, []]
   return succeeded(known, heard, `${heard.from} took over (${router.reason})`)
 }
 
+/** Whether the other one stays master where both are, this one with a certain priority. */
+const isBetter = (
+  { address }: In<'leaving'>,
+  other: { readonly from: string; readonly priority: number },
+  priority: number,
+): boolean => other.priority > priority || (other.priority === priority && compareAddresses(other.from, address) > 0)
+
 /**
- * Before its skew time has passed a lower router cannot have answered the priority 0: what it says has crossed with the last
- * advertisement of this router, and it goes back. `skewPart` is for clocks that do not agree.
+ * Before its skew time has passed a router cannot have answered the priority 0: what it says has crossed with the last
+ * advertisement of this router, and it goes back if that one was better. `skewPart` is for clocks that do not agree.
  */
 const earliestAnswer = (router: In<'leaving'>, priority: number): number =>
   router.since + skewPart * skewTime(router.settings.version, priority, router.settings.interval)

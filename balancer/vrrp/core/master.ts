@@ -104,14 +104,18 @@ const changeStanding = (router: In<'master'>, event: Extract<Event, { event: 'st
   if (fault !== null) {
     const gone =
       isPlanned && canHandOver(router)
-        ? leave(changed, at, 'fault', fault)
+        ? leave(changed, at, 'fault', fault, router.settings.priority)
         : resign(changed, enterFault(changed, fault, { isLinked: true }))
     return after(said, gone)
   }
   if (priority === router.settings.priority || !isClaimed(router)) return [changed, said]
   // A backup that does not know this protocol's habits (keepalived) would wait out its timer at a lower priority.
   const yields = priority < router.settings.priority && isOutranked(changed)
-  if (yields) return after(said, leave(changed, at, 'master', `the effective priority is only ${priority}`))
+  if (yields)
+    return after(
+      said,
+      leave(changed, at, 'master', `the effective priority is only ${priority}`, router.settings.priority),
+    )
   return after(said, advertise(changed, at))
 }
 

@@ -72,6 +72,8 @@ export type Leaving = {
   readonly next: 'init' | 'backup' | 'fault' | 'master'
   readonly reason: string
   readonly since: Millis
+  /** The priority that it advertised until then. */
+  readonly advertised: number
   readonly endsAt: Millis
 }
 

@@ -91,13 +91,20 @@ export const resign = (router: In<'master'>, [next, effects]: Step): Step => {
 }
 
 /** Priority 0, and the addresses stay until a successor is heard: nobody finds them nowhere. */
-export const leave = (router: VirtualRouter, at: Millis, next: Leaving['next'], reason: string): Step => [
+export const leave = (
+  router: VirtualRouter,
+  at: Millis,
+  next: Leaving['next'],
+  reason: string,
+  advertised = router.settings.priority,
+): Step => [
   {
     ...common(router),
     state: 'leaving',
     next,
     reason,
     since: at,
+    advertised,
     endsAt: millis(at + handOverWait(ownMasterDown(router.settings))),
   },
   [

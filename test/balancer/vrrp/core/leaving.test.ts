@@ -137,6 +137,13 @@ const table: readonly Row[] = [
     [],
   ],
   [
+    'nor is one that was lower than what was advertised until then',
+    leaving({ since: 9700, advertised: 160 }),
+    heard(150),
+    { state: 'leaving', rivals: new Map([[larger, 150]]) },
+    [],
+  ],
+  [
     'one that is better never goes back',
     leaving({ next: 'init', since: 9999 }),
     heard(150),

@@ -50,6 +50,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly next?: Leaving['next']
   readonly reason?: string
   readonly since?: number
+  readonly advertised?: number
   readonly endsAt?: number
   readonly isLinked?: boolean
   readonly retryAt?: number
@@ -100,6 +101,7 @@ export const leaving = (given: Given = {}): VirtualRouter => ({
   next: given.next ?? 'master',
   reason: given.reason ?? 'the effective priority is only 100',
   since: millis(given.since ?? 8500),
+  advertised: given.advertised ?? base(given).settings.priority,
   endsAt: millis(given.endsAt ?? 12_000),
 })
 export const fault = ({ isLinked, retryAt, ...given }: Given = {}): VirtualRouter => ({

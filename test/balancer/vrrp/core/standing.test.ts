@@ -125,7 +125,14 @@ const table: readonly Row[] = [
     'a master that falls below a priority it has heard yields to it, keeping its addresses',
     master({ rivals: rival }),
     weighs(80),
-    { state: 'leaving', next: 'master', standsBack: false, endsAt: later(3687.5), rivals: new Map([[larger, 90]]) },
+    {
+      state: 'leaving',
+      next: 'master',
+      standsBack: false,
+      advertised: 100,
+      endsAt: later(3687.5),
+      rivals: new Map([[larger, 90]]),
+    },
     ['notice priority', ...leaves],
   ],
   [
