@@ -1,0 +1,84 @@
+// Planned switch-overs, and processes of a master that hang or die. One lab for all, in order.
+
+import t from 'tap'
+import { createLab } from '../lab/lab.ts'
+import { instanceName } from '../lab/site.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { buildPair } from './pair.ts'
+
+t.setTimeout(300_000)
+const lab = await createLab({ name: 'e2e-orders' })
+t.teardown(() => lab.destroy())
+const { first, second, untilHeldBy, untilState, command, messages, childOf } = await buildPair(lab)
+
+await t.test('handover: the other one holds the address and keeps it until ready', async (t) => {
+  const handed = await command(first, 'vrrp', instanceName, 'handover')
+  t.equal(handed.code, 0, handed.stderr)
+  await untilHeldBy(second)
+  const received = (await first.status()).vrrp[0]?.received ?? 0
+  await waitFor('it to hear the other one', async () => ((await first.status()).vrrp[0]?.received ?? 0) > received + 10)
+  t.ok(await second.holdsAddress(), 'the higher priority does not preempt')
+  const ready = await command(first, 'vrrp', instanceName, 'ready')
+  t.equal(ready.code, 0, ready.stderr)
+  await untilHeldBy(first)
+})
+
+await t.test('a handover is refused on a backup, and for an instance that is not there', async (t) => {
+  const backup = await command(second, 'vrrp', instanceName, 'handover')
+  t.equal(backup.code, 1)
+  t.match(backup.stderr, /only a master hands over/)
+  const unknown = await command(first, 'vrrp', 'VI_9', 'handover')
+  t.equal(unknown.code, 1)
+  t.match(unknown.stderr, /VI_9.*VI_1/)
+  await untilHeldBy(first)
+})
+
+await t.test('maint: fault until ready', async (t) => {
+  const maint = await command(first, 'vrrp', instanceName, 'maint')
+  t.equal(maint.code, 0, maint.stderr)
+  await untilHeldBy(second)
+  await untilState(first, 'fault')
+  t.equal((await command(first, 'vrrp', instanceName, 'ready')).code, 0)
+  await untilHeldBy(first)
+})
+
+for (const role of ['proxy', 'director']) {
+  await t.test(`a ${role} that hangs gives the address up, and it comes back with it`, async (t) => {
+    const pid = childOf(first, role)
+    process.kill(pid, 'SIGSTOP')
+    await untilHeldBy(second)
+    t.ok(messages(first).includes(`(${instanceName}) Entering FAULT STATE`))
+    process.kill(pid, 'SIGCONT')
+    await untilHeldBy(first)
+  })
+}
+
+await t.test('kill -9 of the proxy alone does not move the address', async (t) => {
+  const before = (await second.status()).vrrp[0]?.transitions
+  const pid = childOf(first, 'proxy')
+  process.kill(pid, 'SIGKILL')
+  await waitFor('the proxy to be started again', () => childOf(first, 'proxy') !== pid)
+  await waitFor('its listener to be open', async () =>
+    (await first.status()).listeners.every(({ binds }) => binds.every(({ open }) => open)),
+  )
+  await untilHeldBy(first)
+  t.equal((await second.status()).vrrp[0]?.transitions, before)
+})
+
+await t.test('a vrrp process that dies again and again: the parent hands the address over', async (t) => {
+  const farewell = (): boolean => messages(first).some((msg) => msg.includes('sent 0 priority: its process is not'))
+  let last = 0
+  await waitFor(
+    'the parent to say priority 0',
+    () => {
+      const pid = childOf(first, 'vrrp')
+      if (pid !== last) process.kill(pid, 'SIGKILL')
+      last = pid
+      return farewell()
+    },
+    { interval: 20 },
+  )
+  await waitFor('the other one to take over', () => second.holdsAddress())
+  t.ok(messages(second).includes(`(${instanceName}) Entering MASTER STATE`))
+  await untilHeldBy(first)
+})
