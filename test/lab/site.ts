@@ -54,7 +54,7 @@ const statusSchema = z.object({
       sessions: z.number(),
       total_sessions: z.number(),
       ends: z.record(z.string(), z.number()),
-      binds: z.array(z.object({ address: z.string(), open: z.boolean(), error: z.string().nullable() })),
+      binds: z.array(z.object({ address: z.string(), open: z.boolean() })),
       servers: z.array(
         z.object({
           name: z.string(),
