@@ -55,6 +55,13 @@ const table: readonly Row[] = [
     [toMaster, 'add'],
   ],
   [
+    'one that comes back too late for that hands over what it still has',
+    init(),
+    { at, event: 'started', resume: false, isLate: true, link: { up: true, address: own } },
+    { state: 'leaving', next: 'backup', address: own },
+    ['renew', 'hide', 'advertise 0', 'notice hand-over'],
+  ],
+  [
     'the address owner does not listen',
     init({ priority: 255 }),
     started(false),
