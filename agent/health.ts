@@ -67,8 +67,8 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
     probedAt = performance.now()
     onProbe(probe)
   }
-  const onProbed = (known: Known): void => void reportOn(known, configuredCheck)
-  const watchFor = (one: AgentConfig) => startWatch(one, stalls, { onProbe: noteProbe, onProbed })
+  const onLook = (known: Known): void => void reportOn(known, configuredCheck)
+  const watchFor = (one: AgentConfig) => startWatch(one, stalls, { onProbe: noteProbe, onLook })
   let config = initial
   let watch = watchFor(config)
   return {

@@ -13,19 +13,22 @@ export type Schedule = {
   readonly stop: () => void
 }
 
-/** How often to probe, how old a finding may be, and who is told after each background probe. */
+/**
+ * How often to look and who is told what is known then, and how old a finding may be. A look is a probe, unless requests have
+ * just had one.
+ */
 export type ScheduleSettings = {
   readonly probe: () => Promise<Probe>
   readonly interval: Millis
   readonly maxAge: Millis
-  readonly onProbed: (known: Known) => void
+  readonly onLook: (known: Known) => void
 }
 
 /** A probe that is made ahead may take this many times as long as the last one. */
 const leadFactor = 8
 
-/** Starts to probe each `interval`, beginning now. */
-export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSettings): Schedule => {
+/** Starts to look each `interval`, beginning now. */
+export const startSchedule = ({ probe, interval, maxAge, onLook }: ScheduleSettings): Schedule => {
   let known: Known = { latest: null, late: false }
   let inFlight: Promise<Known> | null = null
 
@@ -39,24 +42,28 @@ export const startSchedule = ({ probe, interval, maxAge, onProbed }: ScheduleSet
     inFlight ??= probe().then(note)
     return inFlight
   }
+  const ageOf = ({ startedAt }: Probe): number => performance.now() - startedAt
+  const fresh = async (): Promise<Known> => {
+    const { latest } = known
+    if (latest === null || ageOf(latest) > maxAge) return join()
+    const left = maxAge - ageOf(latest)
+    // Under steady requests the next result is there before this one is too old, and nobody waits for it.
+    if (left < Math.min(maxAge / 2, leadFactor * latest.took)) void join()
+    return known
+  }
   let stopped = false
-  const background = (): void => {
+  const look = async (): Promise<void> => {
+    const { latest } = known
+    const isYoung = latest !== null && ageOf(latest) < Math.min(maxAge, interval / 2)
+    const now = isYoung ? known : await join()
     // What a stop does to the probe under way says nothing about the server.
-    void join().then((now) => !stopped && onProbed(now))
+    if (!stopped) onLook(now)
   }
 
-  background()
-  const timer = setInterval(background, interval)
+  void look()
+  const timer = setInterval(() => void look(), interval)
   return {
-    fresh: async () => {
-      const { latest } = known
-      if (latest === null) return join()
-      const left = maxAge - (performance.now() - latest.startedAt)
-      if (left < 0) return join()
-      // Under steady requests the next result is there before this one is too old, and nobody waits for it.
-      if (left < Math.min(maxAge / 2, leadFactor * latest.took)) void join()
-      return known
-    },
+    fresh,
     settled: async () => {
       await inFlight
     },

@@ -23,11 +23,11 @@ export type Watch = {
 /** A full connection table or a dead listener must not hide behind an old connection. */
 const freshLogin = millis(30_000)
 
-/** Starts to probe. `onProbe` hears of every probe, `onProbed` what is known after each one in the background. */
+/** Starts to probe. `onProbe` hears of every probe, `onLook` once each interval what is known. */
 export const startWatch = (
   { mysql, check, agent_check }: AgentConfig,
   stalls: StallWatch,
-  { onProbe, onProbed }: { readonly onProbe: (probe: Probe) => void; readonly onProbed: (known: Known) => void },
+  { onProbe, onLook }: { readonly onProbe: (probe: Probe) => void; readonly onLook: (known: Known) => void },
 ): Watch => {
   const { query, expect, timeout, disk, heartbeat, connections } = check
   const inquiry = {
@@ -46,7 +46,7 @@ export const startWatch = (
     },
     interval: check.interval,
     maxAge: check.max_age,
-    onProbed,
+    onLook,
   })
   return {
     fresh: schedule.fresh,

@@ -22,8 +22,8 @@ export const refusalFor = (error: Error): Refused | null => {
   }
 }
 
-/** An answer as bytes, for a connection whose request could not be parsed. */
-export const rawAnswer = ({ status, headers, body }: Answer): Buffer => {
+/** An answer as text, for a connection whose request could not be parsed. */
+export const rawAnswer = ({ status, headers, body }: Answer): string => {
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
-  return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`), body])
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`
 }

@@ -148,6 +148,10 @@ const readThrough = (
   incident: IncidentLog,
   done: () => void,
 ): void => {
+  if (!hasBody(request)) {
+    done()
+    return
+  }
   let bytes = 0
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length
@@ -159,6 +163,10 @@ const readThrough = (
     if (!response.writableEnded) done()
   })
 }
+
+/** RFC 9112, section 6.3. */
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 const closing = (answer: Answer): Answer => ({ ...answer, headers: { ...answer.headers, Connection: 'close' } })
 

@@ -84,7 +84,7 @@ t.test('every answer has its length and one line of printable reason, whatever t
         const reason = headers['Mysqlchk-Reason'] ?? ''
         const isCheck = asked.asks === 'check'
         return (
-          headers['Content-Length'] === String(body.length) &&
+          headers['Content-Length'] === String(Buffer.byteLength(body)) &&
           /^[a-z-]+; [ -~]*$/.test(reason) &&
           (!isCheck || (status === 200) === (about.verdict === 'pass'))
         )

@@ -1,7 +1,7 @@
 // The files of a lab's MariaDB servers: one template data directory per lab, copied per server, and the option file.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { mustRun } from './command.ts'
 import type { Lab } from './lab.ts'
 import { boundToOwner } from './lab-process.ts'
@@ -43,9 +43,12 @@ const accounts = [
   ),
 ]
 
-/** Writes an option file with one section `[mariadbd]`. */
+/**
+ * Writes an option file with one section `[mariadbd]`. A server that starts clears temporary tables of all others from its
+ * tmpdir, so each has its own: the file's directory.
+ */
 export const writeOptions = (file: string, settings: Readonly<Record<string, string>>): void => {
-  const lines = Object.entries({ ...frugal, ...settings }).map(([name, value]) => `${name} = ${value}`)
+  const lines = Object.entries({ tmpdir: dirname(file), ...frugal, ...settings }).map(([name, value]) => `${name} = ${value}`)
   writeFileSync(file, ['[mariadbd]', ...lines, ''].join('\n'))
 }
 

@@ -11,7 +11,7 @@ import { type Asked, paths } from './request.ts'
 export type Answer = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
+  readonly body: string
 }
 
 const headerTextLength = 256
@@ -57,21 +57,16 @@ export const refusal = (status: number, text: string): Answer => {
     : plainAnswer
 }
 
-const encoder = new TextEncoder()
-
-const answer = (status: number, code: ReasonCode, text: string, { text: bodyText, headers }: Body): Answer => {
-  const body = encoder.encode(bodyText)
-  return {
-    status,
-    headers: {
-      ...headers,
-      'Content-Length': String(body.length),
-      'Cache-Control': 'no-store',
-      'Mysqlchk-Reason': `${code}; ${headerSafe(text)}`,
-    },
-    body,
-  }
-}
+const answer = (status: number, code: ReasonCode, text: string, { text: body, headers }: Body): Answer => ({
+  status,
+  headers: {
+    ...headers,
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Cache-Control': 'no-store',
+    'Mysqlchk-Reason': `${code}; ${headerSafe(text)}`,
+  },
+  body,
+})
 
 /** Header values are printable ASCII here, whatever a force-fail file says. */
 const headerSafe = (text: string): string => oneLine(text, headerTextLength).replace(/[^ -~]/g, '?')

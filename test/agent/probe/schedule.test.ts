@@ -26,7 +26,7 @@ const start = ({ maxAge = hour, interval = hour, age = 0, took = 1 } = {}) => {
     probe,
     interval: millis(interval),
     maxAge: millis(maxAge),
-    onProbed: (known) => told.push(known),
+    onLook: (known) => told.push(known),
   })
   return {
     ...schedule,
@@ -74,6 +74,23 @@ t.test('under steady requests the next result is made ahead, and nobody waits fo
   stop()
 })
 
+t.test('the background does not probe where requests have just had a probe, and tells what is known', async (t) => {
+  const { finish, stop, told, begun } = start({ interval: 5, age: -hour })
+  finish(passed)
+  await waitFor('some looks', () => told.length > 5)
+  t.equal(begun(), 1)
+  t.ok(told.every(({ latest }) => latest?.outcome.kind === 'answered'))
+  stop()
+})
+
+t.test('a finding that may be old for requests does not keep the background from probing', async (t) => {
+  const { finish, stop, begun } = start({ interval: 5, maxAge: hour, age: 5 })
+  finish(passed)
+  await waitFor('the next probe', () => begun() > 1)
+  t.equal(begun(), 2)
+  stop()
+})
+
 t.test(
   'a probe that our own loop spoiled keeps the last result and marks it as late, until the next one',
   async (t) => {
@@ -91,7 +108,7 @@ t.test(
 )
 
 t.test('the background never starts a second probe beside a slow one', async (t) => {
-  const { finish, stop, told, most } = start({ interval: 5 })
+  const { finish, stop, told, most } = start({ interval: 5, age: 5 })
   await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal(most(), 1)
   finish(passed)

@@ -24,7 +24,7 @@ const ask = async (
     { report: async () => answer, metrics: async () => plainBody('metrics') },
     style,
   )
-  return { ...rest, bytes: body.length, text: new TextDecoder().decode(body) }
+  return { ...rest, bytes: Buffer.byteLength(body), text: body }
 }
 
 t.test('bodies are the bytes that scripts in the field compare', async (t) => {
