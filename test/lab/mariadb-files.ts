@@ -48,7 +48,9 @@ const accounts = [
  * tmpdir, so each has its own: the file's directory.
  */
 export const writeOptions = (file: string, settings: Readonly<Record<string, string>>): void => {
-  const lines = Object.entries({ tmpdir: dirname(file), ...frugal, ...settings }).map(([name, value]) => `${name} = ${value}`)
+  const lines = Object.entries({ tmpdir: dirname(file), ...frugal, ...settings }).map(
+    ([name, value]) => `${name} = ${value}`,
+  )
   writeFileSync(file, ['[mariadbd]', ...lines, ''].join('\n'))
 }
 
