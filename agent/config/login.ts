@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
-import type { MysqlSettings } from './schema.ts'
+import { credentialName, type MysqlSettings } from './schema.ts'
 
 /** Where the server listens. */
 export type MysqlTarget =
@@ -56,7 +56,7 @@ const ownPassword = (written: Written, configMode: number, secrets: Secrets): Lo
   const passwordFile = written('mysql', 'password_file')
   if (isPath(passwordFile)) return fromPasswordFile(passwordFile, 'password_file')
   const credential = written('mysql', 'password_credential')
-  if (typeof credential === 'string') return fromCredential(credential, secrets)
+  if (typeof credential === 'string' && credentialName.test(credential)) return fromCredential(credential, secrets)
   const password = written('mysql', 'password')
   if (typeof password !== 'string') return noLoginSources
   const text = 'everybody on this host can read the password here; chmod 640 this file, or use password_file'

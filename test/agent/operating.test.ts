@@ -278,4 +278,15 @@ t.test('once answers as every path would', async (t) => {
   t.match(await finish('once', '--path', '/primary'), { code: 0, output: /^HTTP\/1\.1 200 OK/ })
   t.match(await finish('once', '--path', '/galera'), { code: 1, output: /Mysqlchk-Reason: not-applicable/ })
   t.match(await finish('once', '--path', '/metrics'), { code: 0, output: /^mysqlchk_up 1$/m })
+  t.match(await finish('once', '--path', '/nothing'), { code: 1, output: /^HTTP\/1\.1 404 Not Found/ })
+  t.match(await finish('once', '--json', '--path', '/ndb'), { code: 1, output: /"code": "not-applicable"/ })
+})
+
+t.test('once tells of what is unwise, and a reader that leaves early is no failure', async (t) => {
+  write(listen(await freePort()), login, quick)
+  chmodSync(passwordFile, 0o644)
+  t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*chmod 640/ })
+  chmodSync(passwordFile, 0o600)
+  const line = `${process.execPath} dist/agent/main.js check --config ${config} | true; exit \${PIPESTATUS[0]}`
+  t.same(await lab.spawn('early', 'bash', ['-c', line]).exited, { code: 0, signal: null })
 })
