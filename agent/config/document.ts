@@ -37,7 +37,7 @@ export const checkDocument = <S extends z.ZodType>(
     const problems = faults.map((fault) => ({
       ...at(fault.pos[0]),
       path: '(YAML)',
-      text: withoutSource(fault.message),
+      text: tagFaults.includes(fault.code) ? tagText : withoutSource(fault.message),
     }))
     return { ok: false, problems, warnings: [] }
   }
@@ -103,6 +103,10 @@ const plainValue = (document: Document): unknown => {
   }
 }
 
+/** The parser puts the tag into its text, and the tag may be a password that begins with an exclamation mark. */
+const tagFaults: readonly string[] = ['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE']
+const tagText = 'a value beginning with ! is taken for a tag, and there is no such tag; put the value in quotes'
+
 /** The parser quotes the source after a colon or in further lines, and the source may be a password. */
 const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message
 
@@ -159,10 +163,10 @@ const withoutPasswords = (found: unknown): unknown =>
   Array.isArray(found) ? 'a list' : typeof found === 'object' && found !== null ? 'a mapping' : found
 
 /** Without a space behind the colon, as in `{ password:secret }`, the value is part of the key. */
-const keyAlone = (key: string): string => key.split(/[:=\s]/)[0] ?? ''
+const keyAlone = (key: string): string => /^[\w.-]*/.exec(key)?.[0] ?? ''
 
 const unknownKey = (key: string, known: readonly string[]): string =>
-  known.includes(keyAlone(key))
+  known.includes(keyAlone(key)) && /^[\w.-]+[:=]/.test(key)
     ? `unknown key; write ${keyAlone(key)}: with a space behind the colon`
     : `unknown key${nearest(keyAlone(key), known) || `; known here: ${known.join(', ')}`}`
 
