@@ -172,6 +172,10 @@ t.test('a server over TCP needs a host, and gets the usual port', async (t) => {
   t.match(load('mysql: { port: 3306 }').problems, [/^1:16: mysql\.port: a port needs mysql\.host/])
 })
 
+t.test('an IPv4 address written as one of IPv6 is refused: peers are known by the IPv4 address', async (t) => {
+  t.match(load('access: { allow: ["::ffff:10.0.0.1"] }').problems, [/write the IPv4 address, .* without ::ffff:/])
+})
+
 t.test('a missing configuration file is a problem with what to do', async (t) => {
   t.same(loadConfig('/nowhere/agent.yaml', 'read'), {
     ok: false,

@@ -1,31 +1,31 @@
 // Option files are read as the clients read them: MariaDB's own reader is asked what it makes of the same lines.
 
-import { execFileSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { parseOptionFile } from '../../../agent/config/core/option-file.ts'
 import { loadConfig } from '../../../agent/config/load.ts'
+import { mustRun } from '../../lab/command.ts'
 
 const directory = t.testdir()
 
 /** What `my_print_defaults` says to one line for each of many sections. */
-const asTheClientsRead = (lines: readonly string[]): readonly string[] => {
+const asTheClientsRead = async (lines: readonly string[]): Promise<readonly string[]> => {
   const path = join(directory, 'lines.cnf')
   writeFileSync(path, lines.map((line, i) => `[g${i}]\nkey=begin${i}\n${line}\n`).join(''))
   const groups = lines.map((_, i) => `g${i}`)
-  const said = execFileSync('my_print_defaults', [`--defaults-file=${path}`, ...groups], { encoding: 'utf8' })
+  const said = await mustRun('my_print_defaults', [`--defaults-file=${path}`, ...groups])
   const parts = said.split(/^--key=begin\d+\n/m).slice(1)
   return parts.map((part) => part.replace(/\n$/, '').replace(/^--password=/, ''))
 }
 
 t.test('a password is what the clients take for one, whatever quotes, comments and escapes are in it', async (t) => {
   const value = fc.string({ unit: fc.constantFrom(...`ab"'\\#;= \tsnrtq[]!%$é`), minLength: 1, maxLength: 12 })
-  fc.assert(
-    fc.property(fc.array(value, { minLength: 50, maxLength: 150 }), (values) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { minLength: 50, maxLength: 150 }), async (values) => {
       const lines = values.map((one) => `password=${one}`)
-      const theirs = asTheClientsRead(lines)
+      const theirs = await asTheClientsRead(lines)
       return lines.every((line, i) => parseOptionFile(`[client]\n${line}\n`).password === theirs[i])
     }),
     { numRuns: 20 },

@@ -215,6 +215,9 @@ t.test('of allow and deny the most specific network decides', async (t) => {
     [['10.1.0.0/16'], [], 'fd00::1', false],
     [['fd00::/8'], ['fd00:1::/32'], 'fd00:1::5', false],
     [['0.0.0.0/0'], ['fd00::/8'], 'fd00::5', false],
+    [['0.0.0.0/0'], ['::/0'], '10.0.0.1', true],
+    [['0.0.0.0/0'], ['::/0'], 'fd00::5', false],
+    [['::/0'], [], '10.0.0.1', false],
   ]
   for (const [allow, deny, source, allowed] of table) {
     const isAllowed = accessRules({
