@@ -72,7 +72,7 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   },
   'too-many-connections': {
     certainty: 'soft',
-    advice: 'max_connections is used up. SHOW PROCESSLIST tells by whom.',
+    advice: 'max_connections, or what the check user may have of it, is used up. SHOW PROCESSLIST tells by whom.',
   },
   'host-blocked': {
     certainty: 'soft',
