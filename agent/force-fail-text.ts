@@ -17,6 +17,9 @@ export const parseForceFail = (content: string): ForceFail => {
   return { text: oneLine(text, maximumText), until: end ?? null }
 }
 
-/** The content for a reason and an end. */
-export const forceFailText = (reason: string, until: Date | null): string =>
-  `${reason === '' ? '' : `${reason}\n`}${until === null ? '' : `until: ${until.toISOString()}\n`}`
+/** The content for a reason and an end. The reason is cut to what is shown: its end must not get lost behind it. */
+export const forceFailText = (reason: string, until: Date | null): string => {
+  const line = oneLine(reason, maximumText)
+  const said = untilLine.test(line) ? `"${line}"` : line
+  return `${said === '' ? '' : `${said}\n`}${until === null ? '' : `until: ${until.toISOString()}\n`}`
+}

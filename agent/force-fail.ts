@@ -1,6 +1,6 @@
 // The file by which an operator takes the node out. Its text is the reason that everybody sees.
 
-import { closeSync, constants, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, readSync, statSync } from 'node:fs'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { parseForceFail } from './force-fail-text.ts'
 
@@ -42,13 +42,22 @@ export const removeForceFail = async (path: string): Promise<boolean> => {
   }
 }
 
-/** Null where there is no file, and where this user may not look for one. */
+/** Null where there is nothing, and where this user may not look for it. */
 const contentOf = (path: string): string | null => {
+  if (!isThere(path)) return null
   try {
-    const stats = statSync(path, { throwIfNoEntry: false })
-    return stats === undefined ? null : stats.isFile() ? readStart(path) : ''
+    return statSync(path).isFile() ? readStart(path) : ''
   } catch {
-    return null
+    // A link that leads nowhere, or gone this moment.
+    return isThere(path) ? '' : null
+  }
+}
+
+const isThere = (path: string): boolean => {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
   }
 }
 

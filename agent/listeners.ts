@@ -1,6 +1,7 @@
 // The agent's listening ports, and how they go over to another configuration: all of them, or none.
 
 import type { AgentConfig } from './config/load.ts'
+import type { TlsMaterial } from './config/tls-files.ts'
 import type { IncidentLog } from './log.ts'
 import { type Move, openSlot } from './port-slot.ts'
 import { startAgentCheck } from './server/agent-check.ts'
@@ -29,7 +30,7 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
     open: ({ listen, access, response }: AgentConfig) =>
       orExplain(startServer({ ...common, listen, access, body: response.body }), listen, 'listen'),
     isSame: (one, other) =>
-      isSameAddress(one.listen, other.listen) && (one.listen.tls === null) === (other.listen.tls === null),
+      isSameAddress(one.listen, other.listen) && handshake(one.listen.tls) === handshake(other.listen.tls),
     portOf: ({ listen }) => listen.port,
   })
   const agentCheck = await openSlot(initial, {
@@ -68,6 +69,9 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
     },
   }
 }
+
+/** What an open listener cannot change any more: whether it speaks TLS, and whether it asks clients for a certificate. */
+const handshake = (tls: TlsMaterial | null): string => (tls === null ? 'none' : tls.requestCert ? 'both' : 'server')
 
 const isSameAddress = (one: ListenAddress | null, other: ListenAddress | null): boolean =>
   one?.address === other?.address && one?.port === other?.port

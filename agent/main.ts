@@ -9,6 +9,10 @@ import { run } from './commands/run.ts'
 import { withConfig } from './commands/with-config.ts'
 import { version } from './version.ts'
 
+const warn = (warnings: readonly string[]): void => {
+  for (const warning of warnings) process.stderr.write(`${warning}\n`)
+}
+
 const main = async (words: readonly string[]): Promise<ExitStatus> => {
   const invocation = parseArguments(words)
   switch (invocation.command) {
@@ -16,12 +20,15 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
       return withConfig(invocation.config, 'read', (config, warnings) => run(invocation.config, config, warnings))
     case 'check':
       return withConfig(invocation.config, 'look', (_, warnings) => {
-        for (const warning of warnings) process.stderr.write(`${warning}\n`)
+        warn(warnings)
         process.stdout.write(`${invocation.config}: the configuration is valid\n`)
         return exitStatus.ok
       })
     case 'once':
-      return withConfig(invocation.config, 'read', (config) => once(config, invocation.path, invocation.json))
+      return withConfig(invocation.config, 'read', (config, warnings) => {
+        warn(warnings)
+        return once(config, invocation.path, invocation.json)
+      })
     case 'fail':
       return withConfig(invocation.config, 'skip', (config) =>
         fail(config.force_fail_file, invocation.reason, invocation.lasts),
@@ -42,4 +49,6 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
   }
 }
 
+// A reader that has seen enough, such as head, is no failure of ours.
+process.stdout.on('error', () => undefined)
 process.exitCode = await main(process.argv.slice(2))

@@ -39,7 +39,7 @@ export const openSlot = async <C, S extends Stoppable>(
       }
       return { commit, undo: async () => next?.stop() }
     }
-    // The same port at another address, or with TLS: the old listener has to go first. Its answers under way stay.
+    // The same port at another address, or with another handshake: the old listener has to go first. Its answers under way stay.
     const restore = async (): Promise<void> => {
       server = await open(from)
     }

@@ -27,6 +27,7 @@ export const reasonCodes = [
   'replication-lag',
   'unexpected-result',
   'disk-full',
+  'disk-unknown',
   'write-failed',
   'connections-low',
   'not-applicable',
@@ -51,15 +52,18 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   starting: { certainty: 'soft', advice: 'The agent has no result yet. Ask again in a second.' },
   'connection-refused': {
     certainty: 'hard',
-    advice: 'Nothing listens there. Is the server running? systemctl status mariadb (or mysql)',
+    advice:
+      'Nothing listens there. Is the server running? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
   },
   unreachable: {
     certainty: 'soft',
-    advice: 'No way to the server from here. Compare mysql.host with the server and its network.',
+    advice:
+      'No way to the server from here. Compare mysql in agent.yaml with the server, its network and the rights of this user.',
   },
   timeout: {
     certainty: 'soft',
-    advice: 'The server did not answer in time. It may hang, be overloaded or wait for its disk.',
+    advice:
+      'The server hangs, is overloaded or waits for its disk or a lock. SHOW PROCESSLIST and the load of the host tell which.',
   },
   'access-denied': {
     certainty: 'soft',
@@ -68,13 +72,16 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   },
   'too-many-connections': {
     certainty: 'soft',
-    advice: 'max_connections is used up. SHOW PROCESSLIST tells by whom.',
+    advice: 'max_connections, or what the check user may have of it, is used up. SHOW PROCESSLIST tells by whom.',
   },
   'host-blocked': {
     certainty: 'soft',
     advice: 'The server blocked the agent after too many connection errors. Run FLUSH HOSTS.',
   },
-  'query-failed': { certainty: 'soft', advice: 'The check query returned an error. Run it by hand.' },
+  'query-failed': {
+    certainty: 'soft',
+    advice: 'The server answered the check with an error. Run the query by hand as the check user.',
+  },
   'connection-lost': {
     certainty: 'soft',
     advice: 'The server closed the connection. It may be stopping or restarting; read its error log.',
@@ -83,7 +90,10 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
     certainty: 'hard',
     advice: 'The node is cut off from the majority of its Galera cluster. Check its network and wsrep_cluster_size.',
   },
-  'not-ready': { certainty: 'hard', advice: 'wsrep_ready is OFF. The node is joining or has lost its cluster.' },
+  'not-ready': {
+    certainty: 'hard',
+    advice: 'The node is joining or has lost its cluster. Wait, or read its error log.',
+  },
   'not-synced': {
     certainty: 'hard',
     advice: 'The node is still catching up with its cluster. Wait, or read its error log.',
@@ -91,7 +101,8 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   // A donor of an incremental transfer is back within a second: not worth the sessions it has.
   donor: {
     certainty: 'soft',
-    advice: 'The node is sending its data to another one. It comes back by itself; available_when_donor changes that.',
+    advice:
+      'The node sends its data to another one and comes back by itself. available_when_donor keeps one that is not blocked.',
   },
   desynced: {
     certainty: 'hard',
@@ -132,6 +143,10 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
     advice: 'The check query answered another value than check.expect. Run it by hand.',
   },
   'disk-full': { certainty: 'hard', advice: 'The disk of the data directory is nearly full. Make room: df -h, df -i.' },
+  'disk-unknown': {
+    certainty: 'soft',
+    advice: 'The disk of the data directory cannot be looked at. Compare check.disk.path and the rights of the agent.',
+  },
   'write-failed': {
     certainty: 'soft',
     advice: 'The write to the heartbeat table failed. Write to it by hand as the check user.',
@@ -140,10 +155,13 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
     certainty: 'soft',
     advice: 'Few connections are left below max_connections. SHOW PROCESSLIST tells who holds them.',
   },
-  'not-applicable': { certainty: 'hard', advice: 'This server is not of the kind that was asked for.' },
+  'not-applicable': {
+    certainty: 'hard',
+    advice: 'This server is not of the kind that was asked for. Ask another path, or correct check.mode.',
+  },
   'force-fail': {
     certainty: 'hard',
-    advice: 'An operator took the node out. Remove the force-fail file to bring it back.',
+    advice: 'An operator took the node out. mysqlchk-agent pass, or removing the file, brings it back.',
   },
   'agent-late': {
     certainty: 'soft',

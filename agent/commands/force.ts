@@ -35,6 +35,6 @@ export const pass = async (path: string): Promise<ExitStatus> => {
 
 const complain = (what: string, error: unknown): ExitStatus => {
   const why = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`mysqlchk-agent: ${what}: ${why}. Check the directory and your rights there.\n`)
+  process.stderr.write(`mysqlchk-agent: ${what}: ${why}. Check what stands there and your rights in that directory.\n`)
   return exitStatus.failed
 }

@@ -9,6 +9,7 @@ import { reasonLine } from '../server/core/bodies.ts'
 import { findServiceManager } from '../service-manager.ts'
 import { version } from '../version.ts'
 import { type ExitStatus, exitStatus } from './exit.ts'
+import { hearHangup } from './hangup.ts'
 
 /** A loop that turns has ended a probe within this many times the longest that one may take to come. */
 const probesMissed = 3
@@ -18,6 +19,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   const { logger, close } = openLog(config.log)
   for (const warning of warnings) logger.warn(warning)
   const stopped = stopSignal()
+  const hangup = hearHangup()
   // A bug: systemd starts us afresh, and the log must tell why.
   process.on('uncaughtException', (error) => {
     logger.fatal(error, 'Ending after an unexpected error')
@@ -80,14 +82,11 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
     else logger.error({ path }, `Not reloaded, the old configuration stays: ${refused}`)
     manager.ready()
   }
-  let reloading = Promise.resolve()
-  process.on('SIGHUP', () => {
-    reloading = reloading.then(reload)
-  })
 
   const { listen } = config
   logger.info({ ...addressOf(config), version }, `Started, listening on ${listen.address}:${listen.port}`)
   manager.ready()
+  hangup.answerWith(reload)
   manager.watch(() => {
     const { interval, timeout } = current.check
     return health.sinceProbe() < probesMissed * (interval + timeout)
@@ -95,7 +94,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   const signal = await stopped
   logger.info({ signal }, `Stopping on ${signal}`)
   manager.stopping()
-  await reloading
+  await hangup.end()
   await listeners.stop()
   health.stop()
   logger.info('Stopped')

@@ -29,7 +29,7 @@ export const checkDocument = <S extends z.ZodType>(
   rules: (written: Written) => readonly Finding[],
 ): Checked<z.output<S>> => {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: 'error' })
   const at = (offset: number) => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })
   // An unknown tag is an error here: the parser would drop it and take the rest, as in `password: !secret`.
   const faults = [...document.errors, ...document.warnings]
@@ -37,7 +37,7 @@ export const checkDocument = <S extends z.ZodType>(
     const problems = faults.map((fault) => ({
       ...at(fault.pos[0]),
       path: '(YAML)',
-      text: withoutSource(fault.message),
+      text: tagFaults.includes(fault.code) ? tagText : withoutSource(fault.message),
     }))
     return { ok: false, problems, warnings: [] }
   }
@@ -54,10 +54,15 @@ export const checkDocument = <S extends z.ZodType>(
     if (isNode(node)) return node.range?.[0] ?? 0
     return path.length === 0 ? 0 : offsetOf(path.slice(0, -1), 'key')
   }
-  const problem = (path: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => ({
-    ...at(offsetOf(path, wanted)),
+  const problem = (path: readonly PropertyKey[], message: string): Problem => ({
+    ...at(offsetOf(path, 'value')),
     path: pathText(path),
     text: message,
+  })
+  const unknown = (path: readonly PropertyKey[], key: string): Problem => ({
+    ...at(offsetOf([...path, key], 'key')),
+    path: pathText([...path, keyAlone(key)]),
+    text: unknownKey(key, keysAt(schema, path)),
   })
 
   const aliases = danglingAliases(document)
@@ -77,7 +82,7 @@ export const checkDocument = <S extends z.ZodType>(
     findings.filter((finding) => finding.severity === severity).map((finding) => problem(finding.path, finding.text))
   const issues = (parsed.error?.issues ?? []).flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => problem([...issue.path, key], unknownKey(key, keysAt(schema, issue.path)), 'key'))
+      ? issue.keys.map((key) => unknown(issue.path, key))
       : [problem(issue.path, describe(issue, valueAt(input, issue.path)))],
   )
   const problems = [...issues, ...found('error')]
@@ -97,6 +102,10 @@ const plainValue = (document: Document): unknown => {
     return undefined
   }
 }
+
+/** The parser puts the tag into its text, and the tag may be a password that begins with an exclamation mark. */
+const tagFaults: readonly string[] = ['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE']
+const tagText = 'a value beginning with ! is taken for a tag, and there is no such tag; put the value in quotes'
 
 /** The parser quotes the source after a colon or in further lines, and the source may be a password. */
 const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message
@@ -129,7 +138,7 @@ const shownLength = 80
 const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
   if (found === undefined)
     return `missing; ${issue.code === 'invalid_type' ? `a ${issue.expected} is needed` : issue.message}`
-  const shown = issue.path.at(-1) === 'password' ? '(not shown)' : JSON.stringify(withoutPasswords(found))
+  const shown = mayBeSecret(issue, found) ? '(not shown)' : JSON.stringify(withoutPasswords(found))
   const said =
     issue.code === 'invalid_value'
       ? `allowed are ${issue.values.map(String).join(', ')}${nearest(String(found), issue.values.map(String))}`
@@ -138,6 +147,11 @@ const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
         : issue.message
   return `found ${shown.length > shownLength ? `${shown.slice(0, shownLength)}…` : shown}; ${said}`
 }
+
+/** A password in the place of its file too, and all that stands where a mapping should: `password:secret` is a text. */
+const mayBeSecret = (issue: z.core.$ZodIssue, found: unknown): boolean =>
+  /^password/.test(String(issue.path.at(-1))) ||
+  (issue.code === 'invalid_type' && issue.expected === 'object' && typeof found === 'string')
 
 const expectation = (expected: string, found: unknown): string => {
   const named = expected === 'object' ? 'a mapping (key: value)' : expected === 'array' ? 'a list' : `a ${expected}`
@@ -148,8 +162,13 @@ const expectation = (expected: string, found: unknown): string => {
 const withoutPasswords = (found: unknown): unknown =>
   Array.isArray(found) ? 'a list' : typeof found === 'object' && found !== null ? 'a mapping' : found
 
+/** Without a space behind the colon, as in `{ password:secret }`, the value is part of the key. */
+const keyAlone = (key: string): string => /^[\w.-]*/.exec(key)?.[0] ?? ''
+
 const unknownKey = (key: string, known: readonly string[]): string =>
-  `unknown key${nearest(key, known) || `; known here: ${known.join(', ')}`}`
+  known.includes(keyAlone(key)) && /^[\w.-]+[:=]/.test(key)
+    ? `unknown key; write ${keyAlone(key)}: with a space behind the colon`
+    : `unknown key${nearest(keyAlone(key), known) || `; known here: ${known.join(', ')}`}`
 
 const nearest = (word: string, known: readonly string[]): string => {
   const best = known.length > 0 ? closest(word, known) : ''

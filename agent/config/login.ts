@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
-import type { MysqlSettings } from './schema.ts'
+import { credentialName, type MysqlSettings } from './schema.ts'
 
 /** Where the server listens. */
 export type MysqlTarget =
@@ -39,19 +39,28 @@ export const noLoginSources: LoginSources = { password: null, options: { unsafe:
 const credentialsVariable = 'CREDENTIALS_DIRECTORY'
 const maximumOptionFileBytes = 65_536
 
-/** Reads the password file, the systemd credential or the option file that is written. */
+/** Reads what is written: the option file, and the password from where it is written to stand. */
 export const readLoginSources = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
   if (secrets === 'skip') return noLoginSources
+  const optionFile = written('mysql', 'option_file')
+  const options = isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
+  const own = ownPassword(written, configMode, secrets)
+  return {
+    password: own.password ?? options.password,
+    options: options.options,
+    findings: [...own.findings, ...options.findings],
+  }
+}
+
+const ownPassword = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
   const passwordFile = written('mysql', 'password_file')
   if (isPath(passwordFile)) return fromPasswordFile(passwordFile, 'password_file')
   const credential = written('mysql', 'password_credential')
-  if (typeof credential === 'string') return fromCredential(credential, secrets)
-  if (written('mysql', 'password') !== undefined) {
-    const text = 'everybody on this host can read the password here; chmod 640 this file, or use password_file'
-    return isWorldReadable(configMode) ? { ...noLoginSources, findings: [warning('password', text)] } : noLoginSources
-  }
-  const optionFile = written('mysql', 'option_file')
-  return isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
+  if (typeof credential === 'string' && credentialName.test(credential)) return fromCredential(credential, secrets)
+  const password = written('mysql', 'password')
+  if (typeof password !== 'string') return noLoginSources
+  const text = 'everybody on this host can read the password here; chmod 640 this file, or use password_file'
+  return { ...noLoginSources, password, findings: isWorldReadable(configMode) ? [warning('password', text)] : [] }
 }
 
 const fromPasswordFile = (path: string, key: string): LoginSources => {
@@ -79,7 +88,7 @@ const fromOptionFile = (path: string): LoginSources => {
     const options = parseOptionFile(readFileSync(path, 'utf8'))
     const open = `everybody on this host can read ${path}; chmod 640 it`
     return {
-      password: options.password ?? '',
+      password: options.password ?? null,
       options,
       findings: [
         ...(isWorldReadable(stats.mode) ? [warning(key, open)] : []),
@@ -100,13 +109,15 @@ const loopback = '127.0.0.1'
 
 /** What is written in agent.yaml comes before what an option file says. */
 export const loginOf = (settings: MysqlSettings, { password, options }: LoginSources): MysqlConfig => {
-  const place = settings.host !== undefined || settings.socket !== undefined ? settings : options
+  const isWritten = settings.host !== undefined || settings.socket !== undefined
+  // The clients take localhost for the socket, and any other host before a socket.
+  const place = isWritten ? settings : { ...options, host: options.host === 'localhost' ? undefined : options.host }
   const target: MysqlTarget =
-    place.socket === undefined && place.host !== undefined && (place === settings || place.host !== 'localhost')
-      ? { kind: 'tcp', host: place.host, port: place.port ?? defaultPort }
-      : { kind: 'socket', path: place.socket ?? defaultSocket }
+    place.host === undefined
+      ? { kind: 'socket', path: place.socket ?? defaultSocket }
+      : { kind: 'tcp', host: place.host, port: place.port ?? defaultPort }
   const extraPort = settings.extra_port ?? settings.admin_port
-  const secret = password ?? settings.password ?? ''
+  const secret = password ?? ''
   return {
     target,
     extra:

@@ -39,6 +39,8 @@ export const unreadable = (path: string, error: unknown): string => {
       return `${path} does not exist; create it, or correct the path`
     case 'EACCES':
       return `${path} may not be read by this user; run as root or as the agent's user, or correct its mode`
+    case 'EISDIR':
+      return `${path} is a directory; write the path of a file`
     default:
       return `${path} cannot be read (${code})`
   }

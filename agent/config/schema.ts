@@ -9,6 +9,9 @@ const socketExample = '/run/mysqld/mysqld.sock'
 const socketPath = absolutePath(socketExample).max(107, { error: 'a socket path has at most 107 bytes' })
 const port = integer(1, 65_535)
 
+/** What systemd takes for the name of a credential. */
+export const credentialName = /^[A-Za-z0-9._-]{1,255}$/
+
 const mysql = z.strictObject({
   socket: socketPath.optional(),
   host: z
@@ -23,7 +26,7 @@ const mysql = z.strictObject({
   password_file: absolutePath('/etc/mysqlchk-agent/password').optional(),
   password_credential: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,255}$/, { error: 'write the name of a credential, as in LoadCredential=NAME:PATH' })
+    .regex(credentialName, { error: 'write the name of a credential, as in LoadCredential=NAME:PATH' })
     .optional(),
   option_file: absolutePath('/etc/mysqlchk-agent/my.cnf').optional(),
 })

@@ -40,6 +40,9 @@ const addressBits = { ipv4: 32, ipv6: 128 } as const
 export const network = z.unknown().transform((value, context): Network => {
   const [written = '', digits, rest] = typeof value === 'string' ? value.split('/') : []
   const family = isIPv4(written) ? 'ipv4' : 'ipv6'
+  // Peers are known by their IPv4 address, on every listener.
+  if (/^::ffff:\d+\./i.test(written))
+    fail(context, value, 'write the IPv4 address, such as 10.1.6.203, without ::ffff:')
   const prefixLength = digits === undefined ? addressBits[family] : /^\d{1,3}$/.test(digits) ? Number(digits) : -1
   if (isIP(written) === 0 || rest !== undefined || prefixLength < 0 || prefixLength > addressBits[family]) {
     fail(context, value, 'write an address or a network, such as 10.1.6.203, 10.1.6.0/24 or fd00::/8')

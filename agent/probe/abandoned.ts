@@ -28,7 +28,7 @@ export const createAbandoned = (): Abandoned => {
          AND USER = SUBSTRING_INDEX(USER(), '@', 1)`,
       )
       // A server that refuses this question refuses the check query too, instead of hanging in it.
-      threads = reply.ok ? reply.rows.map(([id]) => Number(id)) : []
+      threads = reply.ok ? reply.rows.map(([id]) => Number(String(id))) : []
       if (threads.length < maximumHanging) return null
       const text = `${threads.length} earlier check queries still hang in the server, so no further one is started`
       return { code: 'timeout', text, fatal: false }

@@ -24,7 +24,7 @@ export const createDiskLook = (path: string | null, timeout: Millis): DiskLook =
     const told = await Promise.race([underWay, late])
     patience.abort()
     const text = `the file system of ${directory} does not answer`
-    return told ?? { ok: false, failure: { code: 'timeout', text, fatal: false } }
+    return told ?? { ok: false, failure: { code: 'disk-unknown', text, fatal: false } }
   }
 }
 
@@ -36,6 +36,6 @@ const measure = async (directory: string): Promise<Told<DiskSpace>> => {
     return { ok: true, value: { directory, free: share(bavail, blocks), freeInodes: share(ffree, files) } }
   } catch (error) {
     const failure = failureOf(error instanceof Error ? error : { message: String(error) })
-    return { ok: false, failure: { ...failure, code: 'query-failed' } }
+    return { ok: false, failure: { ...failure, code: 'disk-unknown' } }
   }
 }

@@ -2,6 +2,7 @@
 
 import { performance } from 'node:perf_hooks'
 import type { MysqlConfig, MysqlTarget } from '../config/login.ts'
+import { oneLine } from '../core/text.ts'
 import { type Millis, millis } from '../core/time.ts'
 import { createAbandoned } from './abandoned.ts'
 import type { Outcome, Probe } from './core/facts.ts'
@@ -22,6 +23,9 @@ export type Prober = { readonly probe: () => Promise<Probe>; readonly close: () 
 
 /** A probe that ran out of time after we lost this part of it says nothing about the server. */
 const lostShare = 0.25
+
+/** Of the statement that hung. */
+const shownLength = 60
 
 /** A login that answered a probe, and what was learned over it. */
 type Kept = { readonly session: Session; readonly interview: Interview }
@@ -85,6 +89,13 @@ export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSetti
     return outcome
   }
 
+  /** What a probe waits for, in words for the operator: it tells a hung server from a blocked statement. */
+  const unanswered = ({ session }: Turn): string => {
+    const statement = session?.asking() ?? null
+    if (statement === null) return session?.threadId() == null ? 'the login' : 'the end of the probe'
+    return statement === inquiry.query ? 'the check query' : oneLine(statement, shownLength)
+  }
+
   const giveUp = (turn: Turn): void => {
     turn.over = true
     const threadId = turn.session?.threadId() ?? null
@@ -107,9 +118,10 @@ export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSetti
       }
       const expire = (): void => {
         if (turn.over) return
+        const waitedFor = unanswered(turn)
         giveUp(turn)
         const late = stalls.lost() - lostBefore >= timeout * lostShare
-        finish(late ? { kind: 'late' } : { kind: 'failed', failure: timedOut(timeout) })
+        finish(late ? { kind: 'late' } : { kind: 'failed', failure: timedOut(timeout, waitedFor) })
       }
       // After a stall of the loop timers fire before sockets are read: look at the socket once more.
       const deadline = setTimeout(() => setImmediate(expire), timeout)
@@ -127,8 +139,8 @@ export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSetti
 /** The outcome of a probe whose deadline has answered already; nobody reads it. */
 const cutShort: Outcome = { kind: 'late' }
 
-const timedOut = (timeout: Millis) => ({
+const timedOut = (timeout: Millis, waitedFor: string) => ({
   code: 'timeout' as const,
-  text: `no answer within ${timeout} ms`,
+  text: `no answer within ${timeout} ms to ${waitedFor}`,
   fatal: true,
 })

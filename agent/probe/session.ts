@@ -18,6 +18,8 @@ export type Session = {
   /** Resolves once logged in. */
   readonly login: () => Promise<Failure | null>
   readonly query: (sql: string) => Promise<Reply>
+  /** The statement that the server has not answered yet; null where it owes no answer to one. */
+  readonly asking: () => string | null
   /** The server's number for this connection; null before the login. */
   readonly threadId: () => number | null
   readonly isAlive: () => boolean
@@ -38,8 +40,11 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     password: mysql.password(),
     connectTimeout: 0,
     flags: ['-LOCAL_FILES'],
+    // Values as the server wrote them: no dates of ours, no numbers that lose digits.
+    typeCast: false,
   })
   let alive = true
+  let asking: string | null = null
   socket.once('close', () => {
     alive = false
   })
@@ -52,15 +57,14 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     login: () =>
       new Promise((resolve) => connection.connect((error) => resolve(error === null ? null : failure(error)))),
     query: (sql) =>
-      new Promise((resolve) =>
-        connection.query({ sql, rowsAsArray: true }, (error, rows, fields) =>
-          resolve(
-            error === null
-              ? { ok: true, rows: rowsOf(rows), columns: (fields ?? []).map(({ name }) => name) }
-              : { ok: false, failure: failure(error) },
-          ),
-        ),
-      ),
+      new Promise((resolve) => {
+        asking = sql
+        connection.query({ sql, rowsAsArray: true }, (error, rows, fields) => {
+          asking = null
+          resolve(error === null ? { ok: true, ...firstSet(rows, fields) } : { ok: false, failure: failure(error) })
+        })
+      }),
+    asking: () => asking,
     threadId: () => connection.threadId ?? null,
     isAlive: () => alive,
     end: () => {
@@ -84,5 +88,10 @@ const connectTo = (target: MysqlTarget): Socket => {
 
 const failure = (error: ClientError | undefined): Failure => failureOf(error ?? { message: 'no answer', fatal: true })
 
-const rowsOf = (rows: unknown): readonly unknown[][] =>
-  Array.isArray(rows) ? rows.filter((row): row is unknown[] => Array.isArray(row)) : []
+/** The first rows of an answer; a procedure's come as a list of sets, with the outcome of the call behind them. */
+const firstSet = (rows: unknown, fields: unknown): { columns: readonly string[]; rows: readonly unknown[][] } => {
+  if (!Array.isArray(rows) || !Array.isArray(fields)) return { columns: [], rows: [] }
+  const isList = fields.every((one) => one === undefined || Array.isArray(one))
+  if (isList && fields.length > 0) return firstSet(rows[0], fields[0])
+  return { columns: fields.map(({ name }) => String(name)), rows: rows.filter((row) => Array.isArray(row)) }
+}

@@ -93,12 +93,14 @@ export const accessRules = ({ allow, deny }: Pick<AccessConfig, 'allow' | 'deny'
   )
   return (source) => {
     const family = isIPv4(source) ? 'ipv4' : 'ipv6'
-    return rules.find(({ list }) => list.check(source, family))?.allows ?? allow.length === 0
+    // A list of IPv6 networks would hold every IPv4 address in ::/0.
+    const decisive = rules.find((one) => one.family === family && one.list.check(source, family))
+    return decisive?.allows ?? allow.length === 0
   }
 }
 
 const rule = ({ address, prefixLength, family }: AccessConfig['allow'][number], allows: boolean) => {
   const list = new BlockList()
   list.addSubnet(address, prefixLength, family)
-  return { list, prefixLength, allows }
+  return { list, family, prefixLength, allows }
 }

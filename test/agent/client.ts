@@ -4,8 +4,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { waitFor } from '../lab/wait-for.ts'
 
-/** A raw client. `ended` tells how the server closed: with FIN after all bytes, or with a reset. */
-export const dial = (port: number) => {
+/**
+ * A raw client. `ended` tells how the server closed: with FIN after all bytes, or with a reset. One that lingers keeps its
+ * side open when the server has closed.
+ */
+export const dial = (port: number, { linger = false } = {}) => {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   let text = ''
   let ended: 'no' | 'fin' | 'reset' = 'no'
@@ -14,7 +17,7 @@ export const dial = (port: number) => {
   })
   socket.on('end', () => {
     ended = 'fin'
-    socket.end()
+    if (!linger) socket.end()
   })
   socket.on('error', () => {
     ended = 'reset'

@@ -63,10 +63,10 @@ t.test('the daemon follows its server down and up, and says so once each', async
   await db.start()
   await waitFor('200', async () => (await get(port)).status === 200)
 
-  const changes = daemon
-    .lines()
-    .flatMap((line) => line.match(/Node is (UP|DOWN, reason: connection-refused)/)?.[1] ?? [])
-  t.same(changes, ['UP', 'DOWN, reason: connection-refused', 'UP'])
+  const changes = () =>
+    daemon.lines().flatMap((line) => line.match(/Node is (UP|DOWN, reason: connection-refused)/)?.[1] ?? [])
+  await waitFor('the last line', () => changes().length >= 3)
+  t.same(changes(), ['UP', 'DOWN, reason: connection-refused', 'UP'])
   t.match(parseHealthReport((await get(port, '/status')).text), {
     ok: true,
     report: { verdict: 'pass', mode: 'ping', role: 'primary', writable: true },

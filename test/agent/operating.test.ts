@@ -1,8 +1,9 @@
 // What an operator does to a running agent: reload, take out for a while, watch over it with systemd.
 
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
@@ -27,8 +28,11 @@ const passwordFile = secret('password', `${password}\n`)
 const config = file('agent.yaml')
 const quick = 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms }'
 const login = `mysql: { socket: ${db.socket}, user: ${user}, password_file: ${passwordFile} }`
-const write = (...lines: readonly string[]): void =>
-  writeFileSync(config, [`force_fail_file: ${file('proxyoff')}`, ...lines, ''].join('\n'))
+/** All at once: a reload may read it at any moment. */
+const write = (...lines: readonly string[]): void => {
+  writeFileSync(`${config}.new`, [`force_fail_file: ${file('proxyoff')}`, ...lines, ''].join('\n'))
+  renameSync(`${config}.new`, config)
+}
 const listen = (port: number, address = '127.0.0.1'): string => `listen: { address: ${address}, port: ${port} }`
 
 let runs = 0
@@ -54,6 +58,13 @@ const logins = async (): Promise<readonly number[]> =>
   (await db.query(`SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '${user}'`)).map((row) =>
     Number(row['ID']),
   )
+
+/** Whether an agent has a handler of its own for a signal; before its `exec` another program may have one. */
+const handles = (pid: number, signal: NodeJS.Signals): boolean => {
+  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(`${process.execPath}\0dist/agent/main.js`)) return false
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
+  return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
+}
 
 t.test('a reload keeps the listener, its connections and the login where they did not change', async (t) => {
   const port = await freePort()
@@ -123,6 +134,74 @@ t.test('a reload moves to another port or address', async (t) => {
   t.equal((await get(next)).status, 200)
   await daemon.stop()
 })
+
+t.test(
+  'a hangup while the agent starts is a reload, and a storm of them is few reloads and nothing else',
+  async (t) => {
+    const port = await freePort()
+    write(listen(port), login, quick)
+    // tap puts a loader into the environment that handles every signal.
+    const words = ['-u', 'NODE_OPTIONS', process.execPath, 'dist/agent/main.js', '--config', config]
+    const daemon = lab.spawn('hangups', 'env', words)
+    // A handler is there before anything is listened on: a signal without one ends the process.
+    await waitFor('the handler', () => handles(daemon.pid, 'SIGHUP'))
+    daemon.signal('SIGHUP')
+    await daemon.waitForOutput(/Reloaded, the new configuration is in use/)
+    for (let i = 0; i < 200; i += 1) {
+      write(listen(port), login, i % 2 === 0 ? quick : quick.replace('{', '{ query: SELECT 2,'))
+      daemon.signal('SIGHUP')
+      if (i % 20 === 0) t.equal((await get(port)).status, 200)
+    }
+    write(listen(port), login, quick, 'response: { body: html }')
+    daemon.signal('SIGHUP')
+    await waitFor('the last of them', async () => (await get(port)).text.startsWith('<html>'))
+    await waitFor('one login', async () => (await logins()).length === 1)
+    await daemon.stop()
+  },
+)
+
+t.test(
+  'a reload that asks clients for a certificate from now on does so, and one that does not any more',
+  async (t) => {
+    const port = await freePort()
+    const openssl = async (name: string): Promise<void> => {
+      const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
+      const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1']
+      const files = ['-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)]
+      const { code } = await lab.spawn(`openssl-${name}`, 'openssl', [...words, ...names, ...files]).exited
+      t.equal(code, 0)
+      chmodSync(file(`${name}.key`), 0o600)
+    }
+    for (const name of ['server', 'clients']) await openssl(name)
+    const secure = (more = '') =>
+      `listen: { address: 127.0.0.1, port: ${port}, tls: { certificate: ${file('server.crt')}, key: ${file('server.key')}${more} } }`
+    let calls = 0
+    const curl = async (...words: readonly string[]): Promise<string> => {
+      calls += 1
+      const all = ['-sS', '-m', '20', '--cacert', file('server.crt'), ...words, `https://127.0.0.1:${port}/`]
+      const command = lab.spawn(`curl${calls}`, 'curl', all)
+      const { code } = await command.exited
+      return code === 0 ? command.lines().join('') : 'refused'
+    }
+    const asClient = ['--cert', file('clients.crt'), '--key', file('clients.key')]
+    const reloaded = (times: number) =>
+      waitFor(`reload ${times}`, () => daemon.lines().filter((line) => line.includes('Reloaded,')).length === times)
+
+    write(secure(), login, quick)
+    const daemon = await start()
+    t.match(await curl(), /MySQL is running/)
+    write(secure(`, client_ca: ${file('clients.crt')}`), login, quick)
+    daemon.signal('SIGHUP')
+    await reloaded(1)
+    t.equal(await curl(), 'refused', 'nobody without a certificate')
+    t.match(await curl(...asClient), /MySQL is running/)
+    write(secure(), login, quick)
+    daemon.signal('SIGHUP')
+    await reloaded(2)
+    t.match(await curl(), /MySQL is running/)
+    await daemon.stop()
+  },
+)
 
 t.test('fail --for ends by itself, and the reason says when', async (t) => {
   const port = await freePort()
@@ -199,4 +278,15 @@ t.test('once answers as every path would', async (t) => {
   t.match(await finish('once', '--path', '/primary'), { code: 0, output: /^HTTP\/1\.1 200 OK/ })
   t.match(await finish('once', '--path', '/galera'), { code: 1, output: /Mysqlchk-Reason: not-applicable/ })
   t.match(await finish('once', '--path', '/metrics'), { code: 0, output: /^mysqlchk_up 1$/m })
+  t.match(await finish('once', '--path', '/nothing'), { code: 1, output: /^HTTP\/1\.1 404 Not Found/ })
+  t.match(await finish('once', '--json', '--path', '/ndb'), { code: 1, output: /"code": "not-applicable"/ })
+})
+
+t.test('once tells of what is unwise, and a reader that leaves early is no failure', async (t) => {
+  write(listen(await freePort()), login, quick)
+  chmodSync(passwordFile, 0o644)
+  t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*chmod 640/ })
+  chmodSync(passwordFile, 0o600)
+  const line = `${process.execPath} dist/agent/main.js check --config ${config} | true; exit \${PIPESTATUS[0]}`
+  t.same(await lab.spawn('early', 'bash', ['-c', line]).exited, { code: 0, signal: null })
 })

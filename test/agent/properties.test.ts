@@ -184,6 +184,14 @@ t.test('a force-fail file keeps its reason and its end, and in doubt has no end'
       return read.text === said && (read.until?.getTime() ?? null) === (until?.getTime() ?? null)
     }),
   )
+  const odd = fc.oneof(text, fc.string({ minLength: 900, maxLength: 3000 }), fc.constant('until: 2020-01-01T00:00:00Z'))
+  fc.assert(
+    fc.property(odd, end, (said, until) => {
+      const content = forceFailText(said, until)
+      const read = parseForceFail(content)
+      return content.length < 300 && (read.until?.getTime() ?? null) === (until?.getTime() ?? null)
+    }),
+  )
   fc.assert(
     fc.property(text, (content) => parseForceFail(`until: ${content}`).until === null || /^\d{4}-/.test(content)),
   )

@@ -28,6 +28,7 @@ const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
   [1143, 'access-denied'],
   [1227, 'access-denied'],
   [1251, 'access-denied'],
+  [1370, 'access-denied'],
   [1698, 'access-denied'],
   [1820, 'access-denied'],
   [1862, 'access-denied'],
@@ -40,8 +41,15 @@ const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
   [1927, 'connection-lost'],
 ])
 
-// What EAGAIN means for a Unix socket: a hung server has stopped taking connections.
-const queueFull = 'the listen queue of the server is full'
+/** What an error of the system or of the parser means here. */
+const meanings: ReadonlyMap<string, string> = new Map([
+  // For a Unix socket: a hung server has stopped taking connections.
+  ['EAGAIN', 'the listen queue of the server is full'],
+  ['EACCES', 'this user may not go there'],
+  ['EPERM', 'this host does not let this user go there'],
+  ['ERR_OUT_OF_RANGE', 'what answers there does not speak the protocol of MySQL'],
+  ['ERR_BUFFER_OUT_OF_BOUNDS', 'what answers there does not speak the protocol of MySQL'],
+])
 
 const systemReasons: ReadonlyMap<string, ReasonCode> = new Map([
   ['ECONNREFUSED', 'connection-refused'],
@@ -50,8 +58,8 @@ const systemReasons: ReadonlyMap<string, ReasonCode> = new Map([
   ['ENETUNREACH', 'unreachable'],
   ['ENOTFOUND', 'unreachable'],
   ['EAI_AGAIN', 'unreachable'],
-  ['EACCES', 'access-denied'],
-  ['EPERM', 'access-denied'],
+  ['EACCES', 'unreachable'],
+  ['EPERM', 'unreachable'],
   ['AUTH_SWITCH_PLUGIN_ERROR', 'access-denied'],
   ['ETIMEDOUT', 'timeout'],
   ['EAGAIN', 'timeout'],
@@ -69,6 +77,7 @@ export const failureOf = (error: ClientError): Failure => {
   const number = error.errno !== undefined && error.errno >= 1000 ? error.errno : undefined
   const known = number === undefined ? systemReasons.get(error.code ?? '') : serverReasons.get(number)
   const code = known ?? (error.fatal === true ? 'connection-lost' : 'query-failed')
-  const said = oneLine(error.code === 'EAGAIN' ? `${queueFull}: ${error.message}` : error.message, textLength)
+  const meaning = meanings.get(error.code ?? '')
+  const said = oneLine(meaning === undefined ? error.message : `${meaning}: ${error.message}`, textLength)
   return { code, text: number === undefined ? said : `error ${number}: ${said}`, fatal: error.fatal === true }
 }

@@ -13,7 +13,9 @@ export const rowsFrom = (columns: readonly string[], rows: readonly (readonly un
 export const wordsFrom = (rows: readonly (readonly unknown[])[]): Words =>
   Object.fromEntries(rows.map(([name, value]) => [String(name).toLowerCase(), textOf(value) ?? '']))
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
 const textOf = (value: unknown): string | null => {
   if (value === null || value === undefined) return null
-  return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value)
+  return value instanceof Uint8Array ? decoder.decode(value) : String(value)
 }

@@ -21,7 +21,9 @@ export const bodyOf = (report: HealthReport, style: BodyStyle): Body => {
     case 'classic':
       return plainBody(
         passes ? 'MySQL is running.' : 'MySQL is *down*.',
-        ...(passes ? [] : [`${oneLine(reasonLine(report), reasonLength)}. ${adviceFor(report.reason.code)}`]),
+        ...(passes
+          ? []
+          : [`${oneLine(reasonLine(report), reasonLength).replace(/\.+$/, '')}. ${adviceFor(report.reason.code)}`]),
       )
     case 'html': {
       const text = passes ? 'MySQL is running.' : 'MySQL is *down*.'

@@ -96,6 +96,16 @@ t.test('no mistake makes a password appear', async (t) => {
     `mysql:\n  password: "${secret}\n`,
     `mysql:\n  password: ${secret}\n  password_file: ${passwordFile(`${secret}\n${secret}\n`)}\n`,
     `mysql: { password_file: ${passwordFile(`${secret}\nmore\n`)} }`,
+    `mysql:\n  password:${secret}\n`,
+    `mysql:\n  user: x\n  password:${secret}\n`,
+    `mysql: { user: x, password:${secret} }`,
+    `mysql: { password=${secret} }`,
+    `mysql: ${secret}`,
+    secret,
+    `mysql: { password_file: ${secret} }`,
+    `mysql: { password_credential: "${secret} x" }`,
+    `? [${secret}]\n: x\n`,
+    `password:${secret}: x`,
   ]
   for (const text of mistakes) {
     const { problems, all } = load(text)
@@ -103,6 +113,36 @@ t.test('no mistake makes a password appear', async (t) => {
     t.notMatch(all, secret)
     t.match(problems[0], /^\d+:\d+: /)
   }
+})
+
+t.test('a colon without its space is told as that', async (t) => {
+  t.same(load(`mysql: { user: x, password:${secret} }`).problems, [
+    '1:19: mysql.password: unknown key; write password: with a space behind the colon',
+  ])
+  t.same(load(`mysql:\n  password:${secret}\n`).problems, [
+    '2:3: mysql: found (not shown); expected a mapping (key: value)',
+  ])
+})
+
+t.test('what is no configuration at all is a problem and no exception', async (t) => {
+  const bomb = ['a: &a [x, x, x, x, x, x, x, x, x, x]']
+  for (const [one, before] of ['ba', 'cb', 'dc', 'ed'].map((pair) => [...pair])) {
+    bomb.push(`${one}: &${one} [${Array.from({ length: 10 }, () => `*${before}`).join(', ')}]`)
+  }
+  const table: readonly [string, RegExp][] = [
+    [bomb.join('\n'), /anchors are used too often/],
+    ['['.repeat(20_000), /^1:\d+: \(YAML\): /],
+    [`a: ${'['.repeat(3000)}${']'.repeat(3000)}`, /^1:\d+: /],
+    ['a: 1\na: 2', /^2:1: \(YAML\): Map keys must be unique/],
+    ['a: 1\n---\nb: 2', /^2:1: \(YAML\): /],
+    ['check:', /^1:7: check: found null; expected a mapping/],
+    ['- a', /^1:1: \(top level\): found "a list"; expected a mapping/],
+    ['1: x\n? [a]\n: b\nnull: 3\n__proto__: { x: 1 }\n', /unknown key/],
+    ['mysql: { host: 127.0.0.1, password: *p }', /refers to an anchor that does not exist/],
+    [Buffer.from(Array.from({ length: 3000 }, (_, i) => (i * 37) % 256)).toString('latin1'), /^\d+:\d+: /],
+  ]
+  for (const [text, problem] of table) t.match(load(text).problems[0], problem, text.slice(0, 40))
+  t.match(loadConfig(directory, 'read'), { ok: false, problems: [/is a directory; write the path of a file/] })
 })
 
 t.test('a good configuration does not show its password either', async (t) => {
@@ -130,6 +170,10 @@ t.test('an empty password file is a problem, and commands that do not log in do 
 t.test('a server over TCP needs a host, and gets the usual port', async (t) => {
   t.same(load('mysql: { host: 127.0.0.1 }').config?.mysql.target, { kind: 'tcp', host: '127.0.0.1', port: 3306 })
   t.match(load('mysql: { port: 3306 }').problems, [/^1:16: mysql\.port: a port needs mysql\.host/])
+})
+
+t.test('an IPv4 address written as one of IPv6 is refused: peers are known by the IPv4 address', async (t) => {
+  t.match(load('access: { allow: ["::ffff:10.0.0.1"] }').problems, [/write the IPv4 address, .* without ::ffff:/])
 })
 
 t.test('a missing configuration file is a problem with what to do', async (t) => {

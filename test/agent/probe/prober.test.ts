@@ -1,9 +1,14 @@
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import type { MysqlConfig } from '../../../agent/config/login.ts'
 import { millis } from '../../../agent/core/time.ts'
 import type { Outcome } from '../../../agent/probe/core/facts.ts'
+import { createDiskLook } from '../../../agent/probe/disk.ts'
 import type { Inquiry } from '../../../agent/probe/gather.ts'
+import { createHeartbeat } from '../../../agent/probe/heartbeat.ts'
 import { createProber, type Prober } from '../../../agent/probe/prober.ts'
 import { startStallWatch } from '../../../agent/probe/stall-watch.ts'
 import { createLab } from '../../lab/lab.ts'
@@ -115,6 +120,35 @@ t.test('a refused login and a failing query have their own reasons', async (t) =
   for (const one of [stranger, failing]) one.close()
 })
 
+t.test('the first value of any query is compared as the server writes it, a procedure among them', async (t) => {
+  await db.query('CREATE DATABASE mysqlchk')
+  await db.query("CREATE PROCEDURE mysqlchk.p() SELECT 'up', 'more'")
+  await db.query('CREATE PROCEDURE mysqlchk.silent() DO 1')
+  await db.query("CREATE PROCEDURE mysqlchk.two() BEGIN SELECT 1 AS a; SELECT 2 AS b, 'x' AS c; END")
+  await db.query(`GRANT EXECUTE ON mysqlchk.* TO ${user}@localhost`)
+  const table: readonly [string, string, string][] = [
+    ['CALL mysqlchk.p()', 'up', 'ok'],
+    ['CALL mysqlchk.two()', '1', 'ok'],
+    ['CALL mysqlchk.silent()', 'up', 'unexpected-result'],
+    ["SELECT DATE'2026-01-02', 1", '2026-01-02', 'ok'],
+    ['SELECT 9007199254740993', '9007199254740993', 'ok'],
+    ['SELECT 1.50', '1.50', 'ok'],
+    ["SELECT 'é'", 'é', 'ok'],
+    ["SELECT x'41'", 'A', 'ok'],
+    ['SELECT NULL', '', 'unexpected-result'],
+    ['SELECT 1 FROM DUAL WHERE 1 = 0', '', 'unexpected-result'],
+    ['DO 1', '', 'unexpected-result'],
+    ['SELECT 1; SELECT 2', '1', 'query-failed'],
+    ['CALL mysql.missing()', '1', 'access-denied'],
+  ]
+  for (const [query, expect, reason] of table) {
+    const one = prober(overSocket, { query, expect })
+    t.equal(await ask(one), reason, query)
+    t.equal(await ask(one), reason, `${query}, once more over the same login`)
+    one.close()
+  }
+})
+
 t.test('a full connection table is told apart, and does not hide behind an old connection', async (t) => {
   await waitFor('no connections of the tests before', async () => (await connections()).length === 0)
   const early = prober(overSocket, { freshLogin: 0 })
@@ -134,7 +168,13 @@ t.test('a query that hangs in the server is left alone, and few of them at most'
   await waitFor('no connections of the tests before', async () => (await connections()).length === 0)
   const one = prober(overSocket, { query: 'SELECT SLEEP(60)', timeout: 300 })
   const reasons: string[] = []
-  for (let i = 0; i < 8; i++) reasons.push(reasonOf((await one.probe()).outcome))
+  const texts = new Set<string>()
+  for (let i = 0; i < 8; i++) {
+    const { outcome } = await one.probe()
+    reasons.push(reasonOf(outcome))
+    if (outcome.kind === 'failed') texts.add(outcome.failure.text)
+  }
+  t.ok(texts.has('no answer within 300 ms to the check query'), [...texts].join(', '))
   t.ok(
     reasons.every((reason) => reason === 'timeout' || reason === 'late'),
     reasons.join(' '),
@@ -153,6 +193,8 @@ t.test('a server that was stopped with SIGSTOP is a timeout, and sockets do not 
   db.process().signal('SIGSTOP')
   const reasons: string[] = []
   for (let i = 0; i < 8; i++) reasons.push(await ask(one))
+  const { outcome } = await one.probe()
+  if (outcome.kind === 'failed') t.match(outcome.failure.text, /^no answer within 300 ms to the login$/)
   db.process().signal('SIGCONT')
   t.same([...new Set(reasons)], ['timeout'])
   await waitFor('sockets to be closed', () => openSockets() <= before)
@@ -160,6 +202,51 @@ t.test('a server that was stopped with SIGSTOP is a timeout, and sockets do not 
   await waitFor('only the kept connection', async () => (await connections()).length === 1)
   await waitFor('no more sockets than before', () => openSockets() <= before)
   one.close()
+})
+
+t.test('a statement of ours that is blocked is named', async (t) => {
+  await db.query('CREATE TABLE mysqlchk.heartbeat (node VARCHAR(255) PRIMARY KEY, beat_at TIMESTAMP(6) NOT NULL)')
+  await db.query(`GRANT SELECT, INSERT, UPDATE ON mysqlchk.heartbeat TO ${user}@localhost`)
+  const locker = await createConnection({ socketPath: db.socket, user: 'root' })
+  await locker.query('LOCK TABLES mysqlchk.heartbeat WRITE')
+  const heartbeat = createHeartbeat({ table: 'mysqlchk.heartbeat', interval: millis(0) })
+  const one = prober(overSocket, { heartbeat, timeout: 500 })
+  t.equal(await ask(one), 'timeout')
+  const { outcome } = await one.probe()
+  if (outcome.kind === 'failed') t.match(outcome.failure.text, /to INSERT INTO `mysqlchk`\.`heartbeat`/)
+  await locker.end()
+  await waitFor('the write to go through', async () => (await ask(one)) === 'ok')
+  one.close()
+})
+
+t.test('what does not speak the protocol is a failure with a text, and no exception', async (t) => {
+  const greetings: Readonly<Record<string, Buffer | string>> = {
+    http: 'HTTP/1.0 400 Bad Request\r\n\r\nthis is no database',
+    ssh: 'SSH-2.0-OpenSSH_9.2p1\r\n',
+    zeros: Buffer.alloc(1000),
+    ones: Buffer.alloc(1000, 0xff),
+    half: Buffer.of(0x4a, 0, 0, 0, 10, 0x35, 0x2e),
+    nothing: Buffer.of(0, 0, 0, 0),
+    short: Buffer.of(1, 0, 0, 0, 10),
+    old: Buffer.of(5, 0, 0, 0, 9, 0x33, 0x2e, 0x32, 0),
+    'short error': Buffer.of(1, 0, 0, 0, 0xff),
+    silence: '',
+  }
+  for (const [name, bytes] of Object.entries(greetings)) {
+    const stranger = createServer((socket) => {
+      socket.on('error', () => undefined)
+      if (bytes.length > 0) socket.write(bytes)
+    }).listen(0, '127.0.0.1')
+    await once(stranger, 'listening')
+    const address = stranger.address()
+    const port = address !== null && typeof address === 'object' ? address.port : 0
+    const one = prober({ ...overTcp, target: { kind: 'tcp', host: '127.0.0.1', port } }, { timeout: 100 })
+    for (let i = 0; i < 2; i += 1) t.match(await ask(one), /^(timeout|connection-lost)$/, name)
+    const { outcome } = await one.probe()
+    if (name === 'short' && outcome.kind === 'failed') t.match(outcome.failure.text, /does not speak the protocol/)
+    one.close()
+    stranger.close()
+  }
 })
 
 t.test('a killed server is refused at once and comes back with its restart', async (t) => {
@@ -172,6 +259,15 @@ t.test('a killed server is refused at once and comes back with its restart', asy
     t.equal(await ask(one), 'ok')
     one.close()
   }
+})
+
+t.test('a disk that cannot be looked at is no full one', async (t) => {
+  const look = createDiskLook('/nowhere', millis(1000))
+  t.match(await look({}), { ok: false, failure: { code: 'disk-unknown', text: /ENOENT.*\/nowhere/ } })
+  t.match(await createDiskLook(null, millis(1000))({ datadir: db.dataDirectory }), {
+    ok: true,
+    value: { directory: db.dataDirectory },
+  })
 })
 
 t.test('a timeout that our own stalled loop caused is not blamed on the server', async (t) => {

@@ -36,6 +36,12 @@ t.test('bodies are the bytes that scripts in the field compare', async (t) => {
       503,
       'MySQL is *down*.\r\nnot-primary: wsrep_cluster_status is non-Primary. The node is cut off from the majority of its Galera cluster. Check its network and wsrep_cluster_size.\r\n',
     ],
+    [
+      about('connection-lost', 'The server closed the connection.'),
+      'classic',
+      503,
+      'MySQL is *down*.\r\nconnection-lost: The server closed the connection. The server closed the connection. It may be stopping or restarting; read its error log.\r\n',
+    ],
     [up, 'html', 200, '<html><body>MySQL is running.</body></html>'],
     [down, 'html', 503, '<html><body>MySQL is *down*.</body></html>'],
     [up, 'percona', 200, 'Percona XtraDB Cluster Node is synced.\r\n'],

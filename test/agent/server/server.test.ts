@@ -16,6 +16,7 @@ const down = report({ verdict: 'fail', reason: { code: 'timeout', text: 'no answ
 
 type Options = {
   readonly allow?: readonly string[]
+  readonly address?: string
   readonly perSource?: number
   readonly total?: number
   readonly deny?: readonly string[]
@@ -25,13 +26,21 @@ type Options = {
 
 const serve = async (
   t: Tap,
-  { allow = [], deny = [], perSource = 64, total = 512, rate = null, answer = async () => up }: Options = {},
+  {
+    address = '127.0.0.1',
+    allow = [],
+    deny = [],
+    perSource = 64,
+    total = 512,
+    rate = null,
+    answer = async () => up,
+  }: Options = {},
 ) => {
   const port = await freePort()
   const incidents: string[] = []
   const statuses: number[] = []
   const server: HealthServer = await startServer({
-    listen: { address: '127.0.0.1', port, tls: null },
+    listen: { address, port, tls: null },
     access: {
       allow: allow.map((one) => network.parse(one)),
       deny: deny.map((one) => network.parse(one)),
@@ -183,6 +192,16 @@ t.test('only the networks of the access list are served', async (t) => {
   t.same(closed.incidents, ['not-allowed'])
 })
 
+t.test('an IPv4 peer of a listener on :: is the IPv4 address it is', async (t) => {
+  const open = await serve(t, { address: '::', allow: ['127.0.0.0/8'], deny: ['::/0'] })
+  const client = open.dial()
+  client.send('GET / HTTP/1.0\r\n\r\n')
+  t.match(await client.untilEnded(), /^HTTP\/1\.1 200 /)
+  const closed = await serve(t, { address: '::', deny: ['127.0.0.1'] })
+  t.equal(await closed.dial().untilEnded(), '')
+  t.same(closed.incidents, ['not-allowed'])
+})
+
 t.test('of allow and deny the most specific network decides', async (t) => {
   const table: readonly [readonly string[], readonly string[], string, boolean][] = [
     [[], [], '10.0.0.1', true],
@@ -196,6 +215,9 @@ t.test('of allow and deny the most specific network decides', async (t) => {
     [['10.1.0.0/16'], [], 'fd00::1', false],
     [['fd00::/8'], ['fd00:1::/32'], 'fd00:1::5', false],
     [['0.0.0.0/0'], ['fd00::/8'], 'fd00::5', false],
+    [['0.0.0.0/0'], ['::/0'], '10.0.0.1', true],
+    [['0.0.0.0/0'], ['::/0'], 'fd00::5', false],
+    [['::/0'], [], '10.0.0.1', false],
   ]
   for (const [allow, deny, source, allowed] of table) {
     const isAllowed = accessRules({

@@ -132,10 +132,14 @@ t.test('errors of the client library become reasons', async (t) => {
     [{ message: 'Host is blocked', errno: 1129, fatal: true }, 'host-blocked'],
     [{ message: 'WSREP has not yet prepared node', errno: 1047 }, 'not-ready'],
     [{ message: 'connect EAGAIN /run/x.sock', code: 'EAGAIN', errno: -11, fatal: true }, 'timeout'],
+    [{ message: 'connect EACCES /run/x.sock', code: 'EACCES', errno: -13, fatal: true }, 'unreachable'],
+    [{ message: 'execute command denied', errno: 1370 }, 'access-denied'],
+    [{ message: 'The value of "offset"', code: 'ERR_OUT_OF_RANGE', fatal: true }, 'connection-lost'],
     [{ message: 'closed', code: 'PROTOCOL_CONNECTION_LOST', fatal: true }, 'connection-lost'],
     [{ message: 'something new of the connection', code: 'ENEW', fatal: true }, 'connection-lost'],
     [{ message: 'no such table', errno: 1146 }, 'query-failed'],
   ]
   for (const [error, code] of table) t.equal(failureOf(error).code, code, error.message)
+  t.match(failureOf({ message: 'connect EACCES', code: 'EACCES', errno: -13 }).text, /^this user may not go there: /)
   t.equal(failureOf({ message: 'a\nb\u0007c', errno: 1146 }).text, 'error 1146: a b c')
 })
