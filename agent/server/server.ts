@@ -82,22 +82,31 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     incident('tls-handshake', { source: sourceOf(socket.remoteAddress), error: error.message })
   })
 
-  /** Answers still to be sent on a connection; a malformed request behind them must not spoil them. */
+  /** Requests on a connection that have no answer yet. */
   const pending = new WeakMap<Duplex, number>()
+  /** Those of them that were read to their end. */
+  const answering = new WeakMap<Duplex, number>()
+  const newest = new WeakMap<Duplex, IncomingMessage>()
+  /** A malformed or slow request behind others must not spoil their answers; one that is alone has none to come. */
+  const owesAnswer = (socket: Duplex): boolean =>
+    (answering.get(socket) ?? 0) > 0 || ((pending.get(socket) ?? 0) > 0 && newest.get(socket)?.complete === true)
+  const count = (counts: WeakMap<Duplex, number>, socket: Duplex, change: number): number => {
+    const now = (counts.get(socket) ?? 0) + change
+    counts.set(socket, now)
+    return now
+  }
   const spoiled = new WeakSet<Duplex>()
   server.on('request', (request, response) => {
     const { socket } = request
-    const count = (pending.get(socket) ?? 0) + 1
-    if (count > limits.pipelined) {
+    if (count(pending, socket, 1) > limits.pipelined) {
       incident('too-many-pipelined', { source: sourceOf(socket.remoteAddress) })
       return void socket.destroy()
     }
-    pending.set(socket, count)
-    admission.busy(socket)
+    newest.set(socket, request)
+    let isRead = false
     response.once('close', () => {
-      const left = (pending.get(socket) ?? 1) - 1
-      pending.set(socket, left)
-      if (left > 0) return
+      count(pending, socket, -1)
+      if (!isRead || count(answering, socket, -1) > 0) return
       admission.idle(socket)
       if (spoiled.has(socket)) socket.end()
     })
@@ -111,12 +120,17 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
       })
     }
     readThrough(request, response, incident, () => {
+      isRead = true
+      count(answering, socket, 1)
+      admission.busy(socket)
       const delay = pace.delay(sourceOf(socket.remoteAddress))
       if (delay === 0) return reply()
       incident('delayed', { source: sourceOf(socket.remoteAddress) })
       setTimeout(reply, delay).unref()
     })
   })
+  // An expectation that nobody has to meet: the check is answered all the same.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.on('clientError', (error, socket) => {
     const refused = refusalFor(error)
     // What follows the first fault on a connection is no news.
@@ -124,7 +138,7 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     const source = 'remoteAddress' in socket ? sourceOf(String(socket.remoteAddress)) : ''
     incident(refused.reason, { source })
     spoiled.add(socket)
-    if ((pending.get(socket) ?? 0) > 0) return
+    if (owesAnswer(socket)) return
     if (socket.writable) socket.end(rawAnswer(refusal(refused.status, refused.text)))
     else socket.destroy()
   })

@@ -179,6 +179,50 @@ t.test('a client that never finishes its request is let go', async (t) => {
   t.ok(incidents.every((reason) => reason === 'request-timeout'))
 })
 
+t.test('a client that never finishes the body of its request is let go, and does not keep a check out', async (t) => {
+  const waiting: (() => void)[] = []
+  const busy = await serve(t, {
+    answer: () => new Promise<HealthReport>((resolve) => waiting.push(() => resolve(up))),
+  })
+  const behind = busy.dial()
+  behind.send('GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nx')
+
+  const { dial, incidents } = await serve(t, { total: 2 })
+  const slow = [dial(), dial()]
+  for (const client of slow) client.send('POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\nx')
+  await Promise.all(slow.map((client) => client.connected()))
+  const check = dial()
+  check.send('GET / HTTP/1.0\r\n\r\n')
+  t.match(await check.untilEnded(), /^HTTP\/1\.1 200 /)
+  t.same(incidents, ['idle-evicted'])
+  const [first, second] = slow
+  await first?.untilEnded()
+  const dripping = setInterval(() => second?.send('x'), 500)
+  t.match(await second?.untilEnded(), /^HTTP\/1\.1 408 /)
+  clearInterval(dripping)
+  t.same(incidents, ['idle-evicted', 'request-timeout'])
+
+  await waitFor('the request behind another to be too slow', () => busy.incidents.length > 0 && waiting.length > 0)
+  for (const give of waiting) give()
+  const text = await behind.untilEnded()
+  t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200'], 'the answer before it is not spoiled')
+})
+
+t.test('a body that is none is answered 400 at once', async (t) => {
+  const { dial, incidents } = await serve(t)
+  const client = dial()
+  client.send('GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n')
+  t.match(await client.untilEnded(), /^HTTP\/1\.1 400 /)
+  t.same(incidents, ['malformed'])
+})
+
+t.test('an expectation that nobody can meet is answered like any request', async (t) => {
+  const { dial } = await serve(t)
+  const client = dial()
+  client.send('GET / HTTP/1.1\r\nExpect: miracles\r\nConnection: close\r\n\r\n')
+  t.match(await client.untilEnded(), /^HTTP\/1\.1 200 [\s\S]*\r\nMysqlchk-Reason: ok; /)
+})
+
 t.test('only the networks of the access list are served', async (t) => {
   const open = await serve(t, { allow: ['198.18.0.0/15', '127.0.0.0/8'] })
   const client = open.dial()
