@@ -6,16 +6,24 @@ import type { AccessConfig } from '../config/schema.ts'
 /** Why a connection is refused. */
 export type Refusal = 'not-allowed' | 'too-many-from-source' | 'too-many-connections'
 
+/** The place of one connection among the others of its listener. */
+export type Place = {
+  /** An answer is being made for it: it does not make room for another one. */
+  readonly busy: () => void
+  readonly idle: () => void
+}
+
 /** The open connections of one listener. */
 export type Admission = {
-  /** Lets a connection in, or says why not; then the caller ends it. */
+  /** Lets a connection in, idle, or says why not; then the caller ends it. */
   readonly enter: (socket: Socket) => Refusal | null
-  /** An answer is being made for the connection of this socket: it is not idle. */
-  readonly busy: (socket: Socket) => void
-  readonly idle: (socket: Socket) => void
+  /** The place of a connection that was let in, for its TCP socket and for the TLS socket above it alike. */
+  readonly placeOf: (socket: Socket) => Place
   /** Limits for the connections to come. */
   readonly apply: (access: AccessConfig) => void
 }
+
+type Guest = { readonly socket: Socket; readonly source: string }
 
 /**
  * Starts without connections. When all places are taken, the connection that has been idle longest makes room, so that
@@ -25,9 +33,9 @@ export const createAdmission = (initial: AccessConfig, onEvicted: (source: strin
   let access = initial
   let isAllowed = accessRules(access)
   const perSource = new Map<string, number>()
-  const open = new Map<string, Socket>()
+  const open = new Map<string, Guest>()
   /** In the order in which they became idle. */
-  const idle = new Map<string, Socket>()
+  const idle = new Map<string, Guest>()
 
   const leave = (key: string, source: string): void => {
     open.delete(key)
@@ -39,8 +47,8 @@ export const createAdmission = (initial: AccessConfig, onEvicted: (source: strin
   const makeRoom = (): boolean => {
     const [longest] = idle
     if (longest === undefined) return false
-    const [key, socket] = longest
-    onEvicted(sourceOf(socket.remoteAddress))
+    const [key, { socket, source }] = longest
+    onEvicted(source)
     idle.delete(key)
     open.delete(key)
     socket.destroy()
@@ -55,19 +63,22 @@ export const createAdmission = (initial: AccessConfig, onEvicted: (source: strin
       if (count >= access.max_connections_per_source) return 'too-many-from-source'
       if (open.size >= access.max_connections && !makeRoom()) return 'too-many-connections'
       const key = keyOf(socket)
+      const guest = { socket, source }
       perSource.set(source, count + 1)
-      open.set(key, socket)
-      idle.set(key, socket)
+      open.set(key, guest)
+      idle.set(key, guest)
       socket.once('close', () => leave(key, source))
       return null
     },
-    busy: (socket) => {
-      idle.delete(keyOf(socket))
-    },
-    idle: (socket) => {
+    placeOf: (socket) => {
       const key = keyOf(socket)
-      const held = open.get(key)
-      if (held !== undefined) idle.set(key, held)
+      return {
+        busy: () => void idle.delete(key),
+        idle: () => {
+          const guest = open.get(key)
+          if (guest !== undefined) idle.set(key, guest)
+        },
+      }
     },
     apply: (next) => {
       access = next

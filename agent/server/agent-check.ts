@@ -58,11 +58,12 @@ export const startAgentCheck = async ({
     })
     // agent-send: read, so that the close resets nobody.
     socket.resume()
-    admission.busy(socket)
+    const place = admission.placeOf(socket)
+    place.busy()
     const reply = async (): Promise<void> => {
       const line = agentLine(await report(), style)
       if (socket.destroyed) return
-      admission.idle(socket)
+      place.idle()
       socket.end(line)
       patience = setTimeout(() => socket.destroy(), patienceMillis)
     }

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { AccessConfig } from '../config/schema.ts'
 import type { TlsMaterial } from '../config/tls-files.ts'
 import type { IncidentLog } from '../log.ts'
-import { createAdmission, sourceOf } from './admission.ts'
+import { createAdmission, type Place, sourceOf } from './admission.ts'
 import type { BodyStyle } from './core/bodies.ts'
 import { type Asked, parseRequest } from './core/request.ts'
 import { type Answer, type AnswerSources, answerTo, refusal } from './core/response.ts'
@@ -82,32 +82,31 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     incident('tls-handshake', { source: sourceOf(socket.remoteAddress), error: error.message })
   })
 
-  /** Requests on a connection that have no answer yet. */
-  const pending = new WeakMap<Duplex, number>()
-  /** Those of them that were read to their end. */
-  const answering = new WeakMap<Duplex, number>()
-  const newest = new WeakMap<Duplex, IncomingMessage>()
-  /** A malformed or slow request behind others must not spoil their answers; one that is alone has none to come. */
-  const owesAnswer = (socket: Duplex): boolean =>
-    (answering.get(socket) ?? 0) > 0 || ((pending.get(socket) ?? 0) > 0 && newest.get(socket)?.complete === true)
-  const count = (counts: WeakMap<Duplex, number>, socket: Duplex, change: number): number => {
-    const now = (counts.get(socket) ?? 0) + change
-    counts.set(socket, now)
-    return now
-  }
+  const exchanges = new WeakMap<Duplex, Exchange>()
+  /** Where something came that is no request: the answers that are owed go out, and then the connection ends. */
   const spoiled = new WeakSet<Duplex>()
   server.on('request', (request, response) => {
     const { socket } = request
-    if (count(pending, socket, 1) > limits.pipelined) {
+    const exchange: Exchange = exchanges.get(socket) ?? {
+      place: admission.placeOf(socket),
+      pending: 0,
+      answering: 0,
+      newest: null,
+    }
+    exchanges.set(socket, exchange)
+    exchange.pending += 1
+    exchange.newest = request
+    if (exchange.pending > limits.pipelined) {
       incident('too-many-pipelined', { source: sourceOf(socket.remoteAddress) })
       return void socket.destroy()
     }
-    newest.set(socket, request)
     let isRead = false
     response.once('close', () => {
-      count(pending, socket, -1)
-      if (!isRead || count(answering, socket, -1) > 0) return
-      admission.idle(socket)
+      exchange.pending -= 1
+      if (!isRead) return
+      exchange.answering -= 1
+      if (exchange.answering > 0) return
+      exchange.place.idle()
       if (spoiled.has(socket)) socket.end()
     })
     const reply = (): void => {
@@ -121,8 +120,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     }
     readThrough(request, response, incident, () => {
       isRead = true
-      count(answering, socket, 1)
-      admission.busy(socket)
+      exchange.answering += 1
+      exchange.place.busy()
       const delay = pace.delay(sourceOf(socket.remoteAddress))
       if (delay === 0) return reply()
       incident('delayed', { source: sourceOf(socket.remoteAddress) })
@@ -138,7 +137,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     const source = 'remoteAddress' in socket ? sourceOf(String(socket.remoteAddress)) : ''
     incident(refused.reason, { source })
     spoiled.add(socket)
-    if (owesAnswer(socket)) return
+    const exchange = exchanges.get(socket)
+    if (exchange !== undefined && owesAnswer(exchange)) return
     if (socket.writable) socket.end(rawAnswer(refusal(refused.status, refused.text)))
     else socket.destroy()
   })
@@ -154,6 +154,20 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     stop: () => stop(server),
   }
 }
+
+/** What is under way on one connection. */
+type Exchange = {
+  readonly place: Place
+  /** Requests that have no answer yet. */
+  pending: number
+  /** Those of them that were read to their end. */
+  answering: number
+  newest: IncomingMessage | null
+}
+
+/** A malformed or slow request behind others must not spoil their answers; one that is alone has none to come. */
+const owesAnswer = ({ pending, answering, newest }: Exchange): boolean =>
+  answering > 0 || (pending > 0 && newest?.complete === true)
 
 /** Reads a body to its end, so that closing does not reset the connection, and throws it away. */
 const readThrough = (
