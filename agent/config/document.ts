@@ -42,6 +42,12 @@ export const checkDocument = <S extends z.ZodType>(
     return { ok: false, problems, warnings: [] }
   }
 
+  // A file that is being written looks like that, and a reload must not take it for the wish to have every default.
+  if (document.contents === null) {
+    const text = 'the file says nothing; write {} where the defaults are all that is wanted'
+    return { ok: false, problems: [{ ...at(0), path: '(YAML)', text }], warnings: [] }
+  }
+
   const offsetOf = (path: readonly PropertyKey[], wanted: 'key' | 'value'): number => {
     const parent = document.getIn(path.slice(0, -1), true)
     const last = path.at(-1)
@@ -97,7 +103,7 @@ export const checkDocument = <S extends z.ZodType>(
 /** The document as plain values; undefined where its aliases would grow beyond all bounds. */
 const plainValue = (document: Document): unknown => {
   try {
-    return document.toJS() ?? {}
+    return document.toJS()
   } catch {
     return undefined
   }

@@ -32,8 +32,14 @@ const passwordFile = (content: string, mode = 0o640): string => {
   return path
 }
 
-t.test('an empty file gives the documented defaults', async (t) => {
-  const { config, problems } = load('')
+t.test('a file that says nothing is refused: it may be one that is being written', async (t) => {
+  for (const text of ['', '\n', '# only a comment\n', '---\n']) {
+    t.match(load(text).problems, [/^1:1: .*the file says nothing; write {} /], JSON.stringify(text))
+  }
+})
+
+t.test('an empty map gives the documented defaults', async (t) => {
+  const { config, problems } = load('{}')
   t.same(problems, [])
   t.match(config, {
     listen: { address: '0.0.0.0', port: 9222, tls: null },
