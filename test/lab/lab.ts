@@ -135,7 +135,8 @@ export const createLab = async ({
         mkdirSync(tree)
         await mustRun('mount', ['-t', 'cgroup2', 'cgroup2', tree])
       }
-      const own = readFileSync('/proc/self/cgroup', 'utf8').match(/^0::(.*)$/m)?.[1] ?? '/'
+      // A process that was moved into a container from outside sees its own group above the tree, as /../…
+      const own = readFileSync('/proc/self/cgroup', 'utf8').match(/^0::(\/(?!\.\.).*)$/m)?.[1] ?? '/'
       const group = join(tree, own, namespaceOf(groupName))
       record.controlGroups.push(group)
       saveRecord(record)
