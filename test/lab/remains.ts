@@ -75,12 +75,21 @@ const killAll = (find: () => readonly ProcessIdentity[]): number => {
 export const killInNamespaces = (namespaces: readonly string[]): number =>
   killAll(() => processesInNamespaces(namespaces))
 
-const unmountUnder = (directory: string): void => {
-  const points = readFileSync('/proc/self/mounts', 'utf8')
+const mountPoints = (): readonly string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .flatMap((line) => line.split(' ').slice(1, 2))
-    .filter((point) => point.startsWith(`${directory}/`))
-  for (const point of points.reverse()) execFileSync('umount', ['--lazy', point], { stdio: 'ignore' })
+
+const unmountUnder = (directory: string): void => {
+  const points = mountPoints().filter((point) => point.startsWith(`${directory}/`))
+  for (const point of points.reverse()) {
+    try {
+      execFileSync('umount', ['--lazy', point], { stdio: 'ignore' })
+    } catch (error) {
+      // Two labs that start at once may sweep the same remains.
+      if (mountPoints().includes(point)) throw error
+    }
+  }
 }
 
 /** Deletes a network namespace by name, if there is one. Synchronous. */
