@@ -1,7 +1,7 @@
 // The file by which an operator takes the node out. Its text is the reason that everybody sees.
 
 import { closeSync, constants, lstatSync, openSync, readSync, statSync } from 'node:fs'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, rename, rm, writeFile } from 'node:fs/promises'
 import { parseForceFail } from './force-fail-text.ts'
 
 const maximumBytes = 1024
@@ -23,7 +23,9 @@ export const lookForForceFail = (path: string): string | null => {
 export const writeForceFail = async (path: string, content: string): Promise<void> => {
   const draft = `${path}.${process.pid}`
   try {
-    await writeFile(draft, content, { flag: 'wx', mode: 0o644 })
+    await writeFile(draft, content, { flag: 'wx' })
+    // Whatever the umask of the operator: the agent runs as another user, and has to read the reason and the end.
+    await chmod(draft, 0o644)
     await rename(draft, path)
   } catch (error) {
     await rm(draft, { force: true })

@@ -19,8 +19,8 @@ const neededAlways = [
   'python3',
 ]
 
-// The tests run against the real keepalived, HAProxy and xinetd, and look at packets.
-const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping']
+// The tests run against the real keepalived, HAProxy, xinetd and systemd, and look at packets.
+const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping', 'systemd']
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([

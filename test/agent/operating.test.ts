@@ -221,16 +221,26 @@ t.test('fail --for ends by itself, and the reason says when', async (t) => {
   await daemon.stop()
 })
 
-t.test('systemd hears of readiness, reloads, the state and the stop, and its watchdog is fed', async (t) => {
+/** Stands where systemd listens: prints each message, and `silence` where none came for a second. */
+const receive = async () => {
   const receiver = lab.spawn('receiver', 'python3', [
     '-uc',
-    `import socket
+    `import os,socket
+if os.path.exists('${file('notify')}'): os.unlink('${file('notify')}')
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)
 s.bind('${file('notify')}')
+s.settimeout(1)
 print('bound')
-while True: print(s.recv(4096).decode().replace(chr(10),' '))`,
+while True:
+  try: print(s.recv(4096).decode().replace(chr(10),' '))
+  except socket.timeout: print('silence')`,
   ])
   await receiver.waitForOutput(/bound/)
+  return receiver
+}
+
+t.test('systemd hears of readiness, reloads, the state and the stop, and its watchdog is fed', async (t) => {
+  const receiver = await receive()
   const port = await freePort()
   write(listen(port), login, quick)
   const daemon = await start({ NOTIFY_SOCKET: file('notify'), WATCHDOG_USEC: '400000' })
@@ -243,10 +253,57 @@ while True: print(s.recv(4096).decode().replace(chr(10),' '))`,
   await daemon.stop()
   await receiver.waitForOutput(/^STOPPING=1$/)
   t.same(
-    receiver.lines().filter((line) => !/^(WATCHDOG=1|STATUS=)/.test(line))[1],
+    receiver.lines().filter((line) => !/^(WATCHDOG=1|STATUS=|silence)/.test(line))[1],
     'READY=1',
     'nothing comes before it is ready',
   )
+  await receiver.stop()
+})
+
+t.test('the watchdog is fed while probes end, however they end, and not while one hangs for good', async (t) => {
+  const receiver = await receive()
+  const heard = (pattern: RegExp, since: number): boolean =>
+    receiver
+      .lines()
+      .slice(since)
+      .some((line) => pattern.test(line))
+  const port = await freePort()
+  write(listen(port), login, quick)
+  // The fault: after SIGUSR2 no deadline comes, so that a probe of a server that hangs does not end.
+  const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>undefined})"
+  const daemon = await start({
+    NOTIFY_SOCKET: file('notify'),
+    WATCHDOG_USEC: '400000',
+    NODE_OPTIONS: `--import=data:text/javascript,${fault}`,
+  })
+  await receiver.waitForOutput(/^WATCHDOG=1$/)
+
+  db.process().stall()
+  await waitFor('the timeout', async () => /^timeout;/.test((await get(port)).reason ?? ''))
+  // More than three times interval and timeout: with probes that hang it would be silent now.
+  const fed = (): number => receiver.lines().filter((line) => line === 'WATCHDOG=1').length
+  const before = fed()
+  await waitFor('feeding to go on', () => fed() > before + 12)
+  db.process().resume()
+  await waitFor('the node to be up', async () => (await get(port)).status === 200)
+
+  daemon.signal('SIGUSR2')
+  db.process().stall()
+  const hungSince = receiver.lines().length
+  await waitFor('three seconds without feeding', () =>
+    receiver
+      .lines()
+      .slice(-3)
+      .every((line) => line === 'silence'),
+  )
+  t.equal((await get(port, '/liveness')).status, 200, 'the loop turns')
+  t.ok(heard(/^WATCHDOG=1$/, hungSince), 'a hang that is short is none')
+
+  const silentSince = receiver.lines().length
+  db.process().resume()
+  t.ok(await waitFor('feeding when the probe has ended', () => heard(/^WATCHDOG=1$/, silentSince)))
+  await daemon.stop()
+  await receiver.stop()
 })
 
 t.test('an option file and a systemd credential log in, and no secret is ever shown', async (t) => {

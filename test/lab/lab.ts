@@ -1,7 +1,7 @@
 // A lab: hosts in network namespaces around one switch, a directory, and the promise that nothing is left behind.
 
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mustRun } from './command.ts'
@@ -20,6 +20,8 @@ export type Lab = {
   readonly addHost: (name: string, cidr: string) => Promise<Host>
   readonly host: (name: string) => Host
   readonly hosts: () => readonly Host[]
+  /** Makes a control group (version 2) below this process's own and returns its directory. */
+  readonly addControlGroup: (name: string) => Promise<string>
   /** Starts a program on the machine itself that ends with the lab. */
   readonly spawn: (name: string, command: string, args: readonly string[], options?: SpawnOptions) => LabProcess
   /** Ends all programs (SIGTERM, then SIGKILL) and removes namespaces, mounts and files. May be called again. */
@@ -63,7 +65,7 @@ const startRecord = (name: string): LabRecord => {
   const owner = identify(process.pid)
   if (owner === undefined) throw new Error('/proc does not show this process')
   const id = randomBytes(3).toString('hex')
-  return { id, name, owner, directory: join(tmpdir(), `mlab-${id}`), namespaces: [] }
+  return { id, name, owner, directory: join(tmpdir(), `mlab-${id}`), namespaces: [], controlGroups: [] }
 }
 
 const makeSwitch = async (namespace: string): Promise<void> => {
@@ -126,6 +128,21 @@ export const createLab = async ({
       return host
     },
     hosts: () => [...hosts.values()],
+    addControlGroup: async (groupName) => {
+      const tree = join(directory, 'control-groups')
+      if (!existsSync(tree)) {
+        // A mount of the lab's own: the machine may have this tree elsewhere, read-only or not at all.
+        mkdirSync(tree)
+        await mustRun('mount', ['-t', 'cgroup2', 'cgroup2', tree])
+      }
+      // A process that was moved into a container from outside sees its own group above the tree, as /../…
+      const own = readFileSync('/proc/self/cgroup', 'utf8').match(/^0::(\/(?!\.\.).*)$/m)?.[1] ?? '/'
+      const group = join(tree, own, namespaceOf(groupName))
+      record.controlGroups.push(group)
+      saveRecord(record)
+      mkdirSync(group)
+      return group
+    },
     spawn: (program, command, args, options = {}) => start(program, boundToOwner(command, args, options.user), options),
     destroy: async () => {
       if (!living.has(record)) return

@@ -86,3 +86,17 @@ export const familyOf = (root: number): readonly number[] => {
   for (const member of family) family.push(...parents.filter(({ parent }) => parent === member).map(({ pid }) => pid))
   return family
 }
+
+const isFirstAs = (pid: number, program: string): boolean => {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+    return status.startsWith(`Name:\t${program}\n`) && /^NSpid:.*\t1$/m.test(status)
+  } catch {
+    // Ended since the look at the list.
+    return false
+  }
+}
+
+/** The descendant of `root` that runs `program` as the first process of a PID namespace, or undefined. */
+export const firstProcessBelow = (root: number, program: string): number | undefined =>
+  familyOf(root).find((pid) => isFirstAs(pid, program))

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { createLab, type Lab } from './lab.ts'
@@ -34,16 +35,21 @@ t.test('what a killed owner left is removed by the next lab, and nothing else is
   const bystander = await createLab({ name: 'bystander' })
   t.teardown(bystander.destroy)
   const host = await bystander.addHost('a', '198.18.0.11/24')
+  const group = await bystander.addControlGroup('a')
   const innocent = host.spawn('innocent', 'sleep', ['604'])
 
   const doomed = await startDoomed(bystander)
   t.ok(identify(doomed.program))
+  const doomedGroup = join(dirname(group), `mlab-${doomed.id}-db2`)
+  t.ok(existsSync(join(doomedGroup, 'init.scope')), 'the group of the booted host')
   await doomed.owner.kill()
   await waitFor('programs of the lab to die with their owner', () => identify(doomed.program) === undefined)
 
   const next = await createLab({ name: 'next', log: (line) => t.comment(line) })
   t.teardown(next.destroy)
   t.ok(await waitFor('the remains to be gone', () => isGone(doomed)))
+  t.notOk(existsSync(doomedGroup))
+  t.ok(existsSync(group))
   t.ok(innocent.isRunning())
   t.ok(existsSync(bystander.directory))
   t.same(await host.addresses(), ['198.18.0.11/24'])

@@ -1,7 +1,8 @@
 // The registry of labs: what each one made, so that whoever comes next can remove it when the owner died.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { isAlive, type ProcessIdentity, processesInNamespaces, processesWithVariable, signalProcess } from './proc.ts'
 
@@ -17,6 +18,7 @@ const recordSchema = z.object({
   owner: z.object({ pid: z.number().int(), startTicks: z.number() }),
   directory: z.string().regex(/^\/.*\/mlab-[0-9a-f]{6}$/),
   namespaces: z.array(z.string().regex(/^mlab-[0-9a-f]{6}-[a-z0-9-]+$/)),
+  controlGroups: z.array(z.string().regex(/^\/.*\/mlab-[0-9a-f]{6}-[a-z0-9-]+$/)).default([]),
 })
 
 /** All that one lab has made in the system, and the process that owns it. */
@@ -73,12 +75,21 @@ const killAll = (find: () => readonly ProcessIdentity[]): number => {
 export const killInNamespaces = (namespaces: readonly string[]): number =>
   killAll(() => processesInNamespaces(namespaces))
 
-const unmountUnder = (directory: string): void => {
-  const points = readFileSync('/proc/self/mounts', 'utf8')
+const mountPoints = (): readonly string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .flatMap((line) => line.split(' ').slice(1, 2))
-    .filter((point) => point.startsWith(`${directory}/`))
-  for (const point of points.reverse()) execFileSync('umount', ['--lazy', point], { stdio: 'ignore' })
+
+const unmountUnder = (directory: string): void => {
+  const points = mountPoints().filter((point) => point.startsWith(`${directory}/`))
+  for (const point of points.reverse()) {
+    try {
+      execFileSync('umount', ['--lazy', point], { stdio: 'ignore' })
+    } catch (error) {
+      // Two labs that start at once may sweep the same remains.
+      if (mountPoints().includes(point)) throw error
+    }
+  }
 }
 
 /** Deletes a network namespace by name, if there is one. Synchronous. */
@@ -95,12 +106,30 @@ export const deleteNamespace = (name: string): void => {
   }
 }
 
-/** Takes away all that a lab made: processes, namespaces, mounts, files. Synchronous, so that it works on the way out. */
+/** Removes a control group and those below it. Synchronous. */
+const deleteControlGroup = (group: string): void => {
+  const deadline = performance.now() + deleteLimit
+  while (existsSync(group)) {
+    try {
+      for (const entry of readdirSync(group, { withFileTypes: true })) {
+        if (entry.isDirectory()) deleteControlGroup(join(group, entry.name))
+      }
+      rmdirSync(group)
+    } catch (error) {
+      // A process that was killed stays in its group until its parent has heard of it.
+      if (performance.now() > deadline) throw error
+      pause(killInterval)
+    }
+  }
+}
+
+/** Takes away all that a lab made: processes, control groups, namespaces, mounts, files. Synchronous, so that it works on the way out. */
 export const removeRemains = (record: LabRecord): Removal => {
   const killed = killAll(() => [
     ...processesWithVariable(labVariable, record.id),
     ...processesInNamespaces(record.namespaces),
   ])
+  record.controlGroups.forEach(deleteControlGroup)
   record.namespaces.forEach(deleteNamespace)
   unmountUnder(record.directory)
   rmSync(record.directory, { recursive: true, force: true, maxRetries: deleteRetries })
