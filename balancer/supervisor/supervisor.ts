@@ -93,6 +93,12 @@ export const startSupervisor = (
     processes.get('vrrp')?.send({ type: 'router-order', id, instance, order })
   }
 
+  /** Nobody else tells the status page that an instance, whose process is dead, is master no more. */
+  const forgetMaster = (fact: VirtualRouterFact): void => {
+    if (facts.get(subjectOf(fact)) !== fact) return
+    hear({ ...fact, state: 'init', since: Date.now(), reason: 'its process is gone, and its addresses with it' })
+  }
+
   // A vrrp process that is not back before its advertisements are missed is no master any more: the peer is told, rather
   // than left to find out.
   let farewell: NodeJS.Timeout | undefined
@@ -112,9 +118,14 @@ export const startSupervisor = (
       () => {
         if (signal.aborted || stopping !== undefined) return
         const said = farewellReady.then((sayFarewell) => sayFarewell(reloader.config(), masters, log, signal))
-        said.catch((error: unknown) => {
-          log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
-        })
+        said.then(
+          () => {
+            if (!signal.aborted) masters.forEach(forgetMaster)
+          },
+          (error: unknown) => {
+            log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
+          },
+        )
       },
       farewellAfter(masters, delay),
     )

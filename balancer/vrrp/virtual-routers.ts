@@ -176,19 +176,22 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       lines.push(`vrrp ${config.name}: removed`)
     }
     isChanging = true
-    const tracked = next.instances.length > 0 ? await track(nextConfig) : null
-    notifications.reconfigure(next)
-    for (const { entry, config, around } of altered) {
-      lines.push(...changedKeys(entry.config, config))
-      entry.config = config
-      if (tracked !== null) await entry.driver.reconfigure(config, around, tracked.standing(config.name))
+    try {
+      const tracked = next.instances.length > 0 ? await track(nextConfig) : null
+      notifications.reconfigure(next)
+      for (const { entry, config, around } of altered) {
+        lines.push(...changedKeys(entry.config, config))
+        entry.config = config
+        if (tracked !== null) await entry.driver.reconfigure(config, around, tracked.standing(config.name))
+      }
+      for (const entry of prepared) {
+        lines.push(`vrrp ${entry.config.name}: added`)
+        running.set(identityOf(entry.config), entry)
+      }
+      for (const { config, report } of running.values()) report.configure(config, groupOf(next, config.name))
+    } finally {
+      isChanging = false
     }
-    for (const entry of prepared) {
-      lines.push(`vrrp ${entry.config.name}: added`)
-      running.set(identityOf(entry.config), entry)
-    }
-    for (const { config, report } of running.values()) report.configure(config, groupOf(next, config.name))
-    isChanging = false
     stand()
     for (const { config, driver } of prepared) {
       driver.start(past(config.name))

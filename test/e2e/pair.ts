@@ -15,8 +15,10 @@ const shownSchema = z.array(
   z.object({
     name: z.string(),
     state: z.string(),
+    reason: z.string(),
     priority: z.number(),
     priority_parts: z.array(z.object({ of: z.string(), value: z.number() })),
+    last_advertisement: z.object({ from: z.string(), priority: z.number() }).nullable(),
   }),
 )
 type Shown = z.output<typeof shownSchema>[number]
@@ -30,7 +32,9 @@ export type Pair = {
   readonly second: BalancerHost
   readonly untilHeldBy: (balancer: BalancerHost) => Promise<unknown>
   readonly command: (balancer: BalancerHost, ...words: readonly string[]) => Promise<CommandResult>
-  /** What `balancer show vrrp --json` says of the first instance. */
+  /** What `balancer show vrrp --json` says. */
+  readonly showAll: (balancer: BalancerHost) => Promise<readonly Shown[]>
+  /** The same of the first instance. */
   readonly show: (balancer: BalancerHost) => Promise<Shown>
   readonly untilState: (balancer: BalancerHost, state: string) => Promise<unknown>
   /** Changes the configuration and waits until it is applied. */
@@ -61,10 +65,13 @@ export const buildPair = async (lab: Lab): Promise<Pair> => {
   const messages = (balancer: BalancerHost): readonly string[] => log(balancer).map(({ msg }) => msg)
   const command: Pair['command'] = (balancer, ...words) =>
     balancer.host.run(process.execPath, [program, ...words, '--config', balancer.configFile])
+  const showAll: Pair['showAll'] = async (balancer) => {
+    const { stdout } = await command(balancer, 'show', 'vrrp', '--json')
+    return shownSchema.parse(JSON.parse(stdout))
+  }
   const show: Pair['show'] = async (balancer) => {
-    const { stdout, stderr } = await command(balancer, 'show', 'vrrp', '--json')
-    const [shown] = shownSchema.parse(JSON.parse(stdout))
-    if (shown === undefined) throw new Error(`no instance is shown: ${stderr}`)
+    const [shown] = await showAll(balancer)
+    if (shown === undefined) throw new Error('no instance is shown')
     return shown
   }
   const untilHeldBy = (balancer: BalancerHost): Promise<unknown> =>
@@ -90,6 +97,7 @@ export const buildPair = async (lab: Lab): Promise<Pair> => {
     second,
     untilHeldBy,
     command,
+    showAll,
     show,
     untilState: (balancer, state) =>
       waitFor(`${instanceName} on ${balancer.host.name} to be ${state}`, async () => {

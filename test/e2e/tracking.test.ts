@@ -1,10 +1,10 @@
 // What a master tracks fails, and where the virtual address is afterwards. One lab for all, in order.
 
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
-import { agentPort, instanceName } from '../lab/site.ts'
+import { agentPort, instanceName, statusLogin, statusPort, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { buildPair, ofInstance } from './pair.ts'
 
@@ -52,32 +52,63 @@ await t.test('a tracked script without a weight is FAULT while it fails', async 
   t.ok(messages(first).some((msg) => msg.includes('VRRP_Script(chk) succeeded')))
 })
 
-await t.test('notify scripts run in order, and one that hangs delays no election', async (t) => {
+await t.test('notify scripts run in order, as their user, and one that hangs delays no election', async (t) => {
   const told = inLab('told')
-  const file = inLab('gate')
-  const tell = 'echo "$@" "$BALANCER_NAME" "$BALANCER_STATE" "$BALANCER_PRIORITY" >>"$0"'
-  const hangUntilTold = `while ! test -e "$1"; do sleep 0.1; done; echo backup >>"$0"`
+  const gate = inLab('gate')
+  const tell =
+    'echo "$(id -un) $*" "$BALANCER_PREVIOUS_STATE $BALANCER_STATE $BALANCER_PRIORITY ($BALANCER_REASON)" >>"$0"'
+  const script = (...words: readonly string[]): readonly string[] => ['/bin/sh', '-c', tell, told, ...words]
+  const hangingScript = ['/bin/sh', '-c', `while ! test -e ${gate}; do sleep 0.1; done; ${tell}`, told, 'own']
+  writeFileSync(told, '')
+  chmodSync(told, 0o666)
   await edit(first, (document) => {
     document.setIn(ofInstance('notify'), {
-      backup: ['/bin/sh', '-c', hangUntilTold, told, file],
-      any: ['/bin/sh', '-c', tell, told],
+      backup: hangingScript,
+      master: script('own'),
+      fault: script('own'),
+      stop: script('own'),
+      any: script(),
       timeout: '1m',
+      user: 'nobody',
     })
   })
-  t.equal((await pair.command(first, 'vrrp', instanceName, 'handover')).code, 0)
+  const order = async (word: string): Promise<void> => {
+    t.equal((await pair.command(first, 'vrrp', instanceName, word)).code, 0)
+  }
+  await order('handover')
   await untilHeldBy(second)
-  t.equal((await pair.command(first, 'vrrp', instanceName, 'ready')).code, 0)
+  await order('ready')
   await untilHeldBy(first)
-  const lines = (): readonly string[] => (existsSync(told) ? readFileSync(told, 'utf8').trim().split('\n') : [])
-  t.notOk(
-    lines().some((line) => line.includes('MASTER')),
-    'the script of the state before still hangs',
+  await order('maint')
+  await untilHeldBy(second)
+  const lines = (): readonly string[] => readFileSync(told, 'utf8').split('\n').slice(0, -1)
+  t.same(lines(), [], 'the script of the first state still hangs')
+  writeFileSync(gate, '')
+  await waitFor('every script to have run', () => lines().length === 6)
+  await order('ready')
+  await untilHeldBy(first)
+  await waitFor('the scripts of the return to have run', () => lines().length === 10)
+  await edit(first, (document) => document.setIn(ofInstance('virtual_router_id'), 61))
+  await waitFor('the scripts of the end to have run', () => lines().length >= 12)
+  const story = [
+    ['MASTER', 'BACKUP', '198.18.0.3 took over (an operator ordered it)'],
+    ['BACKUP', 'MASTER', 'the master has a lower priority'],
+    ['MASTER', 'FAULT', 'maintenance ordered by an operator'],
+    ['FAULT', 'BACKUP', 'what is tracked works again'],
+    ['BACKUP', 'MASTER', 'the master has a lower priority'],
+    ['MASTER', 'STOP', 'shutdown requested'],
+  ]
+  const expected = story.flatMap(([before, state, reason]) =>
+    ['own', `INSTANCE ${instanceName} ${state} 101`].map(
+      (words) => `nobody ${words} ${before} ${state} 101 (${reason})`,
+    ),
   )
-  writeFileSync(file, '')
-  await waitFor('every script to have run', () => lines().some((line) => line.includes('MASTER')))
-  const ofAny = lines().filter((line) => line.startsWith('INSTANCE'))
-  t.match(ofAny[0], /^INSTANCE VI_1 BACKUP 101 VI_1 BACKUP 101$/)
-  t.match(ofAny.at(-1), /^INSTANCE VI_1 MASTER 101 VI_1 MASTER 101$/)
+  t.same(lines().slice(0, expected.length), expected)
+  await edit(first, (document) => {
+    document.setIn(ofInstance('virtual_router_id'), 51)
+    document.deleteIn(ofInstance('notify'))
+  })
+  await untilHeldBy(first)
 })
 
 const dropChecks = (ports: string): readonly string[] => [
@@ -86,20 +117,40 @@ const dropChecks = (ports: string): readonly string[] => [
   `add rule inet blind out tcp dport { ${ports} } drop`,
 ]
 
-await t.test('no server seen by the master only: the one that sees it takes over', async (t) => {
-  const blind = async (host: typeof first.host): Promise<void> => {
-    for (const line of dropChecks(`${agentPort}`)) {
-      const { code, stderr } = await host.run('nft', [line])
-      if (code !== 0) throw new Error(stderr)
+await t.test(
+  'no server up is no fault: a peer that sees one takes over, and where none does the address stays',
+  async (t) => {
+    const blind = async (host: typeof first.host): Promise<void> => {
+      for (const line of dropChecks(`${agentPort}`)) {
+        const { code, stderr } = await host.run('nft', [line])
+        if (code !== 0) throw new Error(stderr)
+      }
     }
-  }
-  await blind(first.host)
-  await untilHeldBy(second)
-  t.equal((await show(first)).priority, 51)
-  await blind(second.host)
-  await waitFor('the other one to see none either', async () => (await show(second)).priority === 50)
-  const holder = await pair.site.holder()
-  t.ok((await holder.status()).vrrp.length, 'the status page answers')
-  for (const { host } of [first, second]) await host.run('nft', ['delete table inet blind'])
-  await untilHeldBy(first)
-})
+    const faults = (): number =>
+      [first, second].flatMap(messages).filter((msg) => msg.includes('Entering FAULT STATE')).length
+    const before = faults()
+    const parts = (configured: number) => [
+      { of: 'configured', value: configured },
+      { of: 'no server up', value: -50 },
+    ]
+    await blind(first.host)
+    await untilHeldBy(second)
+    t.match(await show(first), { state: 'backup', priority: 51, priority_parts: parts(101) })
+    t.match(await show(second), { state: 'master', priority: 100, priority_parts: [{ of: 'configured' }] })
+
+    await blind(second.host)
+    await waitFor('the other one to see none either', async () => (await show(second)).priority === 50)
+    t.match(await show(second), { priority_parts: parts(100) })
+    await untilHeldBy(first)
+    t.match(await show(first), { state: 'master', priority: 51 }, 'the higher priority of two that see none')
+    const login = `${statusLogin.user}:${statusLogin.password}`
+    const url = `http://${virtualAddress}:${statusPort}/status/json`
+    const page = await pair.site.client.run('curl', ['-sS', '-m', '10', '-u', login, url])
+    t.match(JSON.parse(page.stdout), { router_id: 'lb1', listeners: [{ servers_up: 0 }] }, 'the page answers there')
+    t.equal(faults(), before, 'nobody was in fault')
+
+    for (const { host } of [first, second]) await host.run('nft', ['delete table inet blind'])
+    await waitFor('both to see the server again', async () => (await show(first)).priority === 101)
+    await untilHeldBy(first)
+  },
+)

@@ -156,7 +156,8 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
 }
 
 const takeOver = (router: In<'backup'>, at: Millis): Step => {
-  const isPreempting = router.preemptAt !== null
+  // One that falls silent while the delay runs is not preempted but missed.
+  const isPreempting = router.preemptAt !== null && router.heardAt >= router.preemptAt
   // Whoever was heard before is silent now, unless it is the lower master that is taken over from.
   const rivals: In<'backup'>['rivals'] = isPreempting ? router.rivals : new Map()
   const reason = isPreempting ? 'the master has a lower priority' : 'no advertisement heard'

@@ -180,6 +180,20 @@ const table: readonly Row[] = [
     ['notice lower-discarded'],
   ],
   [
+    'one that falls silent while the delay runs is missed, and forgotten',
+    backup({ preemptDelay: millis(5000), preemptAt: 9900, masterDownAt: at, rivals: { [larger]: 50 } }),
+    deadline,
+    { state: 'master', rivals: new Map() },
+    ['notice timeout', toMaster, 'add'],
+  ],
+  [
+    'one that is preempted is remembered',
+    backup({ preemptDelay: millis(5000), preemptAt: 9400, masterDownAt: at, rivals: { [larger]: 50 } }),
+    deadline,
+    { state: 'master', rivals: new Map([[larger, 50]]) },
+    ['notice timeout', toMaster, 'add'],
+  ],
+  [
     'a higher master ends the delay',
     backup({ preemptDelay: millis(5000), preemptAt: 12_000 }),
     heard(150),

@@ -94,7 +94,7 @@ const table: readonly Row[] = [
   ],
   [
     'who takes over from a lower master still knows it, to yield to it one day',
-    backup({ masterDownAt: at, preemptAt: 9900, rivals: rival }),
+    backup({ masterDownAt: at, preemptAt: 9400, rivals: rival }),
     deadline,
     { state: 'master', rivals: new Map([[larger, 90]]) },
     ['notice timeout', toMaster, 'add'],

@@ -1,7 +1,8 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { tryNotifications } from '../../../../balancer/commands/notify.ts'
@@ -44,25 +45,70 @@ const start = (vrrp: ReturnType<typeof vrrpOf>) => {
   return { notifications: createNotifications({ vrrp, routerId: 'lb1', log }), messages }
 }
 
-t.test('scripts learn what keepalived tells, in order, the one of the state first', async (t) => {
+/** Writes down, in one line, a word, the arguments, and what the environment told the program when it was started. */
+const teller = (word: string, out: string): string =>
+  `echo "${word} [$*] $(tr '\\0' '\\n' < /proc/$$/environ | grep ^BALANCER_ | sort | tr '\\n' '|')" >> ${out}`
+
+t.test('scripts learn what keepalived tells and more, in order, the one of the state first', async (t) => {
   const out = join(directory, 'told')
-  const any = program('any', `echo "any $*" >> ${out}`)
-  const master = program(
-    'master',
-    `sleep 0.2; echo "master $# $1 $BALANCER_TYPE $BALANCER_NAME $BALANCER_STATE $BALANCER_PRIORITY $BALANCER_PREVIOUS_STATE $BALANCER_ROUTER_ID $BALANCER_REASON" >> ${out}`,
+  const states = ['master', 'backup', 'fault', 'stop'] as const
+  // The one of the state is slow: whoever does not wait for it is earlier.
+  const own = Object.fromEntries(
+    states.map((state) => [state, [program(`told-${state}`, `sleep 0.2; ${teller(state, out)}`), 'own', 'words']]),
   )
-  const { notifications } = start(vrrpOf({ master: [master, 'own'], any }))
+  const any = [program('told-any', teller('any', out)), 'own']
+  const { notifications } = start(vrrpOf({ ...own, any }))
   notifications.entered('V', 'backup', 100, 'started')
-  notifications.entered('V', 'master', 101, 'timeout')
-  notifications.entered('V', 'master', 101, 'again')
-  notifications.entered('V', 'stop', 101, 'shutdown')
+  notifications.entered('V', 'master', 101, 'no advertisement heard')
+  notifications.entered('V', 'master', 101, 'said again')
+  notifications.entered('V', 'fault', 101, 'script "chk" failed\0')
+  await waitFor('all to be told', () => linesOf(out).length === 6)
+  notifications.entered('V', 'stop', 90, 'shutdown requested')
   await notifications.stop()
+  const told = (state: string, previous: string, priority: number, reason: string): readonly string[] => {
+    const environment = [
+      'BALANCER_NAME=V',
+      `BALANCER_PREVIOUS_STATE=${previous}`,
+      `BALANCER_PRIORITY=${priority}`,
+      `BALANCER_REASON=${reason}`,
+      'BALANCER_ROUTER_ID=lb1',
+      `BALANCER_STATE=${state.toUpperCase()}`,
+      'BALANCER_TYPE=INSTANCE',
+    ]
+    const shown = `${environment.join('|')}|`
+    return [`${state} [own words] ${shown}`, `any [own INSTANCE V ${state.toUpperCase()} ${priority}] ${shown}`]
+  }
   t.same(linesOf(out), [
-    'any INSTANCE V BACKUP 100',
-    'master 1 own INSTANCE V MASTER 101 BACKUP lb1 timeout',
-    'any INSTANCE V MASTER 101',
-    'any INSTANCE V STOP 101',
+    ...told('backup', '', 100, 'started'),
+    ...told('master', 'BACKUP', 101, 'no advertisement heard'),
+    ...told('fault', 'MASTER', 101, 'script "chk" failed '),
+    ...told('stop', 'FAULT', 90, 'shutdown requested'),
   ])
+})
+
+t.test('scripts of one instance never run at once, also across a reload; another instance does not wait', async (t) => {
+  const out = join(directory, 'serial')
+  const gate = join(directory, 'gate')
+  const lock = join(directory, 'serial-lock')
+  const slowly = `if test $BALANCER_NAME = V; then mkdir ${lock} || echo overlap >> ${out}
+    while ! test -e ${gate}; do sleep 0.05; done; sleep 0.1; rmdir ${lock}; fi`
+  const tell = `echo "$0 $BALANCER_NAME $BALANCER_STATE" | sed 's|^.*/serial-||' >> ${out}`
+  const notify = { timeout: '1m' }
+  const [own, any, after] = ['own', 'any', 'after'].map((name) => program(`serial-${name}`, `${slowly}; ${tell}`))
+  const { notifications } = start(vrrpOf({ ...notify, backup: own, master: own, any }))
+  notifications.entered('V', 'backup', 100, '')
+  notifications.entered('V', 'master', 100, '')
+  await waitFor('the first to run', () => existsSync(lock))
+  notifications.reconfigure(vrrpOf({ ...notify, backup: after, any: after }))
+  notifications.entered('V', 'backup', 100, '')
+  notifications.entered('W', 'backup', 100, '')
+  await waitFor('the other instance to be told', () => linesOf(out).length === 2)
+  t.same(linesOf(out), ['after W BACKUP', 'after W BACKUP'])
+  writeFileSync(gate, '')
+  await waitFor('all to be told', () => linesOf(out).length === 8)
+  const [, , ...told] = linesOf(out)
+  t.same(told, ['own V BACKUP', 'any V BACKUP', 'own V MASTER', 'any V MASTER', 'after V BACKUP', 'after V BACKUP'])
+  await notifications.stop()
 })
 
 t.test('a group is told once when all of its members have moved', async (t) => {
@@ -98,14 +144,33 @@ t.test('a script that hangs is killed with its children, is logged, and only its
   await notifications.stop()
 })
 
-t.test('a script runs as the user it is given, and a flood of output holds nothing', async (t) => {
+t.test('a script runs as its own user, else as that of all scripts, else as the balancer', async (t) => {
   const out = join(directory, 'whoami')
-  const who = program('who', `id -un >> ${out}`)
+  const who = program('who', `echo "$(id -u) $(id -G) $HOME $USER $LOGNAME" >> ${out}`)
+  writeFileSync(out, '', { mode: 0o666 })
+  chmodSync(out, 0o666)
+  const own = { any: who, user: 'nobody' }
+  const runs = [
+    vrrpOf(own, { script_user: 'daemon' }),
+    vrrpOf({ any: who }, { script_user: 'daemon' }),
+    vrrpOf({ any: who }),
+  ]
+  for (const vrrp of runs) {
+    const { notifications } = start(vrrp)
+    notifications.entered('V', 'master', 100, '')
+    await notifications.stop()
+  }
+  const { uid } = userInfo()
+  t.same(linesOf(out).slice(0, 2), ['65534 65534 /nonexistent nobody nobody', '1 1 /usr/sbin daemon daemon'])
+  t.match(linesOf(out)[2], new RegExp(`^${uid} `))
+})
+
+t.test('a flood of output holds nothing', async (t) => {
   const flood = program('flood', 'head -c 300000 /dev/zero | tr "\\\\0" x; echo; echo last; exit 1')
-  const { notifications, messages } = start(vrrpOf({ master: who, any: flood, user: 'nobody' }))
+  const { notifications, messages } = start(vrrpOf({ any: flood }))
   notifications.entered('V', 'master', 100, '')
-  await waitFor('both to end', () => messages().length === 2)
-  t.same(linesOf(out), ['nobody'])
+  await waitFor('it to end', () => messages().length === 1)
+  t.match(messages(), [/failed \(exited with status 1\)/])
   await notifications.stop()
 })
 
@@ -135,7 +200,7 @@ t.test('a queue keeps the newest, says what it dropped, and never runs within ad
 })
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void
-const serve = async (handler: Handler) => {
+const serve = async (handler: Handler, wantedPort = 0) => {
   const server = createServer((request, response) => {
     let body = ''
     request.on('data', (chunk) => {
@@ -143,7 +208,7 @@ const serve = async (handler: Handler) => {
     })
     request.on('end', () => handler(request, response, body))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(wantedPort, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
@@ -152,32 +217,100 @@ const serve = async (handler: Handler) => {
   return `http://127.0.0.1:${port}`
 }
 
-t.test('a webhook is tried again until it is taken, in order, with its secret header', async (t) => {
+t.test('a webhook gets every field by POST, in order, with its headers and the secret one', async (t) => {
   const token = join(directory, 'token')
   writeFileSync(token, 'Bearer s3cret\n', { mode: 0o600 })
-  const heard: object[] = []
-  let refusals = 2
-  const url = await serve((request, response, body) => {
-    if (refusals > 0) {
-      refusals -= 1
-      response.writeHead(500).end()
-      return
-    }
-    heard.push({ ...JSON.parse(body), authorization: request.headers.authorization })
+  const heard: { readonly at: string }[] = []
+  const requests: unknown[] = []
+  const url = await serve(({ method, url: path, headers }, response, body) => {
+    heard.push(JSON.parse(body))
+    requests.push([method, path, headers['content-type'], headers['x-team'], headers.authorization])
     response.end('ok')
   })
-  const webhooks = [{ url: `${url}/path-s3cret`, header_files: { Authorization: token } }]
-  const { notifications, messages } = start(vrrpOf(undefined, { webhooks }))
+  const webhook = {
+    url: `${url}/path-s3cret?x=1`,
+    headers: { 'X-Team': 'dba' },
+    header_files: { Authorization: token },
+  }
+  const { notifications, messages } = start(vrrpOf(undefined, { webhooks: [webhook] }, {}))
+  const startedAt = Date.now()
   notifications.entered('V', 'backup', 100, 'started')
-  notifications.entered('V', 'master', 101, 'timeout')
-  await waitFor('both', () => heard.length === 2)
-  const authorization = 'Bearer s3cret'
-  t.match(heard, [
-    { event: 'vrrp-state', router_id: 'lb1', type: 'instance', name: 'V', state: 'backup', authorization },
-    { state: 'master', previous_state: 'backup', priority: 101, reason: 'timeout', test: false },
-  ])
+  notifications.entered('W', 'master', 90, 'no advertisement heard')
+  notifications.entered('V', 'master', 101, 'the master has a lower priority')
+  notifications.entered('V', 'fault', 101, 'eth0 is down')
+  notifications.entered('V', 'stop', 101, 'shutdown requested')
+  await waitFor('all', () => heard.length === 6)
   await notifications.stop()
+  const common = { event: 'vrrp-state', router_id: 'lb1', test: false }
+  const ofV = { ...common, type: 'instance', name: 'V' }
+  const [before, now] = ['no advertisement heard', 'the master has a lower priority']
+  t.same(
+    heard.map(({ at: _, ...rest }) => rest),
+    [
+      { ...ofV, state: 'backup', previous_state: null, priority: 100, reason: 'started' },
+      { ...ofV, name: 'W', state: 'master', previous_state: null, priority: 90, reason: before },
+      { ...ofV, state: 'master', previous_state: 'backup', priority: 101, reason: now },
+      { ...common, type: 'group', name: 'G', state: 'master', previous_state: null, priority: 0, reason: now },
+      { ...ofV, state: 'fault', previous_state: 'master', priority: 101, reason: 'eth0 is down' },
+      { ...ofV, state: 'stop', previous_state: 'fault', priority: 101, reason: 'shutdown requested' },
+    ],
+  )
+  for (const { at } of heard) {
+    t.equal(new Date(at).toISOString(), at)
+    t.ok(Date.parse(at) >= startedAt, 'when it happened')
+  }
+  const request = ['POST', '/path-s3cret?x=1', 'application/json', 'dba', 'Bearer s3cret']
+  t.same(
+    requests,
+    heard.map(() => request),
+  )
   t.notMatch(messages().join('\n'), /s3cret/)
+})
+
+/** Tells a webhook of two changes until it has taken both. */
+const tellTwice = async (url: string): Promise<void> => {
+  const { notifications, messages } = start(vrrpOf(undefined, { webhooks: [{ url, timeout: '300ms' }] }))
+  notifications.entered('V', 'backup', 100, 'started')
+  notifications.entered('V', 'master', 101, 'no advertisement heard')
+  await waitFor('both to be taken', () => messages().filter((line) => line.endsWith('answered 200')).length === 2)
+  await notifications.stop()
+}
+const stateIn = (body: string): unknown => JSON.parse(body).state
+
+const failures: Readonly<Record<string, Handler>> = {
+  'answers 500': (_, response) => response.writeHead(500).end(),
+  hangs: () => undefined,
+  'cuts the connection': ({ socket }) => socket.destroy(),
+}
+for (const [name, fail] of Object.entries(failures)) {
+  t.test(`a webhook that ${name} gets the same body again, before any later one`, async (t) => {
+    const bodies: string[] = []
+    const url = await serve((request, response, body) => {
+      bodies.push(body)
+      if (bodies.length === 1) fail(request, response, body)
+      else response.end()
+    })
+    await tellTwice(url)
+    t.same(bodies.map(stateIn), ['backup', 'backup', 'master'])
+    t.equal(bodies[1], bodies[0])
+  })
+}
+
+t.test('a webhook that refuses connections is told when it accepts them', async (t) => {
+  const heard: unknown[] = []
+  const place = createServer()
+  await new Promise<void>((resolve) => place.listen(0, '127.0.0.1', resolve))
+  const { port } = place.address() as AddressInfo
+  place.close()
+  const isRefused = new Promise((resolve) => subscribe('undici:client:connectError', resolve))
+  const told = tellTwice(`http://127.0.0.1:${port}`)
+  await isRefused
+  await serve((_, response, body) => {
+    heard.push(stateIn(body))
+    response.end()
+  }, port)
+  await told
+  t.same(heard, ['backup', 'master'])
 })
 
 t.test(
