@@ -15,6 +15,8 @@ export type ListenerSources = {
   readonly sources: AnswerSources
   readonly incident: IncidentLog
   readonly onAnswered: (asked: Asked, status: number) => void
+  /** A line of agent-check went out. */
+  readonly onLine: (line: string) => void
 }
 
 /** The open ports. */
@@ -36,8 +38,8 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
   const agentCheck = await openSlot(initial, {
     open: async ({ agent_check: listen, access }: AgentConfig) => {
       if (listen === null) return null
-      const { sources, incident } = common
-      const settings = { listen, access, style: listen, report: () => sources.report(), incident }
+      const { sources, incident, onLine: onAnswered } = common
+      const settings = { listen, access, style: listen, report: () => sources.report(), incident, onAnswered }
       return orExplain(startAgentCheck(settings), listen, 'agent_check')
     },
     isSame: (one, other) => isSameAddress(one.agent_check, other.agent_check),

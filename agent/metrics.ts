@@ -11,6 +11,8 @@ import type { Asked } from './server/core/request.ts'
 export type Metrics = {
   readonly probed: (probe: Probe) => void
   readonly answered: (asked: Asked, status: number) => void
+  /** A line of agent-check. */
+  readonly lineSent: (line: string) => void
   readonly refused: (reason: string) => void
   /** `lost` is the time that the event loop lost since the start. */
   readonly render: (report: HealthReport, lost: Millis) => Promise<Body>
@@ -50,7 +52,7 @@ export const createMetrics = (): Metrics => {
   })
   const requests = new Counter({
     name: 'mysqlchk_requests_total',
-    help: 'Answered requests by what they asked for and HTTP status',
+    help: 'Answered requests by what they asked for and HTTP status, and lines of agent-check by their word',
     labelNames: ['asked', 'status'],
     registers,
   })
@@ -65,6 +67,9 @@ export const createMetrics = (): Metrics => {
     probed: ({ took, outcome }) => duration.observe({ outcome: outcome.kind }, took / millisPerSecond),
     answered: (asked, status) => {
       requests.inc({ asked: asked.asks === 'check' ? asked.question.about : asked.asks, status })
+    },
+    lineSent: (line) => {
+      requests.inc({ asked: 'agent-check', status: /\b(?:up|drain|maint|down)\b/.exec(line)?.[0] ?? '' })
     },
     refused: (why) => refusals.inc({ reason: why }),
     render: async (report, lost) => {

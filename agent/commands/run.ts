@@ -45,6 +45,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
         metrics: async () => metrics.render(await health.report(), health.lost()),
       },
       onAnswered: metrics.answered,
+      onLine: metrics.lineSent,
       incident: (reason, fields) => {
         metrics.refused(reason)
         incidentLog(reason, fields)

@@ -17,6 +17,7 @@ export type AgentCheckSettings = AgentCheckBounds & {
   readonly listen: ListenAddress
   readonly report: () => Promise<HealthReport>
   readonly incident: IncidentLog
+  readonly onAnswered: (line: string) => void
 }
 
 /** A listening agent-check port. */
@@ -35,6 +36,7 @@ export const startAgentCheck = async ({
   listen,
   report,
   incident,
+  onAnswered,
   ...bounds
 }: AgentCheckSettings): Promise<AgentCheckServer> => {
   let { style } = bounds
@@ -65,6 +67,7 @@ export const startAgentCheck = async ({
       if (socket.destroyed) return
       place.idle()
       socket.end(line)
+      onAnswered(line)
       patience = setTimeout(() => socket.destroy(), patienceMillis)
     }
     const delay = pace.delay(source)

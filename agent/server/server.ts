@@ -23,6 +23,8 @@ export type ServerSettings = ServerBounds & {
   readonly sources: AnswerSources
   readonly incident: IncidentLog
   readonly onAnswered: (asked: Asked, status: number) => void
+  /** How long a connection may lie idle, in milliseconds; a minute unless given. */
+  readonly idle?: number
 }
 
 /** A listening server. */
@@ -51,7 +53,6 @@ const httpOptions = {
   maxHeaderSize: limits.headerBytes,
   headersTimeout: limits.headersMillis,
   requestTimeout: limits.requestMillis,
-  keepAliveTimeout: limits.idleMillis,
   connectionsCheckingInterval: limits.sweepMillis,
   // HAProxy's default check is `OPTIONS / HTTP/1.0` without a Host.
   requireHostHeader: false,
@@ -59,7 +60,7 @@ const httpOptions = {
 
 /** Starts to listen. Rejects with the system's error if the address is not to be had. */
 export const startServer = async (settings: ServerSettings): Promise<HealthServer> => {
-  const { listen, sources, incident, onAnswered } = settings
+  const { listen, sources, incident, onAnswered, idle = limits.idleMillis } = settings
   let { body: style } = settings
   const tlsServer =
     listen.tls === null
@@ -67,7 +68,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
       : createTlsServer({ ...httpOptions, ...listen.tls, handshakeTimeout: limits.handshakeMillis })
   const server: Server = tlsServer ?? createServer(httpOptions)
   // A client that does not read its answer is let go like one that does not send its request.
-  server.timeout = limits.idleMillis
+  server.timeout = idle
+  server.keepAliveTimeout = idle
   const admission = createAdmission(settings.access, (source) => incident('idle-evicted', { source }))
   const pace = createPace(settings.access.rate_limit)
   server.on('connection', (socket) => {

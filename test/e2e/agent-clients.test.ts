@@ -128,6 +128,10 @@ await t.test('a force-fail is down, drain or 404 to HAProxy, as each of them ask
   await back()
   for (const backend of ['http', 'drained']) await untilSeen(backend, /^UP /)
   t.equal(await agent.ask('/'), '200 ok')
+  const { stdout } = await db.run('curl', ['-sS', 'http://127.0.0.1:9222/metrics'])
+  for (const word of ['up', 'down', 'drain', 'maint']) {
+    t.match(stdout, new RegExp(`^mysqlchk_requests_total{asked="agent-check",status="${word}"} [1-9]`, 'm'))
+  }
 })
 
 await t.test('a dead server is down with the reason, and the line of agent-check is one line', async (t) => {

@@ -19,6 +19,7 @@ const serve = async (
 ) => {
   const port = await freePort()
   const incidents: string[] = []
+  const lines: string[] = []
   const access: AccessConfig = {
     allow: [],
     deny: [],
@@ -33,9 +34,10 @@ const serve = async (
     style: { weight: 'none', on_force_fail: 'down' },
     report: answer,
     incident: (reason) => incidents.push(reason),
+    onAnswered: (line) => lines.push(line),
   })
   t.teardown(server.stop)
-  return { access, incidents, server, dial: (how = {}) => dial(port, how) }
+  return { access, incidents, lines, server, dial: (how = {}) => dial(port, how) }
 }
 type Tap = Pick<typeof t, 'teardown'>
 

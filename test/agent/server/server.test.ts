@@ -22,6 +22,7 @@ type Options = {
   readonly deny?: readonly string[]
   readonly rate?: AccessConfig['rate_limit']
   readonly answer?: () => Promise<HealthReport>
+  readonly idle?: number
 }
 
 const serve = async (
@@ -34,6 +35,7 @@ const serve = async (
     total = 512,
     rate = null,
     answer = async () => up,
+    idle,
   }: Options = {},
 ) => {
   const port = await freePort()
@@ -52,6 +54,7 @@ const serve = async (
     sources: { report: answer, metrics: async () => plainBody('metrics') },
     incident: (reason) => incidents.push(reason),
     onAnswered: (_, status) => statuses.push(status),
+    ...(idle === undefined ? {} : { idle }),
   })
   t.teardown(server.stop)
   return { port, incidents, statuses, server, dial: () => dial(port) }
@@ -168,6 +171,15 @@ t.test('garbage behind a request does not spoil its answer', async (t) => {
   const text = await client.untilEnded()
   t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200'])
   t.ok(text.endsWith(running))
+})
+
+t.test('a connection that is kept and not used is closed', async (t) => {
+  const { dial, incidents } = await serve(t, { idle: 200 })
+  const client = dial()
+  client.send('GET / HTTP/1.1\r\n\r\n')
+  t.match(await client.untilEnded(), /^HTTP\/1\.1 200 [\s\S]*\r\nConnection: keep-alive\r\n/)
+  t.equal(client.ended(), 'fin')
+  t.same(incidents, [])
 })
 
 t.test('a client that never finishes its request is let go', async (t) => {
