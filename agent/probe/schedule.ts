@@ -45,8 +45,9 @@ export const startSchedule = ({ probe, interval, maxAge, onLook }: ScheduleSetti
   const ageOf = ({ startedAt }: Probe): number => performance.now() - startedAt
   const fresh = async (): Promise<Known> => {
     const { latest } = known
-    if (latest === null || ageOf(latest) > maxAge) return join()
+    if (latest === null) return join()
     const left = maxAge - ageOf(latest)
+    if (left < 0) return join()
     // Under steady requests the next result is there before this one is too old, and nobody waits for it.
     if (left < Math.min(maxAge / 2, leadFactor * latest.took)) void join()
     return known
