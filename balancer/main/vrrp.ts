@@ -2,7 +2,7 @@
 
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
-import type { Past } from '../vrrp/virtual-router.ts'
+import type { Ordered, Past } from '../vrrp/virtual-router.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
@@ -16,7 +16,12 @@ runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
     if (found === undefined || now >= found.lateUntil) return 'none'
     return now < found.until ? 'master' : 'late-master'
   }
-  const routers = await startVirtualRouters({ config, past, log, publish })
+  const ordered = (name: string): Ordered => {
+    const fact = facts.find((one) => one.fact === 'virtual-router' && one.name === name)
+    if (fact?.fact !== 'virtual-router') return { standsBack: false, isInMaintenance: false }
+    return { standsBack: fact.standsBack, isInMaintenance: fact.inMaintenance }
+  }
+  const routers = await startVirtualRouters({ config, past, ordered, log, publish })
   facts.forEach(routers.hear)
   return {
     onFact: routers.hear,

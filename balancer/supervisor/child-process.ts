@@ -10,16 +10,19 @@ import { type FromChild, parseFromChild, type ToChild } from './messages.ts'
 
 /** A child that is kept running until it is stopped. */
 export type SupervisedProcess = {
-  readonly send: (message: ToChild) => void
+  /** False when there is no process to take the message. */
+  readonly send: (message: ToChild) => boolean
   /** From now on it is not started again. */
   readonly letDie: () => void
-  /** Asks the process to end, and kills it when it has not within the limit. */
-  readonly stop: () => Promise<void>
+  /** Asks the process to end, and kills it when it has not within the limit. False when it did not end by itself. */
+  readonly stop: () => Promise<boolean>
 }
 
 export type SupervisedProcessOptions = {
   readonly role: ProcessRole
   readonly log: Logger
+  /** It gets its first message, and begins its work, not before this resolves. */
+  readonly mayBegin: Promise<void>
   /** The first message of each start; `diedAt` (CLOCK_MONOTONIC) is null at the first one. */
   readonly configure: (diedAt: Millis | null) => ToChild
   readonly onMessage: (message: FromChild) => void
@@ -34,6 +37,7 @@ const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, p
 export const superviseProcess = ({
   role,
   log,
+  mayBegin,
   configure,
   onMessage,
   onDeath,
@@ -43,22 +47,24 @@ export const superviseProcess = ({
   let deaths: Deaths = []
   let stopping = false
   let restart: NodeJS.Timeout | undefined
-  let dead: () => void = () => {}
+  let dead: (isClean: boolean) => void = () => {}
 
-  const send = (message: ToChild): void => {
+  const send = (message: ToChild): boolean => {
     // A child that is just dying takes no more messages; its successor is told everything anew.
-    if (child?.connected) child.send(message, () => {})
+    if (!child?.connected) return false
+    child.send(message, () => {})
+    return true
   }
 
   const start = (diedAt: Millis | null): void => {
     let pid: number | undefined
     let isOver = false
-    const ended = (reason: string): void => {
+    const ended = (reason: string, isClean = false): void => {
       if (isOver) return
       isOver = true
       child = undefined
       if (stopping) {
-        dead()
+        dead(isClean)
         return
       }
       const now = monotonicNow()
@@ -89,9 +95,13 @@ export const superviseProcess = ({
       if (pid === undefined) ended(`it could not be started: ${error.message}`)
       else log.error({ child: role, childPid: pid, err: error }, `Process ${role}: ${error.message}`)
     })
-    started.once('exit', (code, signal) => ended(signal === null ? `exit code ${code}` : `signal ${signal}`))
+    started.once('exit', (code, signal) =>
+      ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code === 0),
+    )
     if (pid === undefined) return
-    send(configure(diedAt))
+    void mayBegin.then(() => {
+      if (child === started) send(configure(diedAt))
+    })
     log.info({ child: role, childPid: pid }, `Process ${role} started`)
   }
   start(null)
@@ -106,7 +116,7 @@ export const superviseProcess = ({
       new Promise((resolve) => {
         stopping = true
         clearTimeout(restart)
-        if (child === undefined) return resolve()
+        if (child === undefined) return resolve(false)
         const { pid } = child
         const limit = setTimeout(() => {
           log.error(
@@ -115,9 +125,9 @@ export const superviseProcess = ({
           )
           child?.kill('SIGKILL')
         }, stopLimitMillis[role])
-        dead = () => {
+        dead = (isClean) => {
           clearTimeout(limit)
-          resolve()
+          resolve(isClean)
         }
         send({ type: 'stop' })
       }),

@@ -6,11 +6,13 @@ import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
+import { createAbsence } from './absence.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { farewellAfter, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
-import type { FromChild, ReloadResult, RouterOrder, ToChild } from './messages.ts'
+import { hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
 import { createReloader } from './reload.ts'
+import { createRouterOrders } from './router-orders.ts'
 
 /** How a balancer ended: 0 after a stop, 1 when it could not start. */
 export type ExitCode = 0 | 1
@@ -47,7 +49,12 @@ export const startSupervisor = (
   const facts = new Map<string, Fact>()
   const processes = new Map<ProcessRole, SupervisedProcess>()
   const notReady = new Set<ProcessRole>(processRoles)
+  let beginVrrp = (): void => {}
+  const othersReady = new Promise<void>((resolve) => {
+    beginVrrp = resolve
+  })
   let stopping: ExitCode | undefined
+  const send = (role: ProcessRole, message: ToChild): boolean => processes.get(role)?.send(message) ?? false
   let end: (code: ExitCode) => void = () => {}
   const ended = new Promise<ExitCode>((resolve) => {
     end = resolve
@@ -68,7 +75,8 @@ export const startSupervisor = (
       const late = `the process ${role} did not apply it within ${applyLimitMillis / 1000} s`
       const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimitMillis)
       applying.set(role, settle)
-      processes.get(role)?.send({ type: 'reconfigure', config })
+      const isTaken = send(role, { type: 'reconfigure', config })
+      if (!isTaken) settle({ ok: false, lines: [`the process ${role} is not running just now; try again`] })
     })
   const reloader = createReloader({ file, running, log, apply })
 
@@ -82,16 +90,7 @@ export const startSupervisor = (
     facts: [...facts.values()],
   })
 
-  const orders = new Map<number, ProcessRole>()
-  const answerOrder = (id: number, result: ReloadResult): void => {
-    const asker = orders.get(id)
-    orders.delete(id)
-    if (asker !== undefined) processes.get(asker)?.send({ type: 'router-ordered', id, result })
-  }
-  const passOrder = (asker: ProcessRole, id: number, instance: string, order: RouterOrder): void => {
-    orders.set(id, asker)
-    processes.get('vrrp')?.send({ type: 'router-order', id, instance, order })
-  }
+  const orders = createRouterOrders(send)
 
   /** Nobody else tells the status page that an instance, whose process is dead, is master no more. */
   const forgetMaster = (fact: VirtualRouterFact): void => {
@@ -99,36 +98,23 @@ export const startSupervisor = (
     hear({ ...fact, state: 'init', since: Date.now(), reason: 'its process is gone, and its addresses with it' })
   }
 
-  // A vrrp process that is not back before its advertisements are missed is no master any more: the peer is told, rather
-  // than left to find out.
-  let farewell: NodeJS.Timeout | undefined
-  let back = new AbortController()
+  const absence = createAbsence({
+    masters: () => [...facts.values()].filter(isMaster),
+    handOver: async (masters, back) => {
+      try {
+        const sayFarewell = await farewellReady
+        await sayFarewell(reloader.config(), masters, log, back)
+        if (!back.aborted) masters.forEach(forgetMaster)
+      } catch (error) {
+        log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
+      }
+    },
+  })
   const onDeath = (role: ProcessRole, diedAt: Millis, delay: Millis): void => {
     hear({ fact: 'process', process: role, running: false, at: diedAt })
-    if (role !== 'vrrp') return
-    for (const id of [...orders.keys()])
-      answerOrder(id, { ok: false, lines: ['the vrrp process died; look with show vrrp'] })
-    const masters = [...facts.values()].filter(isMaster)
-    if (masters.length === 0 || stalls.wasStalledAt(diedAt)) return
-    back.abort()
-    back = new AbortController()
-    const { signal } = back
-    clearTimeout(farewell)
-    farewell = setTimeout(
-      () => {
-        if (signal.aborted || stopping !== undefined) return
-        const said = farewellReady.then((sayFarewell) => sayFarewell(reloader.config(), masters, log, signal))
-        said.then(
-          () => {
-            if (!signal.aborted) masters.forEach(forgetMaster)
-          },
-          (error: unknown) => {
-            log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
-          },
-        )
-      },
-      farewellAfter(masters, delay),
-    )
+    applying.get(role)?.({ ok: false, lines: [`the process ${role} died while it applied it`] })
+    orders.died(role)
+    if (role === 'vrrp' && !stalls.wasStalledAt(diedAt)) absence.begin(diedAt, delay)
   }
 
   const stopAll = async (code: ExitCode): Promise<void> => {
@@ -137,7 +123,10 @@ export const startSupervisor = (
     for (const supervised of processes.values()) supervised.letDie()
     for (const settle of applying.values()) settle({ ok: false, lines: ['the balancer is stopping'] })
     // The address goes first, so that the peer takes over while the sessions here can still end.
-    for (const role of ['vrrp', 'proxy', 'director'] as const) await processes.get(role)?.stop()
+    const isClean = await processes.get('vrrp')?.stop()
+    if (isClean) absence.end()
+    else await absence.conclude()
+    for (const role of ['proxy', 'director'] as const) await processes.get(role)?.stop()
     stalls.stop()
     log.info('Balancer stopped')
     end(code)
@@ -145,14 +134,16 @@ export const startSupervisor = (
 
   const hear = (fact: Fact): void => {
     facts.set(subjectOf(fact), fact)
-    for (const hearer of hearersOf(fact)) processes.get(hearer)?.send({ type: 'fact', fact })
+    for (const hearer of hearersOf(fact)) send(hearer, { type: 'fact', fact })
   }
   const onMessage = (role: ProcessRole, message: FromChild): void => {
     switch (message.type) {
       case 'ready':
-        if (role === 'vrrp') back.abort()
+        if (role === 'vrrp') absence.end()
         hear({ fact: 'process', process: role, running: true, at: monotonicNow() })
-        if (notReady.delete(role) && notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
+        if (!notReady.delete(role)) return
+        if (notReady.size === 1) beginVrrp()
+        if (notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
         return
       case 'fact':
         hear(message.fact)
@@ -167,26 +158,28 @@ export const startSupervisor = (
         }
         return
       case 'reload-requested':
-        void reloader.reload().then((result) => processes.get(role)?.send({ type: 'reloaded', result }))
+        void reloader.reload().then((result) => send(role, { type: 'reloaded', result }))
         return
       case 'reconfigured':
         applying.get(role)?.(message.result)
         return
       case 'router-order':
-        passOrder(role, message.id, message.instance, message.order)
+        orders.pass(role, message.id, message.instance, message.order)
         return
       case 'router-ordered':
-        answerOrder(message.id, message.result)
+        orders.answer(message.id, message.result)
         return
       default:
         message satisfies never
     }
   }
 
+  // A second balancer on this host finds the first one's ports taken, and must not touch its addresses before that.
   for (const role of processRoles) {
     const supervised = superviseProcess({
       role,
       log,
+      mayBegin: role === 'vrrp' ? othersReady : Promise.resolve(),
       configure,
       onMessage: (message) => onMessage(role, message),
       onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),

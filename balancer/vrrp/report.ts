@@ -21,12 +21,12 @@ export type Report = {
   /** `from` is who was heard last. */
   readonly notice: (about: Notice, text: string) => void
   /** Something that was asked of the system did not work. */
-  readonly trouble: (about: 'send' | 'announce' | 'remove' | 'hide' | 'virtual-mac', text: string) => void
+  readonly trouble: (about: 'send' | 'announce' | 'remove' | 'hide' | 'virtual-mac' | 'foreign', text: string) => void
   readonly transition: (state: VirtualRouterState, text: string, reason: string) => void
   /** Counts a change of state, and publishes what is new. */
   readonly entered: (router: VirtualRouter) => void
-  /** From now on its effective priority is made of these parts. */
-  readonly standing: (standing: Standing) => void
+  /** From now on its effective priority is made of these parts, and an operator has taken it out or not. */
+  readonly standing: (standing: Standing, isInMaintenance: boolean) => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
   readonly publish: () => void
@@ -62,6 +62,7 @@ export const createReport = (
   let reason = 'started'
   let handingOver = false
   let standsBack = false
+  let inMaintenance = false
   let source: string | null = null
   let standing: Standing | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
@@ -80,6 +81,7 @@ export const createReport = (
       reason,
       handingOver,
       standsBack,
+      inMaintenance,
       syncGroup,
       source,
       peers: config.unicast?.peers ?? null,
@@ -139,8 +141,9 @@ export const createReport = (
       }
       publish()
     },
-    standing: (next) => {
+    standing: (next, isInMaintenance) => {
       standing = next
+      inMaintenance = isInMaintenance
     },
     linked: (address) => {
       source = address

@@ -25,9 +25,12 @@ export type VirtualAddresses = {
   readonly announce: (copies: number) => Outcome
   /** Those that are not among the addresses held. */
   readonly absentFrom: (held: readonly HostAddress[]) => readonly string[]
+  /** Those among the addresses held that somebody put there for good. */
+  readonly foreignIn: (held: readonly HostAddress[]) => readonly string[]
 }
 
 const macLength = 6
+const ownerPriority = 255
 
 type Placed = Omit<AddressLease, 'lifetime'> & { readonly device: NetworkInterface }
 
@@ -42,7 +45,7 @@ export const createVirtualAddresses = (
 
   /** The own addresses of an address owner are there for good: they are announced, and otherwise left alone. */
   const isOwned = ({ device, address }: Placed): boolean =>
-    device.addresses.some((held) => held.isPermanent && held.address === address)
+    config.priority === ownerPriority && device.addresses.some((held) => held.isPermanent && held.address === address)
   const placed = (): readonly Placed[] =>
     allAddresses(config).flatMap(({ address, dev, label }) => {
       const device = devices().get(dev ?? homeDevice(config))
@@ -110,6 +113,12 @@ export const createVirtualAddresses = (
             !held.some((h) => h.address === address && h.interfaceIndex === interfaceIndex),
         )
         .map(({ address }) => address),
+    foreignIn: (held) =>
+      managed()
+        .filter(({ address, interfaceIndex }) =>
+          held.some((h) => h.isPermanent && h.address === address && h.interfaceIndex === interfaceIndex),
+        )
+        .map(({ address, prefixLength, device }) => `${address}/${prefixLength} dev ${device.name}`),
   }
 }
 

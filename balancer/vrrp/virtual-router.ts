@@ -40,10 +40,13 @@ export type RouterOrder = 'handover' | 'maint' | 'ready'
 /** What it was in the process before this one: nothing, a master that is not missed yet, or one that may be by now. */
 export type Past = 'none' | 'master' | 'late-master'
 
+/** What an operator had ordered in the process before this one, and has not taken back. */
+export type Ordered = { readonly standsBack: boolean; readonly isInMaintenance: boolean }
+
 /** One virtual router at work. */
 export type VirtualRouterDriver = {
   readonly router: () => VirtualRouter
-  readonly start: (past: Past) => void
+  readonly start: (past: Past, ordered: Ordered) => void
   /** Something that only others can know: what happens to its sync group. */
   readonly dispatch: (happening: Happening) => void
   /** Links or addresses of this host may have changed. */
@@ -217,11 +220,18 @@ export const prepareVirtualRouter = async (
     }
     dispatch({ event: 'link-changed', link: connect(next.link) })
   }
-  /** A master whose address was taken away by something else gets it back. */
-  const putBack = async (): Promise<void> => {
+  /** A master whose address was taken away by something else gets it back; nobody else should be given one. */
+  const checkAddresses = async (): Promise<void> => {
     const held = await netlink.listAddresses()
-    if (router.state !== 'master' || !held.ok) return
-    for (const address of addresses.absentFrom(held.value)) dispatch({ event: 'address-lost', address })
+    if (!held.ok || router.state === 'leaving') return
+    if (router.state === 'master') {
+      for (const address of addresses.absentFrom(held.value)) dispatch({ event: 'address-lost', address })
+      return
+    }
+    for (const place of addresses.foreignIn(held.value)) {
+      const text = `somebody put ${place} there, although this router is ${router.state}: two hosts may answer for it`
+      report.trouble('foreign', `${text}; ip address del ${place}`)
+    }
   }
   let isLooking = false
   let isStale = false
@@ -235,7 +245,7 @@ export const prepareVirtualRouter = async (
       if (looked !== config) isStale = true
       else if (next.missing === 'answer') setTimeout(networkChanged, lookAgainMillis).unref()
       else if (isRunning) follow(next)
-      if (isRunning) await putBack()
+      if (isRunning) await checkAddresses()
     }
     isLooking = false
   }
@@ -263,34 +273,39 @@ export const prepareVirtualRouter = async (
 
   const stand = (): void => {
     const fault = standing.fault ?? (isInMaintenance ? 'maintenance ordered by an operator' : null)
-    report.standing(standing)
+    report.standing(standing, isInMaintenance)
     if (router.settings.priority === standing.priority && router.failure === fault) return
     const isPlanned = standing.fault === null
     dispatch({ event: 'standing-changed', priority: standing.priority, fault, isPlanned })
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()
-  const order: VirtualRouterDriver['order'] = async (ordered) => {
+  const handOver = async (): Promise<Outcome<string>> => {
     const { name } = config
-    if (ordered === 'handover') {
-      if (router.state !== 'master' || router.advertiseAt === null) {
-        return refused('EINVAL', `${name} is ${stateShown(router)} here; only a master hands over`)
-      }
-      if (config.priority === ownerPriority) {
-        return refused('EINVAL', `${name} owns its addresses (priority 255) and takes them back at once; use maint`)
-      }
-      dispatch({ event: 'handover-ordered' })
-      await settled()
-      return isMaster()
-        ? refused('ENOENT', `${name}: no other router took over; this one stays master`)
-        : said(`${name} is handed over; "balancer vrrp ${name} ready" lets this host preempt again`)
+    const shown = stateShown(router)
+    if (shown !== 'master') return refused('EINVAL', `${name} is ${shown} here; only a master hands over`)
+    if (config.priority === ownerPriority) {
+      return refused('EINVAL', `${name} owns its addresses (priority 255) and takes them back at once; use maint`)
     }
+    dispatch({ event: 'handover-ordered' })
+    if (router.state !== 'leaving') return refused('EAGAIN', `${name} is only just becoming master; try again`)
+    await settled()
+    if (isMaster()) return refused('ENOENT', `${name}: no other router took over; this one stays master`)
+    return stateShown(router) === 'backup'
+      ? said(`${name} is handed over; "balancer vrrp ${name} ready" lets this host preempt again`)
+      : refused('ECANCELED', `${name} is ${stateShown(router)} now: something else came in between`)
+  }
+  const order: VirtualRouterDriver['order'] = async (ordered) => {
+    if (ordered === 'handover') return handOver()
+    const { name } = config
     isInMaintenance = ordered === 'maint'
-    const wasMaster = isMaster()
+    const wasMaster = stateShown(router) === 'master'
     stand()
     if (ordered === 'ready') dispatch({ event: 'handover-revoked' })
+    report.publish()
     await settled()
     if (ordered === 'ready') return said(`${name} takes part again: ${stateShown(router)}`)
+    if (!isInMaintenance) return refused('ECANCELED', `${name}: "ready" was ordered meanwhile`)
     return said(
       `${name} takes no part until "balancer vrrp ${name} ready"${wasMaster ? '; its addresses left this host' : ''}`,
     )
@@ -304,13 +319,15 @@ export const prepareVirtualRouter = async (
       stand()
     },
     order,
-    start: (past) => {
+    start: (past, ordered) => {
       isRunning = true
+      isInMaintenance = ordered.isInMaintenance
       stand()
       dispatch({
         event: 'started',
         resume: past === 'master',
         isLate: past === 'late-master',
+        standsBack: ordered.standsBack,
         link: connect(around.link),
       })
     },

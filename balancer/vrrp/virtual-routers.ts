@@ -15,12 +15,20 @@ import { lookAround, refuseImpossible, type Surroundings } from './surroundings.
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { createTracking, type Tracking } from './tracking/tracking.ts'
 import { homeDevice } from './virtual-mac.ts'
-import { type Past, prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
+import {
+  type Ordered,
+  type Past,
+  prepareVirtualRouter,
+  type RouterOrder,
+  type VirtualRouterDriver,
+} from './virtual-router.ts'
 
 /** `past` tells what an instance was in the process before this one. */
 export type VirtualRoutersOptions = {
   readonly config: HostConfig
   readonly past: (instance: string) => Past
+  /** What operators had ordered there; nothing unless it is told. */
+  readonly ordered?: (instance: string) => Ordered
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
@@ -49,6 +57,7 @@ type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; r
 
 const tickInterval = 1000
 const nothing: VrrpConfig = vrrpSchema.parse({})
+const noOrders: Ordered = { standsBack: false, isInMaintenance: false }
 
 /** Starts all instances, or throws `FailedStart` before anything was sent. */
 export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
@@ -74,9 +83,9 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     vrrp.instances.some((config) => devicesOf(config).has(name) || homeDevice(config) === name)
   const shared = async (): Promise<SharedHost> => {
     host ??= await openSharedHost({
-      // Every renewal of a lease is an event too; only a loss and what is not virtual can mean a change.
-      onAddress: ({ address }, present) => {
-        if (!present || !virtual().has(address)) networkChanged()
+      // Every renewal of a lease is an event too; a loss, what is there for good and what is not virtual can mean a change.
+      onAddress: ({ address, isPermanent }, present) => {
+        if (!present || isPermanent || !virtual().has(address)) networkChanged()
       },
       onLink: (name) => {
         if (isOwnDevice(name)) networkChanged()
@@ -123,12 +132,17 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     const entry: Running = { config, report, driver }
     return entry
   }
+  /** By the newest configuration, also of instances that it has not been applied to yet. */
   const heldByOthers = (instance: string): ReadonlySet<string> =>
     new Set(
-      [...running.values()]
-        .filter(({ config, driver }) => config.name !== instance && stateShown(driver.router()) === 'master')
-        .flatMap(({ config }) => allAddresses(config).map(({ address }) => address.address)),
+      vrrp.instances
+        .filter((config) => config.name !== instance && isMasterHere(config))
+        .flatMap((config) => allAddresses(config).map(({ address }) => address.address)),
     )
+  const isMasterHere = (config: VrrpInstanceConfig): boolean => {
+    const entry = running.get(identityOf(config))
+    return entry !== undefined && stateShown(entry.driver.router()) === 'master'
+  }
   const order: VirtualRouters['order'] = async (instance, ordered) => {
     const all = drivers()
     const group = vrrp.sync_groups.find(({ instances }) => instances.includes(instance))
@@ -149,7 +163,11 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
 
   /** All that can fail comes first: it is the new configuration or the old one. */
-  const change = async (nextConfig: HostConfig, past: (instance: string) => Past): Promise<readonly string[]> => {
+  const change = async (
+    nextConfig: HostConfig,
+    past: (instance: string) => Past,
+    ordered: (instance: string) => Ordered,
+  ): Promise<readonly string[]> => {
     const before = vrrp
     const { vrrp: next } = nextConfig
     const lines: string[] = []
@@ -194,7 +212,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     }
     stand()
     for (const { config, driver } of prepared) {
-      driver.start(past(config.name))
+      driver.start(past(config.name), ordered(config.name))
       // What changed since it looked around.
       driver.networkChanged()
     }
@@ -204,13 +222,18 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return lines
   }
 
-  await change(options.config, options.past)
+  await change(options.config, options.past, options.ordered ?? (() => noOrders))
   const ticker = setInterval(() => {
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
   return {
     hear: (fact) => tracking?.hear(fact),
-    reconfigure: (next) => change(next, () => 'none'),
+    reconfigure: (next) =>
+      change(
+        next,
+        () => 'none',
+        () => noOrders,
+      ),
     order,
     stop: async () => {
       clearInterval(ticker)

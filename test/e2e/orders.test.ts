@@ -1,16 +1,20 @@
 // Planned switch-overs, and processes of a master that hang or die. One lab for all, in order.
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
 import { familyOf, identify, signalProcess } from '../lab/proc.ts'
-import { instanceName, virtualAddress } from '../lab/site.ts'
+import { type BalancerHost, instanceName, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import { buildPair } from './pair.ts'
+import { buildPair, ofInstance } from './pair.ts'
 
 t.setTimeout(300_000)
 const lab = await createLab({ name: 'e2e-orders' })
 t.teardown(() => lab.destroy())
-const { first, second, untilHeldBy, untilState, command, show, messages, childOf } = await buildPair(lab)
+const { first, second, untilHeldBy, untilState, command, show, edit, messages, childOf } = await buildPair(lab)
+/** How many vrrp processes of a balancer have come as far as their configuration. */
+const hasBegun = (balancer: BalancerHost): number =>
+  messages(balancer).filter((msg) => msg.startsWith('The vrrp process runs with')).length
 
 await t.test('handover: the other one holds the address and keeps it until ready', async (t) => {
   const handed = await command(first, 'vrrp', instanceName, 'handover')
@@ -43,6 +47,42 @@ await t.test('maint: fault until ready', async (t) => {
   await untilHeldBy(first)
 })
 
+await t.test('what was ordered outlives the vrrp process, until ready', async (t) => {
+  for (const [order, state] of [
+    ['maint', 'fault'],
+    ['handover', 'backup'],
+  ] as const) {
+    t.equal((await command(first, 'vrrp', instanceName, order)).code, 0, order)
+    await untilHeldBy(second)
+    const begun = hasBegun(first)
+    process.kill(childOf(first, 'vrrp'), 'SIGKILL')
+    await waitFor('the vrrp process to be back', () => hasBegun(first) > begun)
+    await untilState(first, state)
+    const sent = (await second.status()).vrrp[0]?.sent ?? 0
+    await waitFor('the other one to go on', async () => ((await second.status()).vrrp[0]?.sent ?? 0) > sent + 10)
+    t.equal((await show(first)).state, state)
+    t.match((await command(first, 'show', 'vrrp')).stdout, new RegExp(`until "balancer vrrp ${instanceName} ready"`))
+    t.equal((await command(first, 'vrrp', instanceName, 'ready')).code, 0)
+    await untilHeldBy(first)
+  }
+})
+
+await t.test('a second balancer on the host does not start, and takes nothing from the first', async (t) => {
+  const monitor = first.host.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
+  const told = (): readonly string[] => monitor.lines().filter((line) => line.includes(`inet ${virtualAddress}/`))
+  await waitFor('a lease to be renewed', () => told().length)
+  const { code, stdout } = await command(first, 'run')
+  t.equal(code, 1)
+  t.match(stdout, /cannot listen on|another balancer answers/)
+  const renewed = told().length
+  await waitFor('another renewal', () => told().length > renewed)
+  await monitor.stop()
+  t.same(
+    told().filter((line) => line.includes('Deleted')),
+    [],
+  )
+})
+
 for (const role of ['proxy', 'director']) {
   await t.test(`a ${role} that hangs gives the address up, and it comes back with it`, async (t) => {
     const pid = childOf(first, role)
@@ -69,6 +109,107 @@ await t.test('kill -9 of the proxy alone does not move the address', async (t) =
   t.equal((await second.status()).vrrp[0]?.transitions, before)
 })
 
+await t.test('from here on at an interval of a second, where more fits into a hand-over', async () => {
+  for (const balancer of [first, second]) {
+    await edit(balancer, (document) => document.setIn(ofInstance('advertisement_interval'), '1s'))
+  }
+  await untilHeldBy(first)
+})
+
+/** Orders something of the first, and resolves when it keeps its addresses for a successor. */
+const begin = async (order: string) => {
+  const outcome = command(first, 'vrrp', instanceName, order)
+  await waitFor('it to leave', async () => (await show(first)).handing_over)
+  return { outcome }
+}
+
+await t.test('two orders at once are one hand-over', async (t) => {
+  const both = await Promise.all(['handover', 'handover'].map((order) => command(first, 'vrrp', instanceName, order)))
+  t.match(both, [
+    { code: 0, stdout: /is handed over/ },
+    { code: 0, stdout: /is handed over/ },
+  ])
+  t.equal((await command(first, 'vrrp', instanceName, 'ready')).code, 0)
+  await untilHeldBy(first)
+})
+
+await t.test('with nobody there: every order gets its own answer, and the address stays', async (t) => {
+  t.equal((await command(second, 'vrrp', instanceName, 'maint')).code, 0)
+  const monitor = first.host.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
+
+  const alone = await begin('handover')
+  t.match(await alone.outcome, { code: 1, stderr: /no other router took over; this one stays master/ })
+
+  const maintained = await begin('maint')
+  t.match(await command(first, 'vrrp', instanceName, 'ready'), { code: 0, stdout: /takes part again: master/ })
+  t.match(await maintained.outcome, { code: 1, stderr: /"ready" was ordered meanwhile/ })
+
+  const orphaned = await begin('handover')
+  process.kill(childOf(first, 'director'), 'SIGKILL')
+  t.match(await orphaned.outcome, { code: 1, stderr: /ended without an answer/ })
+  await waitFor('another director to answer', async () => (await command(first, 'show', 'vrrp')).code === 0)
+  t.match(await command(first, 'vrrp', instanceName, 'ready'), { code: 0, stdout: /takes part again: master/ })
+  await untilState(first, 'master')
+
+  const reloaded = await begin('handover')
+  first.process().signal('SIGHUP')
+  t.match(await reloaded.outcome, { code: 1, stderr: /stays master/ })
+
+  const flushed = await begin('handover')
+  await first.host.run('nft', ['flush', 'ruleset'])
+  t.match(await flushed.outcome, { code: 1, stderr: /stays master/ })
+  await monitor.stop()
+  t.same(
+    monitor.lines().filter((line) => line.includes('Deleted') && line.includes(virtualAddress)),
+    [],
+  )
+})
+
+await t.test(
+  'kill -9 of the vrrp process while it applies a configuration: told at once, and taken back',
+  async (t) => {
+    const applied = async (): Promise<number> =>
+      (await command(first, 'show', 'events')).stdout.split('Another configuration was applied').length
+    const before = await applied()
+    const vrrp = childOf(first, 'vrrp')
+    const good = readFileSync(first.configFile, 'utf8')
+    process.kill(vrrp, 'SIGSTOP')
+    writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 111'))
+    const reload = command(first, 'reload')
+    await waitFor('the director to have it', async () => (await applied()) > before)
+    process.kill(vrrp, 'SIGKILL')
+    t.match(await reload, {
+      code: 1,
+      stderr: /the process vrrp died while it applied it\nThe running configuration stays/,
+    })
+    writeFileSync(first.configFile, good)
+    t.match(await command(first, 'reload'), { code: 0, stdout: /Nothing changed/ })
+    await untilHeldBy(first)
+    await untilState(first, 'master')
+    t.equal((await show(first)).priority, 101)
+  },
+)
+
+await t.test('kill -9 of the vrrp process that is to stop: the parent hands over what it left', async (t) => {
+  t.equal((await command(second, 'vrrp', instanceName, 'ready')).code, 0)
+  const monitor = first.host.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
+  const told = (): readonly string[] => monitor.lines().filter((line) => line.includes(`inet ${virtualAddress}/`))
+  await waitFor('a lease to be renewed', () => told().length)
+  const vrrp = childOf(first, 'vrrp')
+  process.kill(vrrp, 'SIGSTOP')
+  for (const signal of ['SIGTERM', 'SIGTERM', 'SIGHUP'] as const) first.process().signal(signal)
+  await waitFor('the stop to begin', () => messages(first).includes('Stopping (SIGTERM)'))
+  process.kill(vrrp, 'SIGKILL')
+  t.match(await first.process().exited, { code: 0 })
+  const gone = told().find((line) => line.includes('Deleted'))
+  t.match(gone, /valid_lft [1-9]\d*sec/, 'it was taken away before its lease ended')
+  t.match(await show(second), { state: 'master', last_advertisement: { priority: 0 } }, 'the other one was told')
+  t.equal((await first.host.run('pgrep', ['-f', first.configFile])).stdout, '', 'no process is left')
+  await monitor.stop()
+  await first.start()
+  await untilHeldBy(first)
+})
+
 await t.test('a vrrp process that cannot be brought back: the parent hands the address over', async (t) => {
   // The proxy that was killed is surely back, or this host may be in fault just now.
   await waitFor('the proxy to be back', () => {
@@ -81,8 +222,7 @@ await t.test('a vrrp process that cannot be brought back: the parent hands the a
   const monitor = first.host.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
   const leases = (): readonly string[] => monitor.lines().filter((line) => line.includes(`inet ${virtualAddress}/`))
   await waitFor('a lease to be renewed', () => leases().length)
-  const hasBegun = (): number => messages(first).filter((msg) => msg.startsWith('The vrrp process runs with')).length
-  const begun = hasBegun()
+  const begun = hasBegun(first)
 
   // Seen by the kernel's eyes: the log may tell of a new process only when that has begun its work.
   const others = new Set([first.process().pid, childOf(first, 'proxy'), childOf(first, 'director')])
@@ -103,7 +243,7 @@ await t.test('a vrrp process that cannot be brought back: the parent hands the a
 
   t.equal(state, 'master')
   t.match(heard, { from: first.host.address, priority: 0 }, 'the other one was told')
-  t.equal(hasBegun(), begun, 'no vrrp process came as far as its configuration')
+  t.equal(hasBegun(first), begun, 'no vrrp process came as far as its configuration')
   t.match(gone, /valid_lft [1-9]\d*sec/, 'it was taken away before its lease ended')
   await monitor.stop()
   await untilHeldBy(first)

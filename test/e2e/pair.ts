@@ -16,6 +16,7 @@ const shownSchema = z.array(
     name: z.string(),
     state: z.string(),
     reason: z.string(),
+    handing_over: z.boolean(),
     priority: z.number(),
     priority_parts: z.array(z.object({ of: z.string(), value: z.number() })),
     last_advertisement: z.object({ from: z.string(), priority: z.number() }).nullable(),

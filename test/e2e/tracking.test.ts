@@ -94,7 +94,7 @@ await t.test('notify scripts run in order, as their user, and one that hangs del
     ['MASTER', 'BACKUP', '198.18.0.3 took over (an operator ordered it)'],
     ['BACKUP', 'MASTER', 'the master has a lower priority'],
     ['MASTER', 'FAULT', 'maintenance ordered by an operator'],
-    ['FAULT', 'BACKUP', 'what is tracked works again'],
+    ['FAULT', 'BACKUP', 'what kept it from taking part is over'],
     ['BACKUP', 'MASTER', 'the master has a lower priority'],
     ['MASTER', 'STOP', 'shutdown requested'],
   ]

@@ -20,6 +20,8 @@ export const classicStep = (router: VirtualRouter, event: Event): Step => {
       const isDiscarded = event.priority !== resigning && event.priority < priority && preempt
       return router.state === 'backup' && isDiscarded ? [router, []] : step(router, event)
     }
+    case 'reconfigured':
+      return router.state === 'master' ? [{ ...router, settings: event.settings }, []] : step(router, event)
     case 'handover-ordered':
       return [router, []]
     default:

@@ -192,4 +192,14 @@ export const elections: readonly Story[] = [
       next(lan, 'the priority of lb1 becomes 120', () => hosts[0].learn({ event: 'reconfigured', settings }), 2500)
     },
   },
+  {
+    name: 'reconfigured-waiting',
+    rule: 'Nor does it put one off: a backup that misses its master goes on missing it.',
+    routers: masterAndBackup,
+    play: (lan, hosts) => {
+      settle(lan, hosts)
+      next(lan, 'lb1 loses its power', hosts[0].cutPower, 2500)
+      next(lan, 'lb2 is given its configuration anew', () => hosts[1].reload(null), 2500)
+    },
+  },
 ]

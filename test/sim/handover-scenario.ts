@@ -147,7 +147,7 @@ const cause = ({ lan, watch, random, interval, classics }: Stage, host: Simulate
   const excuse = (isAbrupt: boolean): void => {
     if (isAbrupt && host.holds()) watch.excuse()
   }
-  switch (random.integer(1, 8)) {
+  switch (random.integer(1, 9)) {
     case 1:
     case 2:
     case 3:
@@ -167,6 +167,9 @@ const cause = ({ lan, watch, random, interval, classics }: Stage, host: Simulate
     case 7:
       excuse(true)
       host.fail(wasFit ? 'a check fails' : null)
+      return
+    case 8:
+      host.reload(random.chance(0.5) ? host.router().settings.priority : random.integer(1, 50) * 5)
       return
     default: {
       // Silently, and for longer than anyone waits for it; rather one that a master would yield to than that master.

@@ -99,11 +99,13 @@ export const createWatch = (hosts: () => readonly SimulatedHost[], now: () => nu
     const after = host.router()
     const key = (rival: string) => `${host.address} ${rival}`
     if (happening.event === 'advertisement-received') unanswered.delete(key(happening.from))
-    if (happening.event === 'standing-changed' && before.state === 'master' && after.state === 'leaving') {
+    const isLowered =
+      happening.event === 'reconfigured' || (happening.event === 'standing-changed' && happening.fault === null)
+    if (isLowered && before.state === 'master' && after.state === 'leaving') {
       const vain = [...after.rivals].filter(([rival, priority]) => {
         return priority > after.settings.priority && unanswered.has(key(rival))
       })
-      if (happening.fault === null && vain.length > 0) throw new Error(`${host.name} yields again to one that is gone`)
+      if (vain.length > 0) throw new Error(`${host.name} yields again to one that is gone`)
     }
     if (before.state === 'leaving' && after.state === 'master' && happening.event === 'deadline-reached') {
       for (const [rival, priority] of before.rivals) {

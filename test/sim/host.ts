@@ -48,6 +48,8 @@ export type SimulatedHost = {
   readonly shutDown: (onOff: () => void) => void
   /** What it tracks gives it this effective priority; null: the configured one. */
   readonly weigh: (priority: number | null) => void
+  /** Its configuration is applied anew, with this priority; null: the one it had at first. */
+  readonly reload: (priority: number | null) => void
   /** Something that it tracks fails and keeps it from taking part; null: no longer. */
   readonly fail: (reason: string | null) => void
   /** An operator takes it out, or lets it take part again. */
@@ -150,9 +152,9 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     const [after, effects] = (options.step ?? step)(router, { ...happening, at: localNow() })
     router = after
     patience = ownMasterDown(before.settings)
-    const silence = localNow() - provenAt
-    // Who leaves may stay, but not after it was suspended meanwhile.
-    const mayStay = before.state !== 'leaving' || silence <= 2 * ownMasterDown(after.settings)
+    // Who leaves may stay, but not after it was suspended meanwhile. Its priority may have changed since it began.
+    const wait = before.state === 'leaving' ? before.endsAt - before.since : 0
+    const mayStay = before.state !== 'leaving' || localNow() - provenAt <= wait + ownMasterDown(after.settings)
     if (before.state !== 'master' && after.state === 'master' && mayStay) provenAt = localNow()
     if (before.state !== after.state || effects.length > 0) {
       tell(`${name} ${before.state}: ${describe(happening)} -> ${after.state} ${effects.map(brief).join(', ')}`)
@@ -248,6 +250,10 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     weigh: (priority) => {
       weighed = priority
       stand()
+    },
+    reload: (priority) => {
+      weighed = priority
+      learn({ event: 'reconfigured', settings: { ...settings, priority: priority ?? settings.priority } })
     },
     fail: (reason) => {
       failure = reason

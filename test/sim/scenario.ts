@@ -75,7 +75,7 @@ const makeTrouble = (lan: Lan, random: Random): void => {
 const causeOrders = (lan: Lan, host: SimulatedHost, random: Random): void => {
   const { clock } = lan
   const { interval } = host.settings
-  switch (random.integer(1, 7)) {
+  switch (random.integer(1, 8)) {
     case 1:
     case 2:
       // An address owner keeps its priority.
@@ -92,6 +92,11 @@ const causeOrders = (lan: Lan, host: SimulatedHost, random: Random): void => {
       return
     case 6:
       host.fail(random.chance(0.6) ? 'a check fails' : null)
+      return
+    case 7:
+      if (host.settings.priority < ownerPriority) {
+        host.reload(random.chance(0.5) ? host.router().settings.priority : random.integer(1, 50) * 5)
+      }
       return
     default:
       host.shutDown(() => clock.after(random.next() * interval * 8, () => host.boot(false)))

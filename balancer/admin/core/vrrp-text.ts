@@ -36,6 +36,7 @@ const details = (fact: VirtualRouterFact, now: number): string => {
     ...(fact.standsBack
       ? [`handed over by an operator: preempts nobody until "balancer vrrp ${fact.name} ready"`]
       : []),
+    ...(fact.inMaintenance ? [`in maintenance: takes no part until "balancer vrrp ${fact.name} ready"`] : []),
     source === null ? 'no source address' : `sends from ${source} to ${peers?.join(', ') ?? 'the multicast group'}`,
     heard === null
       ? 'no advertisement heard'

@@ -24,6 +24,7 @@ const virtualRouterFact = z
     reason: z.string(),
     handingOver: z.boolean(),
     standsBack: z.boolean(),
+    inMaintenance: z.boolean(),
     syncGroup: z.string().nullable(),
     source: z.string().nullable(),
     peers: z.array(z.string()).readonly().nullable(),
@@ -179,7 +180,7 @@ export type Fact = z.output<typeof factSchema>
 /**
  * One VRRP instance of this host. Moments are milliseconds since the epoch, for people. `reason` is why it entered its
  * state; `handingOver`: it keeps the addresses only until another router has them; `standsBack`: an operator handed over, and
- * it does not preempt; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
+ * it does not preempt; `inMaintenance`: an operator took it out; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
  * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
  * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.
  */

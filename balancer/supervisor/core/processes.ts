@@ -50,24 +50,24 @@ const takenOverAfter = 4
 
 /**
  * Instances that may go on as master after the vrrp process died: those that were master, until the other routers begin
- * to miss their advertisements.
+ * to miss their advertisements. One that was handing over goes on with that.
  */
 export const resumptions = (facts: readonly Fact[], diedAt: Millis): readonly Resumption[] =>
-  facts.filter(isMaster).map(({ name, advertisementInterval }) => ({
+  facts.filter(isMaster).map(({ name, handingOver, advertisementInterval }) => ({
     instance: name,
-    until: millis(diedAt + missedAfter * advertisementInterval),
+    until: millis(handingOver ? diedAt : diedAt + missedAfter * advertisementInterval),
     lateUntil: millis(diedAt + takenOverAfter * advertisementInterval),
   }))
 
-/** Whether a fact is about an instance that is master here and means to stay it. */
+/** Whether a fact is about an instance that has its addresses here, also one that hands them over. */
 export const isMaster = (fact: Fact): fact is VirtualRouterFact =>
-  fact.fact === 'virtual-router' && fact.state === 'master' && !fact.handingOver
+  fact.fact === 'virtual-router' && fact.state === 'master'
 
 /**
- * How long after the death of the vrrp process the parent tells the other routers, unless the process is back by then: at
- * once where it will not be, else when it would come too late to go on as master.
+ * When the parent tells the other routers of the death of the vrrp process, unless the process is back by then: at once
+ * where it will not be, else when it would come too late to go on as master.
  */
-export const farewellAfter = (masters: readonly VirtualRouterFact[], delay: Millis): Millis => {
+export const farewellAt = (masters: readonly VirtualRouterFact[], diedAt: Millis, delay: Millis): Millis => {
   const shortest = Math.min(...masters.map(({ advertisementInterval }) => advertisementInterval))
-  return millis(delay > missedAfter * shortest ? 0 : (missedAfter + 1 / 2) * shortest)
+  return millis(delay > missedAfter * shortest ? diedAt : diedAt + (missedAfter + 1 / 2) * shortest)
 }

@@ -19,6 +19,7 @@ import {
 } from './transitions.ts'
 
 const resigning = 0
+const backInGroup = 'the sync group can take part again'
 
 /** One event of a router that leaves. */
 export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
@@ -39,7 +40,12 @@ export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
       )
     case 'hold-changed': {
       const held = { ...router, held: event.reason }
-      return event.reason === null ? [held, []] : finish({ ...held, next: unlessInit(router, 'fault') }, event.at)
+      if (event.reason === null) {
+        return router.next === 'fault' && router.failure === null ? stay(held, event.at, backInGroup) : [held, []]
+      }
+      // Its group is maintained like itself: the first that has a successor does not break off the hand-over of the others.
+      if (router.next === 'fault') return [held, []]
+      return finish({ ...held, next: unlessInit(router, 'fault') }, event.at)
     }
     case 'standing-changed':
       return reconsiderStanding(router, event)
@@ -129,7 +135,7 @@ const reconsiderStanding = (router: In<'leaving'>, event: Extract<Event, { event
     // A host that does not serve does not wait.
     return event.isPlanned ? [going, said] : after(said, finish(going, event.at))
   }
-  if (router.next === 'fault' && router.failure !== null) {
+  if (router.next === 'fault' && router.failure !== null && router.held === null) {
     return after(said, stay(changed, event.at, 'what kept it from taking part is over'))
   }
   return after(said, stayIfBest(changed, event.at, `the effective priority is ${event.priority} again`))

@@ -101,7 +101,8 @@ const stepInit = (router: In<'init'>, event: Event): Step => {
   }
 }
 
-const start = (router: In<'init'>, event: Extract<Event, { event: 'started' }>): Step => {
+const start = (before: In<'init'>, event: Extract<Event, { event: 'started' }>): Step => {
+  const router = { ...before, standsBack: event.standsBack === true }
   const cleanUp: Effect = { effect: 'remove-addresses' }
   if (!event.link.up) return after([cleanUp], enterFault(router, event.link.reason, { isLinked: false }))
   const linked = { ...router, address: event.link.address }
@@ -140,7 +141,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     case 'group-moved':
       return event.to === 'master' ? enterMaster(router, event.at, event.reason) : [router, []]
     case 'reconfigured':
-      return [followed({ ...router, settings: event.settings }, event.at, event.settings.interval, router.master), []]
+      return [reconfigured(router, event), []]
     case 'shutdown-requested':
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
@@ -153,6 +154,17 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
     default:
       return event satisfies never
   }
+}
+
+/** Only another pace makes a backup listen anew: else each reload would have it wait for a dead master once more. */
+const reconfigured = (router: In<'backup'>, event: Extract<Event, { event: 'reconfigured' }>): In<'backup'> => {
+  const { settings } = event
+  const changed = { ...router, settings }
+  const isSamePace = settings.interval === router.settings.interval && settings.version === router.settings.version
+  if (!isSamePace) return followed(changed, event.at, settings.interval, router.master)
+  const next = followed(changed, router.heardAt, router.masterInterval, router.master)
+  // Whether a lower master is still lower, and may be preempted, has to be heard anew.
+  return router.preemptAt === null ? { ...next, masterDownAt: earlier(router.masterDownAt, next.masterDownAt) } : next
 }
 
 const takeOver = (router: In<'backup'>, at: Millis): Step => {
@@ -209,7 +221,7 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
       return recover({ ...router, held: event.reason }, event.at, 'the sync group can take part again')
     case 'standing-changed': {
       const [changed, said] = withStanding(router, event)
-      return after(said, recover(changed, event.at, 'what is tracked works again'))
+      return after(said, recover(changed, event.at, 'what kept it from taking part is over'))
     }
     case 'handover-revoked':
       return [{ ...router, standsBack: false }, []]
@@ -260,4 +272,6 @@ const endLate = (router: In<'leaving'>, event: Event): Step => {
 }
 
 const earliest = (a: Millis | null, b: Millis | null): Millis | null =>
-  a === null ? b : b === null ? a : millis(Math.min(a, b))
+  a === null ? b : b === null ? a : earlier(a, b)
+
+const earlier = (a: Millis, b: Millis): Millis => millis(Math.min(a, b))

@@ -75,8 +75,9 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
         : resign(router, enterBackup(router, event.at, event.reason))
     case 'reconfigured': {
       // Due at once, so that the others learn of it.
-      const advertiseAt = router.advertiseAt === null ? null : event.at
+      const advertiseAt = isClaimed(router) ? event.at : null
       const changed = { ...router, settings: event.settings, advertiseAt, renewedAt: event.at }
+      if (yields(router, changed)) return giveWay(router, changed, event.at)
       return [changed, [{ effect: 'add-addresses', lease: leaseOf(event.settings) }]]
     }
     case 'shutdown-requested':
@@ -109,14 +110,16 @@ const changeStanding = (router: In<'master'>, event: Extract<Event, { event: 'st
     return after(said, gone)
   }
   if (priority === router.settings.priority || !isClaimed(router)) return [changed, said]
-  // A backup that does not know this protocol's habits (keepalived) would wait out its timer at a lower priority.
-  const yields = priority < router.settings.priority && isOutranked(changed)
-  if (yields)
-    return after(
-      said,
-      leave(changed, at, 'master', `the effective priority is only ${priority}`, router.settings.priority),
-    )
-  return after(said, advertise(changed, at))
+  return after(said, yields(router, changed) ? giveWay(router, changed, at) : advertise(changed, at))
+}
+
+/** A backup that does not know this protocol's habits (keepalived) would wait out its timer at a lower priority. */
+const yields = (before: In<'master'>, changed: In<'master'>): boolean =>
+  isClaimed(before) && changed.settings.priority < before.settings.priority && isOutranked(changed)
+
+const giveWay = (before: In<'master'>, changed: In<'master'>, at: Millis): Step => {
+  const reason = `the effective priority is only ${changed.settings.priority}`
+  return leave(changed, at, 'master', reason, before.settings.priority)
 }
 
 /** What a master does as time passes: announce again, advertise. */

@@ -105,9 +105,15 @@ export type In<S extends VirtualRouter['state']> = VirtualRouter & { readonly st
 export type Happening =
   /**
    * `resume`: the process before this one was master, and is not missed yet. `isLate`: it may be missed already, and its
-   * addresses are still here.
+   * addresses are still here. `standsBack`: it had handed over on an order.
    */
-  | { readonly event: 'started'; readonly resume: boolean; readonly isLate?: boolean; readonly link: Link }
+  | {
+      readonly event: 'started'
+      readonly resume: boolean
+      readonly isLate?: boolean
+      readonly standsBack?: boolean
+      readonly link: Link
+    }
   | { readonly event: 'deadline-reached' }
   | {
       readonly event: 'advertisement-received'

@@ -33,7 +33,10 @@ const ask = (path: string, text: string): Promise<string> =>
     })
   })
 
+const longAnswer = 'x'.repeat(10_000_000)
+
 const commands = {
+  long: () => longAnswer,
   echo: (words: readonly string[]) => words.join('+'),
   refuse: () => {
     throw new RuntimeError('not now')
@@ -62,7 +65,7 @@ t.test('commands and their answers', async (t) => {
     for (const line of ['', 'dance', 'toString', '__proto__', '\u0000\u0001']) {
       t.equal(
         await ask(path, `${line}\n`),
-        'error: unknown command; there are: echo, refuse, crash\n',
+        'error: unknown command; there are: long, echo, refuse, crash\n',
         JSON.stringify(line),
       )
     }
@@ -70,6 +73,20 @@ t.test('commands and their answers', async (t) => {
 
   t.test('a line without an end is cut off, not collected', async (t) => {
     t.match(await ask(path, 'x'.repeat(10_000)), 'error: unknown command')
+  })
+
+  t.test('who says nothing, never reads or sends a megabyte of noise keeps nobody waiting', async (t) => {
+    const silent = connect(path)
+    const deaf = connect(path, () => deaf.write('long\n'))
+    const noisy = connect(path, () => noisy.write(Buffer.alloc(1_000_000, 0xff)))
+    for (const client of [silent, deaf, noisy]) {
+      client.on('error', () => {})
+      t.teardown(() => client.destroy())
+    }
+    noisy.resume()
+    await new Promise((resolve) => noisy.once('end', resolve))
+    t.equal((await ask(path, 'long\n')).length, longAnswer.length + 1)
+    t.equal(await ask(path, 'echo still\n'), 'still\n')
   })
 
   t.test('the socket is for its owner alone', async (t) => {

@@ -20,6 +20,7 @@ const master: VirtualRouterFact = {
   priority: 101,
   handingOver: false,
   standsBack: false,
+  inMaintenance: false,
   priorityParts: [{ of: 'configured', value: 101 }],
   advertisementInterval: millis(1000),
   addresses: ['198.18.0.100'],

@@ -1,7 +1,14 @@
 import t from 'tap'
 import { millis } from '../../../balancer/core/time.ts'
 import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
-import { type Deaths, hearersOf, restartAfter, resumptions } from '../../../balancer/supervisor/core/processes.ts'
+import {
+  type Deaths,
+  farewellAt,
+  hearersOf,
+  isMaster,
+  restartAfter,
+  resumptions,
+} from '../../../balancer/supervisor/core/processes.ts'
 import { parseFromChild, parseToChild } from '../../../balancer/supervisor/messages.ts'
 
 const router: VirtualRouterFact = {
@@ -14,6 +21,7 @@ const router: VirtualRouterFact = {
   peers: null,
   handingOver: false,
   standsBack: false,
+  inMaintenance: false,
   priorityParts: [],
   otherMasters: { count: 0, last: null },
   interface: 'eth0',
@@ -49,7 +57,20 @@ t.test('a quiet minute forgives all deaths', async (t) => {
 t.test('a master may go on until the others begin to miss it, a backup never', async (t) => {
   t.same(resumptions([router], millis(5000)), [{ instance: 'VI_1', until: 5200, lateUntil: 5400 }])
   t.same(resumptions([{ ...router, state: 'backup' }], millis(5000)), [])
+  const going = resumptions([{ ...router, handingOver: true }], millis(5000))
+  t.same(going, [{ instance: 'VI_1', until: 5000, lateUntil: 5400 }], 'one that was handing over goes on with that')
 })
+
+t.test(
+  'the others are told when nobody can go on as master, or at once where nobody will come back in time',
+  async (t) => {
+    const slow = { ...router, advertisementInterval: millis(1000) }
+    t.equal(farewellAt([slow, router], millis(5000), millis(0)), 5250)
+    t.equal(farewellAt([slow, router], millis(5000), millis(250)), 5000)
+    t.equal(farewellAt([slow], millis(5000), millis(250)), 7500)
+    t.ok(isMaster({ ...router, handingOver: true }), 'who was handing over has its addresses too')
+  },
+)
 
 t.test('facts reach those who act on them', async (t) => {
   t.same(hearersOf(router), ['director'])

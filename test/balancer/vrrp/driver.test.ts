@@ -54,6 +54,26 @@ t.test('what a crash left is removed by a start that is no resumption', async (t
   await router.process.stop()
 })
 
+t.test('an address put on a backup by hand is told, and leaves with the master that it becomes', async (t) => {
+  const peer = startRouter(lb2, instance({ priority: 150 }))
+  await peer.waitForState('master')
+  const router = startRouter(lb1, instance({ priority: 100 }))
+  await waitFor('it to hear the master', () => (router.lastFact()?.received ?? 0) > 0)
+  await lb1.run('ip', ['address', 'add', vip, 'dev', 'eth0'])
+  await lb1.run('ip', ['link', 'set', 'eth0', 'alias', 'looked-at-again'])
+  const [line] = await waitFor('a line in the log', () => {
+    const found = router.logged(/somebody put/)
+    return found.length > 0 ? found : undefined
+  })
+  t.match(line, { level: 50, msg: `somebody put ${vip} dev eth0 there, although this router is backup` })
+  await peer.process.stop()
+  await router.waitForState('master')
+  const sent = router.lastFact()?.sent ?? 0
+  await waitFor('a few advertisements', () => (router.lastFact()?.sent ?? 0) > sent + 5)
+  await router.process.stop()
+  t.notOk(await holds(lb1))
+})
+
 t.test('a stalled master that was replaced fences itself before it says a word', async (t) => {
   const stalled = startRouter(lb1, instance({ priority: 150, preempt: false }))
   await stalled.waitForState('master')

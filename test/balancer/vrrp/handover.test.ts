@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { millis } from '../../../balancer/core/time.ts'
+import { hidingRules } from '../../../balancer/vrrp/core/hiding-rules.ts'
 import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { startKeepalived } from './keepalived.ts'
@@ -54,6 +55,21 @@ t.test('to a router of ours: no echo request is lost', async (t) => {
   await taker.process.stop()
 })
 
+t.test('an nft that fails costs the hiding and nothing else, and that is told', async (t) => {
+  const giver = startRouter(lb1, instance({ priority: 150 }), { broken: '/usr/sbin/nft' })
+  await giver.waitForState('master')
+  const taker = startRouter(lb2, instance({ priority: 100 }))
+  await waitFor('the other to hear it', () => (taker.lastFact()?.received ?? 0) > 3)
+  giver.process.signal('SIGTERM')
+  await taker.waitForState('master')
+  t.match(await giver.process.exited, { code: 0 })
+  t.notOk(await holds(lb1))
+  const [line] = giver.logged(/nft failed/)
+  t.match(line, { level: 50, msg: /^\(VI_1\) nft failed .*; clients may for a moment learn the old place$/ })
+  t.match(giver.logged(/sent 0 priority/), [{ msg: /keeping the addresses until another router has them/ }, {}])
+  await taker.process.stop()
+})
+
 t.test('to a keepalived: it takes over after its skew time, long before it would have missed anything', async (t) => {
   // Skew time 1.8 s, master down interval 10.8 s: the giver waits no longer than 5 s.
   const giver = startRouter(lb1, instance({ priority: 150, advertisement_interval: millis(3000) }))
@@ -89,4 +105,23 @@ t.test('while it waits, who knows the place is served and nobody learns it; in t
   await waitFor('the giver to end', () => !giver.process.isRunning())
   t.notOk(await holds(lb1), 'nobody came, and it went')
   t.equal((await lb1.run('nft', ['list', 'tables'])).stdout, '', 'no rules are left')
+})
+
+t.test('rules that a dead process left end by themselves, and with the next start', async (t) => {
+  // A second's interval gives the address a lease that outlives the looks.
+  const config = instance({ advertisement_interval: millis(1000) })
+  const dead = startRouter(lb1, config)
+  await dead.waitForState('master')
+  await dead.process.kill()
+  const hideUntil = (moment: number) => lb1.run('nft', ['-f', '-'], { input: hidingRules([address], moment) })
+  const now = Math.floor(Date.now() / 1000)
+  t.match(await hideUntil(now - 1), { code: 0 })
+  t.ok(await isFound(), 'their time is over')
+  t.match(await hideUntil(now + 3600), { code: 0 })
+  t.notOk(await isFound(), 'it is not')
+  const next = startRouter(lb1, config, { resume: ['VI_1'] })
+  await next.waitForState('master')
+  t.ok(await waitFor('the address to be found', isFound))
+  t.equal((await lb1.run('nft', ['list', 'tables'])).stdout, '')
+  await next.process.stop()
 })

@@ -225,3 +225,22 @@ stage('an instance comes and goes, and the others do not notice', base, async (t
     t.equal(priorities.size, 1, `virtual router ${id} says always the same`)
   }
 })
+
+stage('an address that changes its instance never leaves the host', base, async (t, { lb1, router }) => {
+  const both = { ...base, virtual_addresses: at('198.18.0.100', '198.18.0.101') }
+  const moved = { ...bystander, virtual_addresses: at('198.18.0.120', '198.18.0.101') }
+  await router.reconfigure(vrrpOf([both, bystander]))
+  const monitor = lb1.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
+  const told = (): readonly string[] => monitor.lines().filter((line) => line.includes('198.18.0.101/'))
+  await waitFor('a lease to be renewed', () => told().length > 0)
+  await router.reconfigure(vrrpOf([base, moved]))
+  await sentMore(router, 'VI_2')
+  await router.reconfigure(vrrpOf([both, bystander]))
+  await sentMore(router)
+  await monitor.stop()
+  t.same(
+    told().filter((line) => line.includes('Deleted')),
+    [],
+  )
+  t.ok((await lb1.addresses()).includes('198.18.0.101/24'))
+})

@@ -56,21 +56,33 @@ export type Router = {
   readonly reconfigure: (vrrp: VrrpConfig) => Promise<readonly string[]>
 }
 
-/** How to start it: as the successor of a master, or without some of root's capabilities (`-net_raw,-net_admin`). */
-export type RouterOptions = { readonly resume?: readonly string[]; readonly capabilities?: string }
+/**
+ * How to start it: as the successor of a master, without some of root's capabilities (`-net_raw,-net_admin`), or where the
+ * program at the path `broken` only fails.
+ */
+export type RouterOptions = {
+  readonly resume?: readonly string[]
+  readonly capabilities?: string
+  readonly broken?: string
+}
 
 /** Starts the driver with one instance on a host. */
 export const startRouter = (
   host: Host,
   config: VrrpInstanceConfig | VrrpConfig,
-  { resume = [], capabilities = '+all' }: RouterOptions = {},
+  { resume = [], capabilities = '+all', broken }: RouterOptions = {},
 ): Router => {
   const vrrp = 'instances' in config ? config : vrrpOf([config])
   const given: RouterProcessArguments = { vrrp, resume }
   const first = vrrp.instances[0]?.name
   const nextFile = join(mkdtempSync(join(tmpdir(), 'vrrp-router-')), 'next.json')
   const node = [process.execPath, '--enable-source-maps', program, JSON.stringify(given), nextFile]
-  const labProcess = host.spawn('router', 'setpriv', ['--bounding-set', capabilities, '--', ...node])
+  const words = ['setpriv', '--bounding-set', capabilities, '--', ...node]
+  const breaking = ['sh', '-c', 'mount --bind /bin/false "$0" && exec "$@"', broken ?? '', ...words]
+  const labProcess =
+    broken === undefined
+      ? host.spawn('router', 'setpriv', words.slice(1))
+      : host.spawn('router', 'unshare', ['--mount', '--', ...breaking])
   const printed = (): readonly (VirtualRouterFact | { readonly fact: undefined; readonly msg: string })[] =>
     labProcess.lines().flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
   const facts = (): readonly VirtualRouterFact[] =>

@@ -53,6 +53,18 @@ await t.test('it yields with priority 0, and takes it back', async (t) => {
   await untilHeldBy(ours, theirs)
 })
 
+await t.test('so does a reload that gives it the lower priority', async (t) => {
+  const frames = await capture(lab, watcher)
+  await router.reconfigure({ ...config, instances: config.instances.map((one) => ({ ...one, priority: 100 })) })
+  await untilHeldBy(theirs, ours)
+  const sent = (await frames()).filter(({ protocol, source }) => protocol === 'vrrp' && source === ours.address)
+  const priorities = sent.map(({ priority }) => priority)
+  t.ok(priorities.includes('0'), 'priority 0 was sent')
+  t.notOk(priorities.includes('100'), 'no lower priority was sent')
+  await router.reconfigure(config)
+  await untilHeldBy(ours, theirs)
+})
+
 await t.test('nobody comes: it is master again, and does not yield a second time', async (t) => {
   const pids = await theirs.run('pgrep', ['-x', '-P', String(keepalived.pid), 'keepalived'])
   await keepalived.kill()

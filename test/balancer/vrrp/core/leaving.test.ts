@@ -193,6 +193,27 @@ const table: readonly Row[] = [
     { state: 'fault', isLinked: true },
     [...letsGo, toFault],
   ],
+  [
+    'unless it is to be maintained, as its group is: it waits as long as the first of them did',
+    leaving({ next: 'fault', failure: 'maintenance' }),
+    hold,
+    { state: 'leaving', next: 'fault', endsAt: millis(12_000), held: 'sync group G1: VI_2 is in fault' },
+    [],
+  ],
+  [
+    'it does not stay while its group cannot',
+    leaving({ next: 'fault', failure: 'maintenance', held: 'sync group G1: VI_2 is in fault' }),
+    weighs(100),
+    { state: 'leaving', next: 'fault', failure: null },
+    [],
+  ],
+  [
+    'but when that can again',
+    leaving({ next: 'fault', held: 'sync group G1: VI_2 is in fault' }),
+    release,
+    { ...isMaster, held: null },
+    stays,
+  ],
   ['one that stops stays stopped', leaving({ next: 'init' }), hold, { state: 'init' }, [...letsGo, toInit]],
   [
     'an order while it yields: now any successor is right',

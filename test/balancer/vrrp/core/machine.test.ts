@@ -216,6 +216,34 @@ const table: readonly Row[] = [
     { state: 'backup', settings: { ...settings, priority: 120 } },
     [],
   ],
+  [
+    'they do not put off what the silence of a master leads to',
+    backup({ heardAt: 9500, masterDownAt: 13_000 }),
+    reconfigured,
+    { masterDownAt: millis(13_000), heardAt: millis(9500) },
+    [],
+  ],
+  [
+    'nor what its priority 0 does',
+    backup({ masterDownAt: skewed }),
+    reconfigured,
+    { masterDownAt: millis(skewed) },
+    [],
+  ],
+  [
+    'whether a master that was lower than the old ones may be preempted is heard anew',
+    backup({ heardAt: 9500, masterDownAt: skewed, preemptAt: 9000, master: larger }),
+    reconfigured,
+    { masterDownAt: millis(13_031.25), preemptAt: null, master: larger },
+    [],
+  ],
+  [
+    'new settings with another interval: it listens as long as that needs',
+    backup({ heardAt: 9500 }),
+    { at, event: 'reconfigured', settings: { ...settings, interval: millis(100) } },
+    { masterDownAt: later(360.9375), masterInterval: millis(100) },
+    [],
+  ],
   ['a backup stops silently', backup(), shutdown, { state: 'init' }, []],
 
   [
@@ -226,6 +254,13 @@ const table: readonly Row[] = [
     [toBackup],
   ],
   ['a fault that tries again listens', fault({ retryAt: at }), deadline, { state: 'backup' }, [toBackup]],
+  [
+    'a hand-over that was ordered before outlives the process',
+    init(),
+    { at, event: 'started', resume: false, standsBack: true, link: { up: true, address: own } },
+    { state: 'backup', standsBack: true },
+    ['remove', `${toBackup} (init)`],
+  ],
   ['a held router does not start', init({ held: 'group' }), started(true), { state: 'fault' }, ['remove', toFault]],
   [
     'a hold before the start is remembered',

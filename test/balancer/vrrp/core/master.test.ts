@@ -215,6 +215,20 @@ const table: readonly Row[] = [
     ['add'],
   ],
   [
+    'settings with a priority below one that it has heard: it yields, as after a failure',
+    master({ rivals: { [larger]: 90 } }),
+    { at, event: 'reconfigured', settings: { ...settings, priority: 80 } },
+    { state: 'leaving', next: 'master', advertised: 100, settings: { ...settings, priority: 80 } },
+    leaves,
+  ],
+  [
+    'unless nobody knows of it yet',
+    master({ advertiseAt: null, rivals: { [larger]: 90 } }),
+    { at, event: 'reconfigured', settings: { ...settings, priority: 80 } },
+    { state: 'master', advertiseAt: null },
+    ['add'],
+  ],
+  [
     'announcements are refreshed when that is wanted',
     master({ announcements: [once(at, 5)], refresh: 60_000 }),
     deadline,

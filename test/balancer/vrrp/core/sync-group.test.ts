@@ -39,6 +39,8 @@ const group = () => {
       dispatch(i, happening)
     },
     states: () => members.map(({ state }) => state),
+    /** Whether one that leaves does so to be maintained. */
+    isMaintained: () => members.some((member) => member.state === 'leaving' && member.next === 'fault'),
     held: () => members.map(({ held }) => held),
   }
 }
@@ -92,6 +94,29 @@ t.test('one that stays has the others stay', async (t) => {
   t.same(states(), ['master', 'master', 'master'])
 })
 
+t.test('a group that is to be maintained: each member keeps its addresses until they have a successor', async (t) => {
+  const { dispatch, states } = group()
+  for (const i of everyone) dispatch(i, started(i === 0), 0)
+  for (const i of everyone) dispatch(i, { event: 'addresses-added' }, 0)
+  for (const i of everyone) {
+    dispatch(i, { event: 'standing-changed', priority: 100, fault: 'maintenance', isPlanned: true }, 0)
+  }
+  t.same(states(), ['leaving', 'leaving', 'leaving'])
+  const successor = {
+    event: 'advertisement-received',
+    from: '192.0.2.9',
+    priority: 50,
+    interval: millis(1000),
+  } as const
+  dispatch(1, successor, 900)
+  t.same(states(), ['leaving', 'fault', 'leaving'])
+  dispatch(0, successor, 1)
+  dispatch(2, successor, 1)
+  t.same(states(), ['fault', 'fault', 'fault'])
+  for (const i of [2, 0, 1]) dispatch(i, { event: 'standing-changed', priority: 100, fault: null, isPlanned: true }, 10)
+  t.same(states(), ['backup', 'backup', 'backup'])
+})
+
 t.test('whatever happens to whom, none is master beside a backup, and none takes part beside a fault', async (t) => {
   let runs = 0
   const alone: fc.Arbitrary<Happening> = fc.oneof(
@@ -127,14 +152,14 @@ t.test('whatever happens to whom, none is master beside a backup, and none takes
   )
   fc.assert(
     fc.property(history, (happenings) => {
-      const { dispatch, states } = group()
+      const { dispatch, states, isMaintained } = group()
       for (const i of everyone) dispatch(i, started(), 0)
       for (const [[members, happened], later] of happenings) {
         for (const i of members) {
           dispatch(i, happened, i === members[0] ? later : 0)
           const now = new Set(states())
-          // The addresses of one that leaves are still there for those who come.
-          if (!now.has('fault')) now.delete('leaving')
+          // The addresses of one that leaves are still there for those who come, unless it must not serve.
+          if (!now.has('fault') || isMaintained()) now.delete('leaving')
           if (now.size > 1) return false
         }
         runs += 1
