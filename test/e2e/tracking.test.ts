@@ -53,11 +53,12 @@ await t.test('a tracked script without a weight is FAULT while it fails, and sho
   await untilState(first, 'fault')
   t.ok(messages(first).some((msg) => msg.includes('VRRP_Script(chk) failed (exited with status 1)')))
   t.equal((await show(first)).reason, 'script chk: exited with status 1')
+  const untilBecause = (reason: string) =>
+    waitFor(`"${reason}" to be the reason`, async () => (await show(first)).reason === reason)
   writeFileSync(worse, '')
+  await untilBecause('script chk: exited with status 1; script other: exited with status 1')
   rmSync(bad)
-  await waitFor('the reason to be the other one', async () => {
-    return (await show(first)).reason === 'script other: exited with status 1'
-  })
+  await untilBecause('script other: exited with status 1')
   t.ok(messages(first).includes(`(${instanceName}) stays in FAULT STATE: script other: exited with status 1`))
   rmSync(worse)
   await untilHeldBy(first)
