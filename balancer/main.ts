@@ -10,7 +10,7 @@ import { openLog } from './log.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 import { outlookOf } from './vrrp/core/outlook.ts'
-import { prospectsOf } from './vrrp/prospects.ts'
+import { prospectsOf, untracked } from './vrrp/prospects.ts'
 
 const exitUsage = 64
 const exitConfig = 78
@@ -78,6 +78,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
       process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
     }
+    for (const text of untracked(vrrp)) process.stderr.write(`warning: ${text}\n`)
     return 0
   },
 

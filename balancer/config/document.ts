@@ -136,6 +136,8 @@ const typeWords: Readonly<Record<string, string>> = {
 }
 
 const expectation = (issue: z.core.$ZodIssue): string => {
+  // A key of a record: what is wrong with it stands inside.
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
   if (!issue.message.startsWith('Invalid ')) return issue.message
   if (issue.code === 'invalid_value') return `allowed are ${issue.values.map(String).join(', ')}`
   return issue.code === 'invalid_type' ? (typeWords[issue.expected] ?? issue.message) : issue.message

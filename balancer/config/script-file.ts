@@ -1,7 +1,7 @@
 // The programs that a configuration names: whether they can be run, and whether somebody else could replace them.
 
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { findUser } from '../os/users.ts'
 
 const writableByGroup = 0o020
@@ -18,7 +18,7 @@ export const programProblem = (program: string, user: string | undefined): strin
     if (!statSync(program).isFile()) return `${program} is no file; name a program`
     accessSync(program, constants.X_OK)
     if (!runsAsRoot(user)) return undefined
-    const writable = [program, realpathSync(program)].flatMap(withFolders).find(isWritableByOthers)
+    const writable = [...linksFrom(program), realpathSync(program)].flatMap(withFolders).find(isWritableByOthers)
     return writable === undefined
       ? undefined
       : `it would run as root, and others than root may write to ${writable}; run: chown root ${writable} && chmod go-w ${writable}, or name a user`
@@ -31,6 +31,10 @@ export const programProblem = (program: string, user: string | undefined): strin
 
 const runsAsRoot = (user: string | undefined): boolean =>
   user === undefined ? process.geteuid?.() === root : findUser(user)?.uid === root
+
+/** A path and those that its links lead over: each of their folders decides what is run. */
+const linksFrom = (path: string): readonly string[] =>
+  lstatSync(path).isSymbolicLink() ? [path, ...linksFrom(resolve(dirname(path), readlinkSync(path)))] : [path]
 
 const withFolders = (path: string): readonly string[] => (path === '/' ? ['/'] : [path, ...withFolders(dirname(path))])
 

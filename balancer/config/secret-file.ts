@@ -12,7 +12,11 @@ const maximumFileBytes = 1024
 /** Reads a password file. Never throws and never shows the content. */
 export const readSecretFile = (file: string): SecretFile => {
   try {
-    const { mode, size } = statSync(file)
+    const stat = statSync(file)
+    const { mode, size } = stat
+    // Reading a pipe would wait for its writer, and hold everything up.
+    if (!stat.isFile())
+      return { ok: false, problem: `${file} is no file; write the password into the first line of one` }
     if (size > maximumFileBytes) return { ok: false, problem: `${file} is no password file: larger than 1 KiB` }
     const [secret = ''] = readFileSync(file, 'utf8').split(/\r?\n/)
     if (secret === '') return { ok: false, problem: `${file} is empty; write the password into its first line` }
@@ -22,4 +26,13 @@ export const readSecretFile = (file: string): SecretFile => {
     const code = error instanceof Error && 'code' in error ? error.code : String(error)
     return { ok: false, problem: `cannot read ${file} (${code}); write the password into its first line` }
   }
+}
+
+const headerValue = /^[\t -~]+$/
+
+/** Reads a file whose first line is the value of an HTTP header. Never throws. */
+export const readHeaderFile = (file: string): SecretFile => {
+  const read = readSecretFile(file)
+  if (!read.ok || headerValue.test(read.secret)) return read
+  return { ok: false, problem: `the first line of ${file} is no HTTP header; write printable ASCII characters` }
 }

@@ -211,10 +211,20 @@ const groupFindings = (
     if (instance === undefined) return [{ path, text: `there is no instance ${member}` }]
     const isTaken = members.indexOf(member) < j || groups.slice(0, i).some((other) => other?.instances.includes(member))
     if (isTaken) return [{ path, text: `${member} is in a sync group already` }]
-    const different = first === undefined ? undefined : electionKeys.find((key) => instance[key] !== first[key])
-    if (different === undefined) return []
-    return [{ path, text: `${member} and ${members[0]} have a different ${different}; a group wins or loses together` }]
+    const different = electionKeys.find((key) => first !== undefined && elected(instance, key) !== elected(first, key))
+    if (first === undefined || different === undefined) return []
+    const values = `${electionText(instance, different)}, ${electionText(first, different)}`
+    const said = `${member} and ${members[0]} have a different ${different} (${values})`
+    return [{ path, text: `${said}; a group wins or loses together: write the same` }]
   })
 }
 
 const electionKeys = ['priority', 'preempt', 'preempt_delay'] as const satisfies readonly Key[]
+type ElectionKey = (typeof electionKeys)[number]
+const electionDefaults = { priority: 100, preempt: true, preempt_delay: '0s' } as const
+
+const electionText = (instance: Instance, key: ElectionKey): string => `${instance[key] ?? electionDefaults[key]}`
+
+/** What an instance has under a key, in the one form that can be compared: 60s is 1m, and what is not written its default. */
+const elected = (instance: Instance, key: ElectionKey): unknown =>
+  key === 'preempt_delay' ? durationMillis(electionText(instance, key)) : electionText(instance, key)

@@ -5,7 +5,7 @@ import { findUser } from '../os/users.ts'
 import { type Finding, nearest } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { programProblem } from './script-file.ts'
-import { readSecretFile } from './secret-file.ts'
+import { readHeaderFile } from './secret-file.ts'
 import { notifyKeys } from './vrrp-track-schema.ts'
 
 const weight = z.number().optional().catch(undefined)
@@ -142,11 +142,13 @@ const programFindings = (
 }
 
 const userFindings = (user: string | undefined, path: readonly PropertyKey[]): readonly Finding[] =>
-  user === undefined || findUser(user) !== undefined ? [] : [{ path, text: `this host has no user ${user}` }]
+  user === undefined || findUser(user) !== undefined
+    ? []
+    : [{ path, text: `/etc/passwd has no user ${user}; create it, or name another` }]
 
 const headerFindings = (files: Readonly<Record<string, string>>, i: number): readonly Finding[] =>
   Object.entries(files).flatMap(([header, file]) => {
     if (!file.startsWith('/')) return []
-    const read = readSecretFile(file)
+    const read = readHeaderFile(file)
     return read.ok ? [] : [{ path: ['vrrp', 'webhooks', i, 'header_files', header], text: read.problem }]
   })

@@ -85,13 +85,28 @@ export const notifySchema = z.strictObject({
   user: user.optional(),
 })
 
-const header = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, {
-  error: 'a header name is letters, digits and -',
-})
+/** Headers that belong to the connection, not to the message. */
+const connectionHeaders = /^(connection|content-length|expect|keep-alive|te|transfer-encoding|upgrade)$/i
+
+const header = z
+  .string()
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, { error: 'a header name is letters, digits and -' })
+  .refine((name) => !connectionHeaders.test(name), { error: 'the balancer sets this header itself; remove it' })
+
+const hasCredentials = (url: string): boolean => {
+  if (!URL.canParse(url)) return false
+  const { username, password } = new URL(url)
+  return username !== '' || password !== ''
+}
 
 /** A receiver of every change of state, as JSON. Secret headers come from files. */
 export const webhookSchema = z.strictObject({
-  url: z.url({ protocol: /^https?$/, error: 'write an address that begins with http:// or https://' }),
+  url: z
+    .url({ protocol: /^https?$/, error: 'write an address that begins with http:// or https://' })
+    .refine((url) => !hasCredentials(url), {
+      error:
+        'user and password do not belong here; write "Basic …" into a file and name it in header_files: Authorization',
+    }),
   headers: z
     .record(
       header,

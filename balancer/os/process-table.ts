@@ -14,6 +14,8 @@ export type ProcessTable = {
 const nameCharacters = 15
 /** Files that are read at once: the others of this process wait for the same threads. */
 const atOnce = 16
+/** More than any pattern has. */
+const longestCommand = 4096
 
 /**
  * Whether a process matches: its name, the program it was started as or the last part of its path is the pattern; a
@@ -27,34 +29,50 @@ export const matches = (pattern: string, name: string, argv: readonly string[]):
   return name === pattern.slice(0, nameCharacters) || program === pattern || short === pattern
 }
 
-/** Opens the table. */
+type Seen = { readonly id: number; readonly name: string; readonly argv: readonly string[] }
+
+/** Opens the table. Who looks for something while it is being read waits for the same reading. */
 export const openProcessTable = (): ProcessTable => {
-  const isThere = async (pattern: string, id: number): Promise<boolean> => {
-    try {
-      const status = await readFile(`/proc/${id}/stat`, 'utf8')
-      // The name stands in parentheses and may contain some itself.
-      const end = status.lastIndexOf(')')
-      const state = status.charAt(end + 2)
-      if (state === 'Z' || state === 'X') return false
-      const name = status.slice(status.indexOf('(') + 1, end)
-      const command = await readFile(`/proc/${id}/cmdline`, 'utf8')
-      return matches(pattern, name, command.split('\0').slice(0, -1))
-    } catch {
-      return false
-    }
-  }
-  const stillThere: ProcessTable['stillThere'] = async (pattern, ids) => {
-    const found: number[] = []
-    for (let i = 0; i < ids.length; i += atOnce) {
-      const some = ids.slice(i, i + atOnce)
-      const there = await Promise.all(some.map((id) => isThere(pattern, id)))
-      found.push(...some.filter((_, k) => there[k]))
-    }
-    return found
-  }
-  const find: ProcessTable['find'] = async (pattern) => {
+  let reading: Promise<readonly Seen[]> | null = null
+  const readTable = async (): Promise<readonly Seen[]> => {
     const ids = (await readdir('/proc')).map(Number).filter((id) => Number.isInteger(id) && id !== process.pid)
-    return stillThere(pattern, ids)
+    return lookAt(ids)
   }
-  return { find, stillThere }
+  return {
+    find: async (pattern) => {
+      reading ??= readTable().finally(() => {
+        reading = null
+      })
+      return matching(pattern, await reading)
+    },
+    stillThere: async (pattern, ids) => matching(pattern, await lookAt(ids)),
+  }
+}
+
+const matching = (pattern: string, all: readonly Seen[]): readonly number[] =>
+  all.filter(({ name, argv }) => matches(pattern, name, argv)).map(({ id }) => id)
+
+/** Those of these processes that run. */
+const lookAt = async (ids: readonly number[]): Promise<readonly Seen[]> => {
+  const found: Seen[] = []
+  for (let i = 0; i < ids.length; i += atOnce) {
+    const some = await Promise.all(ids.slice(i, i + atOnce).map(lookAtOne))
+    found.push(...some.filter((one) => one !== null))
+  }
+  return found
+}
+
+const lookAtOne = async (id: number): Promise<Seen | null> => {
+  try {
+    const status = await readFile(`/proc/${id}/stat`, 'utf8')
+    // The name stands in parentheses and may contain some itself.
+    const end = status.lastIndexOf(')')
+    const state = status.charAt(end + 2)
+    if (state === 'Z' || state === 'X') return null
+    const name = status.slice(status.indexOf('(') + 1, end)
+    const command = await readFile(`/proc/${id}/cmdline`, 'utf8')
+    return { id, name, argv: command.slice(0, longestCommand).split('\0').slice(0, -1) }
+  } catch {
+    return null
+  }
 }

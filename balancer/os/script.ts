@@ -1,154 +1,66 @@
-// Programs that an operator configured: each runs in a session of its own, without a shell, as a given user, for so long.
-// The only file that starts programs.
+// Runs programs that an operator configured, on a thread of their own: starting one means waiting until the system has
+// found the time and the disk for it, and neither a script nor a hundred of them may make an advertisement late.
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { setPriority } from 'node:os'
-import type { Readable } from 'node:stream'
-import type { Millis } from '../core/time.ts'
-import { keepDescriptors } from './libc.ts'
-import { findUser, type User } from './users.ts'
+import { Worker } from 'node:worker_threads'
+import type { RunningScript, Script, ScriptResult } from './script-process.ts'
 
-/** What to run. Without a `user`, whose groups it gets too, it runs as this process. */
-export type Script = {
-  /** The program, by its absolute path, and its arguments. */
-  readonly command: readonly string[]
-  readonly user: string | undefined
-  readonly timeout: Millis
-  readonly environment: Readonly<Record<string, string>>
-  /** Whether to keep the last line that it prints; else it prints into the void. */
-  readonly keepOutput: boolean
-}
+export type { RunningScript, Script } from './script-process.ts'
 
-/** How it ended. `lastLine` is the last line it printed, in at most 200 characters; null where it said nothing. */
-export type ScriptResult = { readonly ok: boolean; readonly text: string; readonly lastLine: string | null }
+/** What the thread is told. */
+export type ToScriptThread =
+  | { readonly order: 'run'; readonly id: number; readonly script: Script }
+  | { readonly order: 'kill'; readonly id: number }
 
-/**
- * A running script. `result` comes with its end, or as soon as its time is up; `ended` when it is surely gone. Neither
- * rejects. `kill` ends it with everything it started.
- */
-export type RunningScript = {
-  readonly result: Promise<ScriptResult>
-  readonly ended: Promise<void>
-  readonly kill: () => void
-}
+/** What the thread tells; `result` null: it is surely gone. */
+export type FromScriptThread = { readonly id: number; readonly result: ScriptResult | null }
 
-const ordinaryPriority = 0
-const longestLine = 200
-const tailBytes = 4096
-/** Who prints more is read slowly: a flood must not keep this process from its work. */
-const freeBytes = 64 * 1024
-const floodPause = 50
-/** What was printed last may arrive after the end. */
-const outputGrace = 50
-const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+type Waiting = { readonly onResult: (result: ScriptResult) => void; readonly onEnded: () => void }
+
+let thread: Worker | null = null
+let lastId = 0
+/** By id: the scripts of which something is still to be heard. */
+const waiting = new Map<number, Waiting>()
 
 /** Starts a script. Never throws: that it cannot be started is a result. */
-export const runScript = ({ command, user: name, timeout, environment, keepOutput }: Script): RunningScript => {
-  const output = keepOutput ? 'pipe' : 'ignore'
-  let child: ChildProcess
-  try {
-    const user = name === undefined ? undefined : findUser(name)
-    if (user === undefined && name !== undefined) return notStarted(new Error(`there is no user ${name}`))
-    const [program = '', ...args] = user === undefined ? command : [...asUser(user), ...command]
-    // The environment of this process is its own business.
-    const env = { PATH: path, LANG: 'C.UTF-8', ...(user === undefined ? {} : identity(user)), ...environment }
-    // The module of the raw sockets leaves them open for whatever is started: a script could speak VRRP.
-    keepDescriptors()
-    child = spawn(program, args, { cwd: '/', detached: true, env, stdio: ['ignore', output, output] })
-  } catch (error) {
-    return notStarted(error)
-  }
-  makeOrdinary(child)
-  const lines = [child.stdout, child.stderr].map(keepTail)
-
-  const kill = (): void => {
-    if (child.pid === undefined) return
-    try {
-      process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // It is gone already.
-    }
-  }
-  let limit: NodeJS.Timeout | undefined
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve())
-    child.once('error', () => resolve())
-  })
-  const lastLine = (): string | null => lines.flatMap((line) => line() ?? []).at(-1) ?? null
+export const runScript = (script: Script): RunningScript => {
+  lastId += 1
+  const id = lastId
+  let onResult: Waiting['onResult'] = () => {}
+  let onEnded: Waiting['onEnded'] = () => {}
   const result = new Promise<ScriptResult>((resolve) => {
-    limit = setTimeout(() => {
-      kill()
-      resolve({ ok: false, text: `timed out after ${timeout} ms`, lastLine: lastLine() })
-    }, timeout)
-    child.once('error', (error) =>
-      resolve({ ok: false, text: `could not be started: ${codeOf(error)}`, lastLine: null }),
-    )
-    child.once('exit', (code, signal) => {
-      clearTimeout(limit)
-      const how = signal === null ? `exited with status ${code}` : `killed by signal ${signal}`
-      const settle = (): void => resolve({ ok: code === 0, text: how, lastLine: lastLine() })
-      if (!keepOutput) settle()
-      else {
-        const late = setTimeout(settle, outputGrace)
-        child.once('close', () => {
-          clearTimeout(late)
-          settle()
-        })
-      }
-    })
+    onResult = resolve
   })
-  void result.then(() => clearTimeout(limit))
-  return { result, ended, kill }
+  const ended = new Promise<void>((resolve) => {
+    onEnded = resolve
+  })
+  waiting.set(id, { onResult, onEnded })
+  thread ??= startThread()
+  const starter = thread
+  const tell = (message: ToScriptThread): void => starter.postMessage(message)
+  // While something is to be heard it keeps this process alive, and not a moment longer.
+  starter.ref()
+  tell({ order: 'run', id, script })
+  return { result, ended, kill: () => tell({ order: 'kill', id }) }
 }
 
-/** setpriv becomes the program, so that process group, signals and exit status are the program's. */
-const asUser = ({ uid, gid }: User): readonly string[] => [
-  '/usr/bin/setpriv',
-  `--reuid=${uid}`,
-  `--regid=${gid}`,
-  '--init-groups',
-  '--inh-caps=-all',
-  '--',
-]
-
-const identity = ({ name, home }: User) => ({ HOME: home, USER: name, LOGNAME: name })
-
-/** This process may run with a raised priority; what it starts must not. */
-const makeOrdinary = ({ pid }: ChildProcess): void => {
-  if (pid === undefined) return
-  try {
-    setPriority(pid, ordinaryPriority)
-  } catch {
-    // It has ended already.
-  }
-}
-
-const notStarted = (error: unknown): RunningScript => ({
-  result: Promise.resolve({ ok: false, text: `could not be started: ${codeOf(error)}`, lastLine: null }),
-  ended: Promise.resolve(),
-  kill: () => undefined,
-})
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error)
-
-/** Reads a stream to its end and remembers its last line. What a script left running may hold it open for ever. */
-const keepTail = (stream: Readable | null): (() => string | null) => {
-  if (stream === null) return () => null
-  let tail = Buffer.alloc(0)
-  let read = 0
-  stream.on('error', () => undefined)
-  stream.on('data', (chunk: Buffer) => {
-    tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
-    read += chunk.length
-    if (read < freeBytes) return
-    stream.pause()
-    setTimeout(() => stream.resume(), floodPause).unref()
+const startThread = (): Worker => {
+  const started = new Worker(new URL('./script-thread.js', import.meta.url), { env: {}, execArgv: [] })
+  started.on('message', ({ id, result }: FromScriptThread) => {
+    if (result !== null) waiting.get(id)?.onResult(result)
+    else {
+      waiting.get(id)?.onEnded()
+      waiting.delete(id)
+      if (waiting.size === 0) started.unref()
+    }
   })
-  if ('unref' in stream && typeof stream.unref === 'function') stream.unref()
-  return () => {
-    const line = tail.toString('utf8').trimEnd().split('\n').at(-1)?.trim() ?? ''
-    // Control characters could rewrite the reader's terminal.
-    return line === '' ? null : line.replace(/\p{Cc}/gu, ' ').slice(0, longestLine)
-  }
+  started.once('error', (error: unknown) => {
+    thread = null
+    const text = `could not be started: ${error instanceof Error ? error.message : String(error)}`
+    for (const { onResult, onEnded } of waiting.values()) {
+      onResult({ ok: false, text, lastLine: null })
+      onEnded()
+    }
+    waiting.clear()
+  })
+  return started
 }

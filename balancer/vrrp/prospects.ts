@@ -49,3 +49,34 @@ const watchedBy = (vrrp: VrrpConfig, { interface: own, track }: VrrpInstanceConf
     ),
   ]
 }
+
+/** A line for each thing that is described and tracked by no instance: its failure leads to nothing. */
+export const untracked = ({
+  instances,
+  scripts,
+  track_files: files,
+  track_processes: processes,
+}: VrrpConfig): readonly string[] => {
+  const tracks = instances.map(({ track }) => track)
+  const unused = (kind: string, defined: readonly { readonly name: string }[], used: readonly string[]) =>
+    defined
+      .filter(({ name }) => !used.includes(name))
+      .map(({ name }) => `${kind} ${name} is tracked by no instance: its failure moves nothing`)
+  return [
+    ...unused(
+      'script',
+      scripts,
+      tracks.flatMap((track) => track.scripts.map(({ script }) => script)),
+    ),
+    ...unused(
+      'file',
+      files,
+      tracks.flatMap((track) => track.files.map(({ file }) => file)),
+    ),
+    ...unused(
+      'process',
+      processes,
+      tracks.flatMap((track) => track.processes.map(({ process: name }) => name)),
+    ),
+  ]
+}

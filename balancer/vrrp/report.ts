@@ -25,6 +25,8 @@ export type Report = {
   readonly transition: (state: VirtualRouterState, text: string, reason: string) => void
   /** Counts a change of state, and publishes what is new. */
   readonly entered: (router: VirtualRouter) => void
+  /** It is in fault for this reason now: what led there may be well again. */
+  readonly remains: (obstacle: string) => void
   /** From now on its effective priority is made of these parts, and an operator has taken it out or not. */
   readonly standing: (standing: Standing, isInMaintenance: boolean) => void
   /** From now on it sends from this address; null: it has no link. */
@@ -139,6 +141,12 @@ export const createReport = (
         counts.transitions += 1
         notify(config.name, entered === 'init' ? 'stop' : entered, router.settings.priority, reason)
       }
+      publish()
+    },
+    remains: (obstacle) => {
+      if (state !== 'fault' || obstacle === reason) return
+      reason = obstacle
+      bounded('warn', 'fault', { instance: config.name, reason }, `(${config.name}) stays in FAULT STATE: ${reason}`)
       publish()
     },
     standing: (next, isInMaintenance) => {

@@ -100,6 +100,10 @@ export const prepareVirtualRouter = async (
     router = after
     for (const effect of effects) execute(effect)
     if (before.state !== router.state || before.standsBack !== router.standsBack) report.entered(router)
+    if (before.state === 'fault' && router.state === 'fault' && router.isLinked) {
+      const obstacle = router.failure ?? router.held
+      if (obstacle !== null) report.remains(obstacle)
+    }
     if (before !== router) tools.onStep(before.state)
     if (router.state === 'leaving' || onSettled.length === 0) return
     const settled = onSettled

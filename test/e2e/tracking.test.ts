@@ -1,6 +1,6 @@
 // What a master tracks fails, and where the virtual address is afterwards. One lab for all, in order.
 
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
@@ -36,18 +36,31 @@ await t.test('a tracked file with a weight moves the address, and back', async (
   t.ok(messages(first).some((msg) => msg.includes('Changing effective priority from 91 to 101')))
 })
 
-await t.test('a tracked script without a weight is FAULT while it fails', async (t) => {
+await t.test('a tracked script without a weight is FAULT while it fails, and show tells which one does', async (t) => {
   const bad = inLab('bad')
+  const worse = inLab('worse')
+  const script = (name: string, file: string) => ({
+    name,
+    command: ['/usr/bin/test', '!', '-e', file],
+    interval: '200ms',
+  })
   await edit(first, (document) => {
-    const script = { name: 'chk', command: ['/usr/bin/test', '!', '-e', bad], interval: '200ms' }
-    document.setIn(['vrrp', 'scripts'], [script])
-    document.setIn(ofInstance('track'), { scripts: ['chk'] })
+    document.setIn(['vrrp', 'scripts'], [script('chk', bad), script('other', worse)])
+    document.setIn(ofInstance('track'), { scripts: ['chk', 'other'] })
   })
   writeFileSync(bad, '')
   await untilHeldBy(second)
   await untilState(first, 'fault')
   t.ok(messages(first).some((msg) => msg.includes('VRRP_Script(chk) failed (exited with status 1)')))
+  t.equal((await show(first)).reason, 'script chk: exited with status 1')
+  const untilBecause = (reason: string) =>
+    waitFor(`"${reason}" to be the reason`, async () => (await show(first)).reason === reason)
+  writeFileSync(worse, '')
+  await untilBecause('script chk: exited with status 1; script other: exited with status 1')
   rmSync(bad)
+  await untilBecause('script other: exited with status 1')
+  t.ok(messages(first).includes(`(${instanceName}) stays in FAULT STATE: script other: exited with status 1`))
+  rmSync(worse)
   await untilHeldBy(first)
   t.ok(messages(first).some((msg) => msg.includes('VRRP_Script(chk) succeeded')))
 })
@@ -108,6 +121,32 @@ await t.test('notify scripts run in order, as their user, and one that hangs del
     document.setIn(ofInstance('virtual_router_id'), 51)
     document.deleteIn(ofInstance('notify'))
   })
+  await untilHeldBy(first)
+})
+
+const isRunning = (id: number | undefined): boolean =>
+  existsSync(`/proc/${id}`) && !/\) Z /.test(readFileSync(`/proc/${id}/stat`, 'utf8'))
+
+await t.test('the vrrp process goes before ordinary work, and no script outlives it', async (t) => {
+  const running = inLab('running')
+  await edit(first, (document) => {
+    const command = ['/bin/sh', '-c', `echo $$ >>${running}; exec sleep 1000`]
+    document.setIn(['vrrp', 'scripts'], [{ name: 'endless', command, timeout: '1h', weight: -1 }])
+    document.setIn(ofInstance('track'), { scripts: ['endless'] })
+  })
+  const runs = (): readonly number[] => readFileSync(running, 'utf8').trim().split('\n').map(Number)
+  await waitFor('it to run', () => runs().length === 1)
+  const vrrp = pair.childOf(first, 'vrrp')
+  const fields = readFileSync(`/proc/${vrrp}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  const [niceAt, policyAt, roundRobin] = [16, 38, 2]
+  t.ok(Number(fields[policyAt]) === roundRobin || Number(fields[niceAt]) === -20)
+  process.kill(vrrp, 'SIGKILL')
+  await waitFor('the next one to run', () => runs().length === 2)
+  t.notOk(isRunning(runs()[0]))
+  await edit(first, (document) => document.deleteIn(ofInstance('track')))
+  await waitFor('a reload to end it', () => !isRunning(runs()[1]))
   await untilHeldBy(first)
 })
 

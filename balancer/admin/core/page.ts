@@ -66,12 +66,12 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
     ],
     routers.map((router) => [
       e(router.name),
-      `<span class="${router.state}">${router.state.toUpperCase()}</span>`,
+      `<span class="${router.state}">${router.state.toUpperCase()}</span><br><span class="dim">${e(router.reason ?? '')}</span>`,
       age(router.since),
       router.virtual_addresses.map(e).join('<br>'),
       e(router.interface ?? '-'),
       `${router.virtual_router_id ?? '-'}`,
-      `${router.priority ?? '-'}`,
+      priority(router),
       router.advertisement_interval_ms === null ? '-' : duration(router.advertisement_interval_ms),
       router.last_advertisement === null
         ? 'nobody'
@@ -81,6 +81,12 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
       counted(router.dropped),
     ]),
   )
+
+/** `150`, or the sum with its parts below it. */
+const priority = ({ priority: effective, priority_parts: parts }: RouterStatus): string =>
+  parts.length < 2
+    ? `${effective ?? '-'}`
+    : `${effective}<br><span class="dim">${parts.map(({ of, value }) => `${e(of)} ${value}`).join(', ')}</span>`
 
 const listenerSection = (listener: ListenerStatus): string => {
   const binds = listener.binds

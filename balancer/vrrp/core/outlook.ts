@@ -1,5 +1,7 @@
 // What each tracked failure will lead to, told before it happens: for `balancer check`.
 
+import { faultOfFile } from './tracking.ts'
+
 /** Something that is tracked, as configured. A file's number is multiplied with its weight. */
 export type Watched = { readonly name: string; readonly weight: number; readonly kind: 'state' | 'file' }
 
@@ -52,7 +54,10 @@ const outlookFor = (router: Prospect, watched: Watched): Outlook => {
 const fileOutlook = (subject: string, weight: number): Outlook =>
   weight === 0
     ? { isWarning: false, text: `${subject}: any number but 0 is FAULT, gives the address up at once` }
-    : { isWarning: false, text: `${subject}: its number times ${weight} is added to the priority` }
+    : {
+        isWarning: false,
+        text: `${subject}: its number times ${weight} is added to the priority; ${faultOfFile} or less is FAULT`,
+      }
 
 const withoutPeer = (failed: number): Outlook => ({
   isWarning: false,
@@ -76,6 +81,11 @@ const withPeer = (
       text: `equal to ${theirs}, and a backup takes over from lower ones only: this failure moves nothing`,
     }
   }
+  const heardBefore =
+    'but the peer does not preempt: it takes over only if this host has heard it as master since the start'
+  if (well < peer.priority && !peer.preempt) {
+    return { isWarning: true, text: `below ${theirs} before and after, ${heardBefore}` }
+  }
   if (well < peer.priority) {
     return { isWarning: false, text: `below ${theirs} before and after: this host is backup while the peer is well` }
   }
@@ -89,6 +99,6 @@ const withPeer = (
     ? { isWarning: false, text: `below ${theirs}: the peer takes over${after}` }
     : {
         isWarning: true,
-        text: `below ${theirs}, but the peer does not preempt: it takes over only if this host has heard it as master since the start${after}`,
+        text: `below ${theirs}, ${heardBefore}${after}`,
       }
 }

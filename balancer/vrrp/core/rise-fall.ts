@@ -9,6 +9,9 @@ export type Limits = { readonly rise: number; readonly fall: number }
 /** Before any result: unknown, or failing where the configuration says `init_fail`. */
 export const initialCount = (initFail: boolean): Count => ({ ok: initFail ? false : null, against: 0 })
 
+/** Where it is known already: it takes `rise` or `fall` results to change it. */
+export const countOf = (ok: boolean): Count => ({ ok, against: 0 })
+
 /** After one more result. The first one decides alone. */
 export const counted = ({ ok, against }: Count, passed: boolean, { rise, fall }: Limits): Count => {
   if (ok === null || ok === passed) return { ok: passed, against: 0 }

@@ -27,7 +27,7 @@ const ownerPriority = 255
 const lowest = 1
 const highest = 254
 /** keepalived: a file whose number times weight is not above it is a fault. */
-const faultOfFile = -254
+export const faultOfFile = -254
 const mostOfFile = 253
 
 /** The standing of a router with this configured priority. */

@@ -2,13 +2,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
-import { readSecretFile } from '../../config/secret-file.ts'
+import { readHeaderFile } from '../../config/secret-file.ts'
 import type { WebhookConfig } from '../../config/vrrp-track-schema.ts'
 import { type Notification, notificationJson, pauseAfter } from '../core/notification.ts'
 
 /** How it went; `text` never shows the address or the headers, which may be secret. */
 export type Delivery = { readonly ok: boolean; readonly text: string }
 
+/** A redirection is not followed: it could lead a secret header anywhere. */
 const firstFailure = 400
 /** Statuses after which the same request may succeed. */
 const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
@@ -28,7 +29,7 @@ export const deliver = async (
   if (!secrets.ok) return { ok: false, text: secrets.text }
   const body = notificationJson(notification, (moment) => new Date(moment).toISOString())
   for (let attempt = 1; ; attempt += 1) {
-    const { status, text } = await post(webhook, { ...webhook.headers, ...secrets.headers }, body, signal)
+    const { status, text } = await post(webhook, secrets.headers, body, signal)
     if (status !== null && status < firstFailure) return { ok: status < 300, text }
     const isFinal = (status !== null && !isPassing(status)) || attempt > webhook.retries || signal.aborted
     if (isFinal) return { ok: false, text: attempt === 1 ? text : `${text}, after ${attempt} attempts` }
@@ -37,8 +38,8 @@ export const deliver = async (
 }
 
 const post = async (
-  { url, timeout }: WebhookConfig,
-  headers: Readonly<Record<string, string>>,
+  { url, timeout, headers }: WebhookConfig,
+  secrets: Readonly<Record<string, string>>,
   body: string,
   stopped: AbortSignal,
 ): Promise<{ readonly status: number | null; readonly text: string }> => {
@@ -47,7 +48,7 @@ const post = async (
     const answer = await request(url, {
       method: 'POST',
       reset: true,
-      headers: { 'content-type': 'application/json', ...headers },
+      headers: merged({ 'content-type': 'application/json' }, headers, secrets),
       body,
       signal: AbortSignal.any([late, stopped]),
     })
@@ -68,9 +69,15 @@ const secretHeaders = ({
   | { readonly ok: false; readonly text: string } => {
   const headers: Record<string, string> = {}
   for (const [name, file] of Object.entries(files)) {
-    const read = readSecretFile(file)
+    const read = readHeaderFile(file)
     if (!read.ok) return { ok: false, text: read.problem }
     headers[name] = read.secret
   }
   return { ok: true, headers }
 }
+
+/** The later of two with one name counts: names of headers differ in more than their case. */
+const merged = (...all: readonly Readonly<Record<string, string>>[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    all.flatMap((headers) => Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const)),
+  )

@@ -3,19 +3,20 @@
 import type { Logger } from 'pino'
 import type { ScriptConfig } from '../../config/vrrp-track-schema.ts'
 import { type RunningScript, runScript } from '../../os/script.ts'
-import { counted, initialCount } from '../core/rise-fall.ts'
-import { type Sight, unseen, type Watch } from './source.ts'
+import { counted, countOf, initialCount } from '../core/rise-fall.ts'
+import { isSameSight, type Predecessor, type Sight, type Watch } from './source.ts'
 
-/** Starts to run a script, as `user`. Its first run begins at once, but not within this call. */
+/** Starts to run a script, as `user`. Its first run begins when nothing of its predecessor is left. */
 export const watchScript = (
   config: ScriptConfig,
   user: string | undefined,
+  { sight: before, ended }: Predecessor,
   log: Logger,
   onChange: () => void,
 ): Watch => {
   const { name, command, interval, timeout = interval } = config
-  let count = initialCount(config.init_fail)
-  let sight: Sight = config.init_fail ? { ok: false, text: 'has not succeeded yet' } : unseen
+  let count = before.ok === null ? initialCount(config.init_fail) : countOf(before.ok)
+  let sight: Sight = before.ok === null && config.init_fail ? { ok: false, text: 'has not succeeded yet' } : before
   let running: RunningScript | null = null
   let lastText: string | null = null
   let isStopped = false
@@ -28,13 +29,14 @@ export const watchScript = (
       log[passed ? 'info' : 'warn']({ script: name }, `VRRP_Script(${name}) ${said}`)
       lastText = text
     }
-    const before = count.ok
     count = counted(count, passed, config)
-    if (count.ok === before) return
-    sight = { ok: count.ok, text: count.ok ? '' : text }
+    const next = { ok: count.ok, text: count.ok ? '' : passed ? sight.text : text }
+    if (isSameSight(next, sight)) return
+    sight = next
     onChange()
   }
   const run = async (): Promise<void> => {
+    if (isStopped) return
     const startedAt = performance.now()
     running = runScript({ command, user, timeout, environment: {}, keepOutput: false })
     const { ok, text } = await running.result
@@ -44,7 +46,7 @@ export const watchScript = (
     if (isStopped) return
     timer = setTimeout(run, Math.max(0, interval - (performance.now() - startedAt)))
   }
-  timer = setTimeout(run, 0)
+  void ended.then(run)
   return {
     sight: () => sight,
     stop: async () => {

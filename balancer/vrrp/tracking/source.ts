@@ -13,6 +13,12 @@ export type Watch = {
 /** Before anything is known. */
 export const unseen: Sight = { ok: null, text: 'not known yet' }
 
+/**
+ * What a watch follows on: what was seen last under its name, which holds until something else is known (a reload must not
+ * end a fault), and the end of what ran under its name.
+ */
+export type Predecessor = { readonly sight: Sight; readonly ended: Promise<void> }
+
 /** Whether two sights mean the same. */
 export const isSameSight = (one: Sight, other: Sight): boolean =>
   one.ok === other.ok && one.text === other.text && one.value === other.value

@@ -5,6 +5,7 @@ import type { BalancerConfig } from '../../config/schema.ts'
 import type { VrrpInstanceConfig } from '../../config/vrrp-schema.ts'
 import type { ScriptConfig, TrackFileConfig, TrackProcessConfig } from '../../config/vrrp-track-schema.ts'
 import type { Netlink } from '../../os/netlink.ts'
+import { openProcessTable } from '../../os/process-table.ts'
 import type { Fact } from '../../pool/core/facts.ts'
 import { noServerWeight } from '../core/serving.ts'
 import { isSameStanding, type Standing, standingOf, type Tracked, unionOf } from '../core/tracking.ts'
@@ -61,9 +62,12 @@ export const createTracking = ({ config: first, netlink, log, onChange }: Tracki
 
   const serving = watchServing(config.listeners, log, changed)
   type OwnScript = { readonly script: ScriptConfig; readonly user: string | undefined }
-  const scripts = createWatches(({ script, user }: OwnScript) => watchScript(script, user, log, changed))
-  const files = createWatches((file: TrackFileConfig) => watchFile(file, log, changed))
-  const processes = createWatches((one: TrackProcessConfig) => watchProcess(one, log, changed))
+  const scripts = createWatches(({ script, user }: OwnScript, before) =>
+    watchScript(script, user, before, log, changed),
+  )
+  const files = createWatches((file: TrackFileConfig, before) => watchFile(file, before, log, changed))
+  const table = openProcessTable()
+  const processes = createWatches((one: TrackProcessConfig, before) => watchProcess(one, table, before, log, changed))
   const interfaces = createWatches((name: string) => watchInterface(name, netlink, isVirtual, log, changed))
 
   const watch = (): void => {

@@ -10,12 +10,12 @@ const program = fileURLToPath(new URL('../../../balancer/main.js', import.meta.u
 const directory = mkdtempSync(join(tmpdir(), 'command-line-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 
-const write = (instance: string): string => {
+const write = (instance: string, shared = ''): string => {
   const file = join(directory, 'balancer.yaml')
   const text = `router_id: lb1
 vrrp:
   instances:
-    - { name: V, interface: eth0, virtual_router_id: 1, priority: 101, virtual_addresses: [198.18.0.100/24]${instance} }
+    - { name: V, interface: eth0, virtual_router_id: 1, priority: 101, virtual_addresses: [198.18.0.100/24]${instance} }${shared}
 listeners:
   - { name: mysql, bind: 198.18.0.100:3306, servers: [{ name: db1, address: 198.18.0.11:3306 }] }
 `
@@ -39,6 +39,23 @@ t.test('check tells what each tracked failure leads to, and warns where that is 
   t.match(
     err,
     /^warning: V: interface eth1 down: priority 101 -> 99: still above the peer's 90: this failure moves nothing$/m,
+  )
+  t.notMatch(err, /tracked by no instance/)
+})
+
+t.test('check warns of what is described and tracked by nobody', async (t) => {
+  const shared = `
+  scripts: [{ name: chk, command: [/bin/true] }, { name: used, command: [/bin/true] }]
+  track_files: [{ name: f, path: /run/f }]
+  track_processes: [{ name: p, process: sshd }]`
+  const { code, err } = await run('check', '--config', write(', track: { scripts: [used] }', shared))
+  t.equal(code, 0)
+  const warnings = err.split('\n').filter((line) => line.includes('tracked by no instance'))
+  t.same(
+    warnings,
+    ['script chk', 'file f', 'process p'].map(
+      (thing) => `warning: ${thing} is tracked by no instance: its failure moves nothing`,
+    ),
   )
 })
 

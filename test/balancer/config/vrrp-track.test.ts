@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -87,6 +88,10 @@ t.test('a notification is a path or a list, and headers may come from files', as
 t.test('what cannot work is reported with its place and the way out', async (t) => {
   const broken = join(directory, 'not-executable')
   writeFileSync(broken, '')
+  const pipe = join(directory, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const odd = join(directory, 'odd')
+  writeFileSync(odd, 'sécret\n', { mode: 0o600 })
   const cases: readonly (readonly [instance: string, shared: string, expected: string])[] = [
     [
       ', track: { scripts: [chk_dsk] }',
@@ -114,12 +119,21 @@ t.test('what cannot work is reported with its place and the way out', async (t) 
     ['', `  scripts: [{ name: a, command: [${broken}] }]`, `is not executable; run: chmod +x ${broken}`],
     ['', `  scripts: [{ name: a, command: [${directory}] }]`, 'is no file'],
     ['', `${scripts.slice(0, -1)}, { name: chk_disk, command: [${script}] }]`, 'the name is taken above'],
-    ['', '  script_user: nobody-here', 'script_user: this host has no user nobody-here'],
+    ['', '  script_user: nobody-here', 'script_user: /etc/passwd has no user nobody-here; create it'],
     [`, notify: { master: /nowhere/x }`, '', 'notify.master: cannot find /nowhere/x'],
     [`, notify: { mster: ${script} }`, '', 'did you mean master?'],
     ['', '  webhooks: [{ url: "ftp://secret" }]', 'url: found (not shown); write an address that begins with http'],
     ['', '  webhooks: [{ url: "http://a", headers: { A: "sécret" } }]', 'headers.A: found (not shown)'],
     ['', '  webhooks: [{ url: "http://a", header_files: { A: /nowhere } }]', 'cannot read /nowhere'],
+    ['', `  webhooks: [{ url: "http://a", header_files: { A: ${pipe} } }]`, 'pipe is no file; write the password'],
+    [
+      '',
+      `  webhooks: [{ url: "http://a", header_files: { A: ${odd} } }]`,
+      'odd is no HTTP header; write printable ASCII',
+    ],
+    ['', '  webhooks: [{ url: "http://u:secret@a" }]', 'url: found (not shown); user and password do not belong here'],
+    ['', '  webhooks: [{ url: "http://secret@a" }]', 'url: found (not shown); user and password do not belong here'],
+    ['', '  webhooks: [{ url: "http://a", headers: { Content-Length: "1" } }]', 'the balancer sets this header itself'],
   ]
   for (const [instance, shared, expected] of cases) {
     const { problems = [] } = load(instance, shared)
@@ -137,6 +151,14 @@ t.test('a script that would run as root must be out of the reach of others', asy
   chmodSync(loose, 0o777)
   const shared = `  scripts: [{ name: a, command: [${loose}] }]`
   t.match(load('', shared), { problems: [/would run as root, and others than root may write to .*loose/] })
+  const folder = join(directory, 'loose-folder')
+  mkdirSync(folder)
+  chmodSync(folder, 0o777)
+  symlinkSync('/bin/true', join(folder, 'second'))
+  symlinkSync('loose-folder/second', join(directory, 'first'))
+  t.match(load('', `  scripts: [{ name: a, command: [${join(directory, 'first')}] }]`), {
+    problems: [/others than root may write to .*loose-folder; run/],
+  })
   t.match(load('', shared.replace(' }]', ', user: nobody }]')), { vrrp: { scripts: [{ user: 'nobody' }] } })
 })
 

@@ -100,8 +100,16 @@ t.test('instances and sync groups fit together', async (t) => {
   t.match(load([plain, other], '{ name: G, instances: [V] }'), { problems: [/at least two instances/] })
   t.match(load([plain, other], '{ name: G, instances: [V, X] }'), { problems: [/there is no instance X/] })
   t.match(load([plain, `${other}, priority: 90`], '{ name: G, instances: [V, W] }'), {
-    problems: [/W and V have a different priority; a group wins or loses together/],
+    problems: [/W and V have a different priority \(90, 100\); a group wins or loses together: write the same/],
   })
+  t.match(load([plain, `${other}, preempt: false`], '{ name: G, instances: [V, W] }'), {
+    problems: [/W and V have a different preempt \(false, true\)/],
+  })
+  t.match(load([plain, `${other}, preempt_delay: 5s`], '{ name: G, instances: [V, W] }'), {
+    problems: [/W and V have a different preempt_delay \(5s, 0s\)/],
+  })
+  const written = `${other}, priority: 100, preempt: true, preempt_delay: 0ms`
+  t.ok(load([plain, written], '{ name: G, instances: [V, W] }').ok, 'what is written may be the default')
   t.match(load([plain, other], '{ name: G, instances: [V, W] }, { name: H, instances: [W, V] }'), {
     problems: [/W is in a sync group already/, /V is in a sync group already/],
   })

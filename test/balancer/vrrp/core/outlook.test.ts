@@ -30,6 +30,7 @@ t.test('each failure is told with what it leads to', async (t) => {
     [{ peer: { priority: 99, preempt: true } }, true, "equal to the peer's 99"],
     [{ peer: { priority: 100, preempt: false } }, true, 'but the peer does not preempt: it takes over only if'],
     [{ peer: { priority: 150, preempt: true } }, false, "below the peer's 150 before and after"],
+    [{ peer: { priority: 150, preempt: false } }, true, "below the peer's 150 before and after, but the peer does not"],
     [{ peer: null }, false, 'priority 101 -> 99: a peer of priority 100 or more takes over, a lower one does not'],
     [{ weight: 5, priority: 98 }, false, "priority 103 -> 98: below the peer's 100: the peer takes over"],
     [{ weight: 5, priority: 254 }, true, 'priority stays 254'],

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -336,6 +338,98 @@ t.test(
     t.match(messages().at(-1), /failed \(given up, the balancer stops\)/)
   },
 )
+
+t.test('a redirection is not followed, a refused login not repeated, and neither shows a secret', async (t) => {
+  const heard: unknown[] = []
+  const token = join(directory, 'login')
+  writeFileSync(token, 'Basic c2VjcmV0\n', { mode: 0o600 })
+  const elsewhere = await serve(({ headers }, response) => {
+    heard.push(['elsewhere', headers.authorization])
+    response.end()
+  })
+  const url = await serve(({ url: path, headers }, response) => {
+    heard.push([path, headers.authorization, headers['content-type']])
+    if (path === '/moved') response.writeHead(301, { location: `${elsewhere}/c2VjcmV0` }).end()
+    else response.writeHead(401, { 'www-authenticate': 'Basic realm="c2VjcmV0"' }).end('c2VjcmV0')
+  })
+  const secret = {
+    headers: { AUTHORIZATION: 'none', 'Content-Type': 'text/x' },
+    header_files: { Authorization: token },
+  }
+  const webhooks = ['/moved', '/login'].map((path) => ({ url: `${url}${path}`, ...secret }))
+  const { notifications, messages } = start(vrrpOf(undefined, { webhooks }))
+  notifications.entered('V', 'master', 100, '')
+  await waitFor('both', () => messages().length === 2)
+  await notifications.stop()
+  t.same(
+    messages().toSorted(),
+    [301, 401].map((status) => `(V) webhook ${url} failed (answered ${status})`),
+  )
+  t.same(heard.map(String).toSorted(), ['/login,Basic c2VjcmV0,text/x', '/moved,Basic c2VjcmV0,text/x'])
+})
+
+t.test('an answer without end is cut off, and one that breaks off is an answer', async (t) => {
+  let written = 0
+  const chunk = Buffer.alloc(64 * 1024)
+  const url = await serve(({ url: path }, response) => {
+    response.writeHead(200)
+    if (path === '/broken') {
+      response.write('half', () => response.destroy())
+      return
+    }
+    const more = (): void => {
+      if (response.destroyed) return
+      written += chunk.length
+      response.write(chunk, more)
+    }
+    more()
+  })
+  const webhooks = ['/endless', '/broken'].map((path) => ({ url: `${url}${path}`, timeout: '1m' }))
+  const { notifications, messages } = start(vrrpOf(undefined, { webhooks }))
+  notifications.entered('V', 'master', 100, '')
+  await waitFor('both', () => messages().length === 2)
+  await notifications.stop()
+  for (const line of messages()) t.equal(line, `(V) webhook ${url} answered 200`)
+  t.ok(written < 100 * 1024 * 1024, `${written} bytes`)
+})
+
+t.test('a webhook whose certificate nobody vouches for gets nothing', async (t) => {
+  const [key, cert] = ['key', 'cert'].map((name) => join(directory, `${name}.pem`))
+  const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=127.0.0.1', '-days', '2']
+  execFileSync('openssl', [...words, '-keyout', key ?? '', '-out', cert ?? ''], { stdio: 'ignore' })
+  let requests = 0
+  const server = createTlsServer({ key: readFileSync(key ?? ''), cert: readFileSync(cert ?? '') }, (_, response) => {
+    requests += 1
+    response.end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const webhooks = [{ url: `https://127.0.0.1:${port}/`, retries: 0 }]
+  const { notifications, messages } = start(vrrpOf(undefined, { webhooks }))
+  notifications.entered('V', 'master', 100, '')
+  await waitFor('the end', () => messages().length === 1)
+  t.match(messages(), [/failed \(no connection: DEPTH_ZERO_SELF_SIGNED_CERT\)/])
+  t.equal(requests, 0)
+  await notifications.stop()
+})
+
+t.test('of thousands of changes that nobody has time for the newest are told, in order', async (t) => {
+  const out = join(directory, 'thousands')
+  const gate = join(directory, 'thousands-gate')
+  const any = program('thousands-any', `while ! test -e ${gate}; do sleep 0.05; done; echo "$4" >> ${out}`)
+  const { notifications, messages } = start(vrrpOf({ any, timeout: '1m' }))
+  for (let i = 1; i <= 5000; i += 1) notifications.entered('V', i % 2 === 0 ? 'master' : 'backup', i, '')
+  t.match(messages().at(-1), /notify scripts are too slow: left out /)
+  t.equal(messages().length, 5000 - 16)
+  writeFileSync(gate, '')
+  await waitFor('the rest', () => linesOf(out).at(-1) === '5000')
+  t.same(
+    linesOf(out),
+    Array.from({ length: 16 }, (_, i) => `${4985 + i}`),
+  )
+  await notifications.stop()
+})
 
 t.test('pauses between attempts grow and have an end', async (t) => {
   t.same([1, 2, 3, 10].map(pauseAfter), [500, 1000, 2000, 30_000])
