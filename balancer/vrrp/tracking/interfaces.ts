@@ -1,11 +1,14 @@
-// A tracked interface: its link, and its addresses where it ever had any.
+// A tracked interface: its link, and its addresses where it ever had any. Link-local ones are no sign of anything: the
+// kernel gives an IPv6 one to every link that comes up.
 
 import type { Logger } from 'pino'
+import { type Family, familyOf, isLinkLocal } from '../../core/ip-address.ts'
 import type { Netlink } from '../../os/netlink.ts'
 import { isSameSight, type Sight, unseen, type Watch } from './source.ts'
 
 /** The kernel tells of every change; this is for what it had no room to tell. */
 const lookInterval = 1000
+const names: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' }
 
 /** A watched interface; `look` is for when something on the network of this host may have changed. */
 export type InterfaceWatch = Watch & { readonly look: () => void }
@@ -19,7 +22,8 @@ export const watchInterface = (
   onChange: () => void,
 ): InterfaceWatch => {
   let sight: Sight = unseen
-  let hadAddress = false
+  /** Families it has had addresses of. Where both, IPv4 decides: IPv6 ones come and go with what other routers announce. */
+  const had = new Set<Family>()
   let isStopped = false
   let looking: Promise<void> | null = null
   let again = false
@@ -28,9 +32,12 @@ export const watchInterface = (
     const found = await netlink.findInterface(name)
     if (!found.ok) return found.code === 'ENODEV' ? { ok: false, text: 'there is no such interface' } : null
     if (!found.value.isUp) return { ok: false, text: 'the link is down' }
-    const hasAddress = found.value.addresses.some(({ address }) => !isVirtual(address))
-    hadAddress ||= hasAddress
-    return hasAddress || !hadAddress ? { ok: true, text: '' } : { ok: false, text: 'it has lost its addresses' }
+    const own = found.value.addresses.filter(({ address }) => !isVirtual(address) && !isLinkLocal(address))
+    const has = new Set(own.map(({ address }) => familyOf(address)))
+    for (const family of has) had.add(family)
+    const needed = (['ipv4', 'ipv6'] as const).find((family) => had.has(family))
+    if (needed === undefined || has.has(needed)) return { ok: true, text: '' }
+    return { ok: false, text: `it has lost its ${names[needed]} addresses` }
   }
   const lookUntilQuiet = async (): Promise<void> => {
     do {

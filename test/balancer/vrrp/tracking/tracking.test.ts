@@ -29,7 +29,12 @@ t.test('an interface fails without a link, without the addresses it had, and whe
   show(true, ['198.18.0.5'])
   await fault(null)
   show(true, ['198.18.0.101'])
-  await fault('interface eth1: it has lost its addresses')
+  await fault('interface eth1: it has lost its IPv4 addresses')
+  show(true, ['198.18.0.5'])
+  await fault(null)
+  // What every link has by itself says nothing, and IPv6 does not stand in for IPv4.
+  show(true, ['fe80::5', '2001:db8::5'])
+  await fault('interface eth1: it has lost its IPv4 addresses')
   show(false, ['198.18.0.5'])
   await fault('interface eth1: the link is down')
   show(true, ['198.18.0.5'])
@@ -37,6 +42,27 @@ t.test('an interface fails without a link, without the addresses it had, and whe
   seen = refused('ETIMEDOUT', 'no answer')
   tracking.networkChanged()
   t.equal(tracking.standing('V').fault, null, 'no answer says nothing')
+  await tracking.stop()
+})
+
+t.test('an interface that never had IPv4 is measured by its IPv6 addresses, not by the one of the link', async (t) => {
+  const addressed = (addresses: readonly string[]): Outcome<NetworkInterface> => {
+    const held = addresses.map((address) => ({ ...ipv6, address }))
+    return { ok: true, value: { name: 'eth1', index: 2, mac: [], isUp: true, addresses: held } }
+  }
+  const ipv6 = { prefixLength: 64, interfaceIndex: 2, isPermanent: true, isTentative: false }
+  let seen = addressed(['fe80::5'])
+  const { tracking } = start({ track: { serving: false, interfaces: ['eth1'] } }, { findInterface: async () => seen })
+  const show = async (addresses: readonly string[], expected: string | null): Promise<void> => {
+    seen = addressed(addresses)
+    tracking.networkChanged()
+    await waitFor(String(expected), () => tracking.standing('V').fault === expected)
+    t.pass(`${addresses.join(' and ')}: ${expected ?? 'no fault'}`)
+  }
+  await show(['fe80::5'], null)
+  await show(['fe80::5', '2001:db8::5'], null)
+  await show(['fe80::5'], 'interface eth1: it has lost its IPv6 addresses')
+  await show(['fe80::5', '2001:db8::5'], null)
   await tracking.stop()
 })
 
