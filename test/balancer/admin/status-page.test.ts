@@ -11,7 +11,6 @@ import { startStatusPage } from '../../../balancer/admin/status-page.ts'
 import { hashPassword } from '../../../balancer/config/password-file.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
 import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
-import { millis } from '../../../balancer/core/time.ts'
 import type { Fact, ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
 import { createPool } from '../../../balancer/pool/core/pool.ts'
 import { describeChange } from '../../../balancer/pool/core/server-change.ts'
@@ -19,6 +18,7 @@ import { statusWord } from '../../../balancer/pool/core/server-state.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { freePort } from '../datapath/loopback.ts'
 import { healthFact } from '../pool/health-fact.ts'
+import { routerFact } from '../pool/router-fact.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'balancer-admin-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
@@ -73,36 +73,15 @@ t.test('the page shows why a virtual router is what it is, and what its priority
   const vrrp = vrrpSchema.parse({
     instances: [{ name: 'VI_1', interface: 'eth0', virtual_router_id: 51, virtual_addresses: ['198.18.0.100/24'] }],
   })
-  const fact: Fact = {
-    fact: 'virtual-router',
-    name: 'VI_1',
-    interface: 'eth0',
-    family: 'ipv4',
-    virtualRouterId: 51,
-    version: 3,
+  const fact = routerFact({
     state: 'fault',
-    since: 1000,
     reason: 'script chk<1>: exited with status 3',
-    handingOver: false,
-    standsBack: false,
-    inMaintenance: false,
-    syncGroup: null,
-    source: '198.18.0.1',
-    peers: null,
     priority: 93,
     priorityParts: [
       { of: 'configured', value: 100 },
       { of: 'script <b>', value: -7 },
     ],
-    advertisementInterval: millis(100),
-    addresses: ['198.18.0.100'],
-    lastAdvertisement: null,
-    otherMasters: { count: 0, last: null },
-    transitions: 1,
-    sent: 0,
-    received: 0,
-    dropped: {},
-  }
+  })
   const config = { ...configWith(1), vrrp }
   const page = renderPage(statusOf({ config, pool: createPool([fact]), ...clock, refusals: {} }), 5)
   t.match(page, 'FAULT</span><br><span class="dim">script chk&lt;1&gt;: exited with status 3</span>')

@@ -2,35 +2,26 @@ import t from 'tap'
 import { describeRouters } from '../../../balancer/admin/core/vrrp-text.ts'
 import { millis } from '../../../balancer/core/time.ts'
 import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
+import { routerFact } from '../pool/router-fact.ts'
 
 const now = 1_700_000_000_000
-const master: VirtualRouterFact = {
-  fact: 'virtual-router',
-  name: 'VI_1',
+const master = routerFact({
   interface: 'eth1',
-  family: 'ipv4',
-  virtualRouterId: 51,
   version: 2,
-  state: 'master',
   since: now - 3_600_000,
   reason: 'no advertisement heard',
   syncGroup: 'G1',
   source: '198.18.0.1',
-  peers: null,
   priority: 101,
-  handingOver: false,
-  standsBack: false,
-  inMaintenance: false,
   priorityParts: [{ of: 'configured', value: 101 }],
   advertisementInterval: millis(1000),
-  addresses: ['198.18.0.100'],
   lastAdvertisement: { from: '198.18.0.2', priority: 100, at: now - 5000 },
   otherMasters: { count: 2, last: { from: '198.18.0.2', at: now - 5000 } },
   transitions: 2,
   sent: 3600,
   received: 2,
   dropped: { checksum: 1, vrid: 7 },
-}
+})
 const fault: VirtualRouterFact = {
   ...master,
   name: 'VI_6',

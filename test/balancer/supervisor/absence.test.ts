@@ -1,39 +1,13 @@
 import t from 'tap'
 import { type Millis, millis } from '../../../balancer/core/time.ts'
 import { monotonicNow } from '../../../balancer/os/clock.ts'
-import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
 import { createAbsence } from '../../../balancer/supervisor/absence.ts'
+import { routerFact } from '../pool/router-fact.ts'
 
 const ago = (past: number): Millis => millis(monotonicNow() - past)
 const never = millis(1_000_000)
 
-const masterWith = (interval: number): VirtualRouterFact => ({
-  fact: 'virtual-router',
-  name: 'VI_1',
-  family: 'ipv4',
-  reason: '',
-  syncGroup: null,
-  source: null,
-  peers: null,
-  handingOver: false,
-  standsBack: false,
-  inMaintenance: false,
-  priorityParts: [],
-  otherMasters: { count: 0, last: null },
-  interface: 'eth0',
-  virtualRouterId: 51,
-  version: 3,
-  state: 'master',
-  since: 0,
-  priority: 100,
-  advertisementInterval: millis(interval),
-  addresses: ['198.18.0.100'],
-  lastAdvertisement: null,
-  transitions: 1,
-  sent: 3,
-  received: 0,
-  dropped: {},
-})
+const masterWith = (interval: number) => routerFact({ advertisementInterval: millis(interval) })
 
 /** An absence of a process that had one instance as master; `ended` settles a hand-over. */
 const stage = (interval: number, masters = [masterWith(interval)]) => {

@@ -1,6 +1,5 @@
 import t from 'tap'
 import { millis } from '../../../balancer/core/time.ts'
-import type { VirtualRouterFact } from '../../../balancer/pool/core/facts.ts'
 import {
   type Deaths,
   farewellAt,
@@ -10,34 +9,9 @@ import {
   resumptions,
 } from '../../../balancer/supervisor/core/processes.ts'
 import { parseFromChild, parseToChild } from '../../../balancer/supervisor/messages.ts'
+import { routerFact } from '../pool/router-fact.ts'
 
-const router: VirtualRouterFact = {
-  fact: 'virtual-router',
-  name: 'VI_1',
-  family: 'ipv4',
-  reason: '',
-  syncGroup: null,
-  source: null,
-  peers: null,
-  handingOver: false,
-  standsBack: false,
-  inMaintenance: false,
-  priorityParts: [],
-  otherMasters: { count: 0, last: null },
-  interface: 'eth0',
-  virtualRouterId: 51,
-  version: 3,
-  state: 'master',
-  since: 1_700_000_000_000,
-  priority: 100,
-  advertisementInterval: millis(100),
-  addresses: ['198.18.0.100/24'],
-  lastAdvertisement: null,
-  transitions: 1,
-  sent: 3,
-  received: 0,
-  dropped: {},
-}
+const router = routerFact()
 
 t.test('the first three deaths within a minute are followed at once, later ones ever later up to 10 s', async (t) => {
   let deaths: Deaths = []
