@@ -25,19 +25,29 @@ const headers = z
   )
   .default({})
 
+/** What the JSON schema says of statuses: one number, a text, or a list of them. */
+const statuses = { type: ['integer', 'string', 'array'], pattern: '^[\\s\\d,-]+$' }
+
 /** `200-399` or `200,204,300-399` as pairs of bounds (HAProxy: `http-check expect status`). */
-const statusRanges = z.unknown().transform((value, context): readonly (readonly [number, number])[] => {
-  const parts = String(value)
-    .split(',')
-    .map((part) => /^\s*([1-5]\d\d)(?:-([1-5]\d\d))?\s*$/.exec(part))
-  const ranges = parts.flatMap((part) =>
-    part === null ? [] : [[Number(part[1]), Number(part[2] ?? part[1])] as const],
-  )
-  if (ranges.length < parts.length || ranges.some(([low, high]) => low > high)) {
-    context.addIssue({ code: 'custom', input: value, message: 'write statuses and ranges, such as 200-399 or 200,204' })
-  }
-  return ranges
-})
+const statusRanges = z
+  .unknown()
+  .transform((value, context): readonly (readonly [number, number])[] => {
+    const parts = String(value)
+      .split(',')
+      .map((part) => /^\s*([1-5]\d\d)(?:-([1-5]\d\d))?\s*$/.exec(part))
+    const ranges = parts.flatMap((part) =>
+      part === null ? [] : [[Number(part[1]), Number(part[2] ?? part[1])] as const],
+    )
+    if (ranges.length < parts.length || ranges.some(([low, high]) => low > high)) {
+      context.addIssue({
+        code: 'custom',
+        input: value,
+        message: 'write statuses and ranges, such as 200-399 or 200,204',
+      })
+    }
+    return ranges
+  })
+  .meta(statuses)
 
 const pattern = z.string().min(1).max(1024).refine(isPattern, { error: 'this is no regular expression of JavaScript' })
 
@@ -50,7 +60,7 @@ function isPattern(text: string): boolean {
 }
 
 const http = z.strictObject({
-  type: z.literal('http'),
+  type: z.literal('http').default('http'),
   port: port.default(9222),
   path: urlPath.default('/'),
   method: z.enum(['GET', 'HEAD', 'OPTIONS']).default('GET'),

@@ -163,7 +163,7 @@ const keysAt = (schema: unknown, path: readonly PropertyKey[], value: unknown): 
   if (schema instanceof z.ZodDiscriminatedUnion) {
     const type = member(value, 'type')
     const options: readonly unknown[] = schema.options
-    const meant = options.filter((option) => option instanceof z.ZodObject && isLiteral(option.shape['type'], type))
+    const meant = options.filter((option) => option instanceof z.ZodObject && isAccepted(option.shape['type'], type))
     return keysAt(meant[0] ?? options[0], path, value)
   }
   const [step, ...rest] = path
@@ -172,8 +172,8 @@ const keysAt = (schema: unknown, path: readonly PropertyKey[], value: unknown): 
   return step === undefined ? Object.keys(schema.shape) : keysAt(schema.shape[String(step)], rest, member(value, step))
 }
 
-const isLiteral = (schema: unknown, value: unknown): boolean =>
-  schema instanceof z.ZodLiteral && schema.safeParse(value).success
+const isAccepted = (schema: unknown, value: unknown): boolean =>
+  schema instanceof z.ZodType && schema.safeParse(value).success
 
 /** The part of a value under a key; what stands alone in the place of a list is its only item. */
 const member = (value: unknown, key: PropertyKey | undefined): unknown =>

@@ -1,6 +1,7 @@
 // The vrrp part of balancer.yaml: virtual routers and their addresses, every key with its type, range and default.
 
 import { z } from 'zod'
+import { withShort } from './shapes.ts'
 import { addressWithPrefix, duration, integer, ipAddress, name } from './values.ts'
 import { notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
 
@@ -14,10 +15,13 @@ export const vrrpPasswordRule = 'write 1 to 8 printable characters without space
 
 const interfaceName = z.string().min(1).max(15)
 
-const virtualAddress = z
-  .unknown()
-  .transform((value) => (typeof value === 'object' && value !== null ? value : { address: value }))
-  .pipe(z.strictObject({ address: addressWithPrefix, dev: interfaceName.optional(), label: interfaceName.optional() }))
+const virtualAddress = withShort(
+  z.preprocess(
+    (value) => (typeof value === 'object' && value !== null ? value : { address: value }),
+    z.strictObject({ address: addressWithPrefix, dev: interfaceName.optional(), label: interfaceName.optional() }),
+  ),
+  addressWithPrefix,
+)
 
 const virtualRoute = z.strictObject({
   to: addressWithPrefix,

@@ -1,26 +1,33 @@
 // What VRRP tracks and whom it tells: scripts, files and processes, notification scripts and webhooks, with their keys.
 
 import { z } from 'zod'
-import { path } from './shapes.ts'
+import { path, withShort } from './shapes.ts'
 import { duration, integer, name } from './values.ts'
 
 /** What a failure takes off the priority, or a success adds to it; 0 means FAULT. The bounds are keepalived's. */
 const weight = integer(-253, 253)
-const user = z.string().regex(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, { error: 'write the name of a user of this host' })
+const user = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?$/, { error: 'write the name of a user of this host' })
 const maximumTracked = 100
 
 /** A name, or an object with the name under `key` and a weight of its own. */
 const reference = <K extends string>(key: K) =>
-  z.preprocess(
-    (value) => (typeof value === 'string' ? { [key]: value } : value),
-    z.strictObject({ [key]: name, weight: weight.optional() } as { [P in K]: typeof name } & {
-      weight: z.ZodOptional<typeof weight>
-    }),
+  withShort(
+    z.preprocess(
+      (value) => (typeof value === 'string' ? { [key]: value } : value),
+      z.strictObject({ [key]: name, weight: weight.optional() } as { [P in K]: typeof name } & {
+        weight: z.ZodOptional<typeof weight>
+      }),
+    ),
+    name,
   )
 
-const interfaceReference = z.preprocess(
-  (value) => (typeof value === 'string' ? { interface: value } : value),
-  z.strictObject({ interface: z.string().min(1).max(15), weight: weight.default(0) }),
+const interfaceName = z.string().min(1).max(15)
+const interfaceReference = withShort(
+  z.preprocess(
+    (value) => (typeof value === 'string' ? { interface: value } : value),
+    z.strictObject({ interface: interfaceName, weight: weight.default(0) }),
+  ),
+  interfaceName,
 )
 
 /** `true` is FAULT when this host does not serve, a weight takes that much instead, `false` does not look. */
@@ -72,7 +79,10 @@ export const trackProcessSchema = z.strictObject({
 })
 
 /** A notification script: its path, or a list of its path and arguments. */
-const notification = z.preprocess((value) => (typeof value === 'string' ? [value] : value), command).optional()
+const notification = withShort(
+  z.preprocess((value) => (typeof value === 'string' ? [value] : value), command),
+  path,
+).optional()
 
 /** The key `notify` of an instance or a sync group. */
 export const notifySchema = z.strictObject({

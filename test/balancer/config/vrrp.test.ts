@@ -71,6 +71,7 @@ t.test('every key is accepted where it has a meaning', async (t) => {
 t.test('what contradicts itself is refused with the way out', async (t) => {
   const cases: readonly (readonly [string, string])[] = [
     [`${plain}, unicast: { source: "fe80::1", peers: [198.18.0.2] }`, 'the virtual addresses are IPv4'],
+    [plain.replace('198.18.0.100/24', '{ adress: 198.18.0.100/24 }'), 'adress: unknown key; did you mean address?'],
     [`${plain}, unicast: { source: 198.18.0.1, peers: [198.18.0.1] }`, 'this is the own source'],
     [`${plain}, unicast: { source: 198.18.0.1, peers: [198.18.0.2] }, virtual_mac: true`, 'works with multicast only'],
     [`${plain}, unicast: { source: 198.18.0.1, peers: [] }`, 'name at least one peer'],

@@ -1,0 +1,10 @@
+// `npm run schema`: writes the JSON schemas of both configuration files.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { jsonSchemas } from './json-schema.ts'
+import { root } from './keys.ts'
+
+for (const [file, schema] of jsonSchemas()) {
+  writeFileSync(join(root, 'packaging', file), `${JSON.stringify(schema, null, 2)}\n`)
+}
