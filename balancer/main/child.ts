@@ -49,14 +49,14 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   // The parent decides when its children end: a Ctrl-C reaches the whole terminal group.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-  const { log, close } = openLog(role, 'info')
+  const { log, exit: exitWith } = openLog(role, 'info')
   let work: Promise<Work> | undefined
   const send = (message: FromChild): void => {
     // A parent that just died is no error here: the closed channel says it.
     if (process.connected) process.send?.(message, () => {})
   }
   const exit = (code: number): void => {
-    void close().then(() => process.exit(code))
+    void exitWith(code)
   }
   const stop = async (): Promise<void> => {
     // A start that failed has been reported already, and left nothing to stop.
