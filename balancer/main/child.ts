@@ -103,6 +103,15 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     }
   }
 
+  let applied: Promise<void> = Promise.resolve()
+  /** One after another: who was late may find the new configuration waiting, and behind it the one to go back to. */
+  const applyNext = (id: number, config: BalancerConfig): void => {
+    applied = applied
+      .then(() => reconfigure(config))
+      .then((result) => send({ type: 'reconfigured', id, result }))
+      .catch(failed)
+  }
+
   process.on('message', (received) => {
     const message = parseToChild(received)
     switch (message?.type) {
@@ -112,10 +121,14 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         work.then(() => send({ type: 'ready' }), failed)
         return
       case 'fact':
-        void work?.then((running) => running.onFact(message.fact))
+        // A start that failed has been reported already.
+        void work?.then(
+          (running) => running.onFact(message.fact),
+          () => {},
+        )
         return
       case 'reconfigure':
-        reconfigure(message.config).then((result) => send({ type: 'reconfigured', result }), failed)
+        applyNext(message.id, message.config)
         return
       case 'reloaded':
         reloads.shift()?.(message.result)

@@ -190,6 +190,22 @@ await t.test(
   },
 )
 
+await t.test('a vrrp process that hangs while it is to apply a configuration wakes up with the old one', async (t) => {
+  const vrrp = childOf(first, 'vrrp')
+  const good = readFileSync(first.configFile, 'utf8')
+  process.kill(vrrp, 'SIGSTOP')
+  writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 111'))
+  t.match(await command(first, 'reload'), { code: 1, stderr: /did not apply it within 10 s\nThe running/ })
+  process.kill(vrrp, 'SIGCONT')
+  // A later reload has its own answer, behind those that nobody waits for any more.
+  writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 112'))
+  t.match(await command(first, 'reload'), { code: 0, stdout: /priority 101 -> 112/ })
+  t.equal((await show(first)).priority, 112)
+  writeFileSync(first.configFile, good)
+  t.match(await command(first, 'reload'), { code: 0, stdout: /priority 112 -> 101/ })
+  await untilHeldBy(first)
+})
+
 await t.test('kill -9 of the vrrp process that is to stop: the parent hands over what it left', async (t) => {
   t.equal((await command(second, 'vrrp', instanceName, 'ready')).code, 0)
   const monitor = first.host.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
