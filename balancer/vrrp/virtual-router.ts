@@ -63,16 +63,20 @@ export type VirtualRouterDriver = {
   readonly stop: () => Promise<void>
 }
 
-/** Checks that the instance can work on this host, else throws `FailedStart`. Nothing is sent or removed before `start`. */
+/**
+ * Checks that the instance can work on this host, else throws `FailedStart`, unless it worked here before (`isKnown`): then
+ * what is missing is a fault like any other. Nothing is sent or removed before `start`.
+ */
 export const prepareVirtualRouter = async (
   first: VrrpInstanceConfig,
   standingNow: Standing,
   tools: Tools,
+  isKnown: boolean,
 ): Promise<VirtualRouterDriver> => {
   const { netlink, packets, wires, hidden, virtual, report } = tools
   let config = first
   let around = await lookAround(netlink, config, virtual())
-  refuseImpossible(config, around)
+  if (!isKnown) refuseImpossible(config, around)
   const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
   let standing = standingNow
   let isInMaintenance = false
