@@ -282,9 +282,10 @@ export const prepareVirtualRouter = async (
   const stand = (): void => {
     const fault = standing.fault ?? (isInMaintenance ? 'maintenance ordered by an operator' : null)
     report.standing(standing, isInMaintenance)
-    if (router.settings.priority === standing.priority && router.failure === fault) return
+    const { priority, isUnsure } = standing
+    if (router.settings.priority === priority && router.failure === fault && router.isUnsure === isUnsure) return
     const isPlanned = standing.fault === null
-    dispatch({ event: 'standing-changed', priority: standing.priority, fault, isPlanned })
+    dispatch({ event: 'standing-changed', priority, fault, isPlanned, isUnsure })
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()

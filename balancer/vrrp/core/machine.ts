@@ -30,6 +30,7 @@ export const initialRouter = (settings: Settings): VirtualRouter => ({
   address: '0.0.0.0',
   held: null,
   failure: null,
+  isUnsure: false,
   standsBack: false,
   rivals: new Map(),
   state: 'init',
@@ -192,7 +193,7 @@ const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisemen
   }
   const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
-  const mayPreempt = (preempt || isOwner) && !router.standsBack
+  const mayPreempt = (preempt || isOwner) && !router.standsBack && !router.isUnsure
   if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval, heard.from), []]
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
   const discarded = notice(router, 'lower-discarded', text)

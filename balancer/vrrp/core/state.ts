@@ -89,6 +89,8 @@ export type Common = {
   readonly held: string | null
   /** Why it must not take part by itself: something that it tracks fails, or an operator ordered it. */
   readonly failure: string | null
+  /** Something that it tracks has not been looked at yet: a living master is followed, however low, until all has. */
+  readonly isUnsure: boolean
   /** An operator handed the addresses over: a living master is followed, however low, until this one is needed again. */
   readonly standsBack: boolean
   /** The priority last heard from each other master; those that fell silent or said goodbye are forgotten. */
@@ -134,12 +136,16 @@ export type Happening =
   | { readonly event: 'address-lost'; readonly address: string }
   | { readonly event: 'link-changed'; readonly link: Link }
   | { readonly event: 'hold-changed'; readonly reason: string | null }
-  /** What is tracked gives another effective priority, or a reason to take no part. `isPlanned`: there is time to hand over. */
+  /**
+   * What is tracked gives another effective priority, or a reason to take no part. `isPlanned`: there is time to hand over.
+   * `isUnsure`: not all of it is known yet.
+   */
   | {
       readonly event: 'standing-changed'
       readonly priority: number
       readonly fault: string | null
       readonly isPlanned: boolean
+      readonly isUnsure?: boolean
     }
   /** An operator wants another router to be master, and this one to leave it so. */
   | { readonly event: 'handover-ordered' }

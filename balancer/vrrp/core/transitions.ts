@@ -134,10 +134,10 @@ export const withRival = <R extends VirtualRouter>(router: R, from: string, prio
 /** With the effective priority that tracking gives, and what is to be said of it. */
 export const withStanding = <R extends VirtualRouter>(
   router: R,
-  { priority, fault }: Extract<Event, { event: 'standing-changed' }>,
+  { priority, fault, isUnsure = false }: Extract<Event, { event: 'standing-changed' }>,
 ): readonly [R, readonly Effect[]] => {
   const before = router.settings.priority
-  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault }
+  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault, isUnsure }
   const text = `Changing effective priority from ${before} to ${priority}`
   return [changed, before === priority ? [] : [notice(router, 'priority', text)]]
 }
@@ -159,11 +159,12 @@ export const followed = (router: VirtualRouter, at: Millis, announced: Millis, f
 }
 
 /** What a router keeps in every state. */
-export const common = ({ settings, address, held, failure, standsBack, rivals }: VirtualRouter): Common => ({
+export const common = ({ settings, address, held, failure, isUnsure, standsBack, rivals }: VirtualRouter): Common => ({
   settings,
   address,
   held,
   failure,
+  isUnsure,
   standsBack,
   rivals,
 })

@@ -44,6 +44,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly preemptAt?: number
   readonly held?: string
   readonly failure?: string
+  readonly isUnsure?: boolean
   readonly standsBack?: boolean
   readonly rivals?: Readonly<Record<string, number>>
   readonly refresh?: number
@@ -56,7 +57,18 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly retryAt?: number
 }
 
-const base = ({ version, priority, preempt, preemptDelay, refresh, held, failure, standsBack, rivals }: Given) => ({
+const base = ({
+  version,
+  priority,
+  preempt,
+  preemptDelay,
+  refresh,
+  held,
+  failure,
+  isUnsure,
+  standsBack,
+  rivals,
+}: Given) => ({
   settings: {
     ...settings,
     version: version ?? settings.version,
@@ -68,6 +80,7 @@ const base = ({ version, priority, preempt, preemptDelay, refresh, held, failure
   address: own,
   held: held ?? null,
   failure: failure ?? null,
+  isUnsure: isUnsure ?? false,
   standsBack: standsBack ?? false,
   rivals: new Map(Object.entries(rivals ?? {})),
 })
