@@ -207,7 +207,7 @@ export const prepareVirtualRouter = async (
         report.dropped(dropped)
         const { source: from, conflict } = dropped
         if (conflict === undefined) return
-        dispatch({ event: 'other-version-heard', from, version: conflict.version, interval: conflict.interval })
+        dispatch({ event: 'deaf-master-heard', from, ...conflict })
       },
       onFailure: (reason) => {
         transport = null

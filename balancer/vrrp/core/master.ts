@@ -7,16 +7,17 @@ import { contentionPause, earlyAnnouncements, renewalInterval } from './timers.t
 import {
   after,
   common,
+  conflictNotice,
   enterBackup,
   enterFault,
   followed,
+  followedDeaf,
   isOutranked,
   leaseOf,
   leave,
   notice,
   ownMasterDown,
   resign,
-  versionConflict,
   withRival,
   withStanding,
 } from './transitions.ts'
@@ -34,12 +35,13 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return keepUp(router, event.at)
     case 'advertisement-received':
       return contend(router, event)
-    case 'other-version-heard': {
+    case 'deaf-master-heard': {
+      if (event.priority === resigning) return [router, []]
+      if (!event.isYieldedTo) return [router, [conflictNotice(router, event, 'it is master too')]]
       // It will never hear us, so one of two masters has to go, and only this one can.
-      const conflict = versionConflict(router, event)
+      const conflict = conflictNotice(router, event)
       const [backup, effects] = enterBackup(router, event.at, conflict.text)
-      const following = followed(backup, event.at, event.interval, event.from)
-      return [following, [{ effect: 'remove-addresses' }, conflict, ...effects]]
+      return [followedDeaf(backup, event), [{ effect: 'remove-addresses' }, conflict, ...effects]]
     }
     case 'advertisement-sent':
       return [{ ...router, provenAt: event.at }, []]

@@ -123,12 +123,17 @@ export type Happening =
       readonly priority: number
       readonly interval: Millis
     }
-  /** A master of the same addresses speaks the other version: it does not hear what this one says. */
+  /**
+   * A master of the same addresses is configured otherwise (version, interval, virtual router, multicast or unicast): it does
+   * not hear what this one says. `differs` is what there is to say of it.
+   */
   | {
-      readonly event: 'other-version-heard'
+      readonly event: 'deaf-master-heard'
       readonly from: string
-      readonly version: ProtocolVersion
+      readonly priority: number
       readonly interval: Millis
+      readonly differs: string
+      readonly isYieldedTo: boolean
     }
   | { readonly event: 'advertisement-sent' }
   | { readonly event: 'addresses-added' }
@@ -183,7 +188,7 @@ export type Notice =
   | 'yielding'
   | 'contention'
   | 'two-owners'
-  | 'version-conflict'
+  | 'conflict'
   | 'address-lost'
   | 'priority'
   | 'hand-over'

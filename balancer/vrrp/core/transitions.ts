@@ -22,10 +22,24 @@ export const notice = (
   text: string,
 ) => ({ effect: 'report-notice', about, text: `(${settings.name}) ${text}` }) as const satisfies Effect
 
-/** Says that a router of the other version is master of the same addresses. */
-export const versionConflict = (router: VirtualRouter, event: Extract<Event, { event: 'other-version-heard' }>) => {
-  const text = `CONFIGURATION ERROR: ${event.from} speaks version ${event.version}, ours is ${router.settings.version}; staying backup while it speaks`
-  return notice(router, 'version-conflict', text)
+/** Says that a router that cannot hear us is master of the same addresses. */
+export const conflictNotice = (
+  router: VirtualRouter,
+  { from, differs }: DeafMaster,
+  meanwhile = 'staying backup while it speaks',
+) => {
+  const text = `CONFIGURATION ERROR: ${from} ${differs}; ${meanwhile}`
+  return notice(router, 'conflict', text)
+}
+
+type DeafMaster = Extract<Event, { event: 'deaf-master-heard' }>
+
+/** A backup that follows it, as slow as the slower of both. */
+export const followedDeaf = (router: VirtualRouter, { at, from, interval }: DeafMaster): In<'backup'> => {
+  const { version, priority, interval: own } = router.settings
+  const masterInterval = millis(Math.max(own, interval))
+  const masterDownAt = millis(at + masterDownInterval(version, priority, masterInterval))
+  return { ...followed(router, at, masterInterval, from), masterInterval, masterDownAt }
 }
 
 /** Puts effects before those of a step. */

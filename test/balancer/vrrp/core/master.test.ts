@@ -30,6 +30,7 @@ import {
   started,
   toBackup,
   toFault,
+  unlike,
   up,
   upcoming,
 } from './routers.ts'
@@ -184,8 +185,16 @@ const table: readonly Row[] = [
     master(),
     otherVersion,
     { state: 'backup', masterDownAt: millis(full) },
-    ['remove', 'notice version-conflict', toBackup],
+    ['remove', 'notice conflict', toBackup],
   ],
+  [
+    'one that differs in something else is told, and not yielded to',
+    master(),
+    unlike(101),
+    { state: 'master' },
+    ['notice conflict'],
+  ],
+  ['one of them that goes is no news', master(), unlike(0), { state: 'master' }, []],
   [
     'a master resigns when its sync group cannot take part',
     master(),
