@@ -139,10 +139,7 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
   const router = withRival(before, heard.from, heard.priority === resigning ? null : heard.priority)
   const { priority, interval } = router.settings
   if (heard.priority === resigning) {
-    // Whoever gave the addresses up may have answered for them until now.
-    return isClaimed(router)
-      ? after([{ effect: 'announce-addresses', copies: 1 }], advertise(router, heard.at))
-      : [router, []]
+    return isClaimed(router) ? answer(router, heard.at) : [router, []]
   }
   const owners =
     heard.priority === ownerPriority && priority === ownerPriority
@@ -175,6 +172,17 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
     [...notices, { effect: 'announce-addresses', copies: 1 }],
     advertise(announce(router, heard.at), heard.at),
   )
+}
+
+/** Whoever gave the addresses up may have answered for them until now. Many at once are answered together: no storm. */
+const answer = (router: In<'master'>, at: Millis): Step => {
+  const { answeredAt } = router
+  const again = answeredAt === null ? at : millis(answeredAt + contentionPause)
+  if (at >= again) {
+    return after([{ effect: 'announce-addresses', copies: 1 }], advertise({ ...router, answeredAt: at }, at))
+  }
+  if (router.announcements.some((due) => due.at === again)) return [router, []]
+  return [{ ...router, announcements: inOrder([...router.announcements, { at: again, copies: 1 }]) }, []]
 }
 
 /** Every advertisement, forced ones too, sees to the lease: it ends only where the others have given this master up. */

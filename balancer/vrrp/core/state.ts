@@ -59,6 +59,8 @@ export type Master = {
   readonly isStaying: boolean
   readonly renewedAt: Millis
   readonly announcedAt: Millis
+  /** When a priority 0 was answered last. */
+  readonly answeredAt: Millis | null
   /** In order of time. */
   readonly announcements: readonly Announcement[]
 }

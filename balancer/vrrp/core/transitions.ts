@@ -81,6 +81,7 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   isStaying: false,
   renewedAt: at,
   announcedAt: at,
+  answeredAt: null,
   announcements: [],
 })
 

@@ -196,6 +196,27 @@ const table: readonly Row[] = [
   ],
   ['one of them that goes is no news', master(), unlike(0), { state: 'master' }, []],
   [
+    'a priority 0 soon after another is answered when the pause is over',
+    master({ answeredAt: 9990 }),
+    heard(0),
+    { state: 'master', answeredAt: millis(9990), announcements: [once(10_090)] },
+    [],
+  ],
+  [
+    'and a storm of them once',
+    master({ answeredAt: 9990, announcements: [once(10_090)] }),
+    heard(0),
+    { state: 'master', announcements: [once(10_090)] },
+    [],
+  ],
+  [
+    'a later one at once',
+    master({ answeredAt: 9900 }),
+    heard(0),
+    { state: 'master', answeredAt: at, advertiseAt: later(1000) },
+    ['announce 1', 'advertise 100'],
+  ],
+  [
     'a master resigns when its sync group cannot take part',
     master(),
     hold,

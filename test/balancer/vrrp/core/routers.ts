@@ -40,6 +40,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly provenAt?: number
   readonly renewedAt?: number
   readonly announcedAt?: number
+  readonly answeredAt?: number
   readonly announcements?: readonly Announcement[]
   readonly preemptAt?: number
   readonly held?: string
@@ -106,6 +107,7 @@ export const master = (given: Given = {}): VirtualRouter => ({
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
   renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
+  answeredAt: given.answeredAt === undefined ? null : millis(given.answeredAt),
   announcements: given.announcements ?? [],
 })
 export const leaving = (given: Given = {}): VirtualRouter => ({
