@@ -59,7 +59,8 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return [router, [lost, { effect: 'add-addresses', lease: leaseOf(settings) }]]
     }
     case 'link-changed':
-      if (event.link.up) return [{ ...router, address: event.link.address }, []]
+      // Clients may know the addresses by another MAC address now.
+      if (event.link.up) return reachable({ ...router, address: event.link.address }, event.at)
       return after([{ effect: 'remove-addresses' }], enterFault(router, event.link.reason, { isLinked: false }))
     case 'hold-changed':
       if (event.reason === null) return [router, []]
@@ -93,6 +94,11 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return event satisfies never
   }
 }
+
+const reachable = (router: In<'master'>, at: Millis): Step =>
+  isClaimed(router)
+    ? [announce(router, at), [{ effect: 'announce-addresses', copies: router.settings.announcements.repeat }]]
+    : [router, []]
 
 /** Whether the others may know of this master. */
 const isClaimed = (router: In<'master'>): boolean => router.advertiseAt !== null

@@ -193,6 +193,23 @@ t.test('a master of the other version is named as an error, and this one stays b
   await router.process.stop()
 })
 
+t.test('who knows the address by the MAC address that its master had learns the new one', async (t) => {
+  const router = startRouter(lb1, instance({ garp_master_delay: millis(0) }))
+  await router.waitForState('master')
+  await waitFor('all announcements to be over', () => (router.lastFact()?.sent ?? 0) > 15)
+  const known = async () => (await lb2.run('ip', ['neighbour', 'show', virtualAddress.address])).stdout
+  await lb2.run('ping', ['-c', '1', '-W', '5', virtualAddress.address])
+  const { stdout: before } = await lb1.run('ip', ['-json', 'link', 'show', 'eth0'])
+  const [{ address: mac }] = JSON.parse(before)
+  t.match(await known(), mac)
+  const another = '02:00:00:00:00:77'
+  await lb1.run('ip', ['link', 'set', 'eth0', 'address', another])
+  await waitFor('the new one to be known', async () => (await known()).includes(another))
+  t.match(router.lastFact(), { state: 'master', transitions: 2 })
+  await lb1.run('ip', ['link', 'set', 'eth0', 'address', mac])
+  await router.process.stop()
+})
+
 const slow = { version: 2, advertisement_interval: millis(1000) } as const
 const spoken = { unicast: { source: lb1.address, peers: [lb2.address], min_ttl: 255 } }
 const unlike: readonly (readonly [string, Partial<VrrpInstanceConfig>, Partial<VrrpInstanceConfig>, number])[] = [

@@ -165,7 +165,13 @@ const table: readonly Row[] = [
     { state: 'fault', retryAt: null },
     ['remove', toFault],
   ],
-  ['a master survives a new address of its interface', master(), up, { state: 'master', address: '192.0.2.6' }, []],
+  [
+    'a master survives a new address of its interface',
+    master(),
+    up,
+    { state: 'master', address: '192.0.2.6' },
+    ['announce 5'],
+  ],
   [
     'two address owners are a mistake that is named',
     master({ priority: 255 }),
@@ -216,6 +222,7 @@ const table: readonly Row[] = [
     { state: 'master', answeredAt: at, advertiseAt: later(1000) },
     ['announce 1', 'advertise 100'],
   ],
+  ['but not before they are there', master({ advertiseAt: null }), up, { state: 'master', announcements: [] }, []],
   [
     'a master resigns when its sync group cannot take part',
     master(),
