@@ -48,7 +48,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const loaded = loadConfig(file)
     if (!loaded.ok) return configProblems(loaded.problems)
     process.title = 'balancer: supervisor'
-    const { log, close } = openLog('supervisor', loaded.config.log.level)
+    const { log, exit } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
     const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
@@ -61,9 +61,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
         supervisor.stop('a failure of the supervisor', 1)
       })
     }
-    const code = await supervisor.ended
-    await close()
-    return code
+    return exit(await supervisor.ended)
   },
 
   check: async ({ config: file }) => {

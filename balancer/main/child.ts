@@ -49,14 +49,14 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   // The parent decides when its children end: a Ctrl-C reaches the whole terminal group.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-  const { log, close } = openLog(role, 'info')
+  const { log, exit: exitWith } = openLog(role, 'info')
   let work: Promise<Work> | undefined
   const send = (message: FromChild): void => {
     // A parent that just died is no error here: the closed channel says it.
     if (process.connected) process.send?.(message, () => {})
   }
   const exit = (code: number): void => {
-    void close().then(() => process.exit(code))
+    void exitWith(code)
   }
   const stop = async (): Promise<void> => {
     // A start that failed has been reported already, and left nothing to stop.
@@ -103,6 +103,15 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     }
   }
 
+  let applied: Promise<void> = Promise.resolve()
+  /** One after another: who was late may find the new configuration waiting, and behind it the one to go back to. */
+  const applyNext = (id: number, config: BalancerConfig): void => {
+    applied = applied
+      .then(() => reconfigure(config))
+      .then((result) => send({ type: 'reconfigured', id, result }))
+      .catch(failed)
+  }
+
   process.on('message', (received) => {
     const message = parseToChild(received)
     switch (message?.type) {
@@ -112,10 +121,14 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         work.then(() => send({ type: 'ready' }), failed)
         return
       case 'fact':
-        void work?.then((running) => running.onFact(message.fact))
+        // A start that failed has been reported already.
+        void work?.then(
+          (running) => running.onFact(message.fact),
+          () => {},
+        )
         return
       case 'reconfigure':
-        reconfigure(message.config).then((result) => send({ type: 'reconfigured', result }), failed)
+        applyNext(message.id, message.config)
         return
       case 'reloaded':
         reloads.shift()?.(message.result)

@@ -21,7 +21,8 @@ runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
     if (fact?.fact !== 'virtual-router') return { standsBack: false, isInMaintenance: false }
     return { standsBack: fact.standsBack, isInMaintenance: fact.inMaintenance }
   }
-  const routers = await startVirtualRouters({ config, past, ordered, log, publish })
+  const isRestart = facts.some(({ fact }) => fact === 'virtual-router')
+  const routers = await startVirtualRouters({ config, past, isRestart, ordered, log, publish })
   facts.forEach(routers.hear)
   return {
     onFact: routers.hear,

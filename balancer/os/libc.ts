@@ -44,6 +44,9 @@ export const callSendTo: (
   'int64_t sendto(int fd, void *data, size_t length, int flags, void *address, int size)',
 )
 
+/** _exit(2): ends this process at once, whatever its threads wait for. */
+export const callExit: (code: number) => void = libc.func('void _exit(int status)')
+
 /** close(2) */
 export const callClose: (descriptor: number) => number = libc.func('int close(int fd)')
 

@@ -27,7 +27,7 @@ const toChild = z.discriminatedUnion('type', [
     facts: z.array(factSchema).readonly(),
   }),
   factMessage,
-  z.object({ type: z.literal('reconfigure'), config: parsedConfig }),
+  z.object({ type: z.literal('reconfigure'), id: z.number(), config: parsedConfig }),
   z.object({ type: z.literal('reloaded'), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
@@ -39,7 +39,7 @@ const fromChild = z.discriminatedUnion('type', [
   factMessage,
   z.object({ type: z.literal('failed-start'), text: z.string() }),
   z.object({ type: z.literal('reload-requested') }),
-  z.object({ type: z.literal('reconfigured'), result: reloadResult }),
+  z.object({ type: z.literal('reconfigured'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
 ])

@@ -8,7 +8,13 @@ import { type ProcessRole, processRoles } from './core/processes.ts'
 import type { ReloadResult } from './messages.ts'
 
 /** Reads the configuration file again and applies it. Reloads asked for meanwhile wait for their turn. */
-export type Reloader = { readonly reload: () => Promise<ReloadResult>; readonly config: () => BalancerConfig }
+export type Reloader = {
+  readonly reload: () => Promise<ReloadResult>
+  /** What runs now, and what a process that starts now is to run with. */
+  readonly config: () => BalancerConfig
+  /** A process died: what it had applied died with it. */
+  readonly died: (role: ProcessRole) => void
+}
 
 export type ReloaderOptions = {
   readonly file: string
@@ -23,17 +29,30 @@ export const createReloader = ({ file, running, log, apply }: ReloaderOptions): 
   let config = running
   let last: Promise<unknown> = Promise.resolve()
 
+  /** Those that died since the reload began. */
+  const dead = new Set<ProcessRole>()
+
   const applyToAll = async (next: BalancerConfig): Promise<ReloadResult> => {
+    const before = config
     const lines: string[] = []
+    const goBack = async (roles: readonly ProcessRole[], why: readonly string[]): Promise<ReloadResult> => {
+      config = before
+      for (const role of roles) await apply(role, before)
+      return { ok: false, lines: [...why, 'The running configuration stays as it was.'] }
+    }
+    dead.clear()
     for (const [i, role] of processRoles.entries()) {
       const result = await apply(role, next)
       lines.push(...result.lines)
-      if (result.ok) continue
       // All that were asked go back to what ran, the one that failed too: it may only have been late.
-      for (const touched of processRoles.slice(0, i + 1)) await apply(touched, config)
-      return { ok: false, lines: [...result.lines, 'The running configuration stays as it was.'] }
+      if (!result.ok) return goBack(processRoles.slice(0, i + 1), result.lines)
     }
     config = next
+    // Who died after it had applied it began anew with what ran before.
+    for (const role of dead) {
+      const result = await apply(role, next)
+      if (!result.ok) return goBack(processRoles, result.lines)
+    }
     return { ok: true, lines: lines.length > 0 ? lines : ['Nothing changed.'] }
   }
 
@@ -57,5 +76,5 @@ export const createReloader = ({ file, running, log, apply }: ReloaderOptions): 
       return done
     })
   }
-  return { reload, config: () => config }
+  return { reload, config: () => config, died: (role) => dead.add(role) }
 }

@@ -60,7 +60,9 @@ export const startSupervisor = (
     end = resolve
   })
 
-  const applying = new Map<ProcessRole, (result: ReloadResult) => void>()
+  /** By a number: the answer of a process that was late must not pass for that to a later question. */
+  const applying = new Map<ProcessRole, { readonly id: number; readonly settle: (result: ReloadResult) => void }>()
+  let lastApplied = 0
   const apply = (role: ProcessRole, config: BalancerConfig): Promise<ReloadResult> =>
     new Promise((resolve) => {
       if (stopping !== undefined) {
@@ -74,8 +76,10 @@ export const startSupervisor = (
       }
       const late = `the process ${role} did not apply it within ${applyLimitMillis / 1000} s`
       const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimitMillis)
-      applying.set(role, settle)
-      const isTaken = send(role, { type: 'reconfigure', config })
+      lastApplied += 1
+      const id = lastApplied
+      applying.set(role, { id, settle })
+      const isTaken = send(role, { type: 'reconfigure', id, config })
       if (!isTaken) settle({ ok: false, lines: [`the process ${role} is not running just now; try again`] })
     })
   const reloader = createReloader({ file, running, log, apply })
@@ -112,7 +116,8 @@ export const startSupervisor = (
   })
   const onDeath = (role: ProcessRole, diedAt: Millis, delay: Millis): void => {
     hear({ fact: 'process', process: role, running: false, at: diedAt })
-    applying.get(role)?.({ ok: false, lines: [`the process ${role} died while it applied it`] })
+    reloader.died(role)
+    applying.get(role)?.settle({ ok: false, lines: [`the process ${role} died while it applied it`] })
     orders.died(role)
     if (role === 'vrrp' && !stalls.wasStalledAt(diedAt)) absence.begin(diedAt, delay)
   }
@@ -121,7 +126,7 @@ export const startSupervisor = (
     if (stopping !== undefined) return
     stopping = code
     for (const supervised of processes.values()) supervised.letDie()
-    for (const settle of applying.values()) settle({ ok: false, lines: ['the balancer is stopping'] })
+    for (const { settle } of applying.values()) settle({ ok: false, lines: ['the balancer is stopping'] })
     // The address goes first, so that the peer takes over while the sessions here can still end.
     const isClean = await processes.get('vrrp')?.stop()
     if (isClean) absence.end()
@@ -160,9 +165,11 @@ export const startSupervisor = (
       case 'reload-requested':
         void reloader.reload().then((result) => send(role, { type: 'reloaded', result }))
         return
-      case 'reconfigured':
-        applying.get(role)?.(message.result)
+      case 'reconfigured': {
+        const asked = applying.get(role)
+        if (asked?.id === message.id) asked.settle(message.result)
         return
+      }
       case 'router-order':
         orders.pass(role, message.id, message.instance, message.order)
         return

@@ -40,7 +40,7 @@ const noticeLevels: Readonly<Record<Notice, Level>> = {
   yielding: 'info',
   contention: 'warn',
   'two-owners': 'error',
-  'version-conflict': 'error',
+  conflict: 'error',
   'address-lost': 'warn',
   priority: 'info',
   'hand-over': 'info',
@@ -112,10 +112,10 @@ export const createReport = (
         bounded('warn', about, { instance: config.name, from }, `(${config.name}) advert from ${from}: ${text}`)
       }
     },
-    dropped: ({ source: from, reason: why, found }) => {
+    dropped: ({ source: from, reason: why, found, conflict }) => {
       dropped[why] = (dropped[why] ?? 0) + 1
       // Other virtual routers on the same network are no news.
-      if (why === 'vrid') return
+      if (why === 'vrid' && conflict === undefined) return
       const text = `(${config.name}) dropped advert from ${from || 'nobody'}: ${found}`
       bounded('warn', `dropped ${why}`, { instance: config.name, from, reason: why }, text)
     },

@@ -98,4 +98,5 @@ export const isSameLink = (name: string, before: Surroundings, after: Surroundin
   before.link.up &&
   after.link.up &&
   before.link.address === after.link.address &&
-  before.devices.get(name)?.index === after.devices.get(name)?.index
+  before.devices.get(name)?.index === after.devices.get(name)?.index &&
+  before.devices.get(name)?.mac.join() === after.devices.get(name)?.mac.join()

@@ -63,16 +63,20 @@ export type VirtualRouterDriver = {
   readonly stop: () => Promise<void>
 }
 
-/** Checks that the instance can work on this host, else throws `FailedStart`. Nothing is sent or removed before `start`. */
+/**
+ * Checks that the instance can work on this host, else throws `FailedStart`, unless it worked here before (`isKnown`): then
+ * what is missing is a fault like any other. Nothing is sent or removed before `start`.
+ */
 export const prepareVirtualRouter = async (
   first: VrrpInstanceConfig,
   standingNow: Standing,
   tools: Tools,
+  isKnown: boolean,
 ): Promise<VirtualRouterDriver> => {
   const { netlink, packets, wires, hidden, virtual, report } = tools
   let config = first
   let around = await lookAround(netlink, config, virtual())
-  refuseImpossible(config, around)
+  if (!isKnown) refuseImpossible(config, around)
   const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
   let standing = standingNow
   let isInMaintenance = false
@@ -203,7 +207,7 @@ export const prepareVirtualRouter = async (
         report.dropped(dropped)
         const { source: from, conflict } = dropped
         if (conflict === undefined) return
-        dispatch({ event: 'other-version-heard', from, version: conflict.version, interval: conflict.interval })
+        dispatch({ event: 'deaf-master-heard', from, ...conflict })
       },
       onFailure: (reason) => {
         transport = null
@@ -278,9 +282,10 @@ export const prepareVirtualRouter = async (
   const stand = (): void => {
     const fault = standing.fault ?? (isInMaintenance ? 'maintenance ordered by an operator' : null)
     report.standing(standing, isInMaintenance)
-    if (router.settings.priority === standing.priority && router.failure === fault) return
+    const { priority, isUnsure } = standing
+    if (router.settings.priority === priority && router.failure === fault && router.isUnsure === isUnsure) return
     const isPlanned = standing.fault === null
-    dispatch({ event: 'standing-changed', priority: standing.priority, fault, isPlanned })
+    dispatch({ event: 'standing-changed', priority, fault, isPlanned, isUnsure })
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()

@@ -27,6 +27,8 @@ import {
 export type VirtualRoutersOptions = {
   readonly config: HostConfig
   readonly past: (instance: string) => Past
+  /** Whether there was such a process: then an instance that cannot work now must not take the others down with it. */
+  readonly isRestart?: boolean
   /** What operators had ordered there; nothing unless it is told. */
   readonly ordered?: (instance: string) => Ordered
   readonly log: Logger
@@ -119,16 +121,17 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return tracking
   }
 
-  const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig): Promise<Running> => {
+  const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig, isKnown: boolean): Promise<Running> => {
     const report = createReport(config, groupOf(next, config.name), log, publish, notifications.entered)
     const onStep = (before: Parameters<typeof tellGroup>[3]) => tellGroup(vrrp, drivers(), entry.config.name, before)
-    const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), {
+    const tools = {
       ...(await shared()),
       virtual,
       heldByOthers: () => heldByOthers(entry.config.name),
       report,
       onStep,
-    })
+    }
+    const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), tools, isKnown)
     const entry: Running = { config, report, driver }
     return entry
   }
@@ -167,6 +170,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     nextConfig: HostConfig,
     past: (instance: string) => Past,
     ordered: (instance: string) => Ordered,
+    isRestart: boolean,
   ): Promise<readonly string[]> => {
     const before = vrrp
     const { vrrp: next } = nextConfig
@@ -177,7 +181,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     try {
       for (const config of next.instances) {
         const entry = running.get(identityOf(config))
-        if (entry === undefined) prepared.push(await prepare(config, next))
+        if (entry === undefined) prepared.push(await prepare(config, next, isRestart))
         else if (!isDeepStrictEqual(entry.config, config)) altered.push(await examine(entry, config))
       }
     } catch (error) {
@@ -222,7 +226,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return lines
   }
 
-  await change(options.config, options.past, options.ordered ?? (() => noOrders))
+  await change(options.config, options.past, options.ordered ?? (() => noOrders), options.isRestart ?? false)
   const ticker = setInterval(() => {
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
@@ -233,6 +237,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
         next,
         () => 'none',
         () => noOrders,
+        false,
       ),
     order,
     stop: async () => {

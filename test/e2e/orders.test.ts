@@ -11,7 +11,7 @@ import { buildPair, ofInstance } from './pair.ts'
 t.setTimeout(300_000)
 const lab = await createLab({ name: 'e2e-orders' })
 t.teardown(() => lab.destroy())
-const { first, second, untilHeldBy, untilState, command, show, edit, messages, childOf } = await buildPair(lab)
+const { first, second, untilHeldBy, untilState, command, show, showAll, edit, messages, childOf } = await buildPair(lab)
 /** How many vrrp processes of a balancer have come as far as their configuration. */
 const hasBegun = (balancer: BalancerHost): number =>
   messages(balancer).filter((msg) => msg.startsWith('The vrrp process runs with')).length
@@ -109,6 +109,39 @@ await t.test('kill -9 of the proxy alone does not move the address', async (t) =
   t.equal((await second.status()).vrrp[0]?.transitions, before)
 })
 
+await t.test(
+  'kill -9 of the vrrp process while the interface of another instance is gone: only that one is in fault',
+  async (t) => {
+    const ip = async (...words: readonly string[]) =>
+      t.equal((await first.host.run('ip', words)).code, 0, words.join(' '))
+    const states = async () => (await showAll(first)).map(({ state }) => state)
+    await ip('link', 'add', 'extra0', 'type', 'veth', 'peer', 'name', 'extra1')
+    await ip('address', 'add', '198.18.9.2/24', 'dev', 'extra0')
+    for (const end of ['extra0', 'extra1']) await ip('link', 'set', end, 'up')
+    await edit(first, (document) =>
+      document.addIn(['vrrp', 'instances'], {
+        name: 'VI_2',
+        interface: 'extra0',
+        virtual_router_id: 52,
+        version: 3,
+        advertisement_interval: '100ms',
+        track: { serving: false },
+        virtual_addresses: ['198.18.9.100/24'],
+      }),
+    )
+    await waitFor('both to be master', async () => (await states()).join() === 'master,master')
+    await ip('link', 'delete', 'extra0')
+    await waitFor('the second to be in fault', async () => (await states()).join() === 'master,fault')
+    const begun = hasBegun(first)
+    process.kill(childOf(first, 'vrrp'), 'SIGKILL')
+    await waitFor('the vrrp process to be back', () => hasBegun(first) > begun)
+    await untilHeldBy(first)
+    await waitFor('both to be as before', async () => (await states()).join() === 'master,fault')
+    t.match((await showAll(first))[1]?.reason, 'there is no interface extra0')
+    await edit(first, (document) => document.deleteIn(['vrrp', 'instances', 1]))
+  },
+)
+
 await t.test('from here on at an interval of a second, where more fits into a hand-over', async () => {
   for (const balancer of [first, second]) {
     await edit(balancer, (document) => document.setIn(ofInstance('advertisement_interval'), '1s'))
@@ -189,6 +222,22 @@ await t.test(
     t.equal((await show(first)).priority, 101)
   },
 )
+
+await t.test('a vrrp process that hangs while it is to apply a configuration wakes up with the old one', async (t) => {
+  const vrrp = childOf(first, 'vrrp')
+  const good = readFileSync(first.configFile, 'utf8')
+  process.kill(vrrp, 'SIGSTOP')
+  writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 111'))
+  t.match(await command(first, 'reload'), { code: 1, stderr: /did not apply it within 10 s\nThe running/ })
+  process.kill(vrrp, 'SIGCONT')
+  // A later reload has its own answer, behind those that nobody waits for any more.
+  writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 112'))
+  t.match(await command(first, 'reload'), { code: 0, stdout: /priority 101 -> 112/ })
+  await waitFor('its priority to be shown', async () => (await show(first)).priority === 112)
+  writeFileSync(first.configFile, good)
+  t.match(await command(first, 'reload'), { code: 0, stdout: /priority 112 -> 101/ })
+  await untilHeldBy(first)
+})
 
 await t.test('kill -9 of the vrrp process that is to stop: the parent hands over what it left', async (t) => {
   t.equal((await command(second, 'vrrp', instanceName, 'ready')).code, 0)

@@ -1,6 +1,6 @@
 // Starts that cannot succeed: one clear line each, the exit code that systemd understands, and nothing left running.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -33,6 +33,9 @@ admin: { socket: ${join(lab.directory, 'admin.sock')} }
   writeFileSync(file, change(text))
   return file
 }
+
+const isSupervisor = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('balancer: supervisor')
 
 /** Runs a balancer that is expected to end by itself. */
 const start = async (on: Host, file: string, ...wrapper: readonly string[]) => {
@@ -109,6 +112,19 @@ t.test('a full disk for the log costs lines and nothing else: it runs, and it st
   await waitFor(`the balancer to answer at ${admin}`, async () => (await asked()).code === 0)
   t.same(await running.stop(), { code: 0, signal: null })
   t.equal(processesInNamespaces([host.namespace]).length, 0)
+})
+
+t.test('a reader of the log that has stopped costs lines and nothing else: it runs, and it stops', async (t) => {
+  // The pipe is full from the first line on.
+  const command = `(head -c 65536 /dev/zero; ${process.execPath} ${balancer} --config ${configuration()}; echo "code $?" >&2)`
+  const piped = host.spawn('stuck', 'bash', ['-c', `${command} | sleep 300`])
+  const asked = () => host.run(process.execPath, [balancer, 'show', 'vrrp', '--json', '--config', configuration()])
+  await waitFor('the balancer to answer', async () => (await asked()).code === 0)
+  const supervisor = processesInNamespaces([host.namespace]).find(({ pid }) => isSupervisor(pid))
+  t.ok(supervisor)
+  if (supervisor !== undefined) process.kill(supervisor.pid, 'SIGTERM')
+  await piped.waitForOutput(/^code 0$/)
+  await piped.stop()
 })
 
 t.test('a reader of the log that is gone does not spoil the exit code', async (t) => {

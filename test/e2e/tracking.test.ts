@@ -65,6 +65,32 @@ await t.test('a tracked script without a weight is FAULT while it fails, and sho
   t.ok(messages(first).some((msg) => msg.includes('VRRP_Script(chk) succeeded')))
 })
 
+await t.test('a host that does not know yet how it stands takes the address from nobody', async (t) => {
+  const file = inLab('slowly')
+  writeFileSync(file, '')
+  await edit(first, (document) => {
+    const command = ['/bin/sh', '-c', `sleep 1.5; ! test -e ${file}`]
+    document.setIn(['vrrp', 'scripts'], [{ name: 'slow', command, interval: '2s' }])
+    document.setIn(ofInstance('track'), { scripts: ['slow'] })
+  })
+  await untilState(first, 'fault')
+  await untilHeldBy(second)
+  const transitions = async () => (await second.status()).vrrp[0]?.transitions
+  const before = await transitions()
+  const failures = (): number => messages(first).filter((msg) => msg.startsWith('VRRP_Script(slow) failed')).length
+  const failed = failures()
+  process.kill(pair.childOf(first, 'vrrp'), 'SIGKILL')
+  await waitFor('the script to tell it anew', () => failures() > failed)
+  await untilState(first, 'fault')
+  await first.process().stop()
+  await first.start()
+  await untilState(first, 'fault')
+  t.equal(await transitions(), before, 'the other one stayed master all the time')
+  rmSync(file)
+  await untilHeldBy(first)
+  await edit(first, (document) => document.deleteIn(ofInstance('track')))
+})
+
 await t.test('notify scripts run in order, as their user, and one that hangs delays no election', async (t) => {
   const told = inLab('told')
   const gate = inLab('gate')

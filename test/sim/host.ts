@@ -300,8 +300,8 @@ const describe = (happening: Happening): string => {
   switch (happening.event) {
     case 'advertisement-received':
       return `hears ${happening.priority} from ${happening.from}`
-    case 'other-version-heard':
-      return `hears version ${happening.version} from ${happening.from}`
+    case 'deaf-master-heard':
+      return `hears ${happening.from}, who ${happening.differs}`
     case 'link-changed':
       return happening.link.up ? 'link is up' : `link is down (${happening.link.reason})`
     case 'addresses-failed':

@@ -68,7 +68,10 @@ export const createLan = (
           const { interval, version } = from.settings
           const heard = { from: from.address, interval }
           if (version === to.settings.version) to.learn({ event: 'advertisement-received', priority, ...heard })
-          else to.learn({ event: 'other-version-heard', version, ...heard })
+          else {
+            const differs = `speaks version ${version}, ours is ${to.settings.version}`
+            to.learn({ event: 'deaf-master-heard', priority, differs, isYieldedTo: true, ...heard })
+          }
         })
       }
     }

@@ -52,6 +52,15 @@ export const dropReasons = [
 ] as const
 export type DropReason = (typeof dropReasons)[number]
 
+/**
+ * What a router says that cannot hear us, and what about it is otherwise. A backup takes over from none such; `isYieldedTo`:
+ * and a master yields to it.
+ */
+export type Conflict = Pick<Advertisement, 'priority' | 'interval'> & {
+  readonly differs: string
+  readonly isYieldedTo: boolean
+}
+
 /** The advertisement in a datagram and who sent it, or why it was dropped and what was found. */
 export type Decoded =
   | { readonly ok: true; readonly advertisement: Advertisement; readonly source: string }
@@ -60,8 +69,8 @@ export type Decoded =
       readonly reason: DropReason
       readonly source: string
       readonly found: string
-      /** Sound and about our addresses, but in the version that we do not speak: the two would never hear each other. */
-      readonly conflict?: Advertisement
+      /** Sound and about our addresses, but of a router that is configured otherwise: the two would never hear each other. */
+      readonly conflict?: Conflict
     }
 
 const headerLength = 8
@@ -104,16 +113,23 @@ export const decodeAdvertisement = (datagram: Datagram, expected: Expectation): 
       'ttl',
       'its TTL or hop limit is too low: a router forwarded it, or its sender starts lower (unicast.min_ttl)',
     )
+  const unlike = (reason: DropReason, found: string, differs: string): Decoded => {
+    const said = asMeant(datagram, expected)
+    const dropped = drop(reason, found)
+    if (said === null) return dropped
+    const { priority, interval } = said
+    return { ...dropped, conflict: { priority, interval, differs, isYieldedTo: reason === 'version' } }
+  }
   if ((peers === null) !== (destination === vrrpGroup[family])) {
-    return drop('destination', `sent to ${destination}: one of us uses multicast, the other unicast`)
+    const found = `sent to ${destination}: one of us uses multicast, the other unicast`
+    return unlike('destination', found, `speaks to ${destination}: one of us uses multicast, the other unicast`)
   }
   if (peers !== null && !peers.includes(source)) return drop('peer', 'it is not among the unicast peers')
   if (payload.length < headerLength) return drop('length', `${payload.length} bytes of VRRP`)
   const [version, type] = [view.getUint8(0) >> 4, view.getUint8(0) & 0x0f]
   if (version !== expected.version) {
-    const conflict = inOtherVersion(datagram, version, expected)
-    const dropped = drop('version', `version ${version}, ours is ${expected.version}`)
-    return conflict === null ? dropped : { ...dropped, conflict }
+    const found = `version ${version}, ours is ${expected.version}`
+    return unlike('version', found, `speaks ${found}`)
   }
   if (type !== typeAdvertisement) return drop('type', `type ${type}`)
   const count = view.getUint8(3)
@@ -121,14 +137,18 @@ export const decodeAdvertisement = (datagram: Datagram, expected: Expectation): 
   if (payload.length !== length) return drop('length', `${payload.length} bytes, ${count} addresses need ${length}`)
   if (!hasGoodChecksum(version, family, datagram)) return drop('checksum', hex(view.getUint16(6)))
   const virtualRouterId = view.getUint8(1)
-  if (virtualRouterId !== expected.virtualRouterId) return drop('vrid', `virtual router ${virtualRouterId}`)
+  if (virtualRouterId !== expected.virtualRouterId) {
+    const found = `virtual router ${virtualRouterId}`
+    return unlike('vrid', found, `claims our addresses as ${found}, ours is ${expected.virtualRouterId}`)
+  }
   if (version === 2 && !isAuthentic(payload, expected.password)) {
     return drop('authentication', authenticationFound(view.getUint8(4)))
   }
   if (count === 0) return drop('count', 'no address')
   const interval = millis(version === 2 ? view.getUint8(5) * second : (view.getUint16(4) & intervalBits) * centisecond)
   if (interval === 0 || (version === 2 && interval !== expected.interval)) {
-    return drop('interval', `advertisement interval ${interval} ms, ours is ${expected.interval} ms`)
+    const found = `advertisement interval ${interval} ms, ours is ${expected.interval} ms`
+    return interval === 0 ? drop('interval', found) : unlike('interval', found, `has the ${found}`)
   }
   const size = addressLength(family)
   const addresses = Array.from({ length: count }, (_, i) => {
@@ -142,14 +162,26 @@ export const decodeAdvertisement = (datagram: Datagram, expected: Expectation): 
   }
 }
 
-/** The same datagram as a router of the other version would read it; its password and interval are that one's business. */
-const inOtherVersion = (datagram: Datagram, version: number, expected: Expectation): Advertisement | null => {
-  const { payload } = datagram
-  if ((version !== 2 && version !== 3) || (version === 2 && expected.family === 'ipv6')) return null
+/** The same datagram as a router would read it that is configured like its sender; null when it is not about our addresses. */
+const asMeant = (datagram: Datagram, expected: Expectation): Advertisement | null => {
+  const { payload, source, destination } = datagram
+  const { family } = expected
+  const version = (payload[0] ?? 0) >> 4
+  if (payload.length < headerLength || (version !== 2 && version !== 3) || (version === 2 && family === 'ipv6'))
+    return null
   const interval = millis(version === 2 ? (payload[5] ?? 0) * second : 0)
-  const password =
+  const isOurVersion = version === expected.version
+  const sent =
     payload[4] === authenticationPass ? passwordText(payload.subarray(payload.length - authenticationLength)) : null
-  const decoded = decodeAdvertisement(datagram, { ...expected, version, interval, password })
+  const decoded = decodeAdvertisement(datagram, {
+    ...expected,
+    version,
+    interval,
+    virtualRouterId: payload[1] ?? 0,
+    peers: destination === vrrpGroup[family] ? null : (expected.peers ?? [source]),
+    // That of the other version is its business.
+    password: isOurVersion ? expected.password : sent,
+  })
   const isOurs = decoded.ok && decoded.advertisement.addresses.some((address) => expected.addresses.includes(address))
   return isOurs ? decoded.advertisement : null
 }

@@ -7,13 +7,13 @@ import { skewTime } from './timers.ts'
 import {
   after,
   common,
+  conflictNotice,
   enterBackup,
   enterFault,
   followed,
   isOutranked,
   letGo,
   stay,
-  versionConflict,
   withRival,
   withStanding,
 } from './transitions.ts'
@@ -28,8 +28,9 @@ export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
       return event.at < router.endsAt ? [router, []] : finish(router, event.at)
     case 'advertisement-received':
       return meet(router, event)
-    case 'other-version-heard': {
-      const conflict = versionConflict(router, event)
+    case 'deaf-master-heard': {
+      if (event.priority === resigning) return [router, []]
+      const conflict = conflictNotice(router, event)
       return after([conflict], succeeded(router, event, conflict.text))
     }
     case 'link-changed':

@@ -9,14 +9,15 @@ import { skewTime } from './timers.ts'
 import {
   after,
   common,
+  conflictNotice,
   enterBackup,
   enterFault,
   enterMaster,
   followed,
+  followedDeaf,
   leave,
   notice,
   ownMasterDown,
-  versionConflict,
   withRival,
   withStanding,
 } from './transitions.ts'
@@ -30,6 +31,7 @@ export const initialRouter = (settings: Settings): VirtualRouter => ({
   address: '0.0.0.0',
   held: null,
   failure: null,
+  isUnsure: false,
   standsBack: false,
   rivals: new Map(),
   state: 'init',
@@ -87,7 +89,7 @@ const stepInit = (router: In<'init'>, event: Event): Step => {
     case 'handover-revoked':
     case 'deadline-reached':
     case 'advertisement-received':
-    case 'other-version-heard':
+    case 'deaf-master-heard':
     case 'advertisement-sent':
     case 'addresses-added':
     case 'addresses-failed':
@@ -120,8 +122,9 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       return event.at < router.masterDownAt ? [router, []] : takeOver(router, event.at)
     case 'advertisement-received':
       return hear(router, event)
-    case 'other-version-heard':
-      return [followed(router, event.at, event.interval, event.from), [versionConflict(router, event)]]
+    case 'deaf-master-heard':
+      if (event.priority === resigning) return [awaitSuccessor(router, event), []]
+      return [followedDeaf(router, event), [conflictNotice(router, event)]]
     case 'link-changed':
       if (!event.link.up) return enterFault(router, event.link.reason, { isLinked: false })
       return [{ ...router, address: event.link.address }, []]
@@ -179,20 +182,30 @@ const takeOver = (router: In<'backup'>, at: Millis): Step => {
   )
 }
 
+/** Priority 0 was heard: there is a successor after a skew time. */
+const awaitSuccessor = (
+  before: In<'backup'>,
+  { at, from }: { readonly at: Millis; readonly from: string },
+): In<'backup'> => {
+  const left = withRival(before, from, null)
+  // The last word of one that was replaced already: its successor is there.
+  if (before.master !== null && before.master !== from) return left
+  const { version, priority } = before.settings
+  const takeOverAt = at + skewTime(version, priority, before.masterInterval)
+  return { ...left, master: null, masterDownAt: millis(Math.min(before.masterDownAt, takeOverAt)), preemptAt: null }
+}
+
 /** A backup heard a master. */
 const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
   const { version, priority, preempt, preemptDelay } = before.settings
   const takeOverAt = heard.at + skewTime(version, priority, before.masterInterval)
   const soon = millis(Math.min(before.masterDownAt, takeOverAt))
   if (heard.priority === resigning) {
-    const left = withRival(before, heard.from, null)
-    // The last word of one that was replaced already: its successor is there.
-    if (before.master !== null && before.master !== heard.from) return [left, []]
-    return [{ ...left, master: null, masterDownAt: soon, preemptAt: null }, []]
+    return [awaitSuccessor(before, heard), []]
   }
   const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
-  const mayPreempt = (preempt || isOwner) && !router.standsBack
+  const mayPreempt = (preempt || isOwner) && !router.standsBack && !router.isUnsure
   if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval, heard.from), []]
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
   const discarded = notice(router, 'lower-discarded', text)
@@ -231,7 +244,7 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
     case 'advertisement-received':
-    case 'other-version-heard':
+    case 'deaf-master-heard':
     case 'advertisement-sent':
     case 'addresses-added':
     case 'addresses-failed':

@@ -7,16 +7,17 @@ import { contentionPause, earlyAnnouncements, renewalInterval } from './timers.t
 import {
   after,
   common,
+  conflictNotice,
   enterBackup,
   enterFault,
   followed,
+  followedDeaf,
   isOutranked,
   leaseOf,
   leave,
   notice,
   ownMasterDown,
   resign,
-  versionConflict,
   withRival,
   withStanding,
 } from './transitions.ts'
@@ -34,12 +35,13 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return keepUp(router, event.at)
     case 'advertisement-received':
       return contend(router, event)
-    case 'other-version-heard': {
+    case 'deaf-master-heard': {
+      if (event.priority === resigning) return [router, []]
+      if (!event.isYieldedTo) return [router, [conflictNotice(router, event, 'it is master too')]]
       // It will never hear us, so one of two masters has to go, and only this one can.
-      const conflict = versionConflict(router, event)
+      const conflict = conflictNotice(router, event)
       const [backup, effects] = enterBackup(router, event.at, conflict.text)
-      const following = followed(backup, event.at, event.interval, event.from)
-      return [following, [{ effect: 'remove-addresses' }, conflict, ...effects]]
+      return [followedDeaf(backup, event), [{ effect: 'remove-addresses' }, conflict, ...effects]]
     }
     case 'advertisement-sent':
       return [{ ...router, provenAt: event.at }, []]
@@ -57,7 +59,8 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return [router, [lost, { effect: 'add-addresses', lease: leaseOf(settings) }]]
     }
     case 'link-changed':
-      if (event.link.up) return [{ ...router, address: event.link.address }, []]
+      // Clients may know the addresses by another MAC address now.
+      if (event.link.up) return reachable({ ...router, address: event.link.address }, event.at)
       return after([{ effect: 'remove-addresses' }], enterFault(router, event.link.reason, { isLinked: false }))
     case 'hold-changed':
       if (event.reason === null) return [router, []]
@@ -91,6 +94,11 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return event satisfies never
   }
 }
+
+const reachable = (router: In<'master'>, at: Millis): Step =>
+  isClaimed(router)
+    ? [announce(router, at), [{ effect: 'announce-addresses', copies: router.settings.announcements.repeat }]]
+    : [router, []]
 
 /** Whether the others may know of this master. */
 const isClaimed = (router: In<'master'>): boolean => router.advertiseAt !== null
@@ -137,10 +145,7 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
   const router = withRival(before, heard.from, heard.priority === resigning ? null : heard.priority)
   const { priority, interval } = router.settings
   if (heard.priority === resigning) {
-    // Whoever gave the addresses up may have answered for them until now.
-    return isClaimed(router)
-      ? after([{ effect: 'announce-addresses', copies: 1 }], advertise(router, heard.at))
-      : [router, []]
+    return isClaimed(router) ? answer(router, heard.at) : [router, []]
   }
   const owners =
     heard.priority === ownerPriority && priority === ownerPriority
@@ -173,6 +178,17 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
     [...notices, { effect: 'announce-addresses', copies: 1 }],
     advertise(announce(router, heard.at), heard.at),
   )
+}
+
+/** Whoever gave the addresses up may have answered for them until now. Many at once are answered together: no storm. */
+const answer = (router: In<'master'>, at: Millis): Step => {
+  const { answeredAt } = router
+  const again = answeredAt === null ? at : millis(answeredAt + contentionPause)
+  if (at >= again) {
+    return after([{ effect: 'announce-addresses', copies: 1 }], advertise({ ...router, answeredAt: at }, at))
+  }
+  if (router.announcements.some((due) => due.at === again)) return [router, []]
+  return [{ ...router, announcements: inOrder([...router.announcements, { at: again, copies: 1 }]) }, []]
 }
 
 /** Every advertisement, forced ones too, sees to the lease: it ends only where the others have given this master up. */

@@ -28,8 +28,15 @@ export type Known = {
 /** The state of one question; `text` says why. */
 export type Verdict = { readonly ok: boolean; readonly text: string }
 
-/** `host`: this host forwards. `servers`: a server is there to forward to. `lookAgainAt`: the next moment that matters. */
-export type Serving = { readonly host: Verdict; readonly servers: Verdict; readonly lookAgainAt: Millis | null }
+/**
+ * `host`: this host forwards. `servers`: a server is there to forward to; null: not known before the first checks.
+ * `lookAgainAt`: the next moment that matters.
+ */
+export type Serving = {
+  readonly host: Verdict
+  readonly servers: { readonly ok: boolean | null; readonly text: string }
+  readonly lookAgainAt: Millis | null
+}
 
 /** What no server up takes off the priority: the status page is needed most then, so it is no fault. */
 export const noServerWeight = -50
@@ -175,11 +182,14 @@ const trouble = (listener: string, found: Trouble | undefined): Question => ({
 })
 
 /** Only where every server has had its first check: both hosts may see the same outage, and neither may see it too early. */
-const serversOf = ({ pool }: Known, concerned: readonly ListenerConfig[]): Verdict => {
-  const without = concerned.filter(({ name, servers }) => {
+const serversOf = ({ pool }: Known, concerned: readonly ListenerConfig[]): Serving['servers'] => {
+  const idle = concerned.flatMap(({ name, servers }) => {
     const facts = servers.map((server) => pool.servers.get(serverKey(name, server.name)))
-    return facts.every((fact) => fact !== undefined && !fact.counters.includes(null) && !takesSessions(fact))
+    if (facts.some((fact) => fact !== undefined && takesSessions(fact))) return []
+    return [{ name, isKnown: facts.every((fact) => fact !== undefined && !fact.counters.includes(null)) }]
   })
+  const without = idle.filter(({ isKnown }) => isKnown)
   const names = without.map(({ name }) => name).join(', ')
-  return { ok: without.length === 0, text: without.length === 0 ? '' : `listener ${names} has no server available` }
+  if (without.length > 0) return { ok: false, text: `listener ${names} has no server available` }
+  return { ok: idle.length > 0 ? null : true, text: '' }
 }

@@ -59,6 +59,8 @@ export type Master = {
   readonly isStaying: boolean
   readonly renewedAt: Millis
   readonly announcedAt: Millis
+  /** When a priority 0 was answered last. */
+  readonly answeredAt: Millis | null
   /** In order of time. */
   readonly announcements: readonly Announcement[]
 }
@@ -89,6 +91,8 @@ export type Common = {
   readonly held: string | null
   /** Why it must not take part by itself: something that it tracks fails, or an operator ordered it. */
   readonly failure: string | null
+  /** Something that it tracks has not been looked at yet: a living master is followed, however low, until all has. */
+  readonly isUnsure: boolean
   /** An operator handed the addresses over: a living master is followed, however low, until this one is needed again. */
   readonly standsBack: boolean
   /** The priority last heard from each other master; those that fell silent or said goodbye are forgotten. */
@@ -121,12 +125,17 @@ export type Happening =
       readonly priority: number
       readonly interval: Millis
     }
-  /** A master of the same addresses speaks the other version: it does not hear what this one says. */
+  /**
+   * A master of the same addresses is configured otherwise (version, interval, virtual router, multicast or unicast): it does
+   * not hear what this one says. `differs` is what there is to say of it.
+   */
   | {
-      readonly event: 'other-version-heard'
+      readonly event: 'deaf-master-heard'
       readonly from: string
-      readonly version: ProtocolVersion
+      readonly priority: number
       readonly interval: Millis
+      readonly differs: string
+      readonly isYieldedTo: boolean
     }
   | { readonly event: 'advertisement-sent' }
   | { readonly event: 'addresses-added' }
@@ -134,12 +143,16 @@ export type Happening =
   | { readonly event: 'address-lost'; readonly address: string }
   | { readonly event: 'link-changed'; readonly link: Link }
   | { readonly event: 'hold-changed'; readonly reason: string | null }
-  /** What is tracked gives another effective priority, or a reason to take no part. `isPlanned`: there is time to hand over. */
+  /**
+   * What is tracked gives another effective priority, or a reason to take no part. `isPlanned`: there is time to hand over.
+   * `isUnsure`: not all of it is known yet.
+   */
   | {
       readonly event: 'standing-changed'
       readonly priority: number
       readonly fault: string | null
       readonly isPlanned: boolean
+      readonly isUnsure?: boolean
     }
   /** An operator wants another router to be master, and this one to leave it so. */
   | { readonly event: 'handover-ordered' }
@@ -177,7 +190,7 @@ export type Notice =
   | 'yielding'
   | 'contention'
   | 'two-owners'
-  | 'version-conflict'
+  | 'conflict'
   | 'address-lost'
   | 'priority'
   | 'hand-over'

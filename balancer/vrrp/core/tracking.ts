@@ -16,11 +16,15 @@ export type Tracked = {
 /** One summand of an effective priority. */
 export type PriorityPart = { readonly of: string; readonly value: number }
 
-/** `priority` is the sum of `parts`, within 1 to 254, or 255 for the owner; `fault` is why the router must not take part. */
+/**
+ * `priority` is the sum of `parts`, within 1 to 254, or 255 for the owner; `fault` is why the router must not take part.
+ * `isUnsure`: something that is tracked has not been looked at yet.
+ */
 export type Standing = {
   readonly priority: number
   readonly parts: readonly PriorityPart[]
   readonly fault: string | null
+  readonly isUnsure: boolean
 }
 
 const ownerPriority = 255
@@ -38,13 +42,15 @@ export const standingOf = (configured: number, tracked: readonly Tracked[]): Sta
   const priority = configured === ownerPriority ? configured : Math.min(highest, Math.max(lowest, sum))
   const limit = priority === sum ? [] : [{ of: 'limit', value: priority - sum }]
   const fault = faults.length > 0 ? faults.join('; ') : null
-  return { priority, parts: [{ of: 'configured', value: configured }, ...summands, ...limit], fault }
+  const isUnsure = tracked.some(({ ok }) => ok === null)
+  return { priority, parts: [{ of: 'configured', value: configured }, ...summands, ...limit], fault, isUnsure }
 }
 
 /** Whether two standings are the same in all their parts. */
 export const isSameStanding = (one: Standing, other: Standing): boolean =>
   one.priority === other.priority &&
   one.fault === other.fault &&
+  one.isUnsure === other.isUnsure &&
   one.parts.length === other.parts.length &&
   one.parts.every(({ of, value }, i) => of === other.parts[i]?.of && value === other.parts[i]?.value)
 

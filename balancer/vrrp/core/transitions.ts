@@ -22,10 +22,24 @@ export const notice = (
   text: string,
 ) => ({ effect: 'report-notice', about, text: `(${settings.name}) ${text}` }) as const satisfies Effect
 
-/** Says that a router of the other version is master of the same addresses. */
-export const versionConflict = (router: VirtualRouter, event: Extract<Event, { event: 'other-version-heard' }>) => {
-  const text = `CONFIGURATION ERROR: ${event.from} speaks version ${event.version}, ours is ${router.settings.version}; staying backup while it speaks`
-  return notice(router, 'version-conflict', text)
+/** Says that a router that cannot hear us is master of the same addresses. */
+export const conflictNotice = (
+  router: VirtualRouter,
+  { from, differs }: DeafMaster,
+  meanwhile = 'staying backup while it speaks',
+) => {
+  const text = `CONFIGURATION ERROR: ${from} ${differs}; ${meanwhile}`
+  return notice(router, 'conflict', text)
+}
+
+type DeafMaster = Extract<Event, { event: 'deaf-master-heard' }>
+
+/** A backup that follows it, as slow as the slower of both. */
+export const followedDeaf = (router: VirtualRouter, { at, from, interval }: DeafMaster): In<'backup'> => {
+  const { version, priority, interval: own } = router.settings
+  const masterInterval = millis(Math.max(own, interval))
+  const masterDownAt = millis(at + masterDownInterval(version, priority, masterInterval))
+  return { ...followed(router, at, masterInterval, from), masterInterval, masterDownAt }
 }
 
 /** Puts effects before those of a step. */
@@ -67,6 +81,7 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   isStaying: false,
   renewedAt: at,
   announcedAt: at,
+  answeredAt: null,
   announcements: [],
 })
 
@@ -134,10 +149,10 @@ export const withRival = <R extends VirtualRouter>(router: R, from: string, prio
 /** With the effective priority that tracking gives, and what is to be said of it. */
 export const withStanding = <R extends VirtualRouter>(
   router: R,
-  { priority, fault }: Extract<Event, { event: 'standing-changed' }>,
+  { priority, fault, isUnsure = false }: Extract<Event, { event: 'standing-changed' }>,
 ): readonly [R, readonly Effect[]] => {
   const before = router.settings.priority
-  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault }
+  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault, isUnsure }
   const text = `Changing effective priority from ${before} to ${priority}`
   return [changed, before === priority ? [] : [notice(router, 'priority', text)]]
 }
@@ -159,11 +174,12 @@ export const followed = (router: VirtualRouter, at: Millis, announced: Millis, f
 }
 
 /** What a router keeps in every state. */
-export const common = ({ settings, address, held, failure, standsBack, rivals }: VirtualRouter): Common => ({
+export const common = ({ settings, address, held, failure, isUnsure, standsBack, rivals }: VirtualRouter): Common => ({
   settings,
   address,
   held,
   failure,
+  isUnsure,
   standsBack,
   rivals,
 })

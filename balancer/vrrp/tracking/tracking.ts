@@ -41,10 +41,14 @@ export type Tracking = {
   readonly stop: () => Promise<void>
 }
 
+/** So long after the start a first look is waited for: a script may take an hour, and a server taken out is not checked. */
+const firstLooks = 10_000
+
 /** Starts to track. */
 export const createTracking = ({ config: first, netlink, log, onChange }: TrackingOptions): Tracking => {
   let config = first
   let isStopped = false
+  let isNew = true
   const told = new Map<string, Standing>()
 
   const changed = (): void => {
@@ -138,11 +142,16 @@ export const createTracking = ({ config: first, netlink, log, onChange }: Tracki
     const members = instances.filter((instance) => names.includes(instance.name))
     const addresses = new Set(members.flatMap(addressesOf))
     const configured = instances.find((instance) => instance.name === name)?.priority ?? 0
-    return standingOf(configured, unionOf(members.map((member) => trackedBy(member, addresses))))
+    const found = standingOf(configured, unionOf(members.map((member) => trackedBy(member, addresses))))
+    return { ...found, isUnsure: found.isUnsure && isNew }
   }
 
   watch()
   for (const { name } of config.vrrp.instances) told.set(name, standing(name))
+  const looked = setTimeout(() => {
+    isNew = false
+    changed()
+  }, firstLooks).unref()
   return {
     standing,
     hear: serving.hear,
@@ -159,6 +168,7 @@ export const createTracking = ({ config: first, netlink, log, onChange }: Tracki
     },
     stop: async () => {
       isStopped = true
+      clearTimeout(looked)
       serving.stop()
       await Promise.all([scripts.stop(), files.stop(), processes.stop(), interfaces.stop()])
     },

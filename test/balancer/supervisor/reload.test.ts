@@ -69,6 +69,38 @@ t.test('when one process cannot apply it, all go back to what ran', async (t) =>
   t.equal(reloader.config().router_id, 'before')
 })
 
+t.test('one that dies when it has applied it begins anew with what ran before, and gets it again', async (t) => {
+  const applied: string[] = []
+  const reloader = reloaderFor(async (role, config) => {
+    applied.push(`${role} ${config.router_id}`)
+    if (role === 'vrrp') reloader.died('director')
+    return { ok: true, lines: [] }
+  })
+  write('after')
+  t.match(await reloader.reload(), { ok: true })
+  t.same(applied, ['proxy after', 'director after', 'vrrp after', 'director after'])
+  t.equal(reloader.config().router_id, 'after')
+})
+
+t.test('where that one cannot apply it any more, all go back', async (t) => {
+  const applied: string[] = []
+  let isDead = false
+  const reloader = reloaderFor(async (role, config) => {
+    applied.push(`${role} ${config.router_id}`)
+    if (role === 'vrrp' && !isDead) {
+      isDead = true
+      reloader.died('director')
+    }
+    return role === 'director' && isDead
+      ? { ok: false, lines: ['the process director is not running just now'] }
+      : { ok: true, lines: [] }
+  })
+  write('after')
+  t.match(await reloader.reload(), { ok: false })
+  t.same(applied.slice(3), ['director after', 'proxy before', 'director before', 'vrrp before'])
+  t.equal(reloader.config().router_id, 'before')
+})
+
 t.test('two reloads at once happen one after the other', async (t) => {
   const applied: string[] = []
   const reloader = reloaderFor(async (role, config) => {

@@ -193,6 +193,46 @@ t.test('a master of the other version is named as an error, and this one stays b
   await router.process.stop()
 })
 
+t.test('who knows the address by the MAC address that its master had learns the new one', async (t) => {
+  const router = startRouter(lb1, instance({ garp_master_delay: millis(0) }))
+  await router.waitForState('master')
+  await waitFor('all announcements to be over', () => (router.lastFact()?.sent ?? 0) > 15)
+  const known = async () => (await lb2.run('ip', ['neighbour', 'show', virtualAddress.address])).stdout
+  await lb2.run('ping', ['-c', '1', '-W', '5', virtualAddress.address])
+  const { stdout: before } = await lb1.run('ip', ['-json', 'link', 'show', 'eth0'])
+  const [{ address: mac }] = JSON.parse(before)
+  t.match(await known(), mac)
+  const another = '02:00:00:00:00:77'
+  await lb1.run('ip', ['link', 'set', 'eth0', 'address', another])
+  await waitFor('the new one to be known', async () => (await known()).includes(another))
+  t.match(router.lastFact(), { state: 'master', transitions: 2 })
+  await lb1.run('ip', ['link', 'set', 'eth0', 'address', mac])
+  await router.process.stop()
+})
+
+const slow = { version: 2, advertisement_interval: millis(1000) } as const
+const spoken = { unicast: { source: lb1.address, peers: [lb2.address], min_ttl: 255 } }
+const unlike: readonly (readonly [string, Partial<VrrpInstanceConfig>, Partial<VrrpInstanceConfig>, number])[] = [
+  ['interval', slow, { ...slow, advertisement_interval: millis(2000) }, 3],
+  ['destination', {}, spoken, 10],
+  ['vrid', {}, { virtual_router_id: 52 }, 10],
+]
+for (const [reason, change, masterChange, enough] of unlike) {
+  t.test(`two that differ in ${reason}, as after a reload on one side, are not two masters`, async (t) => {
+    const master = startRouter(lb1, instance({ ...change, ...masterChange, priority: 150 }))
+    await master.waitForState('master')
+    const router = startRouter(lb2, instance({ ...change, priority: 100 }))
+    await waitFor('it to hear what it would take over from', () => (router.lastFact()?.dropped[reason] ?? 0) >= enough)
+    t.match(router.lastFact(), { state: 'backup', transitions: 1, received: 0 })
+    await onlyOn(lb1)
+    t.match(router.logged(/CONFIGURATION ERROR: 198.18.0.1 .*; staying backup while it speaks/), [{ level: 50 }])
+    await master.process.stop()
+    await router.waitForState('master')
+    await onlyOn(lb2)
+    await router.process.stop()
+  })
+}
+
 t.test('malformed packets end in their counter and nowhere else', async (t) => {
   const router = startRouter(lb1, instance())
   await router.waitForState('master')

@@ -181,11 +181,16 @@ t.test('a sound advertisement in the other version is told from noise', async (t
   t.match(decodeAdvertisement(heard, expected), {
     ok: false,
     reason: 'version',
-    conflict: { version: 3, priority: 100 },
+    conflict: { priority: 100, differs: 'speaks version 3, ours is 2', isYieldedTo: true },
   })
   const v2 = arrived(encodeAdvertisement(own, { ...wire, password: 'secret' }), wire)
-  t.match(decodeAdvertisement(v2, { ...expected, version: 3 }), { reason: 'version', conflict: { version: 2 } })
-  const other = arrived(encodeAdvertisement({ ...v3, virtualRouterId: 52 }, wire), wire)
+  t.match(decodeAdvertisement(v2, { ...expected, version: 3 }), {
+    reason: 'version',
+    conflict: { differs: 'speaks version 2, ours is 3' },
+  })
+  const stranger: Advertisement = { ...own, virtualRouterId: 52, addresses: ['192.0.2.9'] }
+  const other = arrived(encodeAdvertisement(stranger, wire), wire)
+  t.match(decodeAdvertisement(other, expected), { reason: 'vrid' })
   t.notOk('conflict' in decodeAdvertisement(other, expected), 'another virtual router is none')
   const foreign = arrived(encodeAdvertisement({ ...v3, addresses: ['192.0.2.9'] }, wire), wire)
   t.notOk('conflict' in decodeAdvertisement(foreign, expected), 'nor is a group that shares nothing but the number')
@@ -194,6 +199,21 @@ t.test('a sound advertisement in the other version is told from noise', async (t
     wire,
   )
   t.notOk('conflict' in decodeAdvertisement(broken, expected), 'nor is one with a bad checksum')
+})
+
+t.test('so is one of our addresses that differs in something else', async (t) => {
+  const to = (destination: string) => ({ ...wire, destination })
+  const kinds: readonly (readonly [string, Partial<Advertisement>, string])[] = [
+    ['vrid', { virtualRouterId: 52 }, wire.destination],
+    ['interval', { interval: millis(7000) }, wire.destination],
+    ['destination', {}, '192.0.2.252'],
+  ]
+  for (const [reason, change, destination] of kinds) {
+    const heard = arrived(encodeAdvertisement({ ...own, ...change }, to(destination)), to(destination))
+    t.match(decodeAdvertisement(heard, expected), { reason, conflict: { priority: 100, isYieldedTo: false } }, reason)
+    const guarded = decodeAdvertisement(heard, { ...expected, password: 'secret' })
+    t.notOk('conflict' in guarded, `${reason}: not where it does not know the password`)
+  }
 })
 
 t.test('version 3 over IPv6 carries 16-byte addresses and always a pseudo-header', async (t) => {

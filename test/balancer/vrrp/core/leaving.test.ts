@@ -169,7 +169,7 @@ const table: readonly Row[] = [
     leaving(),
     otherVersion,
     { state: 'backup', masterDownAt: millis(full) },
-    ['notice version-conflict', ...letsGo, toBackup],
+    ['notice conflict', ...letsGo, toBackup],
   ],
   [
     'without a link the addresses go at once, and nothing is said',

@@ -74,9 +74,11 @@ const happening: fc.Arbitrary<Happen> = fc.oneof(
     (announced) =>
       (at: Millis): Event => ({
         at,
-        event: 'other-version-heard',
+        event: 'deaf-master-heard',
         from: '192.0.2.9',
-        version: 2,
+        priority: 100,
+        differs: 'speaks version 2, ours is 3',
+        isYieldedTo: true,
         interval: announced,
       }),
   ),

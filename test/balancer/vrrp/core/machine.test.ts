@@ -36,6 +36,7 @@ import {
   toBackup,
   toFault,
   toMaster,
+  unlike,
   up,
 } from './routers.ts'
 
@@ -205,7 +206,21 @@ const table: readonly Row[] = [
     backup(),
     otherVersion,
     { state: 'backup', masterDownAt: millis(full) },
-    ['notice version-conflict'],
+    ['notice conflict'],
+  ],
+  [
+    'nor is one that differs in something else, in its own pace',
+    backup(),
+    unlike(50, 2000),
+    { state: 'backup', master: larger, masterDownAt: later(6000 + 609.375 * 2) },
+    ['notice conflict'],
+  ],
+  [
+    'its priority 0 makes this one its successor',
+    backup({ master: larger }),
+    unlike(0),
+    { state: 'backup', master: null, masterDownAt: millis(skewed) },
+    [],
   ],
   ['a member of a sync group waits with the others', backup(), hold, { state: 'fault', isLinked: true }, [toFault]],
   ['a member that leads makes the others master', backup(), groupTo('master'), { state: 'master' }, [toMaster, 'add']],

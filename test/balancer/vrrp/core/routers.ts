@@ -40,10 +40,12 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly provenAt?: number
   readonly renewedAt?: number
   readonly announcedAt?: number
+  readonly answeredAt?: number
   readonly announcements?: readonly Announcement[]
   readonly preemptAt?: number
   readonly held?: string
   readonly failure?: string
+  readonly isUnsure?: boolean
   readonly standsBack?: boolean
   readonly rivals?: Readonly<Record<string, number>>
   readonly refresh?: number
@@ -56,7 +58,18 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly retryAt?: number
 }
 
-const base = ({ version, priority, preempt, preemptDelay, refresh, held, failure, standsBack, rivals }: Given) => ({
+const base = ({
+  version,
+  priority,
+  preempt,
+  preemptDelay,
+  refresh,
+  held,
+  failure,
+  isUnsure,
+  standsBack,
+  rivals,
+}: Given) => ({
   settings: {
     ...settings,
     version: version ?? settings.version,
@@ -68,6 +81,7 @@ const base = ({ version, priority, preempt, preemptDelay, refresh, held, failure
   address: own,
   held: held ?? null,
   failure: failure ?? null,
+  isUnsure: isUnsure ?? false,
   standsBack: standsBack ?? false,
   rivals: new Map(Object.entries(rivals ?? {})),
 })
@@ -93,6 +107,7 @@ export const master = (given: Given = {}): VirtualRouter => ({
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
   renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
+  answeredAt: given.answeredAt === undefined ? null : millis(given.answeredAt),
   announcements: given.announcements ?? [],
 })
 export const leaving = (given: Given = {}): VirtualRouter => ({
@@ -131,13 +146,23 @@ export const failed: Event = { at, event: 'addresses-failed', reason: 'EPERM' }
 export const lost: Event = { at, event: 'address-lost', address: '192.0.2.1' }
 export const up: Event = { at, event: 'link-changed', link: { up: true, address: '192.0.2.6' } }
 export const down: Event = { at, event: 'link-changed', link: { up: false, reason: 'eth0 is down' } }
-export const otherVersion: Event = {
+export const otherVersion = {
   at,
-  event: 'other-version-heard',
+  event: 'deaf-master-heard',
   from: larger,
-  version: 2,
+  priority: 100,
   interval: millis(1000),
-}
+  differs: 'speaks version 2, ours is 3',
+  isYieldedTo: true,
+} as const satisfies Event
+/** One that differs in something else, or says that it goes. */
+export const unlike = (priority: number, interval = 1000): Event => ({
+  ...otherVersion,
+  priority,
+  interval: millis(interval),
+  differs: 'has the advertisement interval 2000 ms, ours is 1000 ms',
+  isYieldedTo: false,
+})
 export const hold: Event = { at, event: 'hold-changed', reason: 'sync group G1: VI_2 is in fault' }
 export const release: Event = { at, event: 'hold-changed', reason: null }
 export const groupTo = (to: 'master' | 'backup'): Event => ({
@@ -193,7 +218,7 @@ const kinds: Readonly<Record<Happening['event'], 'ordinary' | 'standing'>> = {
   started: 'ordinary',
   'deadline-reached': 'ordinary',
   'advertisement-received': 'ordinary',
-  'other-version-heard': 'ordinary',
+  'deaf-master-heard': 'ordinary',
   'advertisement-sent': 'ordinary',
   'addresses-added': 'ordinary',
   'addresses-failed': 'ordinary',

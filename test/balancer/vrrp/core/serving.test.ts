@@ -78,7 +78,7 @@ const host = (silent: readonly string[] = []) => {
 
 t.test('nothing known counts as serving for three seconds, and not longer', async (t) => {
   const lonely = host(['director', 'proxy'])
-  t.match(lonely.until(2900), { host: { ok: true }, servers: { ok: true }, lookAgainAt: 3000 })
+  t.match(lonely.until(2900), { host: { ok: true }, servers: { ok: null }, lookAgainAt: 3000 })
   t.match(lonely.until(3000), { host: { ok: false, text: /director has not been heard.*proxy has not been heard/ } })
 })
 
@@ -179,9 +179,9 @@ t.test('a listener that nobody told of counts as not open, after the start', asy
 t.test('no server up is said only when all have had their first check', async (t) => {
   const one = host()
   one.hear(health('db1', false))
-  t.match(one.look(), { servers: { ok: true } }, 'db2 is not known')
+  t.match(one.look(), { servers: { ok: null } }, 'db2 is not known')
   one.hear(health('db2', false, [null]))
-  t.match(one.look(), { servers: { ok: true } }, 'db2 is not checked')
+  t.match(one.look(), { servers: { ok: null } }, 'db2 is not checked')
   one.hear(health('db2', false))
   t.match(one.look(), { host: { ok: true }, servers: { ok: false, text: 'listener mysql has no server available' } })
   one.hear(health('db1', true))

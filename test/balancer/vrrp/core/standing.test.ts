@@ -72,6 +72,27 @@ const table: readonly Row[] = [
   ],
   ['a backup that is to be maintained, too', backup(), maintenance, { state: 'fault' }, [toFault]],
   [
+    'who does not know yet how it stands follows a lower master',
+    backup({ isUnsure: true }),
+    heard(90),
+    { state: 'backup', master: larger, masterDownAt: millis(full), preemptAt: null },
+    [],
+  ],
+  [
+    'and takes over from none',
+    backup({ isUnsure: true, masterDownAt: at }),
+    deadline,
+    { state: 'master' },
+    ['notice timeout', toMaster, 'add'],
+  ],
+  [
+    'as soon as it knows, it does not',
+    backup({ isUnsure: true }),
+    weighs(100),
+    { state: 'backup', isUnsure: false, masterDownAt: millis(13_000) },
+    [],
+  ],
+  [
     'who stands back follows a lower master',
     backup({ standsBack: true }),
     heard(50),
