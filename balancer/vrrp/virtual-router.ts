@@ -180,6 +180,7 @@ export const prepareVirtualRouter = async (
     if (sent === undefined) return
     if (!sent.ok) {
       report.trouble('send', sent.text)
+      dispatch({ event: 'advertisement-failed' })
       return
     }
     report.sent()

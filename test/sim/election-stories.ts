@@ -167,6 +167,26 @@ export const elections: readonly Story[] = [
     },
   },
   {
+    name: 'unheard',
+    rule: 'A master whose adverts do not go out stays while it is alone. It yields to whoever took over, and preempts nobody then.',
+    routers: masterAndBackup,
+    play: (lan, hosts) => {
+      hosts[0].boot(false)
+      wait(lan, settling)
+      next(lan, 'the packet filter of lb1 lets no advert out', () => hosts[0].mute(true), 5000)
+      next(lan, 'lb2 is switched on', () => hosts[1].boot(false), 6000)
+      next(
+        lan,
+        'the packet filter of lb1 is mended, and an operator calls it ready',
+        () => {
+          hosts[0].mute(false)
+          hosts[0].learn({ event: 'handover-revoked' })
+        },
+        3000,
+      )
+    },
+  },
+  {
     name: 'sync-group-hold',
     rule: 'A router whose sync group cannot take part resigns, waits in fault, and begins as backup when the group is well.',
     routers: masterAndBackup,

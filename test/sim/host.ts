@@ -59,6 +59,8 @@ export type SimulatedHost = {
   readonly stall: () => void
   readonly wake: () => void
   readonly setLink: (link: 'up' | 'down') => void
+  /** Whether its kernel refuses to send, as a packet filter of its own would. */
+  readonly mute: (isMute: boolean) => void
   readonly isLinked: () => boolean
   /** Something else on the host takes the address away. */
   readonly dropAddress: () => void
@@ -75,6 +77,7 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   let router = initialRouter(settings)
   let isAlive = false
   let isStalled = false
+  let isMute = false
   let link: Link = { up: true, address }
   let leaseEndsAt: number | null = null
   /** Whether the kernel answers nobody who asks where the address is. */
@@ -92,7 +95,7 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   let failure: string | null = null
   let isInMaintenance = false
   let onceOff: (() => void) | null = null
-  /** When the others last heard of this master, or it began; local time. */
+  /** When this master last sent something or tried to, or it began; local time. */
   let provenAt = 0
   /** Its master down interval by the priority that it had until now. */
   let patience = 0
@@ -185,6 +188,10 @@ export const createHost = (options: HostOptions): SimulatedHost => {
         if (effect.priority > 0 && router.state !== 'master') throw new Error(`${name} advertises in ${router.state}`)
         if (effect.priority > 0 && localNow() - provenAt > patience) throw new Error(`${name} is stale`)
         provenAt = localNow()
+        if (isMute) {
+          learn({ event: 'advertisement-failed' })
+          return
+        }
         options.broadcast(host, effect.priority)
         learn({ event: 'advertisement-sent' })
         return
@@ -283,6 +290,9 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     setLink: (wanted) => {
       link = wanted === 'up' ? { up: true, address } : { up: false, reason: 'no carrier' }
       learn({ event: 'link-changed', link })
+    },
+    mute: (wanted) => {
+      isMute = wanted
     },
     isLinked: () => link.up,
     dropAddress: () => {

@@ -106,7 +106,7 @@ const causeOrders = (lan: Lan, host: SimulatedHost, random: Random): void => {
 const causeTrouble = (lan: Lan, host: SimulatedHost, random: Random): void => {
   const { clock } = lan
   const { interval } = host.settings
-  switch (random.integer(1, 8)) {
+  switch (random.integer(1, 9)) {
     case 1:
       lan.setWeather({ loss: random.next() * 0.5, duplication: random.next() * 0.3, delay: random.next() * interval })
       return
@@ -136,6 +136,9 @@ const causeTrouble = (lan: Lan, host: SimulatedHost, random: Random): void => {
     case 7:
       host.dropAddress()
       return
+    case 8:
+      host.mute(random.chance(0.6))
+      return
     default:
       lan.refuseAddresses(random.chance(0.5))
   }
@@ -154,6 +157,7 @@ const settle = (lan: Lan, random: Random, invariant: Invariant): string | null =
   for (const host of hosts) {
     host.wake()
     if (!host.isLinked()) host.setLink('up')
+    host.mute(false)
     host.fail(null)
     host.maintain(false)
     if (random.chance(0.5)) host.weigh(null)
@@ -195,8 +199,8 @@ export const problem: Invariant = (hosts) => {
     return `master: ${master.name}, holding the address: ${names(holders)}`
   const { priority } = master.router().settings
   const better = hosts.filter((host) => {
-    const { settings, standsBack } = host.router()
-    const mayPreempt = (settings.preempt || settings.priority === ownerPriority) && !standsBack
+    const { settings, standsBack, isUnheard } = host.router()
+    const mayPreempt = (settings.preempt || settings.priority === ownerPriority) && !standsBack && !isUnheard
     return host.isFit() && settings.priority > priority && mayPreempt
   })
   return better.length === 0 ? null : `master: ${master.name}, although there is ${names(better)}`

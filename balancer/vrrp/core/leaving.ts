@@ -63,6 +63,7 @@ export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
       return [{ ...router, next: 'init', reason: 'shutdown requested' }, []]
     case 'started':
     case 'advertisement-sent':
+    case 'advertisement-failed':
     case 'addresses-added':
     case 'addresses-failed':
     case 'address-lost':

@@ -32,6 +32,7 @@ export const initialRouter = (settings: Settings): VirtualRouter => ({
   held: null,
   failure: null,
   isUnsure: false,
+  isUnheard: false,
   standsBack: false,
   rivals: new Map(),
   state: 'init',
@@ -91,6 +92,7 @@ const stepInit = (router: In<'init'>, event: Event): Step => {
     case 'advertisement-received':
     case 'deaf-master-heard':
     case 'advertisement-sent':
+    case 'advertisement-failed':
     case 'addresses-added':
     case 'addresses-failed':
     case 'address-lost':
@@ -127,7 +129,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       return [followedDeaf(router, event), [conflictNotice(router, event)]]
     case 'link-changed':
       if (!event.link.up) return enterFault(router, event.link.reason, { isLinked: false })
-      return [{ ...router, address: event.link.address }, []]
+      return [{ ...router, isUnheard: false, address: event.link.address }, []]
     case 'hold-changed':
       return event.reason === null
         ? [router, []]
@@ -140,7 +142,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       return [mayBeLower ? followed(changed, router.heardAt, router.masterInterval, router.master) : changed, said]
     }
     case 'handover-revoked':
-      return [{ ...router, standsBack: false }, []]
+      return [{ ...router, standsBack: false, isUnheard: false }, []]
     case 'group-moved':
       return event.to === 'master' ? enterMaster(router, event.at, event.reason) : [router, []]
     case 'reconfigured':
@@ -149,6 +151,7 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
     case 'advertisement-sent':
+    case 'advertisement-failed':
     case 'addresses-added':
     case 'addresses-failed':
     case 'address-lost':
@@ -162,7 +165,8 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
 /** Only another pace makes a backup listen anew: else each reload would have it wait for a dead master once more. */
 const reconfigured = (router: In<'backup'>, event: Extract<Event, { event: 'reconfigured' }>): In<'backup'> => {
   const { settings } = event
-  const changed = { ...router, settings }
+  // What kept its advertisements from going out may be what was mended.
+  const changed = { ...router, settings, isUnheard: false }
   const isSamePace = settings.interval === router.settings.interval && settings.version === router.settings.version
   if (!isSamePace) return followed(changed, event.at, settings.interval, router.master)
   const next = followed(changed, router.heardAt, router.masterInterval, router.master)
@@ -205,7 +209,7 @@ const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisemen
   }
   const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
-  const mayPreempt = (preempt || isOwner) && !router.standsBack && !router.isUnsure
+  const mayPreempt = (preempt || isOwner) && !router.standsBack && !router.isUnsure && !router.isUnheard
   if (heard.priority >= priority || !mayPreempt) return [followed(router, heard.at, heard.interval, heard.from), []]
   const text = `received lower priority (${heard.priority}) advert from ${heard.from} - discarding`
   const discarded = notice(router, 'lower-discarded', text)
@@ -229,7 +233,11 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
       return recover({ ...router, retryAt: null }, event.at, 'trying again')
     case 'link-changed':
       if (!event.link.up) return [{ ...router, isLinked: false, retryAt: null }, []]
-      return recover({ ...router, isLinked: true, retryAt: null, address: event.link.address }, event.at, 'link is up')
+      return recover(
+        { ...router, isLinked: true, isUnheard: false, retryAt: null, address: event.link.address },
+        event.at,
+        'link is up',
+      )
     case 'hold-changed':
       return recover({ ...router, held: event.reason }, event.at, 'the sync group can take part again')
     case 'standing-changed': {
@@ -237,15 +245,16 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
       return after(said, recover(changed, event.at, 'what kept it from taking part is over'))
     }
     case 'handover-revoked':
-      return [{ ...router, standsBack: false }, []]
+      return [{ ...router, standsBack: false, isUnheard: false }, []]
     case 'reconfigured':
-      return [{ ...router, settings: event.settings }, []]
+      return [{ ...router, settings: event.settings, isUnheard: false }, []]
     case 'shutdown-requested':
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
     case 'advertisement-received':
     case 'deaf-master-heard':
     case 'advertisement-sent':
+    case 'advertisement-failed':
     case 'addresses-added':
     case 'addresses-failed':
     case 'address-lost':
@@ -264,13 +273,13 @@ const recover = (router: In<'fault'>, at: Millis, reason: string): Step => {
     : [router, []]
 }
 
-/** Too long since the others last heard of this master: one of them may have taken over meanwhile. */
-const isStalled = (router: In<'master'>, at: Millis): boolean => at - router.provenAt > ownMasterDown(router.settings)
+/** Too long since it last did anything: another router may have taken over meanwhile, and said so. */
+const isStalled = (router: In<'master'>, at: Millis): boolean => at - router.triedAt > ownMasterDown(router.settings)
 
 /** Gives up the addresses before anything else is done or sent, then takes the event as the backup it is now. */
 const fence = (router: In<'master'>, event: Event): Step => {
-  const silence = Math.round(event.at - router.provenAt)
-  const reason = `no advertisement went out for ${silence} ms: the process was suspended or starved, or cannot send`
+  const silence = Math.round(event.at - router.triedAt)
+  const reason = `no advertisement went out for ${silence} ms: the process was suspended or starved`
   const [backup, fenced] = enterBackup(router, event.at, reason)
   return after([{ effect: 'remove-addresses' }, ...fenced], step(backup, event))
 }

@@ -37,14 +37,18 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return contend(router, event)
     case 'deaf-master-heard': {
       if (event.priority === resigning) return [router, []]
-      if (!event.isYieldedTo) return [router, [conflictNotice(router, event, 'it is master too')]]
+      if (!event.isYieldedTo && !isUnheard(router, event.at)) {
+        return [router, [conflictNotice(router, event, 'it is master too')]]
+      }
       // It will never hear us, so one of two masters has to go, and only this one can.
       const conflict = conflictNotice(router, event)
       const [backup, effects] = enterBackup(router, event.at, conflict.text)
       return [followedDeaf(backup, event), [{ effect: 'remove-addresses' }, conflict, ...effects]]
     }
     case 'advertisement-sent':
-      return [{ ...router, provenAt: event.at }, []]
+      return [{ ...router, provenAt: event.at, triedAt: event.at, isUnheard: false }, []]
+    case 'advertisement-failed':
+      return [{ ...router, triedAt: event.at }, []]
     case 'addresses-added': {
       const announced = announce(router, event.at)
       const effects: readonly Effect[] = [{ effect: 'announce-addresses', copies: settings.announcements.repeat }]
@@ -99,6 +103,10 @@ const reachable = (router: In<'master'>, at: Millis): Step =>
   isClaimed(router)
     ? [announce(router, at), [{ effect: 'announce-addresses', copies: router.settings.announcements.repeat }]]
     : [router, []]
+
+/** Whether nothing of this master has gone out for so long that any other router may be master, and not know of it. */
+const isUnheard = (router: In<'master'>, at: Millis): boolean =>
+  router.isUnheard || at - router.provenAt > ownMasterDown(router.settings)
 
 /** Whether the others may know of this master. */
 const isClaimed = (router: In<'master'>): boolean => router.advertiseAt !== null
@@ -157,13 +165,14 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
           ),
         ]
       : []
-  const yields =
+  const isBetter =
     heard.priority > priority || (heard.priority === priority && compareAddresses(heard.from, router.address) > 0)
-  if (yields) {
-    const relation = heard.priority > priority ? 'higher' : 'same'
+  const unheard = isUnheard(router, heard.at)
+  if (isBetter || unheard) {
+    const relation = heard.priority > priority ? 'higher' : heard.priority === priority ? 'same' : 'lower'
     const text = `Master received advert from ${heard.from} with ${relation} priority ${heard.priority}, ours ${priority}`
-    const yielding = notice(router, 'yielding', text)
-    const [backup, effects] = enterBackup(router, heard.at, yielding.text)
+    const yielding = notice(router, 'yielding', unheard ? `${text}; ours do not go out: it cannot know of us` : text)
+    const [backup, effects] = enterBackup({ ...router, isUnheard: unheard }, heard.at, yielding.text)
     return [
       followed(backup, heard.at, heard.interval, heard.from),
       [{ effect: 'remove-addresses' }, ...owners, yielding, ...effects],
@@ -172,7 +181,7 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
   if (router.advertiseAt === null) return [router, owners]
   const text = `Received advert from ${heard.from} with lower priority ${heard.priority}, ours ${priority}, forcing new election`
   const notices = [...owners, notice(router, 'contention', text)]
-  if (heard.at - router.provenAt < interval * forcedAfter) return [router, notices]
+  if (heard.at - router.triedAt < interval * forcedAfter) return [router, notices]
   if (heard.at - router.announcedAt < contentionPause) return after(notices, advertise(router, heard.at))
   return after(
     [...notices, { effect: 'announce-addresses', copies: 1 }],

@@ -54,6 +54,8 @@ export type Master = {
   readonly state: 'master'
   /** The last moment at which the others surely knew of this master, or its beginning. */
   readonly provenAt: Millis
+  /** When it last advertised or tried to. */
+  readonly triedAt: Millis
   readonly advertiseAt: Millis | null
   /** It was leaving with the addresses before: these are there already. */
   readonly isStaying: boolean
@@ -93,6 +95,11 @@ export type Common = {
   readonly failure: string | null
   /** Something that it tracks has not been looked at yet: a living master is followed, however low, until all has. */
   readonly isUnsure: boolean
+  /**
+   * Another router took over because nothing that this one sends goes out: a living master is followed, however low, until
+   * something does.
+   */
+  readonly isUnheard: boolean
   /** An operator handed the addresses over: a living master is followed, however low, until this one is needed again. */
   readonly standsBack: boolean
   /** The priority last heard from each other master; those that fell silent or said goodbye are forgotten. */
@@ -138,6 +145,7 @@ export type Happening =
       readonly isYieldedTo: boolean
     }
   | { readonly event: 'advertisement-sent' }
+  | { readonly event: 'advertisement-failed' }
   | { readonly event: 'addresses-added' }
   | { readonly event: 'addresses-failed'; readonly reason: string }
   | { readonly event: 'address-lost'; readonly address: string }
@@ -177,7 +185,7 @@ export type Effect =
   | { readonly effect: 'hide-addresses' }
   /** Tell the network where every address is, `copies` times. */
   | { readonly effect: 'announce-addresses'; readonly copies: number }
-  /** Send it and, if it went out, answer with `advertisement-sent`. */
+  /** Send it and answer with `advertisement-sent`, or with `advertisement-failed` if it did not go out. */
   | { readonly effect: 'send-advertisement'; readonly priority: number }
   | { readonly effect: 'report-transition'; readonly text: string; readonly reason: string }
   /** May repeat at the rate of advertisements; `about` says which of them are alike. */

@@ -77,6 +77,7 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   standsBack: false,
   state: 'master',
   provenAt: at,
+  triedAt: at,
   advertiseAt: null,
   isStaying: false,
   renewedAt: at,
@@ -174,12 +175,22 @@ export const followed = (router: VirtualRouter, at: Millis, announced: Millis, f
 }
 
 /** What a router keeps in every state. */
-export const common = ({ settings, address, held, failure, isUnsure, standsBack, rivals }: VirtualRouter): Common => ({
+export const common = ({
   settings,
   address,
   held,
   failure,
   isUnsure,
+  isUnheard,
+  standsBack,
+  rivals,
+}: VirtualRouter): Common => ({
+  settings,
+  address,
+  held,
+  failure,
+  isUnsure,
+  isUnheard,
   standsBack,
   rivals,
 })

@@ -20,6 +20,7 @@ import {
   letsGo,
   lost,
   maintenance,
+  notSent,
   ordered,
   otherVersion,
   type Row,
@@ -319,7 +320,7 @@ const table: readonly Row[] = [
 ]
 
 const ignored: readonly Ignored[] = [
-  [leaving(), [started(true), sent, added, failed, lost, release, groupTo('master')]],
+  [leaving(), [started(true), sent, notSent, added, failed, lost, release, groupTo('master')]],
   [leaving({ next: 'init' }), [groupTo('master'), groupTo('backup'), weighs(100), revoked]],
   [leaving({ next: 'fault', failure: 'maintenance' }), [groupTo('master'), groupTo('backup'), revoked]],
 ]

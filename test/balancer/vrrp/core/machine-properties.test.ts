@@ -46,6 +46,7 @@ const happening: fc.Arbitrary<Happen> = fc.oneof(
     ),
   },
   { weight: 2, arbitrary: fc.constant((at: Millis): Event => ({ at, event: 'advertisement-sent' })) },
+  { weight: 1, arbitrary: fc.constant((at: Millis): Event => ({ at, event: 'advertisement-failed' })) },
   { weight: 2, arbitrary: fc.constant((at: Millis): Event => ({ at, event: 'addresses-added' })) },
   fc.constant((at: Millis): Event => ({ at, event: 'addresses-failed', reason: 'refused' })),
   fc.constant((at: Millis): Event => ({ at, event: 'address-lost', address: '192.0.2.1' })),

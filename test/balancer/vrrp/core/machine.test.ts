@@ -21,6 +21,7 @@ import {
   leaving,
   lost,
   master,
+  notSent,
   once,
   otherVersion,
   own,
@@ -309,9 +310,23 @@ const table: readonly Row[] = [
 const ignored: readonly Ignored[] = [
   [
     init(),
-    [deadline, heard(0), heard(255), otherVersion, sent, added, failed, lost, up, down, groupTo('master'), shutdown],
+    [
+      deadline,
+      heard(0),
+      heard(255),
+      otherVersion,
+      sent,
+      notSent,
+      added,
+      failed,
+      lost,
+      up,
+      down,
+      groupTo('master'),
+      shutdown,
+    ],
   ],
-  [backup(), [started(true), sent, added, failed, lost, release, groupTo('backup')]],
+  [backup(), [started(true), sent, notSent, added, failed, lost, release, groupTo('backup')]],
   [
     fault(),
     [
@@ -321,6 +336,7 @@ const ignored: readonly Ignored[] = [
       heard(255),
       otherVersion,
       sent,
+      notSent,
       added,
       failed,
       lost,

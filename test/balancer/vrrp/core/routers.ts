@@ -38,6 +38,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly advertiseAt?: number | null
   readonly isStaying?: boolean
   readonly provenAt?: number
+  readonly triedAt?: number
   readonly renewedAt?: number
   readonly announcedAt?: number
   readonly answeredAt?: number
@@ -46,6 +47,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly held?: string
   readonly failure?: string
   readonly isUnsure?: boolean
+  readonly isUnheard?: boolean
   readonly standsBack?: boolean
   readonly rivals?: Readonly<Record<string, number>>
   readonly refresh?: number
@@ -67,6 +69,7 @@ const base = ({
   held,
   failure,
   isUnsure,
+  isUnheard,
   standsBack,
   rivals,
 }: Given) => ({
@@ -82,6 +85,7 @@ const base = ({
   held: held ?? null,
   failure: failure ?? null,
   isUnsure: isUnsure ?? false,
+  isUnheard: isUnheard ?? false,
   standsBack: standsBack ?? false,
   rivals: new Map(Object.entries(rivals ?? {})),
 })
@@ -103,6 +107,7 @@ export const master = (given: Given = {}): VirtualRouter => ({
   ...base(given),
   state: 'master',
   provenAt: millis(given.provenAt ?? 9500),
+  triedAt: millis(given.triedAt ?? given.provenAt ?? 9500),
   isStaying: given.isStaying ?? false,
   advertiseAt: given.advertiseAt === null ? null : millis(given.advertiseAt ?? 10_500),
   renewedAt: millis(given.renewedAt ?? 9700),
@@ -141,6 +146,7 @@ export const heard = (priority: number, from = larger, interval = 1000): Event =
   interval: millis(interval),
 })
 export const sent: Event = { at, event: 'advertisement-sent' }
+export const notSent: Event = { at, event: 'advertisement-failed' }
 export const added: Event = { at, event: 'addresses-added' }
 export const failed: Event = { at, event: 'addresses-failed', reason: 'EPERM' }
 export const lost: Event = { at, event: 'address-lost', address: '192.0.2.1' }
@@ -220,6 +226,7 @@ const kinds: Readonly<Record<Happening['event'], 'ordinary' | 'standing'>> = {
   'advertisement-received': 'ordinary',
   'deaf-master-heard': 'ordinary',
   'advertisement-sent': 'ordinary',
+  'advertisement-failed': 'ordinary',
   'addresses-added': 'ordinary',
   'addresses-failed': 'ordinary',
   'address-lost': 'ordinary',

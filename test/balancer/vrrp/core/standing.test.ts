@@ -18,6 +18,7 @@ import {
   master,
   ordered,
   type Row,
+  reconfigured,
   revoked,
   settings,
   smaller,
@@ -25,6 +26,7 @@ import {
   toBackup,
   toFault,
   toMaster,
+  up,
   weighs,
 } from './routers.ts'
 
@@ -92,6 +94,26 @@ const table: readonly Row[] = [
     { state: 'backup', isUnsure: false, masterDownAt: millis(13_000) },
     [],
   ],
+  [
+    'who was replaced because it could not send follows a lower master',
+    backup({ isUnheard: true }),
+    heard(50),
+    { state: 'backup', preemptAt: null, masterDownAt: millis(full), isUnheard: true },
+    [],
+  ],
+  ...[
+    ['the link is new', up] as const,
+    ['an operator calls it ready', revoked] as const,
+    ['its configuration is read again', reconfigured] as const,
+  ].map(
+    ([what, event]): Row => [
+      `it may send again when ${what}`,
+      backup({ isUnheard: true }),
+      event,
+      { state: 'backup', isUnheard: false },
+      [],
+    ],
+  ),
   [
     'who stands back follows a lower master',
     backup({ standsBack: true }),

@@ -98,35 +98,43 @@ t.test('a process is missed as soon as fewer than the quorum run', async (t) => 
 })
 
 t.test('a zombie does not run, and a process that took another name is another one', async (t) => {
-  const own = join(directory, 'tracked-zombie')
+  // Other runs of this test may be under way.
+  const [zombie = '', before = '', after = ''] = ['zombie', 'before', 'after'].map((name) => `${name}-${process.pid}`)
+  const own = join(directory, zombie)
   symlinkSync('/bin/sleep', own)
   // sleep(1) does not wait for a child that it has from the shell it was.
   const parent = spawn('/bin/sh', ['-c', `${own} 1000 & echo $!; exec sleep 1000`], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
-  const renaming =
-    "process.title = 'tracked-before'; process.on('SIGUSR2', () => { process.title = 'tracked-after' }); setInterval(() => {}, 1000)"
+  const renaming = `process.title = '${before}'; process.on('SIGUSR2', () => { process.title = '${after}' }); setInterval(() => {}, 1000)`
   const { NODE_OPTIONS: _, ...env } = process.env
   const renamed = spawn(process.execPath, ['-e', renaming], { stdio: 'ignore', env })
   t.teardown(() => {
     parent.kill('SIGKILL')
     renamed.kill('SIGKILL')
   })
-  const [id] = await once(parent.stdout, 'data')
-  const names = ['tracked-zombie', 'tracked-before', 'tracked-after']
+  const [line] = await once(parent.stdout, 'data')
+  const id = Number(String(line))
+  let isKilled = false
+  const kill = (): void => {
+    if (!isKilled) process.kill(id, 'SIGKILL')
+    isKilled = true
+  }
+  t.teardown(kill)
+  const names = [zombie, before, after]
   const shared = { track_processes: names.map((name) => ({ name, process: name, weight: -10 })) }
   const { tracking, messages } = start({ track: { serving: false, processes: names }, shared })
-  for (const name of ['tracked-zombie', 'tracked-before']) {
+  for (const name of [zombie, before]) {
     await waitFor(`${name} to run`, () => messages().includes(`Track_process(${name}) quorum gained (1 of 1)`))
   }
   const heard = messages().length
   const said = (line: string): boolean => messages().slice(heard).includes(`Track_process(${line})`)
-  process.kill(Number(String(id)), 'SIGKILL')
-  await waitFor('the zombie to be missed', () => said('tracked-zombie) quorum lost (0 of 1'))
-  t.match(readFileSync(`/proc/${Number(String(id))}/stat`, 'utf8'), / Z /)
+  kill()
+  await waitFor('the zombie to be missed', () => said(`${zombie}) quorum lost (0 of 1`))
+  t.match(readFileSync(`/proc/${id}/stat`, 'utf8'), / Z /)
   renamed.kill('SIGUSR2')
-  await waitFor('the old name to be missed', () => said('tracked-before) quorum lost (0 of 1'))
-  await waitFor('the new one to be found', () => said('tracked-after) quorum gained (1 of 1'))
+  await waitFor('the old name to be missed', () => said(`${before}) quorum lost (0 of 1`))
+  await waitFor('the new one to be found', () => said(`${after}) quorum gained (1 of 1`))
   await tracking.stop()
 })
 
