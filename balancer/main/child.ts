@@ -43,6 +43,8 @@ export const refuseForNow = (what: string): never => {
   throw new FailedStart(`this version changes ${what} only with a restart: systemctl restart balancer`)
 }
 
+const aliveInterval = 1000
+
 /** Runs a child process from its first message to its exit. */
 export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => Promise<Work>): void => {
   process.title = `balancer: ${role}`
@@ -58,6 +60,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   const exit = (code: number): void => {
     void exitWith(code)
   }
+  setInterval(() => send({ type: 'alive' }), aliveInterval).unref()
   const stop = async (): Promise<void> => {
     // A start that failed has been reported already, and left nothing to stop.
     const running = await work?.catch(() => undefined)

@@ -1,4 +1,4 @@
-// One child of the supervisor: forked, configured, and started again whenever it dies.
+// One child of the supervisor: forked, configured, and started again whenever it dies or hangs.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -33,6 +33,10 @@ export type SupervisedProcessOptions = {
 /** The vrrp process may keep its addresses for five seconds until another router has them. */
 const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, proxy: 3000, director: 3000 }
 
+/** Seconds. Whoever says nothing for so long hangs; seconds in which the supervisor itself stood still do not count. */
+const longestSilence = 20
+const second = 1000
+
 /** Starts a child process and keeps it running. */
 export const superviseProcess = ({
   role,
@@ -59,10 +63,13 @@ export const superviseProcess = ({
   const start = (diedAt: Millis | null): void => {
     let pid: number | undefined
     let isOver = false
+    let silence = 0
+    let watch: NodeJS.Timeout | undefined
     const ended = (reason: string, isClean = false): void => {
       if (isOver) return
       isOver = true
       child = undefined
+      clearInterval(watch)
       if (stopping) {
         dead(isClean)
         return
@@ -86,6 +93,7 @@ export const superviseProcess = ({
     pid = started.pid
     child = started
     started.on('message', (received: unknown) => {
+      silence = 0
       const message = parseFromChild(received)
       if (message === undefined) log.error({ child: role, received }, `Process ${role} sent a message nobody knows`)
       else onMessage(message)
@@ -99,6 +107,13 @@ export const superviseProcess = ({
       ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code === 0),
     )
     if (pid === undefined) return
+    watch = setInterval(() => {
+      silence += 1
+      if (silence < longestSilence) return
+      silence = 0
+      log.error({ child: role, childPid: pid }, `Process ${role} has said nothing for ${longestSilence} s, killing it`)
+      started.kill('SIGKILL')
+    }, second)
     void mayBegin.then(() => {
       if (child === started) send(configure(diedAt))
     })

@@ -35,6 +35,7 @@ const toChild = z.discriminatedUnion('type', [
 ])
 
 const fromChild = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('alive') }),
   z.object({ type: z.literal('ready') }),
   factMessage,
   z.object({ type: z.literal('failed-start'), text: z.string() }),
@@ -54,7 +55,7 @@ export type ReloadResult = z.output<typeof reloadResult>
 export type ToChild = z.output<typeof toChild>
 
 /**
- * From a child. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
+ * From a child. `alive` comes every second: who says nothing hangs. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
  * answered with a `reconfigured`, each `reload-requested` with a `reloaded`. A `router-order` of the director is passed on
  * to the vrrp process, and its `router-ordered` back.
  */

@@ -143,6 +143,8 @@ export const startSupervisor = (
   }
   const onMessage = (role: ProcessRole, message: FromChild): void => {
     switch (message.type) {
+      case 'alive':
+        return
       case 'ready':
         if (role === 'vrrp') absence.end()
         hear({ fact: 'process', process: role, running: true, at: monotonicNow() })

@@ -1,6 +1,7 @@
 // What happens to the balancers, and where the virtual address is afterwards. One lab for all, in order.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { startProbe } from '../lab/gap-probe.ts'
 import { createLab } from '../lab/lab.ts'
@@ -43,7 +44,12 @@ const untilServed = (): Promise<unknown> =>
     return attempts > 10 && failed === 0
   })
 
-type LogLine = { readonly msg: string; readonly childPid?: number; readonly level: string }
+type LogLine = {
+  readonly msg: string
+  readonly childPid?: number
+  readonly reason?: string
+  readonly level: string
+}
 
 const log = (balancer: BalancerHost): readonly LogLine[] =>
   balancer
@@ -142,6 +148,27 @@ await t.test('kill -9 of any one process: it is started again and the service go
   }
 })
 
+await t.test('processes that hang are started again, and this host is well again', async (t) => {
+  const active = await site.holder()
+  const roles = ['director', 'proxy', 'vrrp']
+  const hung = roles.map((role) => childOf(active, role))
+  for (const pid of hung) process.kill(pid, 'SIGSTOP')
+  await untilHeldBy(other(active))
+  await untilServed()
+  await waitFor('each to be killed', () => hung.every((pid) => !isAlive(pid)), { limit: 60_000 })
+  for (const role of roles) {
+    const text = `Process ${role} has said nothing for 20 s, killing it`
+    t.match(
+      log(active).find(({ msg }) => msg === text),
+      { level: 'error' },
+      role,
+    )
+  }
+  await waitFor('it to be backup', async () => (await active.status()).vrrp[0]?.state === 'backup')
+  t.ok(active.process().isRunning())
+  await untilServed()
+})
+
 await t.test('a vrrp process that comes back late does not take the address from the new master', async (t) => {
   const active = await site.holder()
   const before = childOf(active, 'vrrp')
@@ -155,16 +182,33 @@ await t.test('a vrrp process that comes back late does not take the address from
   t.equal((await active.status()).vrrp[0]?.state, 'backup')
 })
 
-await t.test('what fails a restarted process is waited for, and does not end the balancer', async (t) => {
+await t.test('what a restarted vrrp process lacks is a fault, and is waited for', async (t) => {
   const active = await site.holder()
   const own = `${active.host.address}/24`
   await active.host.run('ip', ['address', 'delete', own, 'dev', 'eth0'])
   process.kill(childOf(active, 'vrrp'), 'SIGKILL')
-  await waitFor('the trouble to be told', () =>
-    log(active).some(({ level, msg }) => level === 'error' && /IPv4 address/.test(msg)),
-  )
+  await untilHeldBy(other(active))
+  await waitFor('the fault to be told', () => {
+    const fault = log(active).findLast(({ msg }) => msg === `(${instanceName}) Entering FAULT STATE`)
+    return fault?.reason === 'eth0 has no IPv4 address of its own'
+  })
+  t.pass('it is a fault of its instance')
   await active.host.run('ip', ['address', 'add', own, 'dev', 'eth0'])
-  await waitFor('vrrp to run again', async () => (await active.status()).vrrp[0]?.state === 'backup')
+  await waitFor('it to be backup', async () => (await active.status()).vrrp[0]?.state === 'backup')
+  await untilServed()
+})
+
+await t.test('what fails a restarted process is tried again, and does not end the balancer', async (t) => {
+  const active = await site.holder()
+  const socket = join(dirname(active.configFile), 'admin.sock')
+  rmSync(socket)
+  writeFileSync(socket, '')
+  process.kill(childOf(active, 'director'), 'SIGKILL')
+  await waitFor('the trouble to be told', () =>
+    log(active).some(({ level, msg }) => level === 'error' && msg.includes('something is there that is no socket')),
+  )
+  rmSync(socket)
+  await waitFor('its status', async () => (await active.status()).vrrp[0]?.state !== 'fault')
   t.ok(active.process().isRunning())
   await untilServed()
 })
