@@ -18,20 +18,22 @@ export const applyRules = (rules: string): Promise<Outcome> =>
       timeout: limitMillis,
       killSignal: 'SIGKILL',
     })
-    let said = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = `${said}${text}`.slice(0, longestAnswer)
-    })
     child.once('error', (error) => {
       const isMissing = 'code' in error && error.code === 'ENOENT'
       const advice = isMissing ? 'it is not installed; apt-get install nftables' : error.message
       resolve(refused(isMissing ? 'ENOENT' : 'EIO', `cannot run nft: ${advice}`))
+    })
+    // Whatever the types say: where no file can be opened any more a child has no streams.
+    const { stdin, stderr }: Partial<typeof child> = child
+    let said = ''
+    stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(0, longestAnswer)
     })
     child.once('close', (code, signal) => {
       if (code === 0) resolve(done)
       else resolve(refused('EIO', `nft failed (${signal ?? `exit code ${code}`}): ${said.split('\n')[0] ?? ''}`))
     })
     // An nft that ends early closes its input; its exit says why.
-    child.stdin.on('error', () => {})
-    child.stdin.end(rules)
+    stdin?.on('error', () => {})
+    stdin?.end(rules)
   })

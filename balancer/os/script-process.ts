@@ -136,8 +136,9 @@ const codeOf = (error: unknown): string =>
   error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error)
 
 /** Reads a stream to its end and remembers its last line. What a script left running may hold it open for ever. */
-const keepTail = (stream: Readable | null): (() => string | null) => {
-  if (stream === null) return () => null
+const keepTail = (stream: Readable | null | undefined): (() => string | null) => {
+  // Undefined, whatever the types say, where no file can be opened any more.
+  if (stream === null || stream === undefined) return () => null
   let tail = Buffer.alloc(0)
   let read = 0
   stream.on('error', () => undefined)
