@@ -18,9 +18,11 @@ console.log(JSON.stringify([await applyRules(''), await startScript(script).resu
 
 t.test('where no file can be opened any more, a program that cannot be started is a failure and no more', async (t) => {
   const { NODE_OPTIONS: _, ...env } = process.env
-  const words = ['--nofile=100', process.execPath, '--input-type=module', '-e', exhausted]
+  const words = ['prlimit', '--nofile=100', process.execPath, '--input-type=module', '-e', exhausted]
   const [nft, script] = await new Promise<unknown[]>((resolve, reject) => {
-    execFile('prlimit', words, { env }, (error, out) => (error === null ? resolve(JSON.parse(out)) : reject(error)))
+    execFile('/usr/bin/env', words, { env }, (error, out) =>
+      error === null ? resolve(JSON.parse(out)) : reject(error),
+    )
   })
   t.match(nft, { ok: false, text: /cannot run nft: .*EMFILE/ })
   t.match(script, { ok: false, text: /could not be started: .*EMFILE/ })
