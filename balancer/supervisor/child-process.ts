@@ -33,8 +33,8 @@ export type SupervisedProcessOptions = {
 /** The vrrp process may keep its addresses for five seconds until another router has them. */
 const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, proxy: 3000, director: 3000 }
 
-/** Seconds. Whoever says nothing for so long hangs; seconds in which the supervisor itself stood still do not count. */
-const longestSilence = 20
+/** Seconds, more than a reload that is taken back waits. Whoever says nothing for so long hangs; those in which the supervisor itself stood still do not count. */
+const longestSilence = 30
 const second = 1000
 
 /** Starts a child process and keeps it running. */

@@ -157,7 +157,7 @@ await t.test('processes that hang are started again, and this host is well again
   await untilServed()
   await waitFor('each to be killed', () => hung.every((pid) => !isAlive(pid)), { limit: 60_000 })
   for (const role of roles) {
-    const text = `Process ${role} has said nothing for 20 s, killing it`
+    const text = `Process ${role} has said nothing for 30 s, killing it`
     t.match(
       log(active).find(({ msg }) => msg === text),
       { level: 'error' },
