@@ -33,7 +33,10 @@ export type SupervisedProcessOptions = {
 /** The vrrp process may keep its addresses for five seconds until another router has them. */
 const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, proxy: 3000, director: 3000 }
 
-/** Seconds, more than a reload that is taken back waits. Whoever says nothing for so long hangs; those in which the supervisor itself stood still do not count. */
+/**
+ * Seconds without a word: who is silent for so long hangs. More than a reload waits that is taken back. Those in which the
+ * supervisor itself stood still do not count.
+ */
 const longestSilence = 30
 const second = 1000
 
