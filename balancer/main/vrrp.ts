@@ -2,7 +2,7 @@
 
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
-import type { Ordered, Past } from '../vrrp/virtual-router.ts'
+import type { Past } from '../vrrp/virtual-router.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
@@ -10,19 +10,18 @@ runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
   const scheduling = raiseScheduling()
   if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
   else log.warn(`${scheduling.text}; advertisements may be late under load`)
-  const past = (name: string): Past => {
+  const was = (name: string): ReturnType<Past['was']> => {
     const found = resume.find(({ instance }) => instance === name)
     const now = monotonicNow()
-    if (found === undefined || now >= found.lateUntil) return 'none'
+    if (found === undefined || now >= found.lateUntil) return 'no-master'
     return now < found.until ? 'master' : 'late-master'
   }
-  const ordered = (name: string): Ordered => {
+  const past = (name: string): Past | null => {
     const fact = facts.find((one) => one.fact === 'virtual-router' && one.name === name)
-    if (fact?.fact !== 'virtual-router') return { standsBack: false, isInMaintenance: false }
-    return { standsBack: fact.standsBack, isInMaintenance: fact.inMaintenance }
+    if (fact?.fact !== 'virtual-router') return null
+    return { was: () => was(name), standsBack: fact.standsBack, isInMaintenance: fact.inMaintenance }
   }
-  const isRestart = facts.some(({ fact }) => fact === 'virtual-router')
-  const routers = await startVirtualRouters({ config, past, isRestart, ordered, log, publish })
+  const routers = await startVirtualRouters({ config, past, log, publish })
   facts.forEach(routers.hear)
   return {
     onFact: routers.hear,

@@ -37,16 +37,20 @@ export type Tools = {
  */
 export type RouterOrder = 'handover' | 'maint' | 'ready'
 
-/** What it was in the process before this one: nothing, a master that is not missed yet, or one that may be by now. */
-export type Past = 'none' | 'master' | 'late-master'
-
-/** What an operator had ordered in the process before this one, and has not taken back. */
-export type Ordered = { readonly standsBack: boolean; readonly isInMaintenance: boolean }
+/**
+ * What an instance was in the process before this one; `was` is asked at its start: a master that is not missed yet, one that
+ * may be by now, or none any more. And what an operator had ordered there and has not taken back.
+ */
+export type Past = {
+  readonly was: () => 'master' | 'late-master' | 'no-master'
+  readonly standsBack: boolean
+  readonly isInMaintenance: boolean
+}
 
 /** One virtual router at work. */
 export type VirtualRouterDriver = {
   readonly router: () => VirtualRouter
-  readonly start: (past: Past, ordered: Ordered) => void
+  readonly start: () => void
   /** Something that only others can know: what happens to its sync group. */
   readonly dispatch: (happening: Happening) => void
   /** Links or addresses of this host may have changed. */
@@ -64,22 +68,22 @@ export type VirtualRouterDriver = {
 }
 
 /**
- * Checks that the instance can work on this host, else throws `FailedStart`, unless it worked here before (`isKnown`): then
- * what is missing is a fault like any other. Nothing is sent or removed before `start`.
+ * Checks that the instance can work on this host, else throws `FailedStart`; where it worked before (`past`), what is
+ * missing is a fault like any other. Nothing is sent or removed before `start`.
  */
 export const prepareVirtualRouter = async (
   first: VrrpInstanceConfig,
   standingNow: Standing,
   tools: Tools,
-  isKnown: boolean,
+  past: Past | null,
 ): Promise<VirtualRouterDriver> => {
   const { netlink, packets, wires, hidden, virtual, report } = tools
   let config = first
   let around = await lookAround(netlink, config, virtual())
-  if (!isKnown) refuseImpossible(config, around)
+  if (past === null) refuseImpossible(config, around)
   const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
   let standing = standingNow
-  let isInMaintenance = false
+  let isInMaintenance = past?.isInMaintenance ?? false
   let router = initialRouter(settingsOf(config, standing))
   let transport: Transport | null = null
   let timer: NodeJS.Timeout | undefined
@@ -329,15 +333,15 @@ export const prepareVirtualRouter = async (
       stand()
     },
     order,
-    start: (past, ordered) => {
+    start: () => {
       isRunning = true
-      isInMaintenance = ordered.isInMaintenance
       stand()
+      const was = past?.was()
       dispatch({
         event: 'started',
-        resume: past === 'master',
-        isLate: past === 'late-master',
-        standsBack: ordered.standsBack,
+        resume: was === 'master',
+        isLate: was === 'late-master',
+        standsBack: past?.standsBack ?? false,
         link: connect(around.link),
       })
     },

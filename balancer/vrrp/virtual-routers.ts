@@ -15,22 +15,12 @@ import { lookAround, refuseImpossible, type Surroundings } from './surroundings.
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { createTracking, type Tracking } from './tracking/tracking.ts'
 import { homeDevice } from './virtual-mac.ts'
-import {
-  type Ordered,
-  type Past,
-  prepareVirtualRouter,
-  type RouterOrder,
-  type VirtualRouterDriver,
-} from './virtual-router.ts'
+import { type Past, prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
 
-/** `past` tells what an instance was in the process before this one. */
+/** `past` tells what is known of an instance from the process before this one; null: nothing. */
 export type VirtualRoutersOptions = {
   readonly config: HostConfig
-  readonly past: (instance: string) => Past
-  /** Whether there was such a process: then an instance that cannot work now must not take the others down with it. */
-  readonly isRestart?: boolean
-  /** What operators had ordered there; nothing unless it is told. */
-  readonly ordered?: (instance: string) => Ordered
+  readonly past: (instance: string) => Past | null
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
@@ -59,7 +49,6 @@ type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; r
 
 const tickInterval = 1000
 const nothing: VrrpConfig = vrrpSchema.parse({})
-const noOrders: Ordered = { standsBack: false, isInMaintenance: false }
 
 /** Starts all instances, or throws `FailedStart` before anything was sent. */
 export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
@@ -121,7 +110,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return tracking
   }
 
-  const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig, isKnown: boolean): Promise<Running> => {
+  const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig, past: Past | null): Promise<Running> => {
     const report = createReport(config, groupOf(next, config.name), log, publish, notifications.entered)
     const onStep = (before: Parameters<typeof tellGroup>[3]) => tellGroup(vrrp, drivers(), entry.config.name, before)
     const tools = {
@@ -131,7 +120,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       report,
       onStep,
     }
-    const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), tools, isKnown)
+    const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), tools, past)
     const entry: Running = { config, report, driver }
     return entry
   }
@@ -166,12 +155,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
 
   /** All that can fail comes first: it is the new configuration or the old one. */
-  const change = async (
-    nextConfig: HostConfig,
-    past: (instance: string) => Past,
-    ordered: (instance: string) => Ordered,
-    isRestart: boolean,
-  ): Promise<readonly string[]> => {
+  const change = async (nextConfig: HostConfig, past: VirtualRoutersOptions['past']): Promise<readonly string[]> => {
     const before = vrrp
     const { vrrp: next } = nextConfig
     const lines: string[] = []
@@ -181,7 +165,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     try {
       for (const config of next.instances) {
         const entry = running.get(identityOf(config))
-        if (entry === undefined) prepared.push(await prepare(config, next, isRestart))
+        if (entry === undefined) prepared.push(await prepare(config, next, past(config.name)))
         else if (!isDeepStrictEqual(entry.config, config)) altered.push(await examine(entry, config))
       }
     } catch (error) {
@@ -215,8 +199,8 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       isChanging = false
     }
     stand()
-    for (const { config, driver } of prepared) {
-      driver.start(past(config.name), ordered(config.name))
+    for (const { driver } of prepared) {
+      driver.start()
       // What changed since it looked around.
       driver.networkChanged()
     }
@@ -226,19 +210,13 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return lines
   }
 
-  await change(options.config, options.past, options.ordered ?? (() => noOrders), options.isRestart ?? false)
+  await change(options.config, options.past)
   const ticker = setInterval(() => {
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
   return {
     hear: (fact) => tracking?.hear(fact),
-    reconfigure: (next) =>
-      change(
-        next,
-        () => 'none',
-        () => noOrders,
-        false,
-      ),
+    reconfigure: (next) => change(next, () => null),
     order,
     stop: async () => {
       clearInterval(ticker)

@@ -37,12 +37,11 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return contend(router, event)
     case 'deaf-master-heard': {
       if (event.priority === resigning) return [router, []]
-      if (!event.isYieldedTo && !isUnheard(router, event.at)) {
-        return [router, [conflictNotice(router, event, 'it is master too')]]
-      }
+      const unheard = isUnheard(router, event.at)
+      if (!event.isYieldedTo && !unheard) return [router, [conflictNotice(router, event, 'it is master too')]]
       // It will never hear us, so one of two masters has to go, and only this one can.
       const conflict = conflictNotice(router, event)
-      const [backup, effects] = enterBackup(router, event.at, conflict.text)
+      const [backup, effects] = enterBackup({ ...router, isUnheard: unheard }, event.at, conflict.text)
       return [followedDeaf(backup, event), [{ effect: 'remove-addresses' }, conflict, ...effects]]
     }
     case 'advertisement-sent':

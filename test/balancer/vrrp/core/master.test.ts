@@ -113,7 +113,7 @@ const table: readonly Row[] = [
     'who cannot send yields to a master that cannot hear it either',
     master({ provenAt: 5000, triedAt: 9000 }),
     { ...otherVersion, differs: 'claims our addresses as virtual router 52, ours is 51', isYieldedTo: false },
-    { state: 'backup' },
+    { state: 'backup', isUnheard: true },
     ['remove', 'notice conflict', toBackup],
   ],
   [
