@@ -6,6 +6,7 @@ import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
 import { credentialName, type MysqlSettings } from './schema.ts'
+import { readServerTls, type ServerTls } from './server-tls.ts'
 
 /** Where the server listens. */
 export type MysqlTarget =
@@ -19,6 +20,8 @@ export type MysqlConfig = {
   readonly extra: MysqlTarget | null
   readonly user: string
   readonly password: () => string
+  /** Null: the login is not encrypted. */
+  readonly tls: ServerTls | null
 }
 
 /**
@@ -31,11 +34,12 @@ export type Secrets = 'read' | 'look' | 'skip'
 export type LoginSources = {
   readonly password: string | null
   readonly options: ClientOptions
+  readonly tls: ServerTls | null
   readonly findings: readonly Finding[]
 }
 
 /** Where nothing was read. */
-export const noLoginSources: LoginSources = { password: null, options: { unsafe: [] }, findings: [] }
+export const noLoginSources: LoginSources = { password: null, options: { unsafe: [] }, tls: null, findings: [] }
 const credentialsVariable = 'CREDENTIALS_DIRECTORY'
 const maximumOptionFileBytes = 65_536
 
@@ -45,10 +49,12 @@ export const readLoginSources = (written: Written, configMode: number, secrets: 
   const optionFile = written('mysql', 'option_file')
   const options = isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
   const own = ownPassword(written, configMode, secrets)
+  const { tls, findings } = readServerTls(written, options.options.tls ?? null)
   return {
     password: own.password ?? options.password,
     options: options.options,
-    findings: [...own.findings, ...options.findings],
+    tls,
+    findings: [...own.findings, ...options.findings, ...findings],
   }
 }
 
@@ -88,6 +94,7 @@ const fromOptionFile = (path: string): LoginSources => {
     const options = parseOptionFile(readFileSync(path, 'utf8'))
     const open = `everybody on this host can read ${path}; chmod 640 it`
     return {
+      ...noLoginSources,
       password: options.password ?? null,
       options,
       findings: [
@@ -108,10 +115,9 @@ const defaultPort = 3306
 const loopback = '127.0.0.1'
 
 /** What is written in agent.yaml comes before what an option file says. */
-export const loginOf = (settings: MysqlSettings, { password, options }: LoginSources): MysqlConfig => {
+export const loginOf = (settings: MysqlSettings, { password, options, tls }: LoginSources): MysqlConfig => {
   const isWritten = settings.host !== undefined || settings.socket !== undefined
-  // The clients take localhost for the socket, and any other host before a socket.
-  const place = isWritten ? settings : { ...options, host: options.host === 'localhost' ? undefined : options.host }
+  const place = isWritten ? settings : { ...options, host: hostIn(options) }
   const target: MysqlTarget =
     place.host === undefined
       ? { kind: 'socket', path: place.socket ?? defaultSocket }
@@ -126,7 +132,14 @@ export const loginOf = (settings: MysqlSettings, { password, options }: LoginSou
         : { kind: 'tcp', host: target.kind === 'tcp' ? target.host : loopback, port: extraPort },
     user: settings.user ?? options.user ?? defaultUser,
     password: () => secret,
+    tls,
   }
+}
+
+/** The clients take localhost for the socket, and any other host before a socket, unless told which way to go. */
+const hostIn = ({ host, protocol }: ClientOptions): string | undefined => {
+  if (protocol === 'tcp') return host === undefined || host === 'localhost' ? loopback : host
+  return protocol === 'socket' || host === 'localhost' ? undefined : host
 }
 
 const isPath = (value: unknown): value is string => typeof value === 'string' && value.startsWith('/')

@@ -25,15 +25,6 @@ export type Inquiry = {
 export type Interview = () => Promise<Outcome>
 
 /**
- * Prepares a fresh login, so that the check does not wait behind Galera's flow control. A server without wsrep refuses
- * the variable, and that is no failure; only a lost connection is.
- */
-export const prepareSession = async (session: Session): Promise<Failure | null> => {
-  const reply = await session.query('SET SESSION wsrep_sync_wait = 0')
-  return !reply.ok && reply.failure.fatal ? reply.failure : null
-}
-
-/**
  * SHOW passes where Galera refuses a SELECT, and LIKE is filtered by the server before it computes the values; without
  * GLOBAL the server does not add up the statuses of all its connections.
  */

@@ -6,7 +6,9 @@ import { oneLine } from '../core/text.ts'
 import { type Millis, millis } from '../core/time.ts'
 import { createAbandoned } from './abandoned.ts'
 import type { Outcome, Probe } from './core/facts.ts'
-import { beginInterview, type Inquiry, type Interview, prepareSession } from './gather.ts'
+import { isOwnLimit } from './core/failure.ts'
+import { beginInterview, type Inquiry, type Interview } from './gather.ts'
+import { createPreparation } from './prepare.ts'
 import { openSession, type Session } from './session.ts'
 import type { StallWatch } from './stall-watch.ts'
 
@@ -36,6 +38,7 @@ type Turn = { over: boolean; session: Session | null; querying: boolean }
 /** A prober without a connection; the first probe opens one. */
 export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSettings, stalls: StallWatch): Prober => {
   const abandoned = createAbandoned()
+  const prepare = createPreparation(timeout)
   let kept: Kept | null = null
   let current: Turn | null = null
 
@@ -50,7 +53,7 @@ export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSetti
   const enter = async (turn: Turn, target: MysqlTarget) => {
     const session = openSession(target, mysql)
     turn.session = session
-    const refused = (await session.login()) ?? (await prepareSession(session)) ?? (await abandoned.objection(session))
+    const refused = (await session.login()) ?? (await prepare(session)) ?? (await abandoned.objection(session))
     return { session, refused }
   }
 
@@ -72,6 +75,11 @@ export const createProber = ({ mysql, inquiry, timeout, freshLogin }: ProbeSetti
     }
     const { session, refused, usual } = await logIn(turn)
     if (turn.over) return cutShort
+    if (refused !== null && isOwnLimit(refused) && kept?.session.isAlive()) {
+      // The server let us in as far as it lets others: the limit is this user's own, and the old login is within it.
+      session.end()
+      return ask(turn, kept)
+    }
     // The old connection stays until the new login has a place of its own in the server's connection table.
     kept?.session.end()
     kept = null

@@ -33,6 +33,7 @@ const overSocket: MysqlConfig = {
   extra: null,
   user,
   password: () => password,
+  tls: null,
 }
 const overTcp: MysqlConfig = { ...overSocket, target: { kind: 'tcp', host: '127.0.0.1', port } }
 const plainInquiry: Inquiry = {
