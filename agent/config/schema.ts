@@ -69,6 +69,13 @@ const check = z.strictObject({
     })
     .nullable()
     .default(null),
+  queues: z
+    .strictObject({
+      max_apply: integer(0, 1_000_000_000).nullable().default(null),
+      max_certify: integer(0, 1_000_000_000).nullable().default(null),
+    })
+    .nullable()
+    .default(null),
   connections: z
     .strictObject({ min_free: percentage.prefault('5%') })
     .nullable()

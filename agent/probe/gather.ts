@@ -1,9 +1,12 @@
 // The statements of one probe, and the facts that their answers make.
 
 import { oneLine } from '../core/text.ts'
+import { isGalera } from '../verdict/core/galera.ts'
 import { isGroupMember } from '../verdict/core/group.ts'
 import { isNdb } from '../verdict/core/ndb.ts'
 import { setFlags } from '../verdict/core/writable.ts'
+import type { BacklogWatch } from './backlog-watch.ts'
+import { type Backlog, galeraQueues, groupQueues } from './core/backlog.ts'
 import type { Outcome, ServerFacts, Told, Words } from './core/facts.ts'
 import type { Failure } from './core/failure.ts'
 import { type Channel, channelsFrom, replicaStatements } from './core/replication.ts'
@@ -19,6 +22,7 @@ export type Inquiry = {
   readonly countsConnections: boolean
   readonly disk: DiskLook | null
   readonly heartbeat: Heartbeat | null
+  readonly backlog: BacklogWatch
 }
 
 /** Asks over one login. It learns in its first round what the server has no answer to, and asks no more for that. */
@@ -35,6 +39,7 @@ const wordStatements = [
   "SHOW GLOBAL VARIABLES LIKE 'pxc_maint_mode'",
   "SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'",
   "SHOW GLOBAL VARIABLES LIKE 'server_uuid'",
+  "SHOW GLOBAL VARIABLES LIKE 'offline_mode'",
   "SHOW STATUS LIKE 'ndb_number_of%data_nodes'",
 ]
 /** All that a MariaDB without Galera has to be asked of it: whether it still is one. */
@@ -47,7 +52,7 @@ const syntaxError = /^error 1064:/
 
 /** Begins the interview of one login. `refused` is why the usual port let nobody in, where this is the extra one. */
 export const beginInterview = (session: Session, inquiry: Inquiry, refused: Failure | null): Interview => {
-  const { query, expect, countsConnections, disk: lookAtDisk, heartbeat } = inquiry
+  const { query, expect, countsConnections, disk: lookAtDisk, heartbeat, backlog: watchBacklog } = inquiry
   const all: readonly string[] = [
     ...wordStatements,
     ...(countsConnections ? connectionStatements : []),
@@ -84,6 +89,18 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
 
   const ask = async (statement: string): Promise<Told<readonly Row[]>> => rowsOf(await session.query(statement))
 
+  const askBacklog = async (words: Words): Promise<Told<Backlog> | null> => {
+    if (isGalera(words)) {
+      const queues = galeraQueues(words)
+      return queues === null ? null : { ok: true, value: watchBacklog(queues) }
+    }
+    if (!isGroupMember(words)) return null
+    const stats = await ask('SELECT * FROM performance_schema.replication_group_member_stats')
+    if (!stats.ok) return stats
+    const queues = groupQueues(words, stats.value)
+    return queues === null ? null : { ok: true, value: watchBacklog(queues) }
+  }
+
   return async () => {
     const words = await askWords()
     const known = words.ok ? words.value : {}
@@ -91,13 +108,14 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
     const groupMembers = isGroupMember(known)
       ? await ask('SELECT * FROM performance_schema.replication_group_members')
       : null
+    const backlog = await askBacklog(known)
     const dataNodes = isNdb(known) ? await ask('SELECT status FROM ndbinfo.nodes') : null
     const check = objectionTo(await session.query(query), expect)
     const takesWrites = setFlags(known)?.length === 0
     const write = heartbeat !== null && takesWrites && check === null ? await heartbeat(session) : null
     const disk = lookAtDisk === null ? null : await lookAtDisk(known)
-    const facts: ServerFacts = { check, words, channels, groupMembers, dataNodes, disk, write, refused }
-    const lost = [words, channels, groupMembers, dataNodes].map((told) => (told?.ok === false ? told.failure : null))
+    const facts: ServerFacts = { check, words, channels, groupMembers, backlog, dataNodes, disk, write, refused }
+    const lost = [words, channels, groupMembers, backlog, dataNodes].map((told) => (told?.ok === false ? told.failure : null))
     const fatal = [...lost, check, write].find((failure) => failure?.fatal)
     return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }
   }

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AgentConfig } from '../config/load.ts'
 import { millis } from '../core/time.ts'
+import { createBacklogWatch } from './backlog-watch.ts'
 import type { Known, Probe } from './core/facts.ts'
 import { createDiskLook } from './disk.ts'
 import { createHeartbeat } from './heartbeat.ts'
@@ -36,6 +37,7 @@ export const startWatch = (
     countsConnections: connections !== null || agent_check?.weight === 'headroom',
     disk: disk === null ? null : createDiskLook(disk.path, timeout),
     heartbeat: heartbeat === null ? null : createHeartbeat(heartbeat),
+    backlog: createBacklogWatch(),
   }
   const prober = createProber({ mysql, inquiry, timeout, freshLogin }, stalls)
   const schedule = startSchedule({
@@ -68,6 +70,6 @@ export const probesAlike = (one: AgentConfig, other: AgentConfig): boolean =>
 
 /** How the answer is judged plays no part in the probing. */
 const probing = ({ mysql, check, agent_check }: AgentConfig): unknown => {
-  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, ...asked } = check
+  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, queues: _queues, ...asked } = check
   return { ...mysql, password: mysql.password(), asked, weight: agent_check?.weight }
 }

@@ -10,7 +10,7 @@ export const judging = (change: Partial<Judging> = {}): Judging => ({
   mode: 'auto',
   availableWhenDonor: false,
   maximumLag: millis(30_000),
-  reserves: { disk: null, connections: null },
+  reserves: { disk: null, connections: null, queues: null },
   ...change,
 })
 
@@ -20,6 +20,7 @@ export const facts = (words: Words = {}, change: Partial<ServerFacts> = {}): Ser
   words: { ok: true, value: words },
   channels: { ok: true, value: [] },
   groupMembers: null,
+  backlog: null,
   dataNodes: null,
   disk: null,
   write: null,

@@ -6,6 +6,7 @@ import t from 'tap'
 import type { MysqlConfig } from '../../../agent/config/login.ts'
 import { millis } from '../../../agent/core/time.ts'
 import type { Outcome } from '../../../agent/probe/core/facts.ts'
+import { createBacklogWatch } from '../../../agent/probe/backlog-watch.ts'
 import { createDiskLook } from '../../../agent/probe/disk.ts'
 import type { Inquiry } from '../../../agent/probe/gather.ts'
 import { createHeartbeat } from '../../../agent/probe/heartbeat.ts'
@@ -42,6 +43,7 @@ const plainInquiry: Inquiry = {
   countsConnections: false,
   disk: null,
   heartbeat: null,
+  backlog: createBacklogWatch(),
 }
 const prober = (
   mysql: MysqlConfig,
