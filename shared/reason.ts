@@ -120,7 +120,8 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   },
   'maintenance-mode': {
     certainty: 'hard',
-    advice: 'Somebody took the node out, or it shuts down: pxc_maint_mode (back with DISABLED) or offline_mode (back with OFF).',
+    advice:
+      'Somebody took the node out, or it shuts down: pxc_maint_mode (back with DISABLED) or offline_mode (back with OFF).',
   },
   'not-online': {
     certainty: 'hard',

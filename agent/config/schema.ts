@@ -16,9 +16,7 @@ const hostName = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, { error: 'write a 
 
 const serverTls = z.strictObject({
   ca: absolutePath('/etc/mysql/ca.pem').optional(),
-  verify: z
-    .union([z.boolean(), z.literal('ca')], { error: 'allowed are true, false and ca' })
-    .default(true),
+  verify: z.union([z.boolean(), z.literal('ca')], { error: 'allowed are true, false and ca' }).default(true),
   server_name: hostName.optional(),
   certificate: absolutePath('/etc/mysqlchk-agent/client.crt').optional(),
   key: absolutePath('/etc/mysqlchk-agent/client.key').optional(),

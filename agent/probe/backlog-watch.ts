@@ -2,7 +2,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { millis } from '../core/time.ts'
-import { afterLook, type Arrivals, type Backlog, type Queues } from './core/backlog.ts'
+import { type Arrivals, afterLook, type Backlog, type Queues } from './core/backlog.ts'
 
 /** Takes what the member says now and tells how long its applier is behind. */
 export type BacklogWatch = (queues: Queues) => Backlog

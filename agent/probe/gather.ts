@@ -115,7 +115,9 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
     const write = heartbeat !== null && takesWrites && check === null ? await heartbeat(session) : null
     const disk = lookAtDisk === null ? null : await lookAtDisk(known)
     const facts: ServerFacts = { check, words, channels, groupMembers, backlog, dataNodes, disk, write, refused }
-    const lost = [words, channels, groupMembers, backlog, dataNodes].map((told) => (told?.ok === false ? told.failure : null))
+    const lost = [words, channels, groupMembers, backlog, dataNodes].map((told) =>
+      told?.ok === false ? told.failure : null,
+    )
     const fatal = [...lost, check, write].find((failure) => failure?.fatal)
     return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }
   }

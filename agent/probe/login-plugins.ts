@@ -9,7 +9,9 @@ import type { MysqlTarget } from '../config/login.ts'
 export const loginPlugins = ({ kind }: MysqlTarget): Readonly<Record<string, AuthPlugin>> => ({
   parsec,
   // The library cannot see that the stream it is given is a Unix socket, where a password may go in the clear.
-  ...(kind === 'socket' ? { caching_sha2_password: authPlugins.caching_sha2_password({ overrideIsSecure: true }) } : {}),
+  ...(kind === 'socket'
+    ? { caching_sha2_password: authPlugins.caching_sha2_password({ overrideIsSecure: true }) }
+    : {}),
 })
 
 const scrambleBytes = 32
@@ -31,7 +33,8 @@ const parsec: AuthPlugin = ({ connection }) => {
       return Buffer.alloc(0)
     }
     const [algorithm, factor = 0] = data
-    if (algorithm !== 'P'.charCodeAt(0) || factor > 3) throw new Error('parsec: the server wants another key derivation')
+    if (algorithm !== 'P'.charCodeAt(0) || factor > 3)
+      throw new Error('parsec: the server wants another key derivation')
     const password = connection.config.password ?? ''
     const seed = await derive(password, data.subarray(2), leastRounds << factor, seedBytes, 'sha512')
     const key = createPrivateKey({ key: Buffer.concat([keyPrefix, seed]), format: 'der', type: 'pkcs8' })

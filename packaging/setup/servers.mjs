@@ -3,7 +3,16 @@
 // cache of this user. Nothing of them is installed, and no program of theirs runs before a test starts it.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { runStep, StepFailed } from './step.mjs'
@@ -47,7 +56,8 @@ const findArchive = async () => {
   if (known !== undefined) return known
   await runStep('the lists of packages (apt-get update)', 'apt-get', ['update'], { alone: true })
   const archive = debianArchive()
-  if (archive === undefined) throw new StepFailed('The sources of apt name no archive of Debian, where these servers come from.')
+  if (archive === undefined)
+    throw new StepFailed('The sources of apt name no archive of Debian, where these servers come from.')
   return archive
 }
 
@@ -78,7 +88,12 @@ const writeAptFiles = (work, archive, suite) => {
     'APT::Install-Recommends': 'false',
     'Acquire::Languages': 'none',
   }
-  writeFileSync(configuration, Object.entries(settings).map(([key, value]) => `${key} "${value}";\n`).join(''))
+  writeFileSync(
+    configuration,
+    Object.entries(settings)
+      .map(([key, value]) => `${key} "${value}";\n`)
+      .join(''),
+  )
   return configuration
 }
 

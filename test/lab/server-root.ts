@@ -1,13 +1,13 @@
 // Servers of other versions than the machine's own, from the root folders that `npm run test:servers` sets up.
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createConnection } from 'mysql2/promise'
 import { type CommandResult, mustRun, run } from './command.ts'
 import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
-import { type LabProcess } from './lab-process.ts'
+import type { LabProcess } from './lab-process.ts'
 import { copyData } from './mariadb-files.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -57,7 +57,12 @@ const inside = (lab: Lab, product: Product, command: readonly string[]): readonl
 ]
 
 /** Runs a program of a root folder to its end. */
-export const runInside = (lab: Lab, product: Product, command: readonly string[], input = ''): Promise<CommandResult> => {
+export const runInside = (
+  lab: Lab,
+  product: Product,
+  command: readonly string[],
+  input = '',
+): Promise<CommandResult> => {
   const [program, args] = inside(lab, product, command)
   return run(program, args, { input })
 }
@@ -99,7 +104,9 @@ const common = (product: Product, data: string): readonly string[] => [
 /** What mariadb-install-db feeds to the server; the script itself needs a shell, which the root folder has not. */
 const systemTables = (): string => {
   const files = ['system_tables', 'performance_tables', 'system_tables_data', 'sys_schema']
-  const texts = files.map((name) => readFileSync(join(rootOf('mariadb'), `usr/share/mariadb/mariadb_${name}.sql`), 'utf8'))
+  const texts = files.map((name) =>
+    readFileSync(join(rootOf('mariadb'), `usr/share/mariadb/mariadb_${name}.sql`), 'utf8'),
+  )
   return ['CREATE DATABASE mysql;', 'USE mysql;', 'SET @auth_root_socket=NULL;', ...texts].join('\n')
 }
 
@@ -208,5 +215,7 @@ export const makeCertificates = async (lab: Lab): Promise<string> => {
     const files = ['-in', file(`${name}.csr`), '-out', file(`${name}.crt`), '-extfile', file('names')]
     await mustRun('openssl', ['x509', '-req', ...signed, ...files])
   }
+  // A lab's key, for servers that run as any user.
+  chmodSync(file('server.key'), 0o644)
   return directory
 }

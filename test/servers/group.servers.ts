@@ -105,7 +105,11 @@ t.test('a secondary whose applier stands still is lagging, though it is ONLINE',
   await second.until('/replica?lag=1s', '503 replication-lag')
   await second.until('/', '503 replication-lag')
   t.match(await second.reason('/'), /the applier is \d+\.\d s behind \(\d+ transactions wait\), allowed are 2 s/)
-  t.equal(await second.ask('/replica?lag=1h'), '200 ok', 'a bound of the request comes in the place of the configured one')
+  t.equal(
+    await second.ask('/replica?lag=1h'),
+    '200 ok',
+    'a bound of the request comes in the place of the configured one',
+  )
   t.equal(await second.ask('/group-replication'), '200 ok', 'its membership is what it was')
   t.equal(await third.ask('/replica?lag=1s'), '200 ok')
   await blocker.end()

@@ -55,7 +55,10 @@ const meanings: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'this user may not go there'],
   ['EPERM', 'this host does not let this user go there'],
   ['ER_SECURE_TRANSPORT_REQUIRED', 'the server wants TLS (require_secure_transport); set mysql.tls in agent.yaml'],
-  ['HANDSHAKE_NO_SSL_SUPPORT', 'the server has no TLS (ssl_cert, ssl_key); take mysql.tls out of agent.yaml, or set it up'],
+  [
+    'HANDSHAKE_NO_SSL_SUPPORT',
+    'the server has no TLS (ssl_cert, ssl_key); take mysql.tls out of agent.yaml, or set it up',
+  ],
   ['HANDSHAKE_SSL_ERROR', 'TLS with the server failed'],
   ['ERR_OUT_OF_RANGE', 'what answers there does not speak the protocol of MySQL'],
   ['ERR_BUFFER_OUT_OF_BOUNDS', 'what answers there does not speak the protocol of MySQL'],

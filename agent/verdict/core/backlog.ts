@@ -10,17 +10,15 @@ export type QueueBounds = { readonly max_apply: number | null; readonly max_cert
 const millisPerSecond = 1000
 
 /** Why a member that is in sync by its own word must not serve, or null, also where its queues are not told. */
-export const backlogObjection = (
-  { backlog }: ServerFacts,
-  maximumLag: Millis,
-  bounds: QueueBounds,
-): Reason | null => {
+export const backlogObjection = ({ backlog }: ServerFacts, maximumLag: Millis, bounds: QueueBounds): Reason | null => {
   if (backlog === null || !backlog.ok) return null
   const { delay, applying, certifying } = backlog.value
   const allowed = maximumLag / millisPerSecond
   const lagging = (text: string): Reason => ({ code: 'replication-lag', text })
   if (delay > allowed) {
-    return lagging(`the applier is ${delay.toFixed(1)} s behind (${applying} transactions wait), allowed are ${allowed} s`)
+    return lagging(
+      `the applier is ${delay.toFixed(1)} s behind (${applying} transactions wait), allowed are ${allowed} s`,
+    )
   }
   const { max_apply: maxApply = null, max_certify: maxCertify = null } = bounds ?? {}
   if (maxApply !== null && applying > maxApply) {

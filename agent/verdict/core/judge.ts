@@ -114,7 +114,9 @@ const configuredObjection = (node: Node): Reason | null => {
         replicaObjection(withoutAbsentSources(facts.channels.value), judging.maximumLag)
       : membershipObjection(mode, facts, words, judging)
   const applier = mode === 'ping' ? null : applierObjection(node)
-  return membership ?? offlineObjection(words) ?? facts.check ?? applier ?? resourceObjection(facts, words, judging.reserves)
+  return (
+    membership ?? offlineObjection(words) ?? facts.check ?? applier ?? resourceObjection(facts, words, judging.reserves)
+  )
 }
 
 const applierObjection = ({ facts, judging }: Node): Reason | null =>
