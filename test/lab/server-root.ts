@@ -132,6 +132,21 @@ const templateOf = (lab: Lab, product: Product): Promise<string> => {
   return template
 }
 
+/** Runs statements as root over a socket, in one connection of their own; returns the rows of the last one. */
+export const queryAsRoot = async (
+  socket: string,
+  statements: readonly string[],
+): Promise<readonly Readonly<Record<string, unknown>>[]> => {
+  const connection = await createConnection({ socketPath: socket, user: 'root', connectTimeout: 5000 })
+  try {
+    let last: unknown = []
+    for (const statement of statements) [last] = await connection.query(statement)
+    return Array.isArray(last) ? last.map((row) => ({ ...row })) : []
+  } finally {
+    connection.destroy()
+  }
+}
+
 const stopGrace = 30_000
 const readyPatience = { limit: 90_000, interval: 100 }
 
@@ -159,16 +174,7 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
   }
   let current = launch()
 
-  const query: RootedServer['query'] = async (...statements) => {
-    const connection = await createConnection({ socketPath: socket, user: 'root', connectTimeout: 5000 })
-    try {
-      let last: unknown = []
-      for (const statement of statements) [last] = await connection.query(statement)
-      return Array.isArray(last) ? last.map((row) => ({ ...row })) : []
-    } finally {
-      connection.destroy()
-    }
-  }
+  const query: RootedServer['query'] = (...statements) => queryAsRoot(socket, statements)
   const waitReady = async (): Promise<void> => {
     const server = current
     const look = async (): Promise<boolean> => !server.isRunning() || (await query('SELECT 1')).length === 1

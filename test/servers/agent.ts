@@ -1,11 +1,25 @@
-// An agent on the machine itself, for a server that it reaches over its Unix socket.
+// Agents on the machine itself, for servers that they reach over their Unix sockets.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { loadConfig } from '../../agent/config/load.ts'
+import { millis } from '../../agent/core/time.ts'
+import { startHealth } from '../../agent/health.ts'
+import type { Question } from '../../agent/verdict/core/question.ts'
 import type { Lab } from '../lab/lab.ts'
 import { freePort } from '../lab/mariadb.ts'
 import { waitFor } from '../lab/wait-for.ts'
+
+const questions: Readonly<Record<string, Question>> = {
+  '/': { about: 'configured' },
+  '/primary': { about: 'primary' },
+  '/replica': { about: 'replica', maximumLag: null },
+  '/replica?lag=5s': { about: 'replica', maximumLag: millis(5000) },
+  '/galera': { about: 'galera' },
+  '/group-replication': { about: 'group_replication' },
+  '/ndb': { about: 'ndb' },
+}
 
 const entry = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 const patience = { limit: 60_000, interval: 100 }
@@ -21,7 +35,49 @@ export type LocalAgent = {
 /** The check user of the matrix. */
 export const chk = { user: 'mysqlchkusr', password: 'matrix-password' }
 
-/** Starts an agent. `check` are further keys of the check section. */
+const until =
+  (name: string, answer: (path: string) => Promise<string>): LocalAgent['until'] =>
+  async (path, wanted) => {
+    await waitFor(
+      `${wanted} for ${path} of ${name}`,
+      async () => {
+        const seen = await answer(path)
+        if (seen.replace(/;.*/, '') === wanted) return true
+        throw new Error(`it is ${seen}`)
+      },
+      patience,
+    )
+  }
+
+/**
+ * The agent without its HTTP server, in this process: dozens of them cost no time. It probes until the test is over.
+ * `check` are further keys of the check section.
+ */
+export const startHealthOf = (
+  t: { readonly teardown: (end: () => void) => void },
+  lab: Lab,
+  { name, socket }: { readonly name: string; readonly socket: string },
+  check: string,
+): Omit<LocalAgent, 'reason'> => {
+  const file = join(lab.directory, `${name}.yaml`)
+  const login = `{ socket: ${socket}, user: ${chk.user}, password: ${chk.password} }`
+  writeFileSync(file, `mysql: ${login}\ncheck: { interval: 200ms, max_age: 100ms, timeout: 5s, ${check} }\n`, {
+    mode: 0o600,
+  })
+  const loaded = loadConfig(file, 'read')
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
+  const health = startHealth(loaded.config, { onReport: () => undefined, onProbe: () => undefined })
+  t.teardown(health.stop)
+  const answer = async (path: string): Promise<string> => {
+    const question = questions[path]
+    if (question === undefined) throw new Error(`no question for ${path}`)
+    const { verdict, reason } = await health.report(question)
+    return `${verdict === 'pass' ? 200 : 503} ${reason.code}; ${reason.text}`
+  }
+  return { ask: async (path) => (await answer(path)).replace(/;.*/, ''), until: until(name, answer) }
+}
+
+/** Starts the daemon. `check` are further keys of the check section. */
 export const startLocalAgent = async (
   lab: Lab,
   name: string,
@@ -46,23 +102,13 @@ export const startLocalAgent = async (
     await response.arrayBuffer()
     return { status: response.status, reason: response.headers.get('Mysqlchk-Reason') ?? 'none' }
   }
-  const ask = async (path: string): Promise<string> => {
+  const whole = async (path: string): Promise<string> => {
     const { status, reason } = await answer(path)
-    return `${status} ${reason.replace(/;.*/, '')}`
+    return `${status} ${reason}`
   }
   return {
-    ask,
+    ask: async (path) => (await whole(path)).replace(/;.*/, ''),
     reason: async (path) => (await answer(path)).reason,
-    until: async (path, wanted) => {
-      await waitFor(
-        `${wanted} for ${path} of ${name}`,
-        async () => {
-          const seen = await answer(path)
-          if (`${seen.status} ${seen.reason.replace(/;.*/, '')}` === wanted) return true
-          throw new Error(`it is ${seen.status} ${seen.reason}`)
-        },
-        patience,
-      )
-    },
+    until: until(name, whole),
   }
 }

@@ -13,7 +13,7 @@ import { openSession } from '../../agent/probe/session.ts'
 import { startStallWatch } from '../../agent/probe/stall-watch.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
-import { makeCertificates, startRooted } from '../lab/server-root.ts'
+import { makeCertificates, queryAsRoot, startRooted } from '../lab/server-root.ts'
 
 t.setTimeout(300_000)
 const lab = await createLab({ name: 'logins' })
@@ -66,11 +66,7 @@ type Server = {
 }
 const machines: Server = {
   ...old,
-  query: async (...statements) => {
-    let last: Rows = []
-    for (const statement of statements) last = await old.query(statement)
-    return last
-  },
+  query: (...statements) => queryAsRoot(old.socket, statements),
 }
 const all: readonly { readonly name: string; readonly server: Server; readonly plugins: readonly string[] }[] = [
   { name: 'MySQL', server: mysql, plugins: ['caching_sha2_password', 'sha256_password'] },
