@@ -34,9 +34,10 @@ const unsafeOption = /^(ssl|tls|require-secure|server-public-key)/
 
 /** Reads an option file as the MySQL clients do: later lines win, `-` and `_` are the same, quotes are taken off. */
 export const parseOptionFile = (text: string): ClientOptions => {
-  let section = ''
+  let section: string | null = null
   const values = new Map<string, string>()
-  const unsafe = new Set<string>()
+  // What the clients refuse as a whole is no file to take a half of.
+  const unsafe = new Set<string>(text.startsWith('\uFEFF') ? ['a byte order mark'] : [])
   for (const line of text.split(/\r?\n/).map(stripped)) {
     if (line === '' || line.startsWith('#') || line.startsWith(';')) continue
     if (line.startsWith('!')) {
@@ -45,10 +46,12 @@ export const parseOptionFile = (text: string): ClientOptions => {
     }
     const header = /^\[([^\]]*)\]/.exec(line)
     if (header !== null) {
-      section = stripped(header[1] ?? '').toLowerCase()
+      section = (header[1] ?? '').replace(/[ \t\n\v\f\r]+$/, '').toLowerCase()
       continue
     }
-    if (!sections.includes(section)) continue
+    if (line.startsWith('[')) unsafe.add('a section without its bracket')
+    if (section === null) unsafe.add('an option before any section')
+    if (section === null || !sections.includes(section)) continue
     const [, written = '', value] = /^([^=]*)(?:=([\s\S]*))?$/.exec(withoutComment(line)) ?? []
     const said = value === undefined ? null : unescaped(unquoted(stripped(value)))
     const [name, meant] = meaning(stripped(written).toLowerCase().replaceAll('_', '-'), said)
@@ -63,7 +66,8 @@ const meaning = (written: string, value: string | null): readonly [string, strin
   const [, before = '', rest = ''] = /^((?:loose-|skip-|disable-|enable-)*)(.*)$/.exec(written) ?? []
   const isOff = /skip-|disable-/.test(before)
   const name = abbreviable.find((one) => rest.length >= leastLetters && one.startsWith(rest)) ?? rest
-  return [name, isOff ? '0' : (value ?? (tlsWords.includes(name) ? '1' : ''))]
+  const [no, yes] = tlsWords.includes(name) ? ['0', '1'] : ['', '']
+  return [name, isOff ? no : (value ?? yes)]
 }
 
 const login = (values: ReadonlyMap<string, string>, unsafe: Set<string>): Partial<ClientOptions> => {

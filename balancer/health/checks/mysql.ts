@@ -9,9 +9,10 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { judgeGreeting, mysqlFailure } from '../core/mysql-packet.ts'
 import { failed, type Judgement, passed } from '../core/result.ts'
 import { exchange } from './exchange.ts'
+import { type Encryption, encryptionOf } from './mysql-tls.ts'
 import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
 
-/** A check of the server's own port. Throws `FailedStart` where the password file cannot be read. */
+/** A check of the server's own port. Throws `FailedStart` where a file that it names cannot be read. */
 export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: MysqlCheckConfig): Probe => {
   const port = config.port ?? ownPort
   const { timeout, user, query = 'SELECT 1' } = config
@@ -20,7 +21,8 @@ export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: M
     return { run, close: () => {} }
   }
   const password = config.password_file === undefined ? '' : secretIn(config.password_file)
-  return { run: () => logIn({ address, port, timeout, user, password, query }), close: () => {} }
+  const encryption = encryptionOf(config.tls, address)
+  return { run: () => logIn({ address, port, timeout, user, password, query, encryption }), close: () => {} }
 }
 
 const secretIn = (file: string): string => {
@@ -34,15 +36,17 @@ type Login = Endpoint &
     readonly user: string
     readonly password: string
     readonly query: string
+    readonly encryption: Encryption
   }
 
-const logIn = ({ address, port, timeout, user, password, query }: Login): Promise<Judgement> =>
+const logIn = ({ address, port, timeout, user, password, query, encryption }: Login): Promise<Judgement> =>
   new Promise((resolve) => {
     let isConnected = false
     const stream = connect({ host: address, port, noDelay: true }, () => {
       isConnected = true
     })
-    const connection = createConnection({ stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] })
+    const settings = { stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] }
+    const connection = createConnection({ ...settings, ...encryption() })
     const settle = (judgement: Judgement): void => {
       cancel()
       stream.destroy()
@@ -60,6 +64,7 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
 const failureOf = (error: QueryError, port: number): Judgement => {
   if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
+  if (error.code === 'HANDSHAKE_SSL_ERROR') return failed('L6RSP', 'tls-failed', error.message)
   return error.code === 'HANDSHAKE_NO_SSL_SUPPORT' || error.code === 'PROTOCOL_ERROR'
     ? failed('L7RSP', 'invalid-answer', error.message)
     : connectionFailure(codeOf(error), port)
