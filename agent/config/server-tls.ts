@@ -1,5 +1,6 @@
 // How the login to the server is encrypted: what agent.yaml says under mysql.tls, or an option file, read in and tried.
 
+import { X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { TlsOptions } from './core/option-file.ts'
@@ -73,6 +74,8 @@ const readFiles = (wish: Wish, place: (key: string) => readonly PropertyKey[]): 
   }
   const files = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
   try {
+    // The context takes any text for a list of authorities.
+    if (ca !== undefined) new X509Certificate(ca)
     createSecureContext(files)
     return { tls: { ...files, verify: wish.verify, serverName: wish.serverName }, findings }
   } catch (error) {

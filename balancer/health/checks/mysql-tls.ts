@@ -1,5 +1,6 @@
 // The encryption of a mysql check's login, as its key `tls` wants it.
 
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
@@ -29,6 +30,8 @@ export const encryptionOf = (tls: MysqlCheckConfig['tls'], address: string): Enc
     ...(key !== undefined && { key: pemIn(key) }),
   }
   try {
+    // The context takes any text for a list of authorities.
+    if (files.ca !== undefined) new X509Certificate(files.ca)
     createSecureContext(files)
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error)
