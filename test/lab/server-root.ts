@@ -12,14 +12,14 @@ import { copyData } from './mariadb-files.ts'
 import { waitFor } from './wait-for.ts'
 
 /** The root folders there are. */
-export const products = ['mysql', 'mariadb'] as const
-export type Product = (typeof products)[number]
+export type Product = 'mysql' | 'mariadb'
 
 const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-const rootOf = (product: Product): string => join(cache, 'mysql-balancer', 'servers', product)
-
-/** Whether the root folders were set up for this user. */
-export const hasServerRoots = (): boolean => products.every((product) => existsSync(rootOf(product)))
+const rootOf = (product: Product): string => {
+  const root = join(cache, 'mysql-balancer', 'servers', product)
+  if (!existsSync(root)) throw new Error(`${root} does not exist: npm run test:servers makes it`)
+  return root
+}
 
 /** A server in its root folder. It can be stopped, killed and started again with the same data. */
 export type RootedServer = {

@@ -47,12 +47,9 @@ const value = fc.string({ unit: fc.constantFrom(...`ab"'\\#;= \tsz[]!é`), minLe
 const option = fc
   .tuple(fc.constantFrom('user', 'password', 'socket', 'host'), fc.constantFrom('=', ' = ', '=\t'), value)
   .map((parts) => parts.join(''))
-const lines = fc.array(
-  fc.oneof(section, option, option, fc.constantFrom('', '# user=c', '; user=c', '[client')),
-  {
-    maxLength: 12,
-  },
-)
+const lines = fc.array(fc.oneof(section, option, option, fc.constantFrom('', '# user=c', '; user=c', '[client')), {
+  maxLength: 12,
+})
 
 for (const [name, judge] of Object.entries(judges)) {
   t.test(`${name} takes the same lines of the same sections, and refuses the same files`, async (t) => {
