@@ -104,7 +104,7 @@ const mysql = z
   })
   .refine(({ user, query, password_file: file, tls }) => user !== undefined || (query ?? file ?? tls) === undefined, {
     path: ['user'],
-    error: 'a query, a password or TLS needs a user; without one only the greeting of the server is read',
+    error: 'a query or a password needs a user, and tls too; without one only the greeting of the server is read',
   })
 
 const icmp = z.strictObject({ type: z.literal('icmp'), ...pace })

@@ -133,7 +133,7 @@ for (const { title, pair, follow, grant, stop } of pairs) {
       for (const path of ['/', '/replica', '/replica?lag=5s']) await one.until(path, '200 ok')
       t.equal(await one.ask('/primary'), '503 read-only')
     }
-    t.match(await replica.query('SELECT n FROM app.t'), [{ n: 1 }])
+    await waitFor('the row on the replica', async () => (await replica.query('SELECT n FROM app.t')).length === 1)
     await replica.query(stop)
     for (const path of ['/', '/replica']) await granted.until(path, '503 replication-stopped')
     await replica.query(start)
