@@ -6,13 +6,13 @@ import type { ListenerConfig } from '../config/schema.ts'
 import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
 import { serverKey } from '../pool/core/pool.ts'
 import { type Place, type Probes, startProbes } from './probes.ts'
-import { createTarget, type Target } from './target.ts'
+import { createTarget, type PreparedChange, type Target } from './target.ts'
 
 /** The running checks. */
 export type Checker = {
   /**
-   * Goes on with other listeners; what is checked as before keeps its state. Throws `FailedStart` and changes nothing when
-   * a new check cannot be started.
+   * Goes on with other listeners; a server that stays keeps its state, also where its checks change. Throws `FailedStart`
+   * and changes nothing when a new check cannot be started.
    */
   readonly reconfigure: (listeners: readonly ListenerConfig[]) => void
   /** Orders of an operator; false where there is no such server. */
@@ -44,18 +44,17 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
     const wanted = next.flatMap((listener) => listener.servers.map((server) => ({ listener, server })))
     const made: Target[] = []
     const after = new Map<string, Target>()
-    const kept = new Set<Target>()
+    const kept = new Map<Target, PreparedChange>()
     try {
       for (const [index, config] of wanted.entries()) {
         const key = serverKey(config.listener.name, config.server.name)
         const before = targets.get(key)
         const place: Place = { index, of: wanted.length }
-        if (before !== undefined && isCheckedAlike(before.config(), config)) {
-          kept.add(before)
+        if (before !== undefined && isDeepStrictEqual(before.config().server.address, config.server.address)) {
+          kept.set(before, before.prepare(config, place))
           after.set(key, before)
           continue
         }
-        const orders = before?.fact().orders
         const target = createTarget({
           config,
           place,
@@ -63,7 +62,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
           log,
           publish,
           inherited: before === undefined ? inherited(config.listener.name, config.server.name) : undefined,
-          orders,
+          orders: before?.fact().orders,
         })
         made.push(target)
         after.set(key, target)
@@ -71,10 +70,15 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
       }
     } catch (error) {
       for (const target of made) target.stop()
+      for (const change of kept.values()) change.cancel()
       throw error
     }
     for (const target of targets.values()) if (!kept.has(target)) target.stop()
-    for (const config of wanted) after.get(serverKey(config.listener.name, config.server.name))?.adopt(config)
+    for (const target of after.values()) {
+      const change = kept.get(target)
+      if (change === undefined) publish(target.fact(), true)
+      else change.apply()
+    }
     targets = after
   }
   try {
@@ -101,10 +105,3 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
     },
   }
 }
-
-type Configured = ReturnType<Target['config']>
-
-const isCheckedAlike = (one: Configured, other: Configured): boolean =>
-  isDeepStrictEqual(one.server.address, other.server.address) &&
-  isDeepStrictEqual(one.listener.check, other.listener.check) &&
-  isDeepStrictEqual(one.listener.agent_check, other.listener.agent_check)
