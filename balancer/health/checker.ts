@@ -15,8 +15,8 @@ export type Checker = {
    * and changes nothing when a new check cannot be started.
    */
   readonly reconfigure: (listeners: readonly ListenerConfig[]) => void
-  /** Orders of an operator; false where there is no such server. */
-  readonly order: (listener: string, server: string, orders: Partial<Orders>) => boolean
+  /** Orders of an operator: what the server is then; undefined where there is no such server. */
+  readonly order: (listener: string, server: string, orders: Partial<Orders>) => ServerHealthFact | undefined
   /** Sessions' connect failures of a listener. */
   readonly hearTraffic: (fact: ListenerFact) => void
   /** Checks that run; servers that are checked alike share them. */
@@ -93,7 +93,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
     order: (listener, server, orders) => {
       const target = targets.get(serverKey(listener, server))
       target?.order(orders)
-      return target !== undefined
+      return target?.fact()
     },
     hearTraffic: (fact) => {
       for (const traffic of fact.servers) targets.get(serverKey(fact.listener, traffic.server))?.hearTraffic(traffic)

@@ -6,11 +6,12 @@ import { startRuntimeSocket } from '../admin/runtime-socket.ts'
 import { startStatusPage } from '../admin/status-page.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
+import { describeAgent } from '../pool/core/agent-change.ts'
 import { type Events, withEvent } from '../pool/core/events.ts'
 import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
-import { type ChangeLine, describeChange, describeWriter } from '../pool/core/server-change.ts'
+import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
 import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
 import { refuseForNow, runChild } from './child.ts'
@@ -22,6 +23,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
   const pool = createPool(facts)
   let config = first
   let events: Events = []
+  let isReconfiguring = false
 
   const note = (line: ChangeLine): void => {
     events = withEvent(events, { ...line, at: Date.now() })
@@ -46,10 +48,12 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
     pool.hear(fact)
     if (!changed) return
-    const change = describeChange(pool, earlier, fact)
-    if (change !== undefined) say(change)
+    for (const line of [describeAgent(earlier, fact), describeChange(pool, earlier, fact)]) {
+      if (line !== undefined) say(line)
+    }
     publish(fact)
-    decideWriter(fact.listener)
+    // In a reload all servers come first: a writer must not move between two of them.
+    if (!isReconfiguring) decideWriter(fact.listener)
   }
   const forgetTheRest = (): void => {
     const wanted = new Set(config.listeners.flatMap(subjectsOf))
@@ -83,16 +87,21 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
     order: (order) => {
-      const isKnown = checker.order(order.listener, order.server, order.orders)
-      if (isKnown) log.warn(order, `Order of an operator for ${serverKey(order.listener, order.server)}`)
-      return isKnown
+      const { listener, server, orders, words } = order
+      if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))
+      return checker.order(listener, server, orders)
     },
   })
   const socket = await startRuntimeSocket(config.admin.socket, commands, log)
 
   const reconfigure = (next: BalancerConfig): readonly string[] => {
     if (!isDeepStrictEqual(next.admin, config.admin)) refuseForNow('the status page and the runtime socket')
-    checker.reconfigure(next.listeners)
+    isReconfiguring = true
+    try {
+      checker.reconfigure(next.listeners)
+    } finally {
+      isReconfiguring = false
+    }
     config = next
     forgetTheRest()
     for (const { name } of config.listeners) decideWriter(name)

@@ -34,7 +34,7 @@ export const afterAgentLine = (before: AgentLine | null, line: string): HeardLin
     said = next
     known += 1
   }
-  const text = (description.join('#').trim() || line.trim()).slice(0, 256)
+  const text = (description.join('#').trim() || line.trim()).replace(/\p{Cc}/gu, '?').slice(0, 256)
   return { said: known === 0 ? null : { ...said, text }, unknown: unknown.slice(0, mostUnknown) }
 }
 
