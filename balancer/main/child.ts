@@ -1,5 +1,6 @@
 // What every child process does: take its configuration from the supervisor, run, and end when told or when orphaned.
 
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
@@ -77,10 +78,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     exit(1)
   }
 
-  const reloads: ((result: ReloadResult) => void)[] = []
+  const reloads = new Map<string, (result: ReloadResult) => void>()
   const requestReload = (): Promise<ReloadResult> => {
-    send({ type: 'reload-requested' })
-    return new Promise((resolve) => reloads.push(resolve))
+    // What the process before this one asked for may still be answered: a number would be the same again.
+    const id = randomUUID()
+    send({ type: 'reload-requested', id })
+    return new Promise((resolve) => reloads.set(id, resolve))
   }
   const orders = new Map<number, (result: ReloadResult) => void>()
   let lastOrder = 0
@@ -134,7 +137,8 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         applyNext(message.id, message.config)
         return
       case 'reloaded':
-        reloads.shift()?.(message.result)
+        reloads.get(message.id)?.(message.result)
+        reloads.delete(message.id)
         return
       case 'router-order': {
         const { id, instance, order } = message
