@@ -39,11 +39,6 @@ export type Work = {
   readonly stop: () => Promise<void> | void
 }
 
-/** Refuses a reload of what this version can only change by a restart. */
-export const refuseForNow = (what: string): never => {
-  throw new FailedStart(`this version changes ${what} only with a restart: systemctl restart balancer`)
-}
-
 const aliveInterval = 1000
 
 /** Runs a child process from its first message to its exit. */

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { statusOf } from '../admin/core/status.ts'
-import { startRuntimeSocket } from '../admin/runtime-socket.ts'
+import { type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.ts'
 import { startStatusPage } from '../admin/status-page.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
@@ -14,7 +14,7 @@ import { describeRouter } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
 import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
-import { refuseForNow, runChild } from './child.ts'
+import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
@@ -92,21 +92,34 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
       return checker.order(listener, server, orders)
     },
   })
-  const socket = await startRuntimeSocket(config.admin.socket, commands, log)
+  let socket = await startRuntimeSocket(config.admin.socket, commands, log)
 
-  const reconfigure = (next: BalancerConfig): readonly string[] => {
-    if (!isDeepStrictEqual(next.admin, config.admin)) refuseForNow('the status page and the runtime socket')
-    isReconfiguring = true
+  const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {
+    const before = config
+    const opened = await page.prepare(next.admin.http)
+    let nextSocket: RuntimeSocket | undefined
     try {
+      const { socket: path } = next.admin
+      if (path !== before.admin.socket) nextSocket = await startRuntimeSocket(path, commands, log)
+      isReconfiguring = true
       checker.reconfigure(next.listeners)
+    } catch (error) {
+      opened.cancel()
+      nextSocket?.stop()
+      throw error
     } finally {
       isReconfiguring = false
+    }
+    opened.apply()
+    if (nextSocket !== undefined) {
+      socket.stop()
+      socket = nextSocket
     }
     config = next
     forgetTheRest()
     for (const { name } of config.listeners) decideWriter(name)
     note({ level: 'info', text: 'Another configuration was applied', fields: {} })
-    return []
+    return describeAdminChanges(before.admin, next.admin)
   }
   const stopHeartbeat = startHeartbeat('director', publish)
   return {
@@ -115,7 +128,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     stop: () => {
       stopHeartbeat()
       checker.stop()
-      page?.stop()
+      page.stop()
       socket.stop()
     },
   }
@@ -128,3 +141,17 @@ const subjectsOf = ({ name: listener, servers, balance }: BalancerConfig['listen
 ]
 
 const iso = (moment: number): string => new Date(moment).toISOString()
+
+type Admin = BalancerConfig['admin']
+
+const describeAdminChanges = (before: Admin, after: Admin): readonly string[] => {
+  const [old, now] = [before.http, after.http]
+  const keys = (['bind', 'path', 'refresh', 'users'] as const).filter(
+    (key) => !isDeepStrictEqual(old?.[key], now?.[key]),
+  )
+  const page = old === undefined ? 'opened' : now === undefined ? 'closed' : `changed ${keys.join(', ')}`
+  return [
+    ...(before.socket === after.socket ? [] : [`runtime socket: now at ${after.socket}`]),
+    ...(keys.length === 0 ? [] : [`status page: ${page}`]),
+  ]
+}

@@ -1,8 +1,13 @@
 // A balancer through reloads and orders, with sessions open: what a reload does not take away stays.
 
 import { randomInt } from 'node:crypto'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { hashPassword } from '../../balancer/config/password-file.ts'
+import { run } from '../lab/command.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort } from '../lab/mariadb.ts'
 import { waitFor } from '../lab/wait-for.ts'
@@ -10,6 +15,7 @@ import { actorPorts, startActor } from './actor.ts'
 import { openSession, startOurs } from './sides.ts'
 
 t.setTimeout(120_000)
+const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 const lab = await createLab({ name: 'e2e-reload' })
 t.teardown(() => lab.destroy())
 
@@ -160,4 +166,86 @@ await t.test('an order of an operator stands in log and events with its words, a
   t.match(await ours.ask('server mysql/db1 weight 7'), /weight 7, but an operator ordered drain since /)
   t.match(await ours.ask('server mysql/db1 ready'), /^mysql\/db1: ready, but an operator ordered weight 7 since /)
   t.equal(await ours.ask('server mysql/db1 weight initial'), 'mysql/db1: weight initial\n')
+})
+
+/** The process of a role that was started last, as the log tells. */
+const childOf = (role: string): number => {
+  const started = ours.process.lines().findLast((line) => line.includes(`"Process ${role} started"`))
+  return Number(/"childPid":(\d+)/.exec(started ?? '')?.[1])
+}
+
+await t.test('an answer finds who asked for its reload, though a director died in between', async (t) => {
+  const vrrp = childOf('vrrp')
+  const director = childOf('director')
+  const applied = async () => (await events()).split('Another configuration was applied').length
+  const before = await applied()
+  process.kill(vrrp, 'SIGSTOP')
+  const first = ours.reload(listeners({ max_connections: 77 })).catch(() => 'nobody answered')
+  await waitFor('the director to have it', async () => (await applied()) > before)
+  process.kill(director, 'SIGKILL')
+  t.match(await first, /^(nobody answered)?$/)
+  await waitFor('another director', async () => (await ours.ask('show servers').catch(() => '')).includes('db1'))
+  const second = ours.reload(listeners({ max_connections: 77, balance: 'leastconn' }))
+  // The director has heard of it when it answers what came after it.
+  await ours.ask('show servers')
+  process.kill(vrrp, 'SIGCONT')
+  t.match(await second, /^listener mysql: changed balance\n$/)
+})
+
+await t.test('a secret that was rotated is taken over by a reload, and never shown', async (t) => {
+  const directory = mkdtempSync(join(lab.directory, 'secrets-'))
+  const [socket, file] = [join(directory, 'admin.sock'), join(directory, 'balancer.yaml')]
+  const [page, other, login] = ['page', 'other', 'login'].map((name) => join(directory, `${name}.password`))
+  const at = { page: await freePort(), listener: await freePort() }
+  const write = (http: object) =>
+    writeFileSync(
+      file,
+      JSON.stringify({
+        router_id: 'lb1',
+        listeners: [
+          {
+            name: 'mysql',
+            bind: `127.0.0.1:${at.listener}`,
+            check: { type: 'mysql', user: 'u', password_file: login },
+            servers: [{ name: 'db1', address: `${actors[0].address}:${actorPorts.sessions}` }],
+          },
+        ],
+        admin: { socket, http: { bind: `127.0.0.1:${at.page}`, ...http } },
+      }),
+    )
+  const password = async (name: string | undefined, text: string) =>
+    writeFileSync(name ?? '', await hashPassword(text), { mode: 0o600 })
+  await password(page, 'first word')
+  await password(other, 'other word')
+  writeFileSync(login ?? '', 'first login\n', { mode: 0o600 })
+  write({ users: [{ name: 'admin', password_file: page }] })
+  const balancer = lab.spawn('secrets', process.execPath, [program, '--config', file])
+  await balancer.waitForOutput(/Balancer is running/)
+  const get = async (text: string, user = 'admin', path = '/status'): Promise<number> => {
+    const authorization = `Basic ${Buffer.from(`${user}:${text}`).toString('base64')}`
+    return (await fetch(`http://127.0.0.1:${at.page}${path}`, { headers: { authorization } })).status
+  }
+  const reload = async (): Promise<string> => {
+    const { code, stdout, stderr } = await run(process.execPath, [program, 'reload', '--config', file])
+    t.equal(code, 0, stderr)
+    return stdout
+  }
+  t.equal(await get('first word'), 200)
+  t.match(await reload(), /^Nothing changed\.\n$/)
+
+  await password(page, 'second word')
+  t.match(await reload(), /^password of user admin changed$/m)
+  t.equal(await get('first word'), 401)
+  t.equal(await get('second word'), 200)
+  writeFileSync(login ?? '', 'second login\n', { mode: 0o600 })
+  t.match(await reload(), /^password of the check of listener mysql changed$/m)
+  t.match(await reload(), /^Nothing changed\.\n$/)
+
+  const users = [{ name: 'guest', password_file: other }]
+  write({ path: '/elsewhere', users })
+  t.match(await reload(), /^status page: changed path, users$/m)
+  t.equal(await get('second word', 'admin', '/elsewhere'), 401)
+  t.equal(await get('other word', 'guest', '/elsewhere'), 200)
+  t.notMatch(balancer.lines().join('\n'), /first (word|login)|second (word|login)|scrypt/)
+  await balancer.stop()
 })
