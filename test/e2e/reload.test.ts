@@ -7,12 +7,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { hashPassword } from '../../balancer/config/password-file.ts'
-import { run } from '../lab/command.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort } from '../lab/mariadb.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { actorPorts, startActor } from './actor.ts'
-import { openSession, startOurs } from './sides.ts'
+import { ask, openSession, startOurs } from './sides.ts'
 
 t.setTimeout(120_000)
 const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
@@ -225,11 +224,7 @@ await t.test('a secret that was rotated is taken over by a reload, and never sho
     const authorization = `Basic ${Buffer.from(`${user}:${text}`).toString('base64')}`
     return (await fetch(`http://127.0.0.1:${at.page}${path}`, { headers: { authorization } })).status
   }
-  const reload = async (): Promise<string> => {
-    const { code, stdout, stderr } = await run(process.execPath, [program, 'reload', '--config', file])
-    t.equal(code, 0, stderr)
-    return stdout
-  }
+  const reload = () => ask(socket, 'reload')
   t.equal(await get('first word'), 200)
   t.match(await reload(), /^Nothing changed\.\n$/)
 
