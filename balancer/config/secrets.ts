@@ -46,7 +46,7 @@ export const withSecrets = (config: BalancerConfig): BalancerConfig => {
   }
   for (const { url, header_files: files } of config.vrrp.webhooks) {
     for (const [header, file] of Object.entries(files))
-      noted(`header ${header} of webhook ${new URL(url).origin}`, file)
+      noted(`header ${header} of webhook ${new URL(url).origin} (${file})`, file)
   }
   const admin = http === undefined || users === undefined ? config.admin : { ...config.admin, http: { ...http, users } }
   return { ...config, admin, listeners, secrets: Object.fromEntries(secrets) }

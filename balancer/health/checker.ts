@@ -1,10 +1,11 @@
 // Turns the results of checks, agents' lines, sessions' failures and operators' orders into facts about each server.
 
-import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../config/schema.ts'
 import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
+import { formersOf } from '../pool/core/formers.ts'
 import { serverKey } from '../pool/core/pool.ts'
+import type { HealthConfig } from './core/server-health.ts'
 import { type Place, type Probes, startProbes } from './probes.ts'
 import { createTarget, type PreparedChange, type Target } from './target.ts'
 
@@ -39,22 +40,29 @@ export type CheckerOptions = {
 export const startChecker = ({ listeners, inherited, log, publish }: CheckerOptions): Checker => {
   const probes: Probes = startProbes()
   let targets = new Map<string, Target>()
+  let configured: readonly ListenerConfig[] = []
 
   const reconfigure = (next: readonly ListenerConfig[]): void => {
     const wanted = next.flatMap((listener) => listener.servers.map((server) => ({ listener, server })))
     const made: Target[] = []
     const after = new Map<string, Target>()
     const kept = new Map<Target, PreparedChange>()
+    const formers = formersOf(configured, next)
+    const formerOf = ({ listener, server }: HealthConfig): Target | undefined => {
+      const [oldListener, oldServer] = [formers.listener(listener), formers.server(listener, server)]
+      return oldListener && oldServer && targets.get(serverKey(oldListener.name, oldServer.name))
+    }
     try {
       for (const [index, config] of wanted.entries()) {
         const key = serverKey(config.listener.name, config.server.name)
-        const before = targets.get(key)
         const place: Place = { index, of: wanted.length }
-        if (before !== undefined && isDeepStrictEqual(before.config().server.address, config.server.address)) {
-          kept.set(before, before.prepare(config, place))
-          after.set(key, before)
+        const former = formerOf(config)
+        if (former !== undefined) {
+          kept.set(former, former.prepare(config, place))
+          after.set(key, former)
           continue
         }
+        const before = targets.get(key)
         const target = createTarget({
           config,
           place,
@@ -80,6 +88,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
       else change.apply()
     }
     targets = after
+    configured = next
   }
   try {
     reconfigure(listeners)

@@ -60,7 +60,7 @@ export const createTarget = (options: TargetOptions): Target => {
   let fact = factOf(health, config)
   let traffic: ServerTraffic | undefined
   let subscriptions: readonly Subscription[] = []
-  const names = { listener: config.listener.name, server: config.server.name }
+  const names = () => ({ listener: config.listener.name, server: config.server.name })
 
   const tell = (): void => {
     const before = fact
@@ -80,7 +80,10 @@ export const createTarget = (options: TargetOptions): Target => {
   const hear = (check: number, result: CheckResult | 'late'): void => {
     const at = Date.now()
     if (result === 'late') {
-      log.warn(names, `Check of ${serverKey(names.listener, names.server)} not counted: this process was late itself`)
+      log.warn(
+        names(),
+        `Check of ${serverKey(names().listener, names().server)} not counted: this process was late itself`,
+      )
       happened({ event: 'late', at })
       return
     }
@@ -89,7 +92,7 @@ export const createTarget = (options: TargetOptions): Target => {
     const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0)
     // Powers of two bound the rate of the log, however often a broken agent answers.
     if (count > 0 && Number.isInteger(Math.log2(count))) {
-      log.warn({ ...names, malformedReport, count }, 'Malformed health report')
+      log.warn({ ...names(), malformedReport, count }, 'Malformed health report')
     }
   }
   const hearAgent = (result: CheckResult | 'late'): void => {

@@ -9,6 +9,7 @@ import { startChecker } from '../health/checker.ts'
 import { describeAgent } from '../pool/core/agent-change.ts'
 import { type Events, withEvent } from '../pool/core/events.ts'
 import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
+import { type Formers, formersOf } from '../pool/core/formers.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
@@ -43,6 +44,19 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     pool.hear(fact)
     publish(fact)
     say(describeWriter(earlier, fact))
+  }
+  /** A writer whose server or listener has another name is still the writer. */
+  const carryWriters = (formers: Formers): void => {
+    for (const listener of config.listeners) {
+      const former = formers.listener(listener)
+      const writer = former === undefined ? undefined : pool.writers.get(former.name)
+      const server = listener.servers.find((one) => formers.server(listener, one)?.name === writer?.server)
+      if (writer === undefined || server === undefined) continue
+      if (writer.listener === listener.name && writer.server === server.name) continue
+      const fact: Fact = { ...writer, listener: listener.name, server: server.name }
+      pool.hear(fact)
+      publish(fact)
+    }
   }
   const hearHealth = (fact: ServerHealthFact, changed: boolean): void => {
     const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
@@ -116,6 +130,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
       socket = nextSocket
     }
     config = next
+    carryWriters(formersOf(before.listeners, next.listeners))
     forgetTheRest()
     for (const { name } of config.listeners) decideWriter(name)
     note({ level: 'info', text: 'Another configuration was applied', fields: {} })
