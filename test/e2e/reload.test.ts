@@ -88,6 +88,42 @@ await t.test('no key of a check that a reload changes ends a session or refuses 
   t.notMatch(await events(), /DOWN/)
 })
 
+await t.test('another name for a listener or a server is no other listener or server', async (t) => {
+  const servers = (names: readonly string[]) =>
+    actors.map(({ address }, i) => ({ name: names[i], address: `${address}:${actorPorts.sessions}` }))
+  const single = { balance: 'single', fail_back: false }
+  await ours.reload(listeners(single))
+  const writing = async (listener: string, server: string) =>
+    waitFor(`${server} to be the writer`, async () => (await ours.show(listener)).writer === server)
+  await writing('mysql', 'db1')
+  await ours.ask('server mysql/db1 drain')
+  await writing('mysql', 'db2')
+  await ours.ask('server mysql/db1 ready')
+  const written = await openSession(port)
+  t.equal(written.server, 'db2')
+
+  const renamed = { ...single, name: 'data', servers: servers(['north', 'south']) }
+  const answer = await ours.reload(listeners(renamed))
+  t.equal(
+    answer,
+    'listener mysql: now named data\nlistener data: server db1: now named north\nlistener data: server db2: now named south\n',
+  )
+  const fresh = await openSession(port)
+  t.equal(fresh.server, 'db2', 'it is still the writer')
+  await writing('data', 'south')
+  const { servers: shown } = await waitFor('the sessions to be counted', async () => {
+    const seen = await ours.show('data')
+    return seen.servers[1]?.sessions === 2 ? seen : null
+  })
+  t.match(shown, [
+    { name: 'north', status: 'UP' },
+    { name: 'south', status: 'UP' },
+  ])
+  await ours.reload(listeners({}))
+  t.ok(written.isOpen(), 'its session is still there')
+  for (const one of [written, fresh]) one.close()
+})
+
 await t.test(
   'a check that a reload adds and that fails takes a server down when it has failed often enough',
   async (t) => {

@@ -17,7 +17,7 @@ const mostUnknown = 4
 
 /**
  * Adds a line to what the agent said before (HAProxy documentation, `agent-check`): `75%`, `maxconn:30`, `ready`, `drain`,
- * `maint`, `up`, `down`, `failed` and `stopped`; after `#` comes a text for people. What a line leaves out stays. `said` is
+ * `maint`, `up`, `down`, `fail`, `failed` and `stopped`; after `#` comes a text for people. What a line leaves out stays. `said` is
  * null where the line holds no word that is known.
  */
 export const afterAgentLine = (before: AgentLine | null, line: string): HeardLine => {
@@ -51,6 +51,8 @@ const afterWord = (said: AgentLine, word: string): AgentLine | undefined => {
     case 'up':
       return { ...said, down: false }
     case 'down':
+    // Its documentation says failed, its code understands fail.
+    case 'fail':
     case 'failed':
     case 'stopped':
       return { ...said, down: true }

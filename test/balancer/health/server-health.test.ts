@@ -147,6 +147,7 @@ t.test('the words of an agent line', async (t) => {
     ['UP,READY;50%\tmaxconn:10', { down: false, admin: 'ready', percent: 50, maximumSessions: 10 }],
     ['stopped #planned', { down: true, text: 'planned' }],
     ['failed', { down: true, text: 'failed' }],
+    ['fail', { down: true, text: 'fail' }],
     ['drain 20%', { admin: 'drain', percent: 20 }],
     ['', null],
     ['#only a comment', null],
