@@ -19,6 +19,9 @@ export const predecessors = (
   return found
 }
 
+/** Whether two checks ask the same, be it at other times. */
+export const isSameQuestion = (one: CheckConfig, other: CheckConfig): boolean => question(one) === question(other)
+
 /** A check without its times and counts. */
 const question = (check: CheckConfig): string =>
   JSON.stringify({ ...check, interval: 0, fast_interval: 0, down_interval: 0, timeout: 0, rise: 0, fall: 0 })

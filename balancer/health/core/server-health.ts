@@ -4,7 +4,7 @@ import type { CheckConfig, ListenerConfig, ServerConfig } from '../../config/sch
 import type { AgentCheckState, AgentWord, LastCheck, Orders, ServerHealthFact } from '../../pool/core/facts.ts'
 import { stricter } from '../../pool/core/server-state.ts'
 import { afterAgentLine } from './agent-line.ts'
-import { predecessors, presumed, rescaled } from './carry-over.ts'
+import { isSameQuestion, predecessors, presumed, rescaled } from './carry-over.ts'
 import type { CheckResult } from './result.ts'
 import { afterCheck, type HealthCounter, isUp, type Stand, standOf, type Thresholds } from './rise-fall.ts'
 
@@ -101,7 +101,8 @@ export const afterReconfiguration = (
     if (state === undefined || thresholds === undefined) {
       return { ...unchecked, counter: presumed(counters, old, check) }
     }
-    return { ...state, counter: rescaled(state.counter, thresholds, check), isRoleOld: true }
+    const isRoleOld = state.isRoleOld || !isSameQuestion(thresholds, check)
+    return { ...state, counter: rescaled(state.counter, thresholds, check), isRoleOld }
   })
   const hasAgent = after.listener.agent_check !== undefined
   const agents = hasAgent ? {} : { agent: null, agentCheck: null }
