@@ -5,6 +5,7 @@ import { help, parseArguments } from './commands/arguments.ts'
 import { type ExitStatus, exitStatus } from './commands/exit.ts'
 import { fail, pass } from './commands/force.ts'
 import { once } from './commands/once.ts'
+import { survivePipes } from './commands/pipes.ts'
 import { run } from './commands/run.ts'
 import { withConfig } from './commands/with-config.ts'
 import { version } from './version.ts'
@@ -49,6 +50,5 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
   }
 }
 
-// A reader that has seen enough, such as head, is no failure of ours.
-process.stdout.on('error', () => undefined)
+survivePipes()
 process.exitCode = await main(process.argv.slice(2))

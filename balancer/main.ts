@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
+import { survivePipes } from './commands/pipes.ts'
 import { askRunning } from './commands/runtime.ts'
 import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
@@ -153,7 +154,7 @@ const main = async (): Promise<number> => {
     return 0
   }
   const [command = 'run', ...rest] = positionals
-  const action = commands[command]
+  const action = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (action === undefined) {
     const nearest = closest(command, Object.keys(commands))
     return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
@@ -176,4 +177,5 @@ const parse = () =>
     },
   })
 
+survivePipes()
 process.exitCode = await main()

@@ -110,6 +110,7 @@ export const agentCheckSchema = z.strictObject({
   interval: duration('50ms', '1h').prefault('2s'),
   timeout: duration('10ms', '5m').prefault('2s'),
   send: z.string().max(1024).default(''),
+  fall: integer(1, 1000).default(10),
 })
 
 /** One check as configured. Durations are `Millis`. */

@@ -6,6 +6,7 @@ import { readPasswordFile } from './password-file.ts'
 import { crossFieldFindings } from './rules.ts'
 import { type BalancerConfig, balancerSchema, laterKeys } from './schema.ts'
 import { readSecretFile } from './secret-file.ts'
+import { withSecrets } from './secrets.ts'
 import { withVrrpPasswords } from './vrrp-password.ts'
 
 /** Where the configuration stands unless `--config` says otherwise. */
@@ -37,7 +38,11 @@ export const loadConfig = (file: string): LoadedConfig => {
   const checked = checkDocument(text, balancerSchema, rules, laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
   const { vrrp, warnings } = withVrrpPasswords(checked.value.vrrp, file)
-  return { ok: true, config: { ...checked.value, vrrp }, warnings: [...fileWarnings(checked.value), ...warnings] }
+  return {
+    ok: true,
+    config: withSecrets({ ...checked.value, vrrp }),
+    warnings: [...fileWarnings(checked.value), ...warnings],
+  }
 }
 
 type FileRead =

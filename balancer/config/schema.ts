@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { listenerSchema } from './listener-schema.ts'
+import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
 import { duration, endpoint, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
@@ -39,8 +40,8 @@ export const balancerSchema = z.strictObject({
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 
-/** The typed configuration of one balancer. Durations are `Millis`. */
-export type BalancerConfig = z.output<typeof balancerSchema>
+/** The typed configuration of one balancer. Durations are `Millis`; `secrets` is there when it was read from a file. */
+export type BalancerConfig = z.output<typeof balancerSchema> & { readonly secrets?: Secrets }
 export type {
   AgentCheckConfig,
   CheckConfig,

@@ -1,5 +1,6 @@
 // What every child process does: take its configuration from the supervisor, run, and end when told or when orphaned.
 
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
@@ -38,11 +39,6 @@ export type Work = {
   readonly stop: () => Promise<void> | void
 }
 
-/** Refuses a reload of what this version can only change by a restart. */
-export const refuseForNow = (what: string): never => {
-  throw new FailedStart(`this version changes ${what} only with a restart: systemctl restart balancer`)
-}
-
 const aliveInterval = 1000
 
 /** Runs a child process from its first message to its exit. */
@@ -77,10 +73,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     exit(1)
   }
 
-  const reloads: ((result: ReloadResult) => void)[] = []
+  const reloads = new Map<string, (result: ReloadResult) => void>()
   const requestReload = (): Promise<ReloadResult> => {
-    send({ type: 'reload-requested' })
-    return new Promise((resolve) => reloads.push(resolve))
+    // What the process before this one asked for may still be answered: a number would be the same again.
+    const id = randomUUID()
+    send({ type: 'reload-requested', id })
+    return new Promise((resolve) => reloads.set(id, resolve))
   }
   const orders = new Map<number, (result: ReloadResult) => void>()
   let lastOrder = 0
@@ -134,7 +132,8 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         applyNext(message.id, message.config)
         return
       case 'reloaded':
-        reloads.shift()?.(message.result)
+        reloads.get(message.id)?.(message.result)
+        reloads.delete(message.id)
         return
       case 'router-order': {
         const { id, instance, order } = message

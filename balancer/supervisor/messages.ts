@@ -28,7 +28,7 @@ const toChild = z.discriminatedUnion('type', [
   }),
   factMessage,
   z.object({ type: z.literal('reconfigure'), id: z.number(), config: parsedConfig }),
-  z.object({ type: z.literal('reloaded'), result: reloadResult }),
+  z.object({ type: z.literal('reloaded'), id: z.string(), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('stop') }),
@@ -39,7 +39,7 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   factMessage,
   z.object({ type: z.literal('failed-start'), text: z.string() }),
-  z.object({ type: z.literal('reload-requested') }),
+  z.object({ type: z.literal('reload-requested'), id: z.string() }),
   z.object({ type: z.literal('reconfigured'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
@@ -56,7 +56,7 @@ export type ToChild = z.output<typeof toChild>
 
 /**
  * From a child. `alive` comes every second: who says nothing hangs. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
- * answered with a `reconfigured`, each `reload-requested` with a `reloaded`. A `router-order` of the director is passed on
+ * answered with a `reconfigured`, each `reload-requested` with a `reloaded` of the same `id`, which no other process ever has. A `router-order` of the director is passed on
  * to the vrrp process, and its `router-ordered` back.
  */
 export type FromChild = z.output<typeof fromChild>

@@ -8,7 +8,7 @@ import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { createAbsence } from './absence.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { applyLimit, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
 import { createReloader } from './reload.ts'
@@ -35,9 +35,6 @@ export type Farewell = (
   log: Logger,
   back: AbortSignal,
 ) => Promise<void>
-
-/** How long a process may take to apply a configuration before the reload is called off. */
-const applyLimitMillis = 10_000
 
 /** Starts the processes of a balancer with a configuration that was read from `file`. */
 export const startSupervisor = (
@@ -74,8 +71,8 @@ export const startSupervisor = (
         applying.delete(role)
         resolve(result)
       }
-      const late = `the process ${role} did not apply it within ${applyLimitMillis / 1000} s`
-      const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimitMillis)
+      const late = `the process ${role} did not apply it within ${applyLimit / 1000} s`
+      const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimit)
       lastApplied += 1
       const id = lastApplied
       applying.set(role, { id, settle })
@@ -165,7 +162,7 @@ export const startSupervisor = (
         }
         return
       case 'reload-requested':
-        void reloader.reload().then((result) => send(role, { type: 'reloaded', result }))
+        void reloader.reload().then((result) => send(role, { type: 'reloaded', id: message.id, result }))
         return
       case 'reconfigured': {
         const asked = applying.get(role)

@@ -2,7 +2,7 @@
 
 import { drawing } from './drawing.ts'
 import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
-import { bytes, duration, escapeHtml as e } from './text.ts'
+import { bytes, duration, escapeHtml as e, holderLines } from './text.ts'
 
 /** The page's only style sheet; its hash stands in the Content-Security-Policy. */
 export const styleSheet = `
@@ -115,7 +115,9 @@ ${table(
 
 const serverRow = (server: ServerStatus): readonly string[] => [
   e(server.name),
-  `<span class="${statusClass(server)}">${e(server.status)}</span>`,
+  `<span class="${statusClass(server)}">${e(server.status)}</span>${holderLines(server)
+    .map((line) => `<br><span class="dim">${e(line)}</span>`)
+    .join('')}`,
   age(server.since),
   `${e(server.address)}${server.backup ? ' (backup)' : ''}`,
   server.role === 'unknown' ? '-' : server.role,

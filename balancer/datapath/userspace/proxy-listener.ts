@@ -1,11 +1,11 @@
 // One listener in user space: accepts clients, queues the excess, gives each a server and counts how it ended.
 
 import type { Socket } from 'node:net'
-import { isDeepStrictEqual } from 'node:util'
 import type { ListenerConfig, ServerConfig } from '../../config/schema.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import { chooseServer, isPanicking, type Rules } from '../../pool/core/choice.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
+import { formersOf } from '../../pool/core/formers.ts'
 import type { RoundRobin } from '../../pool/core/round-robin.ts'
 import { createServerSlot, type ServerSlot } from './server-slot.ts'
 import { aborted, connectTo, joinSockets, type SessionEnd, watchForLeaving } from './session.ts'
@@ -27,7 +27,7 @@ export type ProxyListener = {
 export type ProxyListenerOptions = {
   readonly config: ListenerConfig
   /** A session could not connect: its server may be down before the next check says so. */
-  readonly onConnectFailure: () => void
+  readonly onConnectFailure: (listener: string) => void
 }
 
 /** Why a client got no session. */
@@ -144,7 +144,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     } else if (clients.has(client)) {
       if (connected.reason !== aborted) {
         slot.countConnectFailure({ isRefused: connected.reason === 'ECONNREFUSED', isRedispatched: config.redispatch })
-        options.onConnectFailure()
+        options.onConnectFailure(config.name)
       }
       if (!config.redispatch) refuse(client, 'connect-failed')
       else if (!place(client)) enqueue(client)
@@ -211,11 +211,18 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     },
     reconfigure: (next) => {
       const before = slots
-      const isKept = (server: ServerConfig) =>
-        isDeepStrictEqual(before.get(server.name)?.address, server.address) ? before.get(server.name) : undefined
-      slots = new Map(next.servers.map((server) => [server.name, isKept(server) ?? createServerSlot(server)]))
+      const writing = writer === null ? undefined : before.get(writer)
+      // As the listener is now, whatever it was called.
+      const formers = formersOf([{ ...config, name: next.name }], [next])
+      const keptBy = (server: ServerConfig) => before.get(formers.server(next, server)?.name ?? '')
+      slots = new Map(next.servers.map((server) => [server.name, keptBy(server) ?? createServerSlot(server)]))
+      for (const [name, slot] of slots) slot.rename(name)
       const kept = new Set(slots.values())
+      if (writing !== undefined && kept.has(writing)) writer = writing.name
       for (const slot of before.values()) {
+        if (kept.has(slot) && next.on_marked_down !== 'keep') continue
+        clearTimeout(graces.get(slot))
+        graces.delete(slot)
         if (kept.has(slot)) continue
         slot.empty('server-removed', next.on_marked_down === 'keep' ? 'connecting' : 'all')
       }

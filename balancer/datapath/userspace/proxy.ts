@@ -7,6 +7,7 @@ import type { Millis } from '../../core/time.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
+import { formersOf } from '../../pool/core/formers.ts'
 import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
 
@@ -34,6 +35,7 @@ const failureMillis = 20
 /** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
 export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Promise<Proxy> => {
   let running = new Map<string, ProxyListener>()
+  let configured: readonly ListenerConfig[] = []
   const publishOne = (name: string): void => {
     const listener = running.get(name)
     if (listener !== undefined) publish(listener.fact(binds.statesOf(name)))
@@ -66,17 +68,20 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
   }
 
   const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
+    const formers = formersOf(configured, wanted)
     const next = new Map(
       wanted.map((config) => {
-        const onConnectFailure = () => publishSoon(config.name)
-        return [config.name, running.get(config.name) ?? createProxyListener({ config, onConnectFailure })] as const
+        const kept = running.get(formers.listener(config)?.name ?? '')
+        return [config.name, kept ?? createProxyListener({ config, onConnectFailure: publishSoon })] as const
       }),
     )
     const before = running
     await binds.assign(wanted.flatMap((config, i) => bindsOf(config, i, next)))
     running = next
+    configured = wanted
     for (const config of wanted) next.get(config.name)?.reconfigure(config)
-    for (const [name, listener] of before) if (!next.has(name)) listener.stop()
+    const kept = new Set(next.values())
+    for (const listener of before.values()) if (!kept.has(listener)) listener.stop()
     publishAll()
   }
 

@@ -23,6 +23,8 @@ export type MarkedAs = 'up' | 'down' | 'as-before'
 /** A server's place in a listener. Down until a health fact says otherwise. */
 export type ServerSlot = {
   readonly name: string
+  /** A reload gave it another name. */
+  readonly rename: (name: string) => void
   readonly address: Endpoint
   readonly view: (slowStart: Millis) => ChoosableServer
   readonly hear: (fact: ServerHealthFact) => MarkedAs
@@ -37,7 +39,8 @@ export type ServerSlot = {
 }
 
 /** Makes the slot of a configured server. */
-export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot => {
+export const createServerSlot = ({ name: first, address }: ServerConfig): ServerSlot => {
+  let name = first
   const occupants = new Set<Occupant>()
   const finished = { in: 0, out: 0 }
   let fact: ServerHealthFact | undefined
@@ -50,7 +53,12 @@ export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot =>
   let redispatches = 0
 
   return {
-    name,
+    get name() {
+      return name
+    },
+    rename: (next) => {
+      name = next
+    },
     address,
     view: (slowStart) => ({
       name,

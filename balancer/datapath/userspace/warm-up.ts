@@ -81,6 +81,7 @@ const healthy = (name: string): ServerHealthFact => ({
   backup: false,
   orders: { admin: 'ready', weight: null },
   agent: null,
+  agentCheck: null,
   malformedReports: {},
   lateChecks: 0,
 })

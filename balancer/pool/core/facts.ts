@@ -74,16 +74,37 @@ const lastCheck = z
 /** What an operator or an agent wants of a server: all sessions, only those it has, or none. */
 const adminStates = ['ready', 'drain', 'maint'] as const
 
-const orders = z.object({ admin: z.enum(adminStates), weight: z.number().nullable() }).readonly()
+/** A moment that a process of an older version does not tell. */
+const maybeMoment = z.number().nullable().optional()
+
+const orders = z
+  .object({
+    admin: z.enum(adminStates),
+    weight: z.number().nullable(),
+    adminSince: maybeMoment,
+    weightSince: maybeMoment,
+  })
+  .readonly()
 
 const agentWord = z
   .object({
     at: z.number(),
+    since: maybeMoment,
     admin: z.enum(adminStates),
     down: z.boolean(),
     percent: z.number().nullable(),
     maximumSessions: z.number().nullable(),
     text: z.string(),
+  })
+  .readonly()
+
+const agentCheck = z
+  .object({
+    failures: z.number(),
+    silent: z.boolean(),
+    reason: z.string(),
+    unknown: z.number(),
+    lastUnknown: z.string(),
   })
   .readonly()
 
@@ -96,6 +117,7 @@ const serverHealthFact = z
     since: z.number(),
     admin: z.enum(adminStates),
     draining: z.boolean(),
+    drainingSince: maybeMoment,
     refusing: z.boolean(),
     weight: z.number(),
     maximumSessions: z.number(),
@@ -106,6 +128,7 @@ const serverHealthFact = z
     backup: z.boolean(),
     orders,
     agent: agentWord.nullable(),
+    agentCheck: agentCheck.nullable().default(null),
     malformedReports: counters,
     lateChecks: z.number(),
   })
@@ -197,10 +220,13 @@ export type ServerHealthFact = z.output<typeof serverHealthFact>
 export type LastCheck = z.output<typeof lastCheck>
 export type CheckStatus = LastCheck['status']
 export type AdminState = (typeof adminStates)[number]
-/** What an operator ordered at runtime; `weight` null is the configured one. */
+/** What an operator ordered at runtime, and since when it differs from what is configured; `weight` null is the configured one. */
 export type Orders = z.output<typeof orders>
-/** The last line of an agent (HAProxy: `agent-check`); null means that it said nothing of that. */
+/** What an agent said, `at` last, and `since` when it wants this state (HAProxy: `agent-check`); null: nothing of that. */
 export type AgentWord = z.output<typeof agentWord>
+/** How asking an agent goes: failures in a row and the reason of the last one, after how many it has no say, and how many
+ * lines had words that nobody knows. */
+export type AgentCheckState = z.output<typeof agentCheck>
 
 /** The one server of a `balance: single` listener that takes sessions; null where none can. */
 export type WriterFact = z.output<typeof writerFact>

@@ -28,7 +28,9 @@ export const isSameState = (one: ServerHealthFact, other: ServerHealthFact): boo
   watched.every((key) => one[key] === other[key]) &&
   one.counters.every((counter, i) => counter === other.counters[i]) &&
   one.orders.weight === other.orders.weight &&
-  one.orders.admin === other.orders.admin
+  one.orders.admin === other.orders.admin &&
+  one.agentCheck?.silent === other.agentCheck?.silent &&
+  one.agentCheck?.unknown === other.agentCheck?.unknown
 
 const watched = [
   'up',

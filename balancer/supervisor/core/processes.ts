@@ -7,6 +7,11 @@ import type { Fact, VirtualRouterFact } from '../../pool/core/facts.ts'
 export const processRoles = ['proxy', 'director', 'vrrp'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
+/** How long a process may take to apply a configuration before the reload is called off. */
+export const applyLimit = millis(10_000)
+/** The longest that a reload takes: every process is late, and all of them are late again when it is taken back. */
+export const longestReload = millis(2 * processRoles.length * applyLimit)
+
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': ['proxy', 'vrrp'],

@@ -169,7 +169,8 @@ t.test('a restarted director goes on from the state it inherits', async (t) => {
     listeners: [listenerFor(silent, { timeout: '20ms' })],
     inherited: () => inherited,
     log,
-    publish: (fact) => void (fact.counters.includes(null) || facts.push(fact)),
+    // A check that this process was too late for says nothing.
+    publish: (fact) => void (fact.lastCheck === facts.at(-1)?.lastCheck || facts.push(fact)),
   })
   t.teardown(() => checker.stop())
   await waitFor('three checks', () => facts.length >= 4)

@@ -21,6 +21,7 @@ export const healthFact = (server: string, change: Partial<ServerHealthFact> = {
   backup: false,
   orders: { admin: 'ready', weight: null },
   agent: null,
+  agentCheck: null,
   malformedReports: {},
   lateChecks: 0,
   ...change,
