@@ -1,29 +1,32 @@
 // The interface of a virtual MAC address: a macvlan on top of the instance's interface, as keepalived's use_vmac makes it.
 
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
-import type { Netlink } from '../os/netlink.ts'
-import { done, type Outcome } from '../os/outcome.ts'
+import type { Netlink, NetworkInterface } from '../os/netlink.ts'
+import { done, type Outcome, refused } from '../os/outcome.ts'
 import { setSysctl } from '../os/sysctl.ts'
 import { virtualMac } from './core/datagram.ts'
-import { familyOfInstance } from './instance.ts'
+import { familyOfInstance, formerVirtualMacDevice, virtualMacDevice } from './instance.ts'
 
-/** The name of the interface: `vrrp.51`, and `vrrp6.51` for IPv6. */
-export const virtualMacDevice = (config: VrrpInstanceConfig): string =>
-  `vrrp${familyOfInstance(config) === 'ipv4' ? '' : '6'}.${config.virtual_router_id}`
-
-/** The interface on which the addresses of an instance stand unless they name another. */
-export const homeDevice = (config: VrrpInstanceConfig): string =>
-  config.virtual_mac ? virtualMacDevice(config) : config.interface
-
-/** Makes sure that the interface of the virtual MAC address is there and works. */
+/** Makes sure that the interface of the virtual MAC address is there, on top of the right one, and works. */
 export const ensureVirtualMac = async (config: VrrpInstanceConfig, netlink: Netlink): Promise<Outcome> => {
   const name = virtualMacDevice(config)
   const family = familyOfInstance(config)
   const mac = virtualMac(family, config.virtual_router_id)
-  const existing = await netlink.findInterface(name)
-  if (existing.ok && existing.value.mac.join() === mac.join()) return done
   const parent = await netlink.findInterface(config.interface)
   if (!parent.ok) return parent
+  const isOurs = (found: NetworkInterface): boolean => found.mac.join() === mac.join()
+  const isInPlace = (found: NetworkInterface): boolean => found.parentIndex === parent.value.index
+  const existing = await netlink.findInterface(name)
+  if (existing.ok && isOurs(existing.value) && isInPlace(existing.value)) return done
+  if (existing.ok) {
+    if (!isOurs(existing.value)) return refused('EEXIST', `there is an interface ${name} with another MAC address`)
+    // Its interface was renamed, and another one has the name now.
+    const removed = await netlink.removeInterface(name)
+    if (!removed.ok) return removed
+  }
+  const former = await netlink.findInterface(formerVirtualMacDevice(config))
+  // A crash before an upgrade left it: two interfaces with one MAC address would both answer.
+  if (former.ok && isOurs(former.value) && isInPlace(former.value)) await netlink.removeInterface(former.value.name)
   const added = await netlink.addMacvlan(name, parent.value.index, mac)
   if (!added.ok) return added
   const settings = [

@@ -40,7 +40,7 @@ const families = [
   {
     family: 'IPv4',
     addresses: ['198.18.0.100/24'],
-    device: 'vrrp.51',
+    device: 'vrrp.51.eth0',
     mac: '00:00:5e:00:01:33',
     announcement: 'arp',
     target: '198.18.0.100',
@@ -48,7 +48,7 @@ const families = [
   {
     family: 'IPv6',
     addresses: ['fe80::100/64', '2001:db8:18::100/64'],
-    device: 'vrrp6.51',
+    device: 'vrrp6.51.eth0',
     mac: '00:00:5e:00:02:33',
     announcement: 'na',
     target: '2001:db8:18::100',
@@ -187,4 +187,56 @@ stage('addresses and routes of a process that was killed go with their lease', a
   await waitFor('all to be there', async () => (await left()) === everything)
   await third.process.stop()
   t.equal(await left(), '')
+})
+
+stage('one virtual router id on two networks and in both families: an interface for each', async (t, _lab, lb1) => {
+  const ip = async (...words: readonly string[]): Promise<string> => (await lb1.run('ip', words)).stdout
+  await ip('link', 'add', 'enp130s0f1np1', 'type', 'veth', 'peer', 'name', 'other1')
+  for (const name of ['other1', 'enp130s0f1np1']) await ip('link', 'set', name, 'up')
+  await ip('address', 'add', '198.18.9.1/24', 'dev', 'enp130s0f1np1')
+  // What version 0.1 left in a crash, and the same name on a network that is not ours.
+  const mac = '00:00:5e:00:01:33'
+  await ip('link', 'add', 'vrrp.51', 'link', 'eth0', 'address', mac, 'type', 'macvlan', 'mode', 'bridge')
+  const common = { virtual_router_id: 51, version: 3, advertisement_interval: '100ms', virtual_mac: true }
+  const instances = [
+    { ...common, name: 'A', interface: 'eth0', virtual_addresses: ['198.18.0.100/24'] },
+    { ...common, name: 'B', interface: 'enp130s0f1np1', virtual_addresses: ['198.18.9.100/24'] },
+    { ...common, name: 'C', interface: 'eth0', virtual_addresses: ['fe80::100/64', '2001:db8:18::100/64'] },
+  ].map((one) => ({ ...one, track: { serving: false } }))
+  const router = startRouter(lb1, vrrpSchema.parse({ instances }))
+  const masters = (...names: readonly string[]) =>
+    waitFor(`${names} to be master`, () => names.every((name) => router.factOf(name)?.state === 'master'))
+  const places = async (): Promise<readonly string[]> =>
+    [...(await ip('-oneline', 'address')).matchAll(/: (\S+) +inet6? ((?:198\.18\.\d+|\S*:):?\.?100)\//g)].map(
+      ([, device, address]) => `${address} ${device}`,
+    )
+  await masters('A', 'B', 'C')
+  const all = [
+    '198.18.0.100 vrrp.51.eth0',
+    '198.18.9.100 vrrp.51.a8bda',
+    '2001:db8:18::100 vrrp6.51.eth0',
+    'fe80::100 vrrp6.51.eth0',
+  ]
+  t.same([...(await places())].sort(), all)
+  t.not((await lb1.run('ip', ['link', 'show', 'vrrp.51'])).code, 0, 'what was left is gone')
+  await router.reconfigure(vrrpSchema.parse({ instances: instances.slice(1) }))
+  t.same([...(await places())].sort(), all.slice(1), 'the others keep what is theirs')
+  await masters('B', 'C')
+  t.match(await router.process.stop(), { code: 0 })
+  t.same(await places(), [])
+  t.notMatch(await ip('link'), /vrrp/)
+})
+
+stage('an address on lo is announced on the interface of the instance, where clients are', async (t, lab, lb1, client) => {
+  const readCapture = await capture(lab, client)
+  const router = startRouter(lb1, configuration({ virtual_addresses: [{ address: '198.18.0.100/32', dev: 'lo' }] }))
+  await router.waitForState('master')
+  t.match((await lb1.run('ip', ['address', 'show', 'dev', 'lo'])).stdout, '198.18.0.100/32')
+  await waitFor('some advertisements', () => (router.lastFact()?.sent ?? 0) > 3)
+  t.match(await client.run('ping', ['-c', '1', '-W', '5', '198.18.0.100']), { code: 0 })
+  await router.process.stop()
+  const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
+  const announced = (await readCapture()).filter(({ protocol, source }) => protocol === 'arp' && source === '198.18.0.100')
+  t.ok(announced.length > 4, `${announced.length} announcements`)
+  t.same([...new Set(announced.map((frame) => frame.mac))], [mac.trim()])
 })
