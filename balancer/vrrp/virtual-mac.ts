@@ -18,6 +18,7 @@ export const ensureVirtualMac = async (config: VrrpInstanceConfig, netlink: Netl
   const isInPlace = (found: NetworkInterface): boolean => found.parentIndex === parent.value.index
   const existing = await netlink.findInterface(name)
   if (existing.ok && isOurs(existing.value) && isInPlace(existing.value)) return done
+  if (!existing.ok && existing.code !== 'ENODEV') return existing
   if (existing.ok) {
     if (!isOurs(existing.value)) return refused('EEXIST', `there is an interface ${name} with another MAC address`)
     // Its interface was renamed, and another one has the name now.
@@ -28,7 +29,8 @@ export const ensureVirtualMac = async (config: VrrpInstanceConfig, netlink: Netl
   // A crash before an upgrade left it: two interfaces with one MAC address would both answer.
   if (former.ok && isOurs(former.value) && isInPlace(former.value)) await netlink.removeInterface(former.value.name)
   const added = await netlink.addMacvlan(name, parent.value.index, mac)
-  if (!added.ok) return added
+  // Another look at this host has made it meanwhile.
+  if (!added.ok) return added.code === 'EEXIST' ? done : added
   const settings = [
     // Each interface answers for its own addresses, or the host's own MAC would be learned for a virtual address.
     setSysctl('ipv4', config.interface, 'arp_ignore', 1),

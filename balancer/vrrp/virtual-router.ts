@@ -13,6 +13,7 @@ import { identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from '
 import type { Report } from './report.ts'
 import { beforeBegin, isSameGround, isSameLink, lookAround, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
+import { untilQuiet } from './until-quiet.ts'
 import { createVirtualAddresses } from './virtual-addresses.ts'
 import type { Wires } from './wires.ts'
 
@@ -263,27 +264,23 @@ export const prepareVirtualRouter = async (
       report.trouble('foreign', `${text}; ip address del ${place}`)
     }
   }
-  let isLooking = false
-  let isStale = false
-  const lookAgain = async (): Promise<void> => {
-    isLooking = true
-    while (isStale && isRunning) {
-      isStale = false
-      const looked = config
-      const next = await look(looked)
-      // What was seen for another configuration says nothing, and no answer says nothing of the link.
-      if (looked !== config) isStale = true
-      else if (!next.isKnown) setTimeout(networkChanged, lookAgainMillis).unref()
-      else if (isRunning) follow(next)
-      if (isRunning) await checkAddresses()
-    }
-    isLooking = false
-  }
-  const networkChanged = (): void => {
-    isStale = true
-    if (!isLooking) void lookAgain()
-  }
+  const lookingAround = untilQuiet(async () => {
+    const looked = config
+    if (!isRunning) return
+    const next = await look(looked)
+    // What was seen for another configuration says nothing, and no answer says nothing of the link.
+    if (looked !== config) networkChanged()
+    else if (!next.isKnown) setTimeout(networkChanged, lookAgainMillis).unref()
+    else if (isRunning) follow(next)
+    if (isRunning) await checkAddresses()
+  })
+  const networkChanged = lookingAround.start
 
+  /** Who looks just now may be making it: not after it was removed. */
+  const removeVirtualMac = async (device: string): Promise<void> => {
+    await lookingAround.ended()
+    await netlink.removeInterface(device)
+  }
   const reconfigure: VirtualRouterDriver['reconfigure'] = async (next, seen, nextStanding) => {
     const hadVirtualMac = config.virtual_mac && !next.virtual_mac
     const device = virtualMacDevice(config)
@@ -299,7 +296,7 @@ export const prepareVirtualRouter = async (
     if (!isSameLink(next.interface, before, seen) || !link.up) dispatch({ event: 'link-changed', link })
     const outcome = await removed
     if (!outcome.ok) report.trouble('remove', `${outcome.text}; the kernel does it when the lease ends`)
-    if (hadVirtualMac) await netlink.removeInterface(device)
+    if (hadVirtualMac) await removeVirtualMac(device)
   }
 
   const stand = (): void => {
@@ -381,7 +378,7 @@ export const prepareVirtualRouter = async (
       await removal
       transport?.close()
       clearTimeout(timer)
-      if (config.virtual_mac) await netlink.removeInterface(virtualMacDevice(config))
+      if (config.virtual_mac) await removeVirtualMac(virtualMacDevice(config))
     },
   }
 }

@@ -5,7 +5,7 @@ import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
 import type { Host } from '../../lab/host.ts'
 import { createLab, type Lab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
-import { capture } from './capture.ts'
+import { capture, macOf } from './capture.ts'
 import { startRouter } from './router.ts'
 
 t.setTimeout(300_000)
@@ -221,22 +221,26 @@ stage('one virtual router id on two networks and in both families: an interface 
   t.not((await lb1.run('ip', ['link', 'show', 'vrrp.51'])).code, 0, 'what was left is gone')
   await router.reconfigure(vrrpSchema.parse({ instances: instances.slice(1) }))
   t.same([...(await places())].sort(), all.slice(1), 'the others keep what is theirs')
-  await masters('B', 'C')
+  t.same(router.logged(/Entering FAULT/), [])
   t.match(await router.process.stop(), { code: 0 })
   t.same(await places(), [])
   t.notMatch(await ip('link'), /vrrp/)
 })
 
-stage('an address on lo is announced on the interface of the instance, where clients are', async (t, lab, lb1, client) => {
-  const readCapture = await capture(lab, client)
-  const router = startRouter(lb1, configuration({ virtual_addresses: [{ address: '198.18.0.100/32', dev: 'lo' }] }))
-  await router.waitForState('master')
-  t.match((await lb1.run('ip', ['address', 'show', 'dev', 'lo'])).stdout, '198.18.0.100/32')
-  await waitFor('some advertisements', () => (router.lastFact()?.sent ?? 0) > 3)
-  t.match(await client.run('ping', ['-c', '1', '-W', '5', '198.18.0.100']), { code: 0 })
-  await router.process.stop()
-  const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
-  const announced = (await readCapture()).filter(({ protocol, source }) => protocol === 'arp' && source === '198.18.0.100')
-  t.ok(announced.length > 4, `${announced.length} announcements`)
-  t.same([...new Set(announced.map((frame) => frame.mac))], [mac.trim()])
-})
+stage(
+  'an address on lo is announced on the interface of the instance, where clients are',
+  async (t, lab, lb1, client) => {
+    const readCapture = await capture(lab, client)
+    const router = startRouter(lb1, configuration({ virtual_addresses: [{ address: '198.18.0.100/32', dev: 'lo' }] }))
+    await router.waitForState('master')
+    t.match((await lb1.run('ip', ['address', 'show', 'dev', 'lo'])).stdout, '198.18.0.100/32')
+    await waitFor('some advertisements', () => (router.lastFact()?.sent ?? 0) > 3)
+    t.match(await client.run('ping', ['-c', '1', '-W', '5', '198.18.0.100']), { code: 0 })
+    await router.process.stop()
+    const announced = (await readCapture()).filter(
+      ({ protocol, source }) => protocol === 'arp' && source === '198.18.0.100',
+    )
+    t.ok(announced.length > 4, `${announced.length} announcements`)
+    t.same([...new Set(announced.map((frame) => frame.mac))], [await macOf(lb1)])
+  },
+)
