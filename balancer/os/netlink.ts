@@ -1,5 +1,6 @@
 // Interfaces, addresses and routes through rtnetlink. The only file that touches the module netlink.
-// Requests and events have a socket each: on one, the notice of the own change would pass for the answer.
+// Requests, lists and events have a socket each: on one, the notice of the own change would pass for the answer, and an
+// answer between two parts of a list would end it.
 
 import { createRtNetlink, type ifla, rt } from 'netlink'
 import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
@@ -101,16 +102,16 @@ const bufferSizes = { recvBufferSize: 1 << 20, sendBufferSize: 1 << 17 }
 /** ENXIO: the kernel has no IPv6 on that interface, as below an MTU of 1280. */
 const isGone = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ENXIO', 'ESRCH'])
 
-/** Opens the socket for requests. */
+/** Opens the sockets for requests and lists. */
 export const openNetlink = (): Netlink => {
-  const socket = createRtNetlink(bufferSizes)
-  socket.socket.on('error', () => undefined)
+  const [socket, lists] = [createRtNetlink(bufferSizes), createRtNetlink(bufferSizes)]
+  for (const one of [socket, lists]) one.socket.on('error', () => undefined)
   const options = { timeout: answerWithin }
 
   // The kernel lists one thing at a time on a socket, and refuses the second with EBUSY.
   let listing: Promise<unknown> = Promise.resolve()
   const addresses = async (): Promise<readonly HostAddress[]> => {
-    const list = () => socket.getAddresses({}, {}, options)
+    const list = () => lists.getAddresses({}, {}, options)
     const listed = listing.then(list, list)
     listing = listed
     return (await listed).flatMap(hostAddress)
@@ -209,7 +210,9 @@ export const openNetlink = (): Netlink => {
     addMacvlan,
     switchOn,
     removeInterface,
-    close: () => socket.socket.close(),
+    close: () => {
+      for (const one of [socket, lists]) one.socket.close()
+    },
   }
 }
 
