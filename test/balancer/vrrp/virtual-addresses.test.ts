@@ -1,5 +1,8 @@
 // What a master has on its host and what a client sees of it: virtual MAC address, labels, devices, routes, announcements.
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
 import type { Host } from '../../lab/host.ts'
@@ -10,6 +13,7 @@ import { startRouter } from './router.ts'
 
 t.setTimeout(300_000)
 t.jobs = 3
+const balancer = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 
 const configuration = (changes: object) =>
   vrrpSchema.parse({
@@ -227,6 +231,17 @@ stage('one virtual router id on two networks and in both families: an interface 
   t.notMatch(await ip('link'), /vrrp/)
 })
 
+/** What `balancer check` warns of on a host. */
+const warnings = async (lab: Lab, host: Host, address: object): Promise<string> => {
+  const common = { name: 'VI_1', interface: 'eth0', virtual_router_id: 51, version: 3 }
+  const file = join(lab.directory, 'balancer.yaml')
+  const vrrp = { instances: [{ ...common, virtual_addresses: [address] }] }
+  const servers = [{ name: 'db1', address: '198.18.0.11:3306' }]
+  const listeners = [{ name: 'mysql', bind: '198.18.0.100:3306', servers }]
+  writeFileSync(file, JSON.stringify({ router_id: 'lb1', vrrp, listeners }))
+  return (await host.run(process.execPath, [balancer, 'check', '--config', file])).stderr
+}
+
 stage(
   'an address on lo is announced on the interface of the instance, where clients are',
   async (t, lab, lb1, client) => {
@@ -242,5 +257,13 @@ stage(
     )
     t.ok(announced.length > 4, `${announced.length} announcements`)
     t.same([...new Set(announced.map((frame) => frame.mac))], [await macOf(lb1)])
+
+    const onLo = (address: string) => ({ address, dev: 'lo' })
+    t.notMatch(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'is on lo')
+    t.match(await warnings(lab, lb1, onLo('198.18.0.100/24')), 'all of that network would be this host; write')
+    t.match(await warnings(lab, lb1, onLo('2001:db8:18::100/128')), 'clients on eth0 do not find it; remove dev')
+    t.match(await warnings(lab, lb1, { address: '198.18.0.9/32', dev: 'eth7' }), 'there is no interface eth7 here now')
+    await lb1.run('sh', ['-c', 'echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore'])
+    t.match(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'arp_ignore is 1 on eth0: nobody who asks for it is')
   },
 )
