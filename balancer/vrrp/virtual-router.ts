@@ -254,7 +254,8 @@ export const prepareVirtualRouter = async (
   /** A master whose address was taken away by something else gets it back; nobody else should be given one. */
   const checkAddresses = async (): Promise<void> => {
     const held = await netlink.listAddresses()
-    if (!held.ok || router.state === 'leaving') return
+    // Before the beginning the reason for waiting says it.
+    if (!held.ok || router.state === 'leaving' || !hasBegun) return
     if (router.state === 'master') {
       for (const address of addresses.absentFrom(held.value)) dispatch({ event: 'address-lost', address })
       return

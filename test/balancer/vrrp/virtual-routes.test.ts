@@ -38,7 +38,8 @@ const allThere = (router: Router) =>
   waitFor('all routes to be there', () => router.lastFact()?.routes.every(({ isThere }) => isThere))
 
 t.test('a route that cannot be added leaves the master its addresses, and is there as soon as it can be', async (t) => {
-  const router = startRouter(lb1, configuration([{ to: '198.18.8.0/24', via: '198.19.0.9' }]))
+  const other = { to: '2001:db8:8::/64', via: '2001:db8:18::9' }
+  const router = startRouter(lb1, configuration([{ to: '198.18.8.0/24', via: '198.19.0.9' }, other]))
   await router.waitForState('master')
   t.match(await trouble(router, '198.18.8.0/24'), 'its gateway is on no network of this interface (ENETUNREACH)')
   const sent = router.lastFact()?.sent ?? 0
@@ -52,6 +53,11 @@ t.test('a route that cannot be added leaves the master its addresses, and is the
   await allThere(router)
   t.match(await routes(), /198\.18\.8\.0\/24 via 198\.19\.0\.9 dev eth0 proto 112/)
   t.match(router.logged(/is there now/), [{ level: 30 }])
+  t.match(
+    await routes(),
+    /2001:db8:8::\/64 via 2001:db8:18::9 dev eth0 proto 112 .*expires \d+sec/,
+    'prolonged, as its lease has to be',
+  )
   await lb1.run('ip', ['route', 'del', '198.18.8.0/24'])
   await waitFor('what something removed to be back', async () => (await routes()).includes('198.18.8.0/24'))
   await router.process.stop()
