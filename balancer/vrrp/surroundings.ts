@@ -35,7 +35,7 @@ export const lookAround = async (
     else if (name === homeDevice(config) && prepared?.ok === false) trouble ??= down(prepared.text)
     else trouble ??= down(`there is no interface ${name}`)
   }
-  if (prepared?.ok === false && prepared.code === 'EEXIST') trouble ??= down(prepared.text)
+  if (prepared?.ok === false && prepared.code !== noAnswer) trouble ??= down(prepared.text)
   const own = devices.get(config.interface)
   const without = withoutIpv6(config, devices)
   if (own?.isUp === true && without !== null) trouble ??= down(without)
@@ -51,6 +51,9 @@ export const lookAround = async (
     ...down(candidates.length > 0 ? `${config.interface} checks its address for duplicates` : noSource(config)),
   }
 }
+
+/** What a request that the kernel did not answer ends with. */
+const noAnswer = 'EIO'
 
 /** RFC 8200 section 5: below this MTU the kernel takes IPv6 away from an interface. */
 const smallestIpv6Mtu = 1280
