@@ -11,6 +11,7 @@ import { openLog } from './log.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 import { outlookOf } from './vrrp/core/outlook.ts'
+import { hostWarnings } from './vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from './vrrp/prospects.ts'
 
 const exitUsage = 64
@@ -77,7 +78,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
       process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
     }
-    for (const text of untracked(vrrp)) process.stderr.write(`warning: ${text}\n`)
+    for (const text of [...untracked(vrrp), ...hostWarnings(vrrp)]) process.stderr.write(`warning: ${text}\n`)
     return 0
   },
 

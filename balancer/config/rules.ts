@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
+import { routeFindings } from './vrrp-route-rules.ts'
 import { vrrpFindings } from './vrrp-rules.ts'
 import { trackFindings } from './vrrp-track-rules.ts'
 
@@ -29,6 +30,7 @@ export const crossFieldFindings = (input: unknown, files: FileProblems): readonl
   return [
     ...vrrpFindings(input),
     ...trackFindings(input),
+    ...routeFindings(input),
     ...listenerFindings(input, files.secret),
     ...nameFindings(config),
     ...bindFindings(config),

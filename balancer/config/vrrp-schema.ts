@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { withShort } from './shapes.ts'
 import { addressWithPrefix, duration, integer, ipAddress, name } from './values.ts'
-import { notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
+import { counting, notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
 
 const maximumAddresses = 20
 const maximumMembers = 255
@@ -28,6 +28,7 @@ const virtualRoute = z.strictObject({
   via: ipAddress.optional(),
   dev: interfaceName.optional(),
   metric: integer(1, 4_294_967_295).optional(),
+  track: counting.prefault(false),
 })
 
 const unicast = z.strictObject({

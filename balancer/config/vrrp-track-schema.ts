@@ -30,14 +30,14 @@ const interfaceReference = withShort(
   interfaceName,
 )
 
-/** `true` is FAULT when this host does not serve, a weight takes that much instead, `false` does not look. */
-const serving = z
+/** `true` is FAULT when the thing fails, a weight takes that much instead, `false` does not look. */
+export const counting = z
   .union([z.boolean(), z.strictObject({ weight })], { error: 'write true, false or { weight: -50 }' })
   .transform((value) => (value === false ? null : { weight: value === true ? 0 : value.weight }))
 
 /** The key `track` of an instance. */
 export const trackSchema = z.strictObject({
-  serving: serving.prefault(true),
+  serving: counting.prefault(true),
   interfaces: z.array(interfaceReference).max(maximumTracked).default([]),
   scripts: z.array(reference('script')).max(maximumTracked).default([]),
   files: z.array(reference('file')).max(maximumTracked).default([]),

@@ -69,7 +69,13 @@ const handOver = async ({ config, vrrp, host, log, back }: HandOver): Promise<vo
   await Promise.race([successor, aborted(back), wait(handOverWait(masterDownInterval(version, priority, interval)))])
   transport.value.close()
   if (back.aborted) return
-  const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
+  const addresses = createVirtualAddresses({
+    config,
+    devices: () => around.devices,
+    netlink,
+    packets,
+    onRoutes: () => {},
+  })
   const removed = await addresses.remove()
   if (!removed.ok)
     log.warn({ instance: config.name }, `(${config.name}) ${removed.text}; the kernel does it when the lease ends`)

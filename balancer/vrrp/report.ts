@@ -2,7 +2,7 @@
 
 import type { Level, Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
-import type { VirtualRouterFact, VirtualRouterState } from '../pool/core/facts.ts'
+import type { VirtualRouterFact, VirtualRouterState, VirtualRouteState } from '../pool/core/facts.ts'
 import { createBoundedLog } from './bounded-log.ts'
 import type { Advertisement, Decoded } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
@@ -29,6 +29,8 @@ export type Report = {
   readonly remains: (obstacle: string) => void
   /** From now on its effective priority is made of these parts, and an operator has taken it out or not. */
   readonly standing: (standing: Standing, isInMaintenance: boolean) => void
+  /** Its virtual routes are so now. */
+  readonly routes: (routes: readonly VirtualRouteState[]) => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
   readonly publish: () => void
@@ -66,6 +68,7 @@ export const createReport = (
   let standsBack = false
   let inMaintenance = false
   let source: string | null = null
+  let routes: readonly VirtualRouteState[] = []
   let standing: Standing | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
   let otherMasters: VirtualRouterFact['otherMasters'] = { count: 0, last: null }
@@ -91,6 +94,7 @@ export const createReport = (
       priorityParts: standing?.parts ?? [{ of: 'configured', value: config.priority }],
       advertisementInterval: config.advertisement_interval,
       addresses: allAddresses(config).map(({ address }) => address.address),
+      routes,
       lastAdvertisement,
       otherMasters,
       ...counts,
@@ -152,6 +156,19 @@ export const createReport = (
     standing: (next, isInMaintenance) => {
       standing = next
       inMaintenance = isInMaintenance
+    },
+    routes: (next) => {
+      const fields = { instance: config.name }
+      for (const { route, isThere, trouble } of next) {
+        const before = routes.find((old) => old.route === route)?.trouble ?? null
+        if (trouble !== null && trouble !== before) {
+          const text = `cannot add the route ${route}: ${trouble}. The addresses stay; it is tried again`
+          bounded('error', 'route', fields, `(${config.name}) ${text}`)
+        }
+        if (isThere && before !== null) log.info(fields, `(${config.name}) the route ${route} is there now`)
+      }
+      routes = next
+      publish()
     },
     linked: (address) => {
       source = address

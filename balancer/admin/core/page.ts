@@ -68,7 +68,7 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
       e(router.name),
       `<span class="${router.state}">${router.state.toUpperCase()}</span><br><span class="dim">${e(router.reason ?? '')}</span>`,
       age(router.since),
-      router.virtual_addresses.map(e).join('<br>'),
+      [...router.virtual_addresses.map(e), ...router.virtual_routes.flatMap(routeTrouble)].join('<br>'),
       e(router.interface ?? '-'),
       `${router.virtual_router_id ?? '-'}`,
       priority(router),
@@ -81,6 +81,10 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
       counted(router.dropped),
     ]),
   )
+
+/** A route that is as it should be is no news. */
+const routeTrouble = ({ route, trouble }: RouterStatus['virtual_routes'][number]): readonly string[] =>
+  trouble === null ? [] : [`<span class="down">route ${e(route)}: ${e(trouble)}</span>`]
 
 /** `150`, or the sum with its parts below it. */
 const priority = ({ priority: effective, priority_parts: parts }: RouterStatus): string =>

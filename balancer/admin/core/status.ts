@@ -58,6 +58,7 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
     priority: fact?.priority ?? null,
     advertisement_interval_ms: fact?.advertisementInterval ?? null,
     virtual_addresses: fact?.addresses ?? [],
+    virtual_routes: (fact?.routes ?? []).map(({ route, isThere, trouble }) => ({ route, there: isThere, trouble })),
     family: fact?.family ?? null,
     reason: fact?.reason ?? null,
     handing_over: fact?.handingOver ?? false,

@@ -42,6 +42,9 @@ const details = (fact: VirtualRouterFact, now: number): string => {
       ? 'no advertisement heard'
       : `last advertisement from ${heard.from}, priority ${heard.priority}, ${ago(heard.at)}`,
     `${fact.transitions} transitions, ${fact.sent} sent, ${fact.received} received, dropped: ${counted(fact.dropped)}`,
+    ...fact.routes.flatMap(({ route, isThere, trouble }) =>
+      trouble !== null ? [`route ${route} cannot be added: ${trouble}`] : isThere ? [`route ${route} is there`] : [],
+    ),
     ...(fact.syncGroup === null ? [] : [`in sync group ${fact.syncGroup}`]),
     ...(otherMasters.last === null
       ? []

@@ -11,6 +11,10 @@ const duration = z.number().transform((value): Millis => millis(value))
 /** State of a virtual router on this host, RFC 9568 section 6.4; `fault` as keepalived has it. */
 const routerStates = ['init', 'backup', 'master', 'fault'] as const
 
+const virtualRouteState = z
+  .object({ route: z.string(), isThere: z.boolean(), trouble: z.string().nullable() })
+  .readonly()
+
 const virtualRouterFact = z
   .object({
     fact: z.literal('virtual-router'),
@@ -32,6 +36,7 @@ const virtualRouterFact = z
     priorityParts: z.array(z.object({ of: z.string(), value: z.number() }).readonly()).readonly(),
     advertisementInterval: duration,
     addresses: z.array(z.string()).readonly(),
+    routes: z.array(virtualRouteState).readonly().default([]),
     lastAdvertisement: z.object({ from: z.string(), priority: z.number(), at: z.number() }).readonly().nullable(),
     otherMasters: z
       .object({ count: z.number(), last: z.object({ from: z.string(), at: z.number() }).readonly().nullable() })
@@ -209,6 +214,8 @@ export type Fact = z.output<typeof factSchema>
  */
 export type VirtualRouterFact = z.output<typeof virtualRouterFact>
 export type VirtualRouterState = VirtualRouterFact['state']
+/** A virtual route in the words of `ip route`: whether it is there, and why it could not be added when that was tried last. */
+export type VirtualRouteState = VirtualRouterFact['routes'][number]
 
 /** One server of one listener. `up` means that its checks pass; `admin` is the stricter of what operator and agent want;
  * `draining` that a check answered 404; `refusing` that an operator took the node out with a force-fail file. `weight` and

@@ -67,3 +67,21 @@ VI_6
   )
   t.equal(describeRouters([], now), 'no VRRP instance is configured')
 })
+
+t.test('a route is told where it is there, and where it should be and cannot', async (t) => {
+  const text = describeRouters(
+    [
+      routerFact({
+        routes: [
+          { route: '198.18.8.0/24 via 198.18.0.9 dev eth0', isThere: true, trouble: null },
+          { route: '198.18.9.0/24 dev eth0', isThere: false, trouble: 'its interface is down (ENETDOWN)' },
+          { route: '198.18.10.0/24 dev eth0', isThere: false, trouble: null },
+        ],
+      }),
+    ],
+    now,
+  )
+  t.match(text, '\n  route 198.18.8.0/24 via 198.18.0.9 dev eth0 is there\n')
+  t.match(text, '\n  route 198.18.9.0/24 dev eth0 cannot be added: its interface is down (ENETDOWN)')
+  t.notMatch(text, '198.18.10.0')
+})

@@ -24,6 +24,7 @@ export const routerFact = (changes: Partial<VirtualRouterFact> = {}): VirtualRou
   priorityParts: [],
   advertisementInterval: millis(100),
   addresses: ['198.18.0.100'],
+  routes: [],
   lastAdvertisement: null,
   otherMasters: { count: 0, last: null },
   transitions: 1,

@@ -3,9 +3,9 @@ import type { VrrpInstanceConfig } from '../../../balancer/config/vrrp-schema.ts
 import { millis } from '../../../balancer/core/time.ts'
 import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
-import { capture } from './capture.ts'
+import { capture, macOf } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
-import { instance, type RouterOptions, startRouter, virtualAddress } from './router.ts'
+import { instance, startRouter, virtualAddress } from './router.ts'
 
 t.setTimeout(300_000)
 const lab = await createLab({ name: 'vrrp' })
@@ -84,7 +84,7 @@ t.test('a stalled master that was replaced fences itself before it says a word',
   await peer.waitForState('master')
   await onlyOn(lb2)
   const received = peer.lastFact()?.received ?? 0
-  const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
+  const mac = await macOf(lb1)
   const readCapture = await capture(lab, lb2)
   stalled.process.resume()
   await stalled.waitForState('backup')
@@ -95,7 +95,7 @@ t.test('a stalled master that was replaced fences itself before it says a word',
   t.match(peer.lastFact(), { state: 'master', received }, 'the peer heard nothing of it')
   const frames = await readCapture()
   t.ok(frames.length > 2, `${frames.length} frames of the peer`)
-  const said = frames.filter((frame) => frame.mac === mac.trim())
+  const said = frames.filter((frame) => frame.mac === mac)
   t.same(said, [], 'neither an advertisement nor an announcement went out')
   await Promise.all([stalled.process.stop(), peer.process.stop()])
 })
@@ -245,28 +245,8 @@ t.test('malformed packets end in their counter and nowhere else', async (t) => {
 })
 
 t.test('a start that cannot succeed says what to do', async (t) => {
-  const refusal = async (...[config, options]: [VrrpInstanceConfig, RouterOptions?]): Promise<string> => {
-    const { process: refused } = startRouter(lb1, config, options)
-    await refused.waitForOutput(/^failed start: /)
-    t.match(await refused.exited, { code: 1 })
-    return refused.lines().join('\n')
-  }
-  t.match(
-    await refusal(instance({ interface: 'eth9' })),
-    'failed start: VRRP instance VI_1: there is no interface eth9. Correct the name',
-  )
-  t.match(
-    await refusal(instance({ interface: 'lo' })),
-    'VRRP instance VI_1: lo has no IPv4 address of its own. Advertisements need a source',
-  )
-  t.match(
-    await refusal(instance(), { capabilities: '-net_raw,-net_admin' }),
-    'failed start: VRRP needs CAP_NET_ADMIN and CAP_NET_RAW.',
-  )
-  await lb1.run('ip', ['address', 'add', vip, 'dev', 'eth0'])
-  t.match(
-    await refusal(instance()),
-    `VRRP instance VI_1: ${vip} is on eth0 already, and not put there by this program.`,
-  )
-  await lb1.run('ip', ['address', 'del', vip, 'dev', 'eth0'])
+  const { process: refused } = startRouter(lb1, instance(), { capabilities: '-net_raw,-net_admin' })
+  await refused.waitForOutput(/^failed start: /)
+  t.match(await refused.exited, { code: 1 })
+  t.match(refused.lines().join('\n'), 'failed start: VRRP needs CAP_NET_ADMIN and CAP_NET_RAW.')
 })

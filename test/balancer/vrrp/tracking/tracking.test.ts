@@ -7,6 +7,8 @@ import { start } from './stage.ts'
 
 t.setTimeout(120_000)
 
+const eth1 = { name: 'eth1', index: 2, mac: [], mtu: 1500, hasNeighbours: true, parentIndex: null }
+
 t.test('an interface fails without a link, without the addresses it had, and when it is gone', async (t) => {
   const held = (address: string) => ({
     address,
@@ -17,7 +19,7 @@ t.test('an interface fails without a link, without the addresses it had, and whe
   })
   let seen: Outcome<NetworkInterface> = refused('ENODEV', 'none')
   const show = (isUp: boolean, addresses: readonly string[]): void => {
-    seen = { ok: true, value: { name: 'eth1', index: 2, mac: [], isUp, addresses: addresses.map(held) } }
+    seen = { ok: true, value: { ...eth1, isUp, addresses: addresses.map(held) } }
     tracking.networkChanged()
   }
   const { tracking } = start({ track: { serving: false, interfaces: ['eth1'] } }, { findInterface: async () => seen })
@@ -48,7 +50,7 @@ t.test('an interface fails without a link, without the addresses it had, and whe
 t.test('an interface that never had IPv4 is measured by its IPv6 addresses, not by the one of the link', async (t) => {
   const addressed = (addresses: readonly string[]): Outcome<NetworkInterface> => {
     const held = addresses.map((address) => ({ ...ipv6, address }))
-    return { ok: true, value: { name: 'eth1', index: 2, mac: [], isUp: true, addresses: held } }
+    return { ok: true, value: { ...eth1, isUp: true, addresses: held } }
   }
   const ipv6 = { prefixLength: 64, interfaceIndex: 2, isPermanent: true, isTentative: false }
   let seen = addressed(['fe80::5'])

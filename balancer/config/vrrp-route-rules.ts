@@ -1,0 +1,87 @@
+// Rules over the virtual routes of balancer.yaml: networks, gateways and the addresses that they live and end with.
+
+import { z } from 'zod'
+import { addressBytes, addressText, familyOf } from '../core/ip-address.ts'
+import type { Finding } from './document.ts'
+import { listOf, mapping, repeated, text } from './lenient.ts'
+import { type AddressWithPrefix, parseAddressWithPrefix } from './values.ts'
+
+const number = z.number().optional().catch(undefined)
+const addresses = listOf(z.union([z.string(), z.object({ address: z.string() }).transform((one) => one.address)]))
+const lenient = mapping({
+  vrrp: mapping({
+    instances: listOf(
+      mapping({
+        priority: number,
+        virtual_addresses: addresses,
+        virtual_addresses_excluded: addresses,
+        virtual_routes: listOf(mapping({ to: text, via: text, metric: number, track: mapping({ weight: number }) })),
+      }),
+    ),
+  }),
+})
+
+type Instance = NonNullable<NonNullable<NonNullable<z.output<typeof lenient>>['vrrp']>['instances'][number]>
+
+const ownerPriority = 255
+
+/** What cannot work in the virtual routes of a configuration. */
+export const routeFindings = (input: unknown): readonly Finding[] =>
+  (lenient.parse(input)?.vrrp?.instances ?? []).flatMap((instance, i) =>
+    instance === undefined ? [] : findingsOf(instance, ['vrrp', 'instances', i, 'virtual_routes']),
+  )
+
+const findingsOf = (instance: Instance, path: readonly PropertyKey[]): readonly Finding[] => {
+  const families = new Set(
+    [...instance.virtual_addresses, ...instance.virtual_addresses_excluded].flatMap((given) => {
+      const parsed = parseAddressWithPrefix(given)
+      return parsed === undefined ? [] : [familyOf(parsed.address)]
+    }),
+  )
+  return [
+    ...instance.virtual_routes.flatMap((route, i): readonly Finding[] => {
+      const to = parseAddressWithPrefix(route?.to)
+      if (to === undefined) return []
+      const at = (key: string, said: string): Finding => ({ path: [...path, i, key], text: said })
+      const network = networkOf(to)
+      const via = parseAddressWithPrefix(route?.via)
+      const isForeign = via !== undefined && familyOf(via.address) !== familyOf(to.address)
+      const isOrphan = families.size > 0 && familyOf(to.address) === 'ipv4' && !families.has('ipv4')
+      const isWeighty = instance.priority === ownerPriority && (route?.track?.weight ?? 0) !== 0
+      return [
+        ...(network === to.address
+          ? []
+          : [at('to', `found "${route?.to}"; ${to.address} is a host in it; write ${network}/${to.prefixLength}`)]),
+        ...(isForeign ? [at('via', `found "${route?.via}"; write a gateway of the family of ${to.address}`)] : []),
+        ...(isOrphan
+          ? [at('to', 'an IPv4 route ends with an IPv4 address; put it into an instance that has one')]
+          : []),
+        ...(isWeighty
+          ? [
+              at(
+                'track',
+                'the address owner (priority 255) keeps its priority; write true or false, or lower the priority',
+              ),
+            ]
+          : []),
+      ]
+    }),
+    ...repeated(
+      instance.virtual_routes.map((route, i) => {
+        const to = parseAddressWithPrefix(route?.to)
+        const value = to && `${to.address}/${to.prefixLength} ${route?.metric ?? 'default'}`
+        return { value, path: [...path, i, 'to'] }
+      }),
+      () => 'there is a route to this network with this metric already; write another metric',
+    ),
+  ]
+}
+
+/** The first address of a network. */
+const networkOf = ({ address, prefixLength }: AddressWithPrefix): string =>
+  addressText(
+    Uint8Array.from(addressBytes(address), (byte, i) => {
+      const bits = Math.min(8, Math.max(0, prefixLength - 8 * i))
+      return byte & (0xff << (8 - bits))
+    }),
+  )
