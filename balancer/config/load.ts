@@ -1,6 +1,7 @@
 // Reads balancer.yaml and looks at the password files it names.
 
 import { readFileSync, statSync } from 'node:fs'
+import { checkWarnings } from './demand.ts'
 import { checkDocument, type Problem } from './document.ts'
 import { readPasswordFile } from './password-file.ts'
 import { crossFieldFindings } from './rules.ts'
@@ -37,7 +38,11 @@ export const loadConfig = (file: string): LoadedConfig => {
   const checked = checkDocument(text, balancerSchema, rules, laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
   const { vrrp, warnings } = withVrrpPasswords(checked.value.vrrp, file)
-  return { ok: true, config: { ...checked.value, vrrp }, warnings: [...fileWarnings(checked.value), ...warnings] }
+  return {
+    ok: true,
+    config: { ...checked.value, vrrp },
+    warnings: [...fileWarnings(checked.value), ...checkWarnings(checked.value.listeners), ...warnings],
+  }
 }
 
 type FileRead =

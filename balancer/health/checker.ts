@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { ListenerConfig } from '../config/schema.ts'
 import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
 import { serverKey } from '../pool/core/pool.ts'
+import { createShortageLog } from '../shortage-log.ts'
 import { type Place, type Probes, startProbes } from './probes.ts'
 import { createTarget, type Target } from './target.ts'
 
@@ -38,6 +39,7 @@ export type CheckerOptions = {
 /** Starts checking every server of every listener; the first checks are made at once. Throws `FailedStart`. */
 export const startChecker = ({ listeners, inherited, log, publish }: CheckerOptions): Checker => {
   const probes: Probes = startProbes()
+  const onShortage = createShortageLog(log)
   let targets = new Map<string, Target>()
 
   const reconfigure = (next: readonly ListenerConfig[]): void => {
@@ -64,6 +66,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
           publish,
           inherited: before === undefined ? inherited(config.listener.name, config.server.name) : undefined,
           orders,
+          onShortage,
         })
         made.push(target)
         after.set(key, target)

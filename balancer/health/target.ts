@@ -5,6 +5,7 @@ import { millis } from '../core/time.ts'
 import type { Orders, ServerHealthFact, ServerTraffic } from '../pool/core/facts.ts'
 import { serverKey } from '../pool/core/pool.ts'
 import { isSameState } from '../pool/core/server-state.ts'
+import type { ShortageLog } from '../shortage-log.ts'
 import { judgeFailures } from './core/passive.ts'
 import type { CheckResult } from './core/result.ts'
 import {
@@ -38,13 +39,15 @@ export type TargetOptions = {
   readonly log: Logger
   readonly publish: (fact: ServerHealthFact, changed: boolean) => void
   readonly inherited: ServerHealthFact | undefined
+  /** A check could not be made for want of something on this host. */
+  readonly onShortage: ShortageLog
   /** Orders that outlive a change of the checks. */
   readonly orders: Orders | undefined
 }
 
 /** Makes a server that is not checked yet. */
 export const createTarget = (options: TargetOptions): Target => {
-  const { place, probes, log, publish, inherited, orders } = options
+  const { place, probes, log, publish, inherited, orders, onShortage } = options
   let config = options.config
   const fresh = startHealth(config.listener.check.length, Date.now(), inherited)
   let health: ServerHealth = orders === undefined ? fresh : { ...fresh, orders }
@@ -75,6 +78,8 @@ export const createTarget = (options: TargetOptions): Target => {
       happened({ event: 'late', at })
       return
     }
+    if (result.shortage !== null)
+      onShortage(result.shortage, `checks, now of ${serverKey(names.listener, names.server)}`)
     happened({ event: 'checked', check, result, at })
     const { malformedReport } = result
     const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0)
@@ -84,7 +89,10 @@ export const createTarget = (options: TargetOptions): Target => {
     }
   }
   const hearAgent = (result: CheckResult | 'late'): void => {
-    if (result !== 'late' && result.passed) happened({ event: 'agent-line', line: result.text, at: Date.now() })
+    if (result === 'late') return
+    if (result.shortage !== null)
+      onShortage(result.shortage, `agent checks, now of ${serverKey(names.listener, names.server)}`)
+    if (result.passed) happened({ event: 'agent-line', line: result.text, at: Date.now() })
   }
 
   const start = (): void => {

@@ -24,20 +24,26 @@ export type Binds = {
 export type BindsOptions = {
   readonly isPresent: (address: string) => boolean
   readonly onChange: (owner: string, state: ListenerState) => void
+  /** A client was there and accept(2) failed; the listener goes on. */
+  readonly onAcceptFailure: (owner: string, code: string) => void
 }
 
 type Held = { bind: Bind; readonly waiting: WaitingListener }
 
 /** No address is held yet. */
-export const createBinds = ({ isPresent, onChange }: BindsOptions): Binds => {
+export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptions): Binds => {
   let held = new Map<string, Held>()
 
   const hold = (bind: Bind): Held => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => entry.bind.accept(socket))
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (server.listening) onAcceptFailure(entry.bind.owner, error.code ?? error.message)
+    })
     const entry: Held = {
       bind,
       waiting: createWaitingListener({
         endpoint: bind.endpoint,
-        server: createServer({ allowHalfOpen: true }, (socket) => entry.bind.accept(socket)),
+        server,
         key: bind.key,
         isPresent,
         onChange: (state) => onChange(entry.bind.owner, state),

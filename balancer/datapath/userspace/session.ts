@@ -3,7 +3,9 @@
 
 import { connect, type Socket } from 'node:net'
 import type { Endpoint } from '../../config/values.ts'
-import type { Millis } from '../../core/time.ts'
+import { type Shortage, shortageOf } from '../../core/shortage.ts'
+import { type Millis, millis } from '../../core/time.ts'
+import { isTrackingFull } from '../../os/host-limits.ts'
 
 /** How a session ended: both sides closed it, the client left while it waited for a server, one side was reset or idle
  * too long, or this program ended it: its server went down, is not the writer any more, is a backup that is not needed any
@@ -36,6 +38,11 @@ export type Attempt = { readonly result: Promise<Connected>; readonly abort: () 
 
 /** Why there is no connection after `abort`. */
 export const aborted = 'aborted'
+const timedOut = 'timeout'
+
+/** What this host was short of when a connection failed for `reason`; undefined where the reason lies elsewhere. */
+export const shortageIn = (reason: string): Shortage | undefined =>
+  reason === timedOut && isTrackingFull() ? 'connection-tracking' : shortageOf(reason)
 
 /** Dead peers are found by the kernel, although database sessions may be idle for hours. */
 const keepAliveMillis = 60_000
@@ -50,7 +57,7 @@ export const connectTo = ({ address, port }: Endpoint, timeout: Millis): Attempt
     resolve({ ok: false, reason })
   }
   const onError = (error: NodeJS.ErrnoException): void => fail(error.code ?? error.message)
-  const timer = setTimeout(fail, timeout, 'timeout')
+  const timer = setTimeout(fail, timeout, timedOut)
   socket.once('error', onError)
   socket.once('connect', () => {
     clearTimeout(timer)
@@ -86,6 +93,13 @@ export const watchForLeaving = (client: Socket, onLeave: () => void): (() => voi
 }
 
 /**
+ * How long a server has to close its side after its client has left. Whoever closes first keeps the port for a minute
+ * (TIME_WAIT). A client of MySQL says goodbye and the server closes: then the port here is free at once, and a port range
+ * is no limit to how many sessions a second can follow each other.
+ */
+const goodbyeMillis = millis(250)
+
+/**
  * Joins two sockets until both directions have ended. A reset or a timeout of one side resets the other, so that nobody
  * takes a broken session for a finished one. `onEnd` is called once.
  */
@@ -115,7 +129,16 @@ export const joinSockets = (
   }
   watch(client, timeouts.client, 'client')
   watch(server, timeouts.server, 'server')
-  client.pipe(server)
+  client.pipe(server, { end: false })
+  client.once('end', () => {
+    const timer = setTimeout(() => server.end(), goodbyeMillis)
+    const endNow = (): void => {
+      clearTimeout(timer)
+      server.end()
+    }
+    if (server.readableEnded) endNow()
+    else server.once('end', endNow).once('close', () => clearTimeout(timer))
+  })
   server.pipe(client)
   return { bytes: () => ({ in: client.bytesRead, out: server.bytesRead }), end }
 }
