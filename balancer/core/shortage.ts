@@ -48,7 +48,7 @@ export type HostLimits = {
 export const shortageText = (shortage: Shortage, limits: HostLimits): string => {
   switch (shortage) {
     case 'ports':
-      return `out of local ports: this host has ${limits.ports} towards one address and port (net.ipv4.ip_local_port_range = ${limits.portRange}), and one stays taken for 60 s after a session that this side ended; set net.ipv4.ip_local_port_range = 1024 65535, or give the servers more addresses`
+      return `out of local ports: this host has ${limits.ports} towards one address and port (net.ipv4.ip_local_port_range = ${limits.portRange}), and one stays taken for 60 s after a session whose client left without a goodbye; set net.ipv4.tcp_tw_reuse = 1, which makes that 1 s, and net.ipv4.ip_local_port_range = 1024 65535`
     case 'descriptors':
       return `out of file descriptors: this process may have ${limits.descriptors} open; set LimitNOFILE in the unit (ulimit -n in a shell) higher, or max_connections lower`
     case 'system-descriptors':

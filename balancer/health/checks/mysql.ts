@@ -29,6 +29,9 @@ const secretIn = (file: string): string => {
   return read.secret
 }
 
+/** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
+const maximumBytes = 262_144
+
 type Login = Endpoint &
   Pick<MysqlCheckConfig, 'timeout'> & {
     readonly user: string
@@ -41,6 +44,13 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
     let isConnected = false
     const stream = connect({ host: address, port, noDelay: true }, () => {
       isConnected = true
+    })
+    let bytes = 0
+    stream.on('data', (chunk) => {
+      bytes += chunk.length
+      if (bytes <= maximumBytes) return
+      const text = `the server sent more than ${maximumBytes / 1024} KiB; ask for less in query`
+      settle(failed('L7RSP', 'invalid-answer', text))
     })
     const connection = createConnection({ stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] })
     const settle = (judgement: Judgement): void => {
@@ -60,7 +70,7 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
 const failureOf = (error: QueryError, port: number): Judgement => {
   if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
-  return error.code === 'HANDSHAKE_NO_SSL_SUPPORT' || error.code === 'PROTOCOL_ERROR'
-    ? failed('L7RSP', 'invalid-answer', error.message)
-    : connectionFailure(codeOf(error), port)
+  // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
+  const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
+  return !isSystemError ? failed('L7RSP', 'invalid-answer', error.message) : connectionFailure(codeOf(error), port)
 }

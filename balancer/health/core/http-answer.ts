@@ -7,7 +7,7 @@ import { failed, type Judgement, passed } from './result.ts'
 export type Expectation = {
   readonly status: readonly (readonly [number, number])[]
   readonly bodyContains: string | undefined
-  readonly bodyMatches: RegExp | undefined
+  readonly bodyMatches: { readonly test: (body: string) => boolean } | undefined
   readonly drainOn404: boolean
   /** Whether the connections that the agent's report tells to be free scale the server's weight. */
   readonly weightFromReport: boolean
