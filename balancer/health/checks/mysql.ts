@@ -29,6 +29,7 @@ const secretIn = (file: string): string => {
   return read.secret
 }
 
+const goodbyeMillis = 250
 /** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
 const maximumBytes = 262_144
 
@@ -62,8 +63,11 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
     connection.on('error', (error) => settle(failureOf(error, port)))
     connection.query(query, (error) => {
       if (error !== null) return settle(failureOf(error, port))
-      // A goodbye: without it the server counts and logs an aborted connection.
-      connection.end(() => settle(passed('L7OK', 'the query answers')))
+      cancel()
+      resolve(passed('L7OK', 'the query answers'))
+      // A goodbye: without it the server counts and logs an aborted connection. It closes first, and keeps no port of ours.
+      connection.end()
+      setTimeout(() => stream.destroy(), goodbyeMillis).unref()
     })
   })
 
