@@ -52,7 +52,11 @@ export const startRuntimeSocket = async (
     }
     // The mask, and not a chmod afterwards: nobody else gets in between.
     const mask = process.umask(ownerOnly)
-    server.listen(path, resolve)
+    server.listen(path, () => {
+      server.removeListener('error', refused)
+      server.on('error', (error) => log.warn({ err: error }, 'The runtime socket could not accept a command'))
+      resolve()
+    })
     process.umask(mask)
   })
   return {

@@ -101,6 +101,7 @@ const openListeners = async (http: StatusPageConfig, server: () => Server, log: 
         onChange: ({ address, open }) => {
           log.info({ address }, `Status page is ${open ? 'open' : 'closed'} on ${address}`)
         },
+        onAcceptFailure: (code) => log.warn({ code }, `The status page could not accept a client: ${code}`),
       }),
     )
   }

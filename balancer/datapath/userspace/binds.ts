@@ -35,18 +35,15 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
   let held = new Map<string, Held>()
 
   const hold = (bind: Bind): Held => {
-    const server = createServer({ allowHalfOpen: true }, (socket) => entry.bind.accept(socket))
-    server.on('error', (error: NodeJS.ErrnoException) => {
-      if (server.listening) onAcceptFailure(entry.bind.owner, error.code ?? error.message)
-    })
     const entry: Held = {
       bind,
       waiting: createWaitingListener({
         endpoint: bind.endpoint,
-        server,
+        server: createServer({ allowHalfOpen: true }, (socket) => entry.bind.accept(socket)),
         key: bind.key,
         isPresent,
         onChange: (state) => onChange(entry.bind.owner, state),
+        onAcceptFailure: (code) => onAcceptFailure(entry.bind.owner, code),
       }),
     }
     return entry
