@@ -4,7 +4,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Endpoint } from '../../config/values.ts'
 import { type Shortage, shortageOf } from '../../core/shortage.ts'
-import { type Millis, millis } from '../../core/time.ts'
+import type { Millis } from '../../core/time.ts'
 import { isTrackingFull } from '../../os/host-limits.ts'
 
 /** How a session ended: both sides closed it, the client left while it waited for a server, one side was reset or idle
@@ -92,12 +92,33 @@ export const watchForLeaving = (client: Socket, onLeave: () => void): (() => voi
   }
 }
 
+/** COM_QUIT, the goodbye of a client of MySQL: a packet of one byte. */
+const goodbye = Buffer.from([1, 0, 0, 0, 1])
+/** How long a server has to close its side after a goodbye, and after anything else, such as one that is encrypted. */
+const patienceMillis = { afterGoodbye: 5000, otherwise: 250 } as const
+
 /**
- * How long a server has to close its side after its client has left. Whoever closes first keeps the port for a minute
- * (TIME_WAIT). A client of MySQL says goodbye and the server closes: then the port here is free at once, and a port range
- * is no limit to how many sessions a second can follow each other.
+ * Ends the server's side when its client has left, a little later than the server does it. Whoever closes first keeps the port for
+ * a minute (TIME_WAIT). A client of MySQL says goodbye and the server closes: then the port here is free at once, and ports
+ * do not bound how many sessions a second can follow each other.
  */
-const goodbyeMillis = millis(250)
+const letServerCloseFirst = (client: Socket, server: Socket): void => {
+  let hasSaidGoodbye = false
+  client.on('data', (chunk) => {
+    hasSaidGoodbye = chunk.at(-1) === goodbye.at(-1) && chunk.subarray(-goodbye.length).equals(goodbye)
+  })
+  client.once('end', () => {
+    // After a stall of this process timers fire before sockets are read.
+    const limit = hasSaidGoodbye ? patienceMillis.afterGoodbye : patienceMillis.otherwise
+    const timer = setTimeout(() => setImmediate(endNow), limit)
+    const endNow = (): void => {
+      clearTimeout(timer)
+      server.end()
+    }
+    if (server.readableEnded) endNow()
+    else server.once('end', endNow).once('close', () => clearTimeout(timer))
+  })
+}
 
 /**
  * Joins two sockets until both directions have ended. A reset or a timeout of one side resets the other, so that nobody
@@ -130,15 +151,7 @@ export const joinSockets = (
   watch(client, timeouts.client, 'client')
   watch(server, timeouts.server, 'server')
   client.pipe(server, { end: false })
-  client.once('end', () => {
-    const timer = setTimeout(() => server.end(), goodbyeMillis)
-    const endNow = (): void => {
-      clearTimeout(timer)
-      server.end()
-    }
-    if (server.readableEnded) endNow()
-    else server.once('end', endNow).once('close', () => clearTimeout(timer))
-  })
+  letServerCloseFirst(client, server)
   server.pipe(client)
   return { bytes: () => ({ in: client.bytesRead, out: server.bytesRead }), end }
 }
