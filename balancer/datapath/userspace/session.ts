@@ -94,28 +94,34 @@ export const watchForLeaving = (client: Socket, onLeave: () => void): (() => voi
 
 /** COM_QUIT, the goodbye of a client of MySQL: a packet of one byte. */
 const goodbye = Buffer.from([1, 0, 0, 0, 1])
-/** How long a server has to close its side after a goodbye, and after anything else, such as one that is encrypted. */
-const patienceMillis = { afterGoodbye: 5000, otherwise: 250 } as const
+/** The types of TLS records that a goodbye may be in: an alert, and encrypted data. */
+const encrypted: readonly (number | undefined)[] = [0x15, 0x17]
+const majorVersion = 3
+
+/** How long, in milliseconds, a server has to close its side when its client has left after it sent `chunk`. */
+const patienceAfter = (chunk: Buffer): number => {
+  if (chunk.at(-1) === goodbye.at(-1) && chunk.subarray(-goodbye.length).equals(goodbye)) return 5000
+  return encrypted.includes(chunk[0]) && chunk[1] === majorVersion ? 250 : 0
+}
 
 /**
- * Ends the server's side when its client has left, a little later than the server does it. Whoever closes first keeps the port for
- * a minute (TIME_WAIT). A client of MySQL says goodbye and the server closes: then the port here is free at once, and ports
+ * Ends the server's side when its client has left; after a goodbye a little later than the server does it. Whoever closes first
+ * keeps the port for a minute (TIME_WAIT). A server of MySQL closes at a goodbye: then the port here is free at once, and ports
  * do not bound how many sessions a second can follow each other.
  */
 const letServerCloseFirst = (client: Socket, server: Socket): void => {
-  let hasSaidGoodbye = false
+  let patience = 0
   client.on('data', (chunk) => {
-    hasSaidGoodbye = chunk.at(-1) === goodbye.at(-1) && chunk.subarray(-goodbye.length).equals(goodbye)
+    patience = patienceAfter(chunk)
   })
   client.once('end', () => {
-    // After a stall of this process timers fire before sockets are read.
-    const limit = hasSaidGoodbye ? patienceMillis.afterGoodbye : patienceMillis.otherwise
-    const timer = setTimeout(() => setImmediate(endNow), limit)
     const endNow = (): void => {
       clearTimeout(timer)
       server.end()
     }
-    if (server.readableEnded) endNow()
+    // After a stall of this process timers fire before sockets are read.
+    const timer = patience === 0 ? undefined : setTimeout(() => setImmediate(endNow), patience)
+    if (timer === undefined || server.readableEnded) endNow()
     else server.once('end', endNow).once('close', () => clearTimeout(timer))
   })
 }
