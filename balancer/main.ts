@@ -4,10 +4,12 @@ import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
 import { survivePipes } from './commands/pipes.ts'
 import { askRunning } from './commands/runtime.ts'
+import { demandWarnings } from './config/demand.ts'
 import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
+import { hostLimits } from './os/host-limits.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 import { outlookOf } from './vrrp/core/outlook.ts'
@@ -78,7 +80,9 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
       process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
     }
-    for (const text of [...untracked(vrrp), ...hostWarnings(vrrp)]) process.stderr.write(`warning: ${text}\n`)
+    for (const text of [...untracked(vrrp), ...hostWarnings(vrrp), ...demandWarnings(listeners, hostLimits())]) {
+      process.stderr.write(`warning: ${text}\n`)
+    }
     return 0
   },
 

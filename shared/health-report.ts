@@ -29,6 +29,7 @@ const schema = z.object({
   connections_free_percent: z.number().min(0).max(100).nullable().default(null),
   age_ms: z.number().nonnegative().nullable(),
   probe_ms: z.number().nonnegative().nullable(),
+  warnings: z.array(z.string().max(256)).max(8).readonly().default([]),
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   agent: z.object({ host: z.string(), version: z.string(), uptime_s: z.number().nonnegative() }),
 })
@@ -36,7 +37,8 @@ const schema = z.object({
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
  * null before the first one. `lag_s` is the worst of all channels, null where there is none or it is not known;
- * `connections_free_percent` is known to agents that were told to look at it. `facts` are the server's own words, for people.
+ * `connections_free_percent` is known to agents that were told to look at it. `facts` are the server's own words, for people;
+ * `warnings` tell what is no failure yet, such as hosts that the server blocks.
  */
 export type HealthReport = z.output<typeof schema>
 

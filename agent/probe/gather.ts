@@ -4,12 +4,13 @@ import { oneLine } from '../core/text.ts'
 import { isGroupMember } from '../verdict/core/group.ts'
 import { isNdb } from '../verdict/core/ndb.ts'
 import { setFlags } from '../verdict/core/writable.ts'
-import type { Outcome, ServerFacts, Told, Words } from './core/facts.ts'
+import type { HostErrors, Outcome, ServerFacts, Told, Words } from './core/facts.ts'
 import type { Failure } from './core/failure.ts'
 import { type Channel, channelsFrom, replicaStatements } from './core/replication.ts'
 import { type Row, rowsFrom, wordsFrom } from './core/rows.ts'
 import type { DiskLook } from './disk.ts'
 import type { Heartbeat } from './heartbeat.ts'
+import { lookAtHosts } from './host-errors.ts'
 import type { Reply, Session } from './session.ts'
 
 /** What to find out: the check query, the first value of its answer where one is wanted, and what is optional. */
@@ -64,6 +65,8 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
   ]
   let statements = all
   let replicaStatement = 0
+  // Once in a login's life, which is half a minute.
+  let hosts: readonly HostErrors[] | undefined
 
   const askWords = async (): Promise<Told<Words>> => {
     const replies: Words[] = []
@@ -105,7 +108,8 @@ export const beginInterview = (session: Session, inquiry: Inquiry, refused: Fail
     const takesWrites = setFlags(known)?.length === 0
     const write = heartbeat !== null && takesWrites && check === null ? await heartbeat(session) : null
     const disk = lookAtDisk === null ? null : await lookAtDisk(known)
-    const facts: ServerFacts = { check, words, channels, groupMembers, dataNodes, disk, write, refused }
+    hosts ??= await lookAtHosts(session)
+    const facts: ServerFacts = { check, words, channels, groupMembers, dataNodes, disk, write, refused, hosts }
     const lost = [words, channels, groupMembers, dataNodes].map((told) => (told?.ok === false ? told.failure : null))
     const fatal = [...lost, check, write].find((failure) => failure?.fatal)
     return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }

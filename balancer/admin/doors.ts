@@ -34,6 +34,7 @@ export const createDoors = (createServer: () => Server, log: Logger): Doors => {
       onChange: ({ address, open }) => {
         log.info({ address }, `Status page is ${open ? 'open' : 'closed'} on ${address}`)
       },
+      onAcceptFailure: (code) => log.warn({ code }, `The status page could not accept a client: ${code}`),
     })
     return { server, listener }
   }

@@ -41,7 +41,7 @@ export const startRuntimeSocket = async (
   if (await isAnswering(path)) {
     throw new FailedStart(`another balancer answers at ${path}; stop it, or give this one its own admin.socket`)
   }
-  const open = () => listen(path, (socket) => serve(socket, commands, log, idle))
+  const open = () => listen(path, (socket) => serve(socket, commands, log, idle), log)
   let held = await open().catch((error: Error) => {
     throw new FailedStart(`cannot listen at ${path}: ${error.message}; change admin.socket`)
   })
@@ -85,7 +85,7 @@ export const startRuntimeSocket = async (
 
 type Held = { readonly server: Server; readonly inode: number | null }
 
-const listen = (path: string, onConnection: (socket: Socket) => void): Promise<Held> =>
+const listen = (path: string, onConnection: (socket: Socket) => void, log: Logger): Promise<Held> =>
   new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true }, onConnection)
     server.maxConnections = maximumConnections
@@ -102,7 +102,11 @@ const listen = (path: string, onConnection: (socket: Socket) => void): Promise<H
     }
     // The mask, and not a chmod afterwards: nobody else gets in between.
     const mask = process.umask(ownerOnly)
-    server.listen(path, () => resolve({ server, inode: inodeAt(path) }))
+    server.listen(path, () => {
+      server.removeListener('error', reject)
+      server.on('error', (error) => log.warn({ err: error }, 'The runtime socket could not accept a command'))
+      resolve({ server, inode: inodeAt(path) })
+    })
     process.umask(mask)
   })
 

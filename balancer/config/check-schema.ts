@@ -1,6 +1,7 @@
 // The checks of a listener's servers: every key with its type, range and default, HAProxy's names beside them.
 
 import { z } from 'zod'
+import { compilePattern } from './body-pattern.ts'
 import { path, urlPath } from './shapes.ts'
 import { duration, integer } from './values.ts'
 
@@ -49,15 +50,15 @@ const statusRanges = z
   })
   .meta(statuses)
 
-const pattern = z.string().min(1).max(1024).refine(isPattern, { error: 'this is no regular expression of JavaScript' })
-
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text) instanceof RegExp
-  } catch {
-    return false
-  }
-}
+const pattern = z
+  .string()
+  .min(1)
+  .max(1024)
+  .superRefine((text, context) => {
+    const compiled = compilePattern(text)
+    if (compiled.ok) return
+    context.addIssue({ code: 'custom', input: text, message: `this is no regular expression: ${compiled.reason}` })
+  })
 
 const http = z.strictObject({
   type: z.literal('http').default('http'),

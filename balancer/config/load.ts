@@ -1,6 +1,7 @@
 // Reads balancer.yaml and looks at the password files it names.
 
 import { readFileSync, statSync } from 'node:fs'
+import { checkWarnings } from './demand.ts'
 import { checkDocument, type Problem } from './document.ts'
 import { readPasswordFile } from './password-file.ts'
 import { crossFieldFindings } from './rules.ts'
@@ -41,7 +42,7 @@ export const loadConfig = (file: string): LoadedConfig => {
   return {
     ok: true,
     config: withSecrets({ ...checked.value, vrrp }),
-    warnings: [...fileWarnings(checked.value), ...warnings],
+    warnings: [...fileWarnings(checked.value), ...checkWarnings(checked.value.listeners), ...warnings],
   }
 }
 

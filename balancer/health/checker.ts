@@ -5,6 +5,7 @@ import type { ListenerConfig } from '../config/schema.ts'
 import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
 import { formersOf } from '../pool/core/formers.ts'
 import { serverKey } from '../pool/core/pool.ts'
+import { createShortageLog } from '../shortage-log.ts'
 import type { HealthConfig } from './core/server-health.ts'
 import { type Place, type Probes, startProbes } from './probes.ts'
 import { createTarget, type PreparedChange, type Target } from './target.ts'
@@ -39,6 +40,7 @@ export type CheckerOptions = {
 /** Starts checking every server of every listener; the first checks are made at once. Throws `FailedStart`. */
 export const startChecker = ({ listeners, inherited, log, publish }: CheckerOptions): Checker => {
   const probes: Probes = startProbes()
+  const onShortage = createShortageLog(log)
   let targets = new Map<string, Target>()
   let configured: readonly ListenerConfig[] = []
 
@@ -71,6 +73,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
           publish,
           inherited: before === undefined ? inherited(config.listener.name, config.server.name) : undefined,
           orders: before?.fact().orders,
+          onShortage,
         })
         made.push(target)
         after.set(key, target)

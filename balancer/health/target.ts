@@ -6,6 +6,7 @@ import { millis } from '../core/time.ts'
 import type { Orders, ServerHealthFact, ServerTraffic } from '../pool/core/facts.ts'
 import { serverKey } from '../pool/core/pool.ts'
 import { isSameState } from '../pool/core/server-state.ts'
+import type { ShortageLog } from '../shortage-log.ts'
 import { judgeFailures } from './core/passive.ts'
 import type { CheckResult } from './core/result.ts'
 import {
@@ -47,13 +48,15 @@ export type TargetOptions = {
   readonly log: Logger
   readonly publish: (fact: ServerHealthFact, changed: boolean) => void
   readonly inherited: ServerHealthFact | undefined
+  /** A check could not be made for want of something on this host. */
+  readonly onShortage: ShortageLog
   /** Orders that outlive a change of the address. */
   readonly orders: Orders | undefined
 }
 
 /** Makes a server that is not checked yet. */
 export const createTarget = (options: TargetOptions): Target => {
-  const { probes, log, publish, inherited, orders } = options
+  const { probes, log, publish, inherited, orders, onShortage } = options
   let { config, place } = options
   const fresh = startHealth(config.listener.check, Date.now(), inherited)
   let health: ServerHealth = orders === undefined ? fresh : { ...fresh, orders }
@@ -87,6 +90,8 @@ export const createTarget = (options: TargetOptions): Target => {
       happened({ event: 'late', at })
       return
     }
+    if (result.shortage !== null)
+      onShortage(result.shortage, `checks, now of ${serverKey(names().listener, names().server)}`)
     happened({ event: 'checked', check, result, at })
     const { malformedReport } = result
     const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0)
@@ -97,9 +102,11 @@ export const createTarget = (options: TargetOptions): Target => {
   }
   const hearAgent = (result: CheckResult | 'late'): void => {
     if (result === 'late') return
-    const { text } = result
+    const { text, shortage } = result
     const at = Date.now()
-    happened(result.passed ? { event: 'agent-line', line: text, at } : { event: 'agent-silent', text, at })
+    // What this host lacks says nothing of the agent.
+    if (shortage !== null) onShortage(shortage, `agent checks, now of ${serverKey(names().listener, names().server)}`)
+    else happened(result.passed ? { event: 'agent-line', line: text, at } : { event: 'agent-silent', text, at })
   }
 
   /** Asks for the checks that a server in this state needs. */

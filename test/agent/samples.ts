@@ -24,6 +24,7 @@ export const facts = (words: Words = {}, change: Partial<ServerFacts> = {}): Ser
   disk: null,
   write: null,
   refused: null,
+  hosts: [],
   ...change,
 })
 
@@ -39,6 +40,7 @@ export const report = (change: Partial<HealthReport> = {}): HealthReport => ({
   lag_s: null,
   connections_free_percent: null,
   age_ms: 1,
+  warnings: [],
   probe_ms: 1,
   facts: {},
   agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },

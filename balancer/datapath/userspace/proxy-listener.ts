@@ -2,13 +2,14 @@
 
 import type { Socket } from 'node:net'
 import type { ListenerConfig, ServerConfig } from '../../config/schema.ts'
+import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import { chooseServer, isPanicking, type Rules } from '../../pool/core/choice.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
 import { formersOf } from '../../pool/core/formers.ts'
 import type { RoundRobin } from '../../pool/core/round-robin.ts'
 import { createServerSlot, type ServerSlot } from './server-slot.ts'
-import { aborted, connectTo, joinSockets, type SessionEnd, watchForLeaving } from './session.ts'
+import { aborted, connectTo, joinSockets, type SessionEnd, shortageIn, watchForLeaving } from './session.ts'
 
 /** A listener of the proxy worker; its addresses are held by `Binds`. */
 export type ProxyListener = {
@@ -21,6 +22,8 @@ export type ProxyListener = {
   /** Goes on with another configuration; sessions stay with servers that stay. */
   readonly reconfigure: (config: ListenerConfig) => void
   readonly fact: (binds: readonly ListenerState[]) => ListenerFact
+  /** Sockets of clients, and towards servers. */
+  readonly sockets: () => number
   readonly stop: () => void
 }
 
@@ -28,16 +31,22 @@ export type ProxyListenerOptions = {
   readonly config: ListenerConfig
   /** A session could not connect: its server may be down before the next check says so. */
   readonly onConnectFailure: (listener: string) => void
+  /** A client got no session, or a longer way to one, for want of something on this host. */
+  readonly onShortage: (shortage: Shortage, listener: string) => void
+  /** Whether this process may have a socket for one more client, and one towards its server. */
+  readonly hasRoom: () => boolean
 }
 
 /** Why a client got no session. */
-type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout'
+type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout' | ShortageReason
 
 /** A client from its acceptance on. `end` ends it in whatever stage it is: queued, connecting or joined. */
 type Client = {
   readonly socket: Socket
   readonly localAddress: string | undefined
   readonly tried: Set<string>
+  /** What this host was short of when it tried to connect for this client. */
+  lacked: Shortage | undefined
   /** Ends the watch for a client that leaves while it waits. */
   unwatch: () => void
   end: (reason: SessionEnd) => void
@@ -78,10 +87,17 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       socket,
       localAddress,
       tried: new Set(),
+      lacked: undefined,
       unwatch: watchForLeaving(socket, () => client.end('client-left')),
       end: (reason) => refuse(client, reason),
     }
+    const hasRoom = options.hasRoom()
     clients.add(client)
+    if (!hasRoom) {
+      options.onShortage('descriptors', config.name)
+      refuse(client, shortageReason('descriptors'))
+      return
+    }
     socket.setNoDelay(true)
     if (queue.size > 0 || !place(client)) enqueue(client)
   }
@@ -116,13 +132,15 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     leaveQueue(client)
     const slot = choice.kind === 'server' ? slots.get(choice.server.name) : undefined
     if (choice.kind === 'none-up' || slot === undefined) {
-      refuse(client, client.tried.size > 0 ? 'connect-failed' : 'no-server')
+      refuse(client, client.tried.size > 0 ? failureOf(client) : 'no-server')
       return true
     }
     roundRobin = choice.state
     void connectClient(client, slot)
     return true
   }
+
+  const failureOf = ({ lacked }: Client): Refusal => (lacked === undefined ? 'connect-failed' : shortageReason(lacked))
 
   const connectClient = async (client: Client, slot: ServerSlot): Promise<void> => {
     sessions += 1
@@ -142,11 +160,13 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     if (connected.ok) {
       connected.socket.destroy()
     } else if (clients.has(client)) {
-      if (connected.reason !== aborted) {
+      client.lacked = shortageIn(connected.reason)
+      if (client.lacked !== undefined) options.onShortage(client.lacked, config.name)
+      else if (connected.reason !== aborted && !isBarred(connected.reason)) {
         slot.countConnectFailure({ isRefused: connected.reason === 'ECONNREFUSED', isRedispatched: config.redispatch })
         options.onConnectFailure(config.name)
       }
-      if (!config.redispatch) refuse(client, 'connect-failed')
+      if (!config.redispatch) refuse(client, failureOf(client))
       else if (!place(client)) enqueue(client)
     }
     serveQueue()
@@ -243,6 +263,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       ends: { ...ends },
       servers: [...slots.values()].map((slot) => slot.traffic()),
     }),
+    sockets: () => clients.size + sessions,
     stop: () => {
       for (const grace of graces.values()) clearTimeout(grace)
       endAll('stopped', () => true)

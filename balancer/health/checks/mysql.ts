@@ -29,6 +29,10 @@ const secretIn = (file: string): string => {
   return read.secret
 }
 
+const goodbyeMillis = 250
+/** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
+const maximumBytes = 262_144
+
 type Login = Endpoint &
   Pick<MysqlCheckConfig, 'timeout'> & {
     readonly user: string
@@ -42,6 +46,13 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
     const stream = connect({ host: address, port, noDelay: true }, () => {
       isConnected = true
     })
+    let bytes = 0
+    stream.on('data', (chunk) => {
+      bytes += chunk.length
+      if (bytes <= maximumBytes) return
+      const text = `the server sent more than ${maximumBytes / 1024} KiB; ask for less in query`
+      settle(failed('L7RSP', 'invalid-answer', text))
+    })
     const connection = createConnection({ stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] })
     const settle = (judgement: Judgement): void => {
       cancel()
@@ -52,15 +63,18 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
     connection.on('error', (error) => settle(failureOf(error, port)))
     connection.query(query, (error) => {
       if (error !== null) return settle(failureOf(error, port))
-      // A goodbye: without it the server counts and logs an aborted connection.
-      connection.end(() => settle(passed('L7OK', 'the query answers')))
+      cancel()
+      resolve(passed('L7OK', 'the query answers'))
+      // A goodbye: without it the server counts and logs an aborted connection. It closes first, and keeps no port of ours.
+      connection.end()
+      setTimeout(() => stream.destroy(), goodbyeMillis).unref()
     })
   })
 
 const failureOf = (error: QueryError, port: number): Judgement => {
   if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
-  return error.code === 'HANDSHAKE_NO_SSL_SUPPORT' || error.code === 'PROTOCOL_ERROR'
-    ? failed('L7RSP', 'invalid-answer', error.message)
-    : connectionFailure(codeOf(error), port)
+  // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
+  const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
+  return !isSystemError ? failed('L7RSP', 'invalid-answer', error.message) : connectionFailure(codeOf(error), port)
 }

@@ -185,6 +185,12 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const state = health.checks[check]
   if (thresholds === undefined || state === undefined) return health
   const { drain, durationMs, status, code, reason, text, role, percent, malformedReport } = result
+  // Nothing was learned of the server: only the result is shown, and not in place of what an operator wrote there.
+  if (result.shortage !== null) {
+    const last = { at, passed: false, status, code, durationMs, reason, text }
+    const isOrdered = state.last?.reason === 'force-fail'
+    return isOrdered ? health : { ...health, checks: health.checks.with(check, { ...state, last }) }
+  }
   // A 404 keeps a server that is up for the sessions it has; it brings none up (HAProxy: `disable-on-404`).
   const passed = result.passed && (!drain || isUp(state.counter, thresholds))
   const counter = afterCheck(state.counter, thresholds, { passed, hard: result.hard })

@@ -134,7 +134,17 @@ t.test('each kind of mistake has its own words', async (t) => {
     [
       'name: mysql',
       'name: mysql\n    check: { expect: { body_matches: "(" } }',
-      'this is no regular expression of JavaScript',
+      'this is no regular expression: missing closing ): `(`',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { expect: { body_matches: "(?=a)b" } }',
+      'this is no regular expression: invalid or unsupported Perl syntax: `(?=`; RE2',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { expect: { body_matches: "(a?){500}" } }',
+      'steps, and 100 are allowed: repeat less',
     ],
     ['name: mysql', 'name: mysql\n    check: { type: mysql, query: SELECT 1 }', 'a query or a password needs a user'],
     [

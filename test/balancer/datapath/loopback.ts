@@ -73,9 +73,14 @@ export const listenerConfig = (
 export const startFront = async (ports: readonly number[], change: Record<string, unknown> = {}): Promise<Front> => {
   const port = await freePort()
   const config = listenerConfig(port, ports, change)
-  const listener = createProxyListener({ config, onConnectFailure: () => {} })
+  const listener = createProxyListener({
+    config,
+    onConnectFailure: () => {},
+    onShortage: () => {},
+    hasRoom: () => true,
+  })
   let isPresent = true
-  const binds = createBinds({ isPresent: () => isPresent, onChange: () => {} })
+  const binds = createBinds({ isPresent: () => isPresent, onChange: () => {}, onAcceptFailure: () => {} })
   const owner = config.name
   await binds.assign(
     config.bind.map((endpoint, i) => ({

@@ -145,7 +145,7 @@ t.test('addresses: a reload opens the new, closes the old and hands over the res
   const [kept, added, taken] = [await freePort(), await freePort(), await startBackend(() => {})]
   t.teardown(taken.close)
   const seen: string[] = []
-  const binds = createBinds({ isPresent: () => true, onChange: () => {} })
+  const binds = createBinds({ isPresent: () => true, onChange: () => {}, onAcceptFailure: () => {} })
   t.teardown(binds.stop)
   const bind = (port: number, owner: string) => ({
     endpoint: { address: '127.0.0.1', port },

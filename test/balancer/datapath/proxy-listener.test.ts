@@ -248,3 +248,24 @@ t.test('what a client sends before it has a server reaches the server', async (t
   await waitFor('the echo', () => second.received() === 'sent while waiting')
   t.match(front.listener.fact(), { sessions: 1, queued: 0 })
 })
+
+const comQuit = Buffer.from([1, 0, 0, 0, 1])
+const closeNotify = Buffer.from([0x15, 3, 3, 0, 2, 1, 0])
+for (const [what, bytes] of [
+  ['a goodbye', comQuit],
+  ['an encrypted goodbye', closeNotify],
+] as const) {
+  t.test(`after ${what} the server closes first, so that no port is kept here`, async (t) => {
+    const seen: string[] = []
+    const backend = await startBackend((socket) => {
+      socket.on('data', () => setTimeout(() => socket.end(() => seen.push('server')), 20))
+      socket.on('end', () => seen.push('client'))
+    })
+    const front = await startFront([backend.port])
+    cleanUp(t, front, backend)
+    startClient(front.port).socket.end(bytes)
+    await waitFor('both to close', () => seen.length === 2)
+    t.same(seen, ['server', 'client'])
+    await waitFor('the session to be counted as closed', () => front.listener.fact().ends['closed'] === 1)
+  })
+}

@@ -4,7 +4,7 @@ import { balancerSchema, type ListenerConfig } from '../../../balancer/config/sc
 import { afterAgentLine } from '../../../balancer/health/core/agent-line.ts'
 import { rescaled } from '../../../balancer/health/core/carry-over.ts'
 import { judgeFailures } from '../../../balancer/health/core/passive.ts'
-import { type CheckResult, failed, type Judgement, passed } from '../../../balancer/health/core/result.ts'
+import { type CheckResult, failed, type Judgement, notMade, passed } from '../../../balancer/health/core/result.ts'
 import { isUp } from '../../../balancer/health/core/rise-fall.ts'
 import {
   afterEvent,
@@ -353,4 +353,21 @@ t.test('the free connections that reports tell scale the weight, and the least o
   t.equal(weightAfter(checked(told(75)), checked(told(50), 1)), 20)
   t.equal(weightAfter(checked(told(75)), checked(told(null))), 40, 'an answer without it takes it back')
   t.equal(weightAfter(checked(told(0))), 1, 'a full server keeps the least weight: it did not ask to leave')
+})
+
+t.test('a check that this host could not make is shown and counts for nothing', async (t) => {
+  const config = configOf({ check: { rise: 1, fall: 1 } })
+  const up = afterEvent(startHealth(config.listener.check, 0), config, checked(good))
+  const short = afterEvent(up, config, checked(result(notMade('ports', 'EADDRNOTAVAIL'))))
+  t.match(factOf(short, config), { up: true, lastCheck: { passed: false, status: 'SOCKERR', reason: 'out-of-ports' } })
+  t.same(factOf(short, config).counters, factOf(up, config).counters)
+  const never = afterEvent(
+    startHealth(config.listener.check, 0),
+    config,
+    checked(result(notMade('descriptors', 'EMFILE'))),
+  )
+  t.match(factOf(never, config), { up: false, counters: [null] }, 'nor for a first check')
+  const forced = afterEvent(up, config, checked(result(failed('L7STS', 'force-fail', 'taken out', { hard: true }))))
+  const after = afterEvent(forced, config, checked(result(notMade('memory', 'ENOBUFS'))))
+  t.match(factOf(after, config), { up: false, refusing: true }, 'an order stays')
 })
