@@ -31,7 +31,7 @@ const problemsOf = async (text: string): Promise<readonly string[]> => {
   }
   const file = join(directory, 'balancer.yaml')
   writeFileSync(file, text.replaceAll('/etc/balancer', directory), { mode: 0o600 })
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok ? loaded.warnings : loaded.problems
 }
 

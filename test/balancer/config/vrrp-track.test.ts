@@ -24,7 +24,7 @@ listeners:
   - { name: mysql, bind: 198.18.0.100:3306, servers: [{ name: db1, address: 198.18.0.11:3306 }] }
 `
   writeFileSync(file, text)
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok
     ? { vrrp: loaded.config.vrrp, first: loaded.config.vrrp.instances[0], warnings: loaded.warnings }
     : { problems: loaded.problems.map((line) => line.slice(directory.length + 1)) }
