@@ -1,10 +1,10 @@
 // Rules over what VRRP tracks and whom it tells: names that must exist, programs that must be there, weights that count.
 
 import { z } from 'zod'
+import { programProblem } from '../os/program-file.ts'
 import { findUser } from '../os/users.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
-import { programProblem } from './script-file.ts'
 import { fileFindings, readHeaderFile } from './secret-file.ts'
 import { notifyKeys } from './vrrp-track-schema.ts'
 import { nearest } from './words.ts'

@@ -7,6 +7,12 @@ import type { Fact, VirtualRouterFact } from '../../pool/core/facts.ts'
 export const processRoles = ['proxy', 'director', 'vrrp'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
+/**
+ * How a child ends that is of another version than its supervisor, or does not understand what it is to begin with: the
+ * program on disk was changed while it ran (sysexits: EX_PROTOCOL). Starting it again would not help.
+ */
+export const exitMisfit = 76
+
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': ['proxy', 'vrrp'],
