@@ -1,6 +1,7 @@
 // The result of one check of a server.
 
 import type { HealthReport } from '../../../shared/health-report.ts'
+import { oneLine } from '../../core/text.ts'
 import type { CheckStatus } from '../../pool/core/facts.ts'
 
 /**
@@ -29,6 +30,9 @@ export type Judgement = Omit<CheckResult, 'durationMs'>
 /** What most checks leave unsaid. */
 type More = Partial<Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport'>>
 
+/** What a server says of itself ends on terminals and in logs. */
+const longestText = 1024
+
 const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text: string, more: More): Judgement => ({
   passed: isPassed,
   hard: more.hard ?? false,
@@ -36,7 +40,7 @@ const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text:
   status,
   code: more.code ?? null,
   reason: more.reason ?? reason,
-  text,
+  text: oneLine(text, longestText),
   role: more.role ?? 'unknown',
   percent: more.percent ?? null,
   malformedReport: more.malformedReport ?? null,

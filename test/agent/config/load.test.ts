@@ -162,7 +162,7 @@ t.test('a password that everybody can read is a warning', async (t) => {
   const inline = load(`mysql: { password: ${secret} }`, { mode: 0o644 })
   t.match(inline.warnings, [/^1:20: mysql\.password: warning: everybody on this host can read/])
   const file = load(`mysql: { password_file: ${passwordFile(secret, 0o644)} }`)
-  t.match(file.warnings, [/^1:25: mysql\.password_file: warning: everybody on this host can read .*chmod 640/])
+  t.match(file.warnings, [/^1:25: mysql\.password_file: warning: everybody on this host can read .*; run: chmod o= /])
   t.same(load(`mysql: { password_file: ${passwordFile(secret)} }`, { mode: 0o644 }).warnings, [])
   t.ok(inline.config && file.config, 'a warning does not stop the start')
 })
