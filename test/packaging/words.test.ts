@@ -9,10 +9,12 @@ import { balancerSchema } from '../../balancer/config/schema.ts'
 import { words as balancerWords } from '../../balancer/config/words.ts'
 import { packaged, uncommented } from './keys.ts'
 
+t.setTimeout(120_000)
+
 type Path = readonly (string | number)[]
 
 const long = 'x'.repeat(6000)
-const wrongValues: readonly unknown[] = [null, true, -1, 1.5, 1e12, '', 'a b', long, [], [[]], {}, { a: 1 }]
+const wrongValues: readonly unknown[] = [null, true, -1, 1.5, '', long, [], { a: 1 }]
 
 /** Words of the library that checks the shapes. */
 const foreign = /expected|invalid|too (big|small)|unrecognized|>=|<=|received|\bnan\b/i
@@ -35,9 +37,16 @@ const withValue = (value: unknown, [step, ...rest]: Path, wrong: unknown): unkno
   )
 }
 
+const wholeBalancer: unknown = parse(uncommented(packaged('examples/balancer.yaml')))
+/** `agent_check` is a section of its own, the other comments belong to the section above them. */
+const agentSection = /^# agent_check:.*\n(?:# {3,}.*\n)*/m
+const wholeAgent: unknown = parse(
+  uncommented(packaged('examples/agent.yaml').replace(agentSection, (section) => section.replace(/^# /gm, ''))),
+)
+
 const files = [
-  { name: 'agent.yaml', schema: agentSchema, words: agentWords, example: packaged('examples/agent.yaml') },
-  { name: 'balancer.yaml', schema: balancerSchema, words: balancerWords, example: packaged('examples/balancer.yaml') },
+  { name: 'agent.yaml', schema: agentSchema, words: agentWords, whole: wholeAgent },
+  { name: 'balancer.yaml', schema: balancerSchema, words: balancerWords, whole: wholeBalancer },
 ]
 
 /** What is said; of a key in a record what stands inside. An unknown key is told in words of its own. */
@@ -46,9 +55,8 @@ const messagesOf = (issues: readonly z.core.$ZodIssue[]): readonly string[] =>
     issue.code === 'unrecognized_keys' ? [] : issue.code === 'invalid_key' ? messagesOf(issue.issues) : [issue.message],
   )
 
-for (const { name, schema, words, example } of files) {
+for (const { name, schema, words, whole } of files) {
   t.test(`${name}: a wrong value is told in words of ours, whatever it is`, async (t) => {
-    const whole: unknown = parse(uncommented(example))
     const paths = pathsIn(whole)
     t.ok(paths.length > 30, `${paths.length} places`)
     const said = new Set<string>()
