@@ -4,6 +4,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { oneLine } from '../core/text.ts'
 import type { ListenAddress } from '../server/listening.ts'
+import { addressFindings } from './address-rules.ts'
 import { checkDocument, type Finding, type Problem, type Written } from './document.ts'
 import { loginOf, type MysqlConfig, noLoginSources, readLoginSources, type Secrets } from './login.ts'
 import { unreadable } from './password-file.ts'
@@ -43,7 +44,7 @@ export const loadConfig = (path: string, secrets: Secrets): LoadedConfig => {
     const tlsFiles = readTlsFiles(written, secrets)
     tls = tlsFiles.material
     const read = [...sources.findings, ...tlsFiles.findings]
-    return [...contradictions(written), ...read, ...unreachableForceFail(written)]
+    return [...contradictions(written), ...addressFindings(written), ...read, ...unreachableForceFail(written)]
   })
   const warnings = checked.warnings.map((warning) => line(path, { ...warning, text: `warning: ${warning.text}` }))
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => line(path, problem)), warnings }
