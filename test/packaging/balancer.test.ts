@@ -12,6 +12,7 @@ import { jsonSchemas } from './json-schema.ts'
 import { describedKeys, keysIn, keysOf, keysWithDefault, packaged, root, uncommented } from './keys.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'balancer-packaging-'))
+chmodSync(directory, 0o755)
 t.teardown(() => rmSync(directory, { recursive: true }))
 const example = packaged('examples/balancer.yaml')
 const whole = uncommented(example)
