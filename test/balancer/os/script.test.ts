@@ -164,7 +164,7 @@ t.test(
       look,
     ]
     const { NODE_OPTIONS: _, ...env } = process.env
-    const [own, foreign] = execFileSync('setpriv', [...asNobody, owned('own', nobody), other], {
+    const [own, foreign] = execFileSync('/usr/bin/setpriv', [...asNobody, owned('own', nobody), other], {
       env,
       encoding: 'utf8',
     }).split('|')
