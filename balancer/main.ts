@@ -55,10 +55,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const { log, exit } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-    const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
+    // Before the children are forked: a signal in between would end this process without a word to them.
     process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
     process.on('SIGHUP', () => void supervisor.reload())
+    const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
       process.on(event, (error: unknown) => {
         log.fatal({ err: error }, 'The supervisor failed')

@@ -2,7 +2,9 @@
 
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { oneLine } from '../core/text.ts'
 import type { ListenAddress } from '../server/listening.ts'
+import { addressFindings } from './address-rules.ts'
 import { checkDocument, type Finding, type Problem, type Written } from './document.ts'
 import { loginOf, type MysqlConfig, noLoginSources, readLoginSources, type Secrets } from './login.ts'
 import { unreadable } from './password-file.ts'
@@ -38,11 +40,11 @@ export const loadConfig = (path: string, secrets: Secrets): LoadedConfig => {
   let sources = noLoginSources
   let tls: TlsMaterial | null = null
   const checked = checkDocument(text, agentSchema, (written) => {
-    sources = readLoginSources(written, mode, secrets)
+    sources = readLoginSources(written, { path, mode }, secrets)
     const tlsFiles = readTlsFiles(written, secrets)
     tls = tlsFiles.material
     const read = [...sources.findings, ...tlsFiles.findings]
-    return [...contradictions(written), ...read, ...unreachableForceFail(written)]
+    return [...contradictions(written), ...addressFindings(written), ...read, ...unreachableForceFail(written)]
   })
   const warnings = checked.warnings.map((warning) => line(path, { ...warning, text: `warning: ${warning.text}` }))
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => line(path, problem)), warnings }
@@ -67,5 +69,8 @@ const unreachableForceFail = (written: Written): readonly Finding[] => {
   }
 }
 
+/** A key or a value may come from anywhere, and be shown on any terminal. */
+const longestLine = 2000
+
 const line = (file: string, { line, column, path, text }: Problem): string =>
-  `${file}:${line}:${column}: ${path}: ${text}`
+  oneLine(`${file}:${line}:${column}: ${path}: ${text}`, longestLine)

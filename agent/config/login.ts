@@ -27,6 +27,9 @@ export type MysqlConfig = {
  */
 export type Secrets = 'read' | 'look' | 'skip'
 
+/** The file that is read. */
+export type ConfigFile = { readonly path: string; readonly mode: number }
+
 /** What the files and credentials hold that the mysql section names, and what is wrong with them. */
 export type LoginSources = {
   readonly password: string | null
@@ -40,11 +43,11 @@ const credentialsVariable = 'CREDENTIALS_DIRECTORY'
 const maximumOptionFileBytes = 65_536
 
 /** Reads what is written: the option file, and the password from where it is written to stand. */
-export const readLoginSources = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
+export const readLoginSources = (written: Written, config: ConfigFile, secrets: Secrets): LoginSources => {
   if (secrets === 'skip') return noLoginSources
   const optionFile = written('mysql', 'option_file')
   const options = isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
-  const own = ownPassword(written, configMode, secrets)
+  const own = ownPassword(written, config, secrets)
   return {
     password: own.password ?? options.password,
     options: options.options,
@@ -52,21 +55,21 @@ export const readLoginSources = (written: Written, configMode: number, secrets: 
   }
 }
 
-const ownPassword = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
+const ownPassword = (written: Written, config: ConfigFile, secrets: Secrets): LoginSources => {
   const passwordFile = written('mysql', 'password_file')
   if (isPath(passwordFile)) return fromPasswordFile(passwordFile, 'password_file')
   const credential = written('mysql', 'password_credential')
   if (typeof credential === 'string' && credentialName.test(credential)) return fromCredential(credential, secrets)
   const password = written('mysql', 'password')
   if (typeof password !== 'string') return noLoginSources
-  const text = 'everybody on this host can read the password here; chmod 640 this file, or use password_file'
-  return { ...noLoginSources, password, findings: isWorldReadable(configMode) ? [warning('password', text)] : [] }
+  const text = `everybody on this host can read the password here; run: chmod o= ${config.path}`
+  return { ...noLoginSources, password, findings: isWorldReadable(config.mode) ? [warning('password', text)] : [] }
 }
 
 const fromPasswordFile = (path: string, key: string): LoginSources => {
   const read = readPasswordFile(path)
   if (!read.ok) return { ...noLoginSources, findings: [error(key, read.text)] }
-  const text = `everybody on this host can read ${path}; chmod 640 it`
+  const text = `everybody on this host can read ${path}; run: chmod o= ${path}`
   return { ...noLoginSources, password: read.password, findings: read.worldReadable ? [warning(key, text)] : [] }
 }
 
@@ -86,7 +89,7 @@ const fromOptionFile = (path: string): LoginSources => {
       return { ...noLoginSources, findings: [error(key, `${path} is no option file; write the path of a my.cnf`)] }
     }
     const options = parseOptionFile(readFileSync(path, 'utf8'))
-    const open = `everybody on this host can read ${path}; chmod 640 it`
+    const open = `everybody on this host can read ${path}; run: chmod o= ${path}`
     return {
       password: options.password ?? null,
       options,

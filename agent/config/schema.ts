@@ -6,7 +6,10 @@ import { absolutePath, address, duration, integer, network, percentage } from '.
 const socketExample = '/run/mysqld/mysqld.sock'
 
 // sun_path of unix(7) holds 108 bytes with the final zero.
-const socketPath = absolutePath(socketExample).max(107, { error: 'a socket path has at most 107 bytes' })
+const tooLong = { error: 'a socket path has at most 107 bytes' }
+const socketPath = absolutePath(socketExample)
+  .max(107, tooLong)
+  .refine((text) => Buffer.byteLength(text) <= 107, tooLong)
 const port = integer(1, 65_535)
 
 /** What systemd takes for the name of a credential. */

@@ -7,7 +7,7 @@ import { setFlags } from '../verdict/core/writable.ts'
 import type { HostErrors, Outcome, ServerFacts, Told, Words } from './core/facts.ts'
 import type { Failure } from './core/failure.ts'
 import { type Channel, channelsFrom, replicaStatements } from './core/replication.ts'
-import { type Row, rowsFrom, wordsFrom } from './core/rows.ts'
+import { type Row, rowsFrom, textOf, wordsFrom } from './core/rows.ts'
 import type { DiskLook } from './disk.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { lookAtHosts } from './host-errors.ts'
@@ -130,8 +130,7 @@ const shownLength = 80
 const objectionTo = (reply: Reply, expect: string | null): Failure | null => {
   if (!reply.ok) return reply.failure
   if (expect === null) return null
-  const [first = {}] = rowsFrom(['value'], reply.rows)
-  const value = first['value'] ?? null
+  const value = textOf(reply.rows[0]?.[0])
   if (value === expect) return null
   const found = value === null ? (reply.rows.length === 0 ? 'no row' : 'NULL') : `"${oneLine(value, shownLength)}"`
   const text = `the check query answered ${found} where "${oneLine(expect, shownLength)}" is expected`

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { compilePattern } from './body-pattern.ts'
-import { path, urlPath } from './shapes.ts'
+import { headers, path, urlPath } from './shapes.ts'
 import { duration, integer } from './values.ts'
 
 const port = integer(1, 65_535)
@@ -17,14 +17,6 @@ const pace = {
   rise: integer(1, 100).default(2),
   fall: integer(1, 100).default(3),
 }
-
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
-const headers = z
-  .record(
-    z.string().regex(token, { error: 'a header name is letters, digits and -' }),
-    z.string().regex(/^[\t -~]{0,1024}$/, { error: 'a header is up to 1024 printable ASCII characters' }),
-  )
-  .default({})
 
 /** What the JSON schema says of statuses: one number, a text, or a list of them. */
 const statuses = { type: ['integer', 'string', 'array'], pattern: '^[\\s\\d,-]+$' }

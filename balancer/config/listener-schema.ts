@@ -3,11 +3,11 @@
 import { z } from 'zod'
 import { agentCheckSchema, checkSchema } from './check-schema.ts'
 import { oneOrMore } from './shapes.ts'
-import { duration, endpoint, integer, name } from './values.ts'
+import { bindEndpoint, duration, hostEndpoint, integer, name } from './values.ts'
 
 const server = z.strictObject({
   name,
-  address: endpoint,
+  address: hostEndpoint,
   weight: integer(0, 256).default(1),
   backup: z.boolean().default(false),
   max_connections: integer(0, 1_000_000).default(0),
@@ -26,7 +26,7 @@ const observe = z.strictObject({
 /** A listener. */
 export const listenerSchema = z.strictObject({
   name,
-  bind: oneOrMore(endpoint),
+  bind: oneOrMore(bindEndpoint),
   datapath: z
     .literal('userspace', { error: 'this version forwards in user space only; write userspace' })
     .default('userspace'),

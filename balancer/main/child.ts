@@ -6,14 +6,16 @@ import type { BalancerConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { openLog } from '../log.ts'
 import type { Fact } from '../pool/core/facts.ts'
-import type { ProcessRole } from '../supervisor/core/processes.ts'
+import { exitMisfit, type ProcessRole } from '../supervisor/core/processes.ts'
 import {
   type FromChild,
   parseToChild,
   type ReloadResult,
   type RouterOrder,
   type ToChild,
+  versionIn,
 } from '../supervisor/messages.ts'
+import { version } from '../version.ts'
 
 /**
  * What a child is started with. `requestReload` has the supervisor read the configuration again, `orderRouter` has the vrrp
@@ -113,9 +115,25 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
       .catch(failed)
   }
 
+  const misfit = (text: string): void => {
+    log.fatal(`${text}. The program on disk was changed while the balancer ran: systemctl restart balancer`)
+    exit(exitMisfit)
+  }
   process.on('message', (received) => {
-    const message = parseToChild(received)
-    switch (message?.type) {
+    const read = parseToChild(received)
+    const other = versionIn(received)
+    if (other !== undefined && other !== version) {
+      return misfit(`Process ${role} is of version ${version}, its supervisor of ${other}`)
+    }
+    if (other !== undefined && !read.ok) {
+      return misfit(`Process ${role} does not understand its supervisor (${read.text})`)
+    }
+    if (!read.ok) {
+      log.error(`The supervisor sent a message that is not understood (${read.text})`)
+      return
+    }
+    const { message } = read
+    switch (message.type) {
       case 'configure':
         log.level = message.config.log.level
         work = begin({ ...message, log, publish: (fact) => send({ type: 'fact', fact }), requestReload, orderRouter })
@@ -146,9 +164,6 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         return
       case 'stop':
         stop().catch(failed)
-        return
-      case undefined:
-        log.error({ received }, 'The supervisor sent a message nobody knows')
         return
       default:
         message satisfies never

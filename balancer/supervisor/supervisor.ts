@@ -6,6 +6,7 @@ import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
+import { version } from '../version.ts'
 import { createAbsence } from './absence.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
 import { applyLimit, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
@@ -35,6 +36,8 @@ export type Farewell = (
   log: Logger,
   back: AbortSignal,
 ) => Promise<void>
+
+const changedOnDisk = `The program on disk was changed while this one, version ${version}, runs`
 
 /** Starts the processes of a balancer with a configuration that was read from `file`. */
 export const startSupervisor = (
@@ -86,6 +89,7 @@ export const startSupervisor = (
 
   const configure = (diedAt: Millis | null): ToChild => ({
     type: 'configure',
+    version,
     config: reloader.config(),
     resume: diedAt === null || stalls.wasStalledAt(diedAt) ? [] : resumptions([...facts.values()], diedAt),
     facts: [...facts.values()],
@@ -189,6 +193,11 @@ export const startSupervisor = (
       configure,
       onMessage: (message) => onMessage(role, message),
       onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),
+      onMisfit: () => {
+        // Without this process nothing here is served for long, and only a new supervisor can start it.
+        log.fatal({ child: role }, `${changedOnDisk}, and process ${role} cannot begin. Stopping, to be started anew`)
+        void stopAll(1)
+      },
     })
     processes.set(role, supervised)
   }

@@ -342,7 +342,7 @@ t.test('once answers as every path would', async (t) => {
 t.test('once tells of what is unwise, and a reader that leaves early is no failure', async (t) => {
   write(listen(await freePort()), login, quick)
   chmodSync(passwordFile, 0o644)
-  t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*chmod 640/ })
+  t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*; run: chmod o= / })
   chmodSync(passwordFile, 0o600)
   const line = `${process.execPath} dist/agent/main.js check --config ${config} | true; exit \${PIPESTATUS[0]}`
   t.same(await lab.spawn('early', 'bash', ['-c', line]).exited, { code: 0, signal: null })

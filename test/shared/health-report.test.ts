@@ -23,6 +23,20 @@ t.test('a report survives the trip', async (t) => {
   t.same(parseHealthReport(JSON.stringify(report)), { ok: true, report })
 })
 
+t.test('texts come without control characters, which could rewrite a terminal', async (t) => {
+  const evil = 'a\u001b[2Jb\r\nc\u009bd\u202ee\u2028f\u2066'
+  const told = {
+    ...report,
+    reason: { code: 'force-fail', text: evil },
+    facts: { [evil]: evil },
+    agent: { ...report.agent, host: evil },
+  }
+  const clean = 'a [2Jb c d e f'
+  t.match(parseHealthReport(JSON.stringify(told)), {
+    report: { reason: { text: clean }, facts: { [clean]: clean }, agent: { host: clean } },
+  })
+})
+
 t.test('members and reason codes of a newer agent do not make the report unreadable', async (t) => {
   const newer = {
     ...report,

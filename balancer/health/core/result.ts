@@ -2,6 +2,7 @@
 
 import type { HealthReport } from '../../../shared/health-report.ts'
 import { type Shortage, shortageReason } from '../../core/shortage.ts'
+import { oneLine } from '../../core/text.ts'
 import type { CheckStatus } from '../../pool/core/facts.ts'
 
 /**
@@ -34,6 +35,9 @@ type More = Partial<
   Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport' | 'shortage'>
 >
 
+/** What a server says of itself ends on terminals and in logs. */
+const longestText = 1024
+
 const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text: string, more: More): Judgement => ({
   passed: isPassed,
   hard: more.hard ?? false,
@@ -41,7 +45,7 @@ const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text:
   status,
   code: more.code ?? null,
   reason: more.reason ?? reason,
-  text,
+  text: oneLine(text, longestText),
   role: more.role ?? 'unknown',
   percent: more.percent ?? null,
   malformedReport: more.malformedReport ?? null,

@@ -75,5 +75,7 @@ t.test('what the agent would not obey is refused, and what everybody can read is
     t.same(load(`[mysql]\n${line}\n`).problems, [], 'not a section of ours')
   }
   t.match(load('[client]\n!include /etc/x\n').problems, [/!include, which the agent does not obey/])
-  t.match(load('[client]\npassword=x\n', '', 0o644).warnings, [/warning: everybody on this host can read .*chmod 640/])
+  t.match(load('[client]\npassword=x\n', '', 0o644).warnings, [
+    /warning: everybody on this host can read .*; run: chmod o= /,
+  ])
 })

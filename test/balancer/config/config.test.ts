@@ -11,7 +11,7 @@ t.teardown(() => rmSync(directory, { recursive: true }))
 const load = (text: string) => {
   const file = join(directory, 'balancer.yaml')
   writeFileSync(file, text)
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok ? loaded : { ...loaded, problems: loaded.problems.map((line) => line.replace(`${file}:`, '')) }
 }
 

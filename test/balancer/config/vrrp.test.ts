@@ -18,7 +18,7 @@ listeners:
   - { name: mysql, bind: 198.18.0.100:3306, servers: [{ name: db1, address: 198.18.0.11:3306 }] }
 `
   writeFileSync(file, text, { mode: 0o640 })
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok
     ? { ok: true as const, warnings: loaded.warnings, first: loaded.config.vrrp.instances[0], vrrp: loaded.config.vrrp }
     : { ok: false as const, problems: loaded.problems.map((line) => line.replace(/^.*?: vrrp\./, '')) }
@@ -143,6 +143,8 @@ t.test('a password comes from its file, is never shown, and everyone who may rea
   t.notMatch(JSON.stringify(long), /hunter2/)
   chmodSync(join(directory, 'balancer.yaml'), 0o644)
   t.match(load([inline.replace('-hunter2', '')]), {
-    warnings: [/balancer.yaml holds a VRRP password and is readable by everyone/],
+    warnings: [
+      /authentication.password: everyone may read this file, and the password in it; run: chmod o= .*balancer.yaml$/,
+    ],
   })
 })

@@ -275,3 +275,24 @@ stage(
     t.match(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'arp_ignore is 1 on eth0: nobody who asks for it is')
   },
 )
+stage('one link-local address is held on two interfaces at once, and each goes with its own', async (t, _lab, lb1) => {
+  await lb1.run('ip', ['link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'nobody'])
+  for (const device of ['eth1', 'nobody']) await lb1.run('ip', ['link', 'set', device, 'up'])
+  const like = { version: 3, advertisement_interval: '100ms', virtual_router_id: 51, track: { serving: false } }
+  const vrrp = vrrpSchema.parse({
+    instances: ['eth0', 'eth1'].map((device) => ({
+      ...{ ...like, name: device, interface: device, virtual_addresses: ['fe80::100/64'] },
+    })),
+  })
+  const router = startRouter(lb1, vrrp)
+  const heldOn = async (device: string): Promise<boolean> =>
+    (await lb1.run('ip', ['-oneline', 'address', 'show', 'dev', device])).stdout.includes(' fe80::100/64 ')
+  for (const device of ['eth0', 'eth1']) await waitFor(`it on ${device}`, () => heldOn(device))
+  const [first, ...others] = vrrp.instances
+  await router.reconfigure({ ...vrrp, instances: first === undefined ? [] : [first] })
+  await waitFor('it to leave eth1', async () => !(await heldOn('eth1')))
+  t.equal(others.length, 1)
+  t.ok(await heldOn('eth0'), 'the other interface keeps it')
+  t.match(await router.process.stop(), { code: 0 })
+  t.notOk(await heldOn('eth0'))
+})
