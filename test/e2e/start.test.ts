@@ -80,14 +80,12 @@ t.test('the port is in use: the port, and what to do', async (t) => {
   t.equal(processesInNamespaces([host.namespace]).length, 0)
 })
 
-t.test('the interface is missing: its name, and what to do', async (t) => {
-  const { code, fatal, left } = await start(
-    host,
-    configuration((text) => text.replace('eth0', 'eth7')),
-  )
-  t.equal(code, 1)
-  t.match(fatal, [/eth7/])
-  t.equal(left, 0)
+t.test('the interface is missing: its instance waits in FAULT, and the rest runs', async (t) => {
+  const file = configuration((text) => text.replace('eth0', 'eth7'))
+  const running = host.spawn('balancer', process.execPath, [balancer, '--config', file])
+  await running.waitForOutput(/there is no interface eth7.*Entering FAULT STATE/)
+  await running.waitForOutput(/198\.18\.0\.2:3306/)
+  t.match(await running.stop(), { code: 0 })
 })
 
 t.test('no capability: which one, and what to do', async (t) => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { monotonicNow } from '../../../../balancer/os/clock.ts'
 import type { NetworkInterface } from '../../../../balancer/os/netlink.ts'
@@ -23,7 +24,11 @@ t.test('an interface fails without a link, without the addresses it had, and whe
     tracking.networkChanged()
   }
   const { tracking } = start({ track: { serving: false, interfaces: ['eth1'] } }, { findInterface: async () => seen })
-  const fault = (expected: string | null) => waitFor(String(expected), () => tracking.standing('V').fault === expected)
+  const fault = async (expected: string | null) => {
+    // What was shown is looked at before the next is.
+    await setImmediate()
+    await waitFor(String(expected), () => tracking.standing('V').fault === expected)
+  }
   await fault('interface eth1: there is no such interface')
   show(true, [])
   await fault(null)
