@@ -30,6 +30,7 @@ const secretIn = (file: string): string => {
 }
 
 const goodbyeMillis = 250
+const shownLength = 256
 /** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
 const maximumBytes = 262_144
 
@@ -76,5 +77,6 @@ const failureOf = (error: QueryError, port: number): Judgement => {
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
   // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
   const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
-  return !isSystemError ? failed('L7RSP', 'invalid-answer', error.message) : connectionFailure(codeOf(error), port)
+  const said = error.message.replace(/[^ -~]/g, '?').slice(0, shownLength)
+  return isSystemError ? connectionFailure(codeOf(error), port) : failed('L7RSP', 'invalid-answer', said)
 }

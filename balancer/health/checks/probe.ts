@@ -49,7 +49,7 @@ export const connectionFailure = (code: string, port: number, refusedReason = 'c
 }
 
 /** This host does not let its own packets out. */
-export const barred = (code: string): Judgement =>
+const barred = (code: string): Judgement =>
   isTrackingFull()
     ? notMade('connection-tracking', code)
     : failed('L4CON', 'unreachable', `this host has no way there: its own routes or packet filter say ${code}`)
