@@ -26,6 +26,7 @@ export const routerFact = (changes: Partial<VirtualRouterFact> = {}): VirtualRou
   addresses: ['198.18.0.100'],
   lastAdvertisement: null,
   otherMasters: { count: 0, last: null },
+  conflicts: { count: 0, last: null },
   transitions: 1,
   sent: 3,
   received: 0,
