@@ -6,6 +6,7 @@ import type { NetworkInterface } from '../os/netlink.ts'
 import { done, type Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import type { Received } from '../os/raw-socket.ts'
+import { openTwinSocket } from '../os/twin-socket.ts'
 import { type Advertisement, encodeAdvertisement } from './core/advertisement.ts'
 import {
   type Datagram,
@@ -14,6 +15,7 @@ import {
   readIpv4Packet,
   virtualMac,
   vrrpGroup,
+  vrrpProtocol,
   vrrpTtl,
 } from './core/datagram.ts'
 import { type Dropped, type Expectation, receiveAdvertisement } from './core/reception.ts'
@@ -82,7 +84,17 @@ export const openTransport = (options: TransportOptions): Outcome<Transport> => 
     onFailure: options.onFailure,
   })
   if (!wire.ok) return wire
-  const { send: sendPacket, receive, detach } = wire.value
+  const { send: sendPacket, receive: receivePackets, detach } = wire.value
+  const twin = family === 'ipv4' ? openTwinSocket(device.index, vrrpProtocol, address) : null
+  const receive = (): void => {
+    receivePackets()
+    if (twin?.ok !== true) return
+    for (const bytes of twin.value.receive()) onPacket({ bytes, source: address, isFar: false })
+  }
+  const close = (): void => {
+    detach()
+    if (twin?.ok === true) twin.value.close()
+  }
   const pseudoHeader = config.checksum_with_ipv4_pseudoheader
   const sendTo = (destination: string, priority: number): Outcome => {
     const written = { source: address, destination, password, pseudoHeader }
@@ -98,5 +110,5 @@ export const openTransport = (options: TransportOptions): Outcome<Transport> => 
     const failed = outcomes.find((outcome) => !outcome.ok)
     return outcomes.some((outcome) => outcome.ok) ? done : (failed ?? done)
   }
-  return { ok: true, value: { send, receive, close: detach } }
+  return { ok: true, value: { send, receive, close } }
 }

@@ -45,7 +45,9 @@ export type LanOptions = {
 }
 
 /** `peers`: it speaks and listens to these alone, by unicast. */
-type Special = Partial<Pick<HostOptions, 'step' | 'onStep' | 'addresses'>> & { readonly peers?: readonly string[] }
+export type Special = Partial<Pick<HostOptions, 'step' | 'onStep' | 'addresses'>> & {
+  readonly peers?: readonly string[]
+}
 
 /** The virtual addresses of a host, and those of another group. */
 export const [usualAddresses, otherAddresses] = [['198.18.0.100'], ['198.18.0.200', '198.18.0.201']] as const

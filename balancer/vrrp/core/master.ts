@@ -112,7 +112,7 @@ const regroup = (before: In<'master'>, router: In<'master'>, at: Millis, other: 
   const { settings, address } = router
   if (other === null || !outranks(other, address, settings.priority)) {
     const said: readonly Effect[] = isClaimed(before) ? [{ effect: 'send-advertisement', priority: resigning }] : []
-    return [router, [...said, { effect: 'add-addresses', lease: leaseOf(settings) }]]
+    return [{ ...router, advertiseAt: null }, [...said, { effect: 'add-addresses', lease: leaseOf(settings) }]]
   }
   const [backup, effects] = enterBackup(router, at, `${other.from} is master of the new addresses`)
   // Of these it never had any.

@@ -74,31 +74,37 @@ t.test('an address put on a backup by hand is told, and leaves with the master t
   t.notOk(await holds(lb1))
 })
 
-t.test('a stalled master that was replaced fences itself before it says a word', async (t) => {
-  const stalled = startRouter(lb1, instance({ priority: 150, preempt: false }))
-  await stalled.waitForState('master')
-  const peer = startRouter(lb2, instance({ priority: 100, preempt: false }))
-  await peer.waitForState('backup')
-  await waitFor('the peer to hear it', () => (peer.lastFact()?.received ?? 0) > 0)
-  stalled.process.stall()
-  await peer.waitForState('master')
-  await onlyOn(lb2)
-  const received = peer.lastFact()?.received ?? 0
-  const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
-  const readCapture = await capture(lab, lb2)
-  stalled.process.resume()
-  await stalled.waitForState('backup')
-  await onlyOn(lb2)
-  t.match(stalled.logged(/Entering BACKUP STATE$/), [{ reason: /^no advertisement went out for \d+ ms/ }])
-  const heard = stalled.lastFact()?.received ?? 0
-  await waitFor('it to follow the peer', () => (stalled.lastFact()?.received ?? 0) > heard + 2)
-  t.match(peer.lastFact(), { state: 'master', received }, 'the peer heard nothing of it')
-  const frames = await readCapture()
-  t.ok(frames.length > 2, `${frames.length} frames of the peer`)
-  const said = frames.filter((frame) => frame.mac === mac.trim())
-  t.same(said, [], 'neither an advertisement nor an announcement went out')
-  await Promise.all([stalled.process.stop(), peer.process.stop()])
-})
+t.test(
+  'a stalled master that was replaced fences itself, and the one word it says is below its successor',
+  async (t) => {
+    const stalled = startRouter(lb1, instance({ priority: 150, preempt: false }))
+    await stalled.waitForState('master')
+    const peer = startRouter(lb2, instance({ priority: 100, preempt: false }))
+    await peer.waitForState('backup')
+    await waitFor('the peer to hear it', () => (peer.lastFact()?.received ?? 0) > 0)
+    stalled.process.stall()
+    await peer.waitForState('master')
+    await onlyOn(lb2)
+    const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
+    const readCapture = await capture(lab, lb2)
+    stalled.process.resume()
+    await stalled.waitForState('backup')
+    await onlyOn(lb2)
+    t.match(stalled.logged(/Entering BACKUP STATE$/), [{ reason: /^no advertisement went out for \d+ ms/ }])
+    const heard = stalled.lastFact()?.received ?? 0
+    await waitFor('it to follow the peer', () => (stalled.lastFact()?.received ?? 0) > heard + 2)
+    t.match(peer.lastFact(), { state: 'master', transitions: 2, otherMasters: { count: 1 } })
+    const frames = await readCapture()
+    t.ok(frames.length > 2, `${frames.length} frames of the peer`)
+    const said = frames.filter((frame) => frame.mac === mac.trim())
+    t.same(
+      said.map(({ protocol, priority }) => [protocol, priority]),
+      [['vrrp', '99']],
+      'and no announcement went out',
+    )
+    await Promise.all([stalled.process.stop(), peer.process.stop()])
+  },
+)
 
 t.test('two masters of a network in two parts are one again when it is whole', async (t) => {
   const better = startRouter(lb1, instance({ priority: 150 }))

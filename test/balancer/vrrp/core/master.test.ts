@@ -347,14 +347,14 @@ const table: readonly Row[] = [
     'other addresses: it leaves those who have the old ones, and claims the new ones',
     master({ rivals: { [larger]: 90 } }),
     regrouped(null),
-    { state: 'master', advertiseAt: at, rivals: new Map() },
+    { state: 'master', advertiseAt: null, rivals: new Map() },
     ['advertise 0', 'add'],
   ],
   [
     'so it does before one that is lower there',
     master(),
     regrouped(99),
-    { state: 'master', advertiseAt: at },
+    { state: 'master', advertiseAt: null },
     ['advertise 0', 'add'],
   ],
   [
