@@ -85,7 +85,8 @@ t.test(
     stalled.process.stall()
     await peer.waitForState('master')
     await onlyOn(lb2)
-    const { stdout: mac } = await lb1.run('cat', ['/sys/class/net/eth0/address'])
+    const { stdout: link } = await lb1.run('ip', ['-json', 'link', 'show', 'eth0'])
+    const [{ address: mac }] = JSON.parse(link)
     const readCapture = await capture(lab, lb2)
     stalled.process.resume()
     await stalled.waitForState('backup')
@@ -96,7 +97,7 @@ t.test(
     t.match(peer.lastFact(), { state: 'master', transitions: 2, otherMasters: { count: 1 } })
     const frames = await readCapture()
     t.ok(frames.length > 2, `${frames.length} frames of the peer`)
-    const said = frames.filter((frame) => frame.mac === mac.trim())
+    const said = frames.filter((frame) => frame.mac === mac)
     t.same(
       said.map(({ protocol, priority }) => [protocol, priority]),
       [['vrrp', '99']],
