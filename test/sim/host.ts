@@ -397,7 +397,7 @@ export const createHost = (options: HostOptions): SimulatedHost => {
 
 /** Whether what is said is not said as a master: this router was one, or owed it. */
 const isLastWord = (before: VirtualRouter, after: VirtualRouter): boolean =>
-  after.state === 'backup' && (before.state === 'master' || (before.state === 'backup' && before.owesWord))
+  after.state === 'backup' && (before.state !== 'backup' || before.owesWord)
 
 const describe = (happening: Happening): string => {
   switch (happening.event) {
