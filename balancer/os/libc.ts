@@ -49,6 +49,10 @@ export const callSendTo: (
   'int64_t sendto(int fd, void *data, size_t length, int flags, void *address, int size)',
 )
 
+/** recv(2) */
+export const callReceive: (descriptor: number, buffer: Uint8Array, length: number, flags: number) => number | bigint =
+  libc.func('int64_t recv(int fd, _Out_ void *buffer, size_t length, int flags)')
+
 /** _exit(2): ends this process at once, whatever its threads wait for. */
 export const callExit: (code: number) => void = libc.func('void _exit(int status)')
 

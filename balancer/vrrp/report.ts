@@ -4,8 +4,9 @@ import type { Level, Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { VirtualRouterFact, VirtualRouterState, VirtualRouteState } from '../pool/core/facts.ts'
 import { createBoundedLog } from './bounded-log.ts'
-import type { Advertisement, Decoded } from './core/advertisement.ts'
+import type { Advertisement } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
+import type { Dropped } from './core/reception.ts'
 import type { Notice, VirtualRouter } from './core/state.ts'
 import type { Standing } from './core/tracking.ts'
 import { advertisementOf, allAddresses, familyOfInstance, stateShown } from './instance.ts'
@@ -17,7 +18,7 @@ export type Report = {
   readonly configure: (config: VrrpInstanceConfig, syncGroup: string | null) => void
   readonly sent: () => void
   readonly heard: (from: string, advertisement: Advertisement) => void
-  readonly dropped: (dropped: Extract<Decoded, { ok: false }>) => void
+  readonly dropped: (dropped: Dropped) => void
   /** `from` is who was heard last. */
   readonly notice: (about: Notice, text: string) => void
   /** Something that was asked of the system did not work. */
@@ -72,6 +73,7 @@ export const createReport = (
   let standing: Standing | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
   let otherMasters: VirtualRouterFact['otherMasters'] = { count: 0, last: null }
+  let conflicts: VirtualRouterFact['conflicts'] = { count: 0, last: null }
 
   const publish = (): void =>
     publishFact({
@@ -97,6 +99,7 @@ export const createReport = (
       routes,
       lastAdvertisement,
       otherMasters,
+      conflicts,
       ...counts,
       dropped: { ...dropped },
     })
@@ -118,6 +121,16 @@ export const createReport = (
     },
     dropped: ({ source: from, reason: why, found, conflict }) => {
       dropped[why] = (dropped[why] ?? 0) + 1
+      if (conflict !== undefined) {
+        const { differs, advertisement, weight } = conflict
+        const { priority, addresses } = advertisement
+        conflicts = { count: conflicts.count + 1, last: { from, differs, priority, addresses, at: Date.now() } }
+        if (weight === 'told') {
+          const text = `(${config.name}) CONFIGURATION ERROR: ${from} ${differs}. What it says is ignored`
+          bounded('error', `ignored ${why}`, { instance: config.name, from, reason: why, addresses }, text)
+          return
+        }
+      }
       // Other virtual routers on the same network are no news.
       if (why === 'vrid' && conflict === undefined) return
       const text = `(${config.name}) dropped advert from ${from || 'nobody'}: ${found}`

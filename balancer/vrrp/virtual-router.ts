@@ -7,9 +7,10 @@ import { type Outcome, refused } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
 import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
+import { regrouping, type Strangers, withStranger } from './core/strangers.ts'
 import type { Standing, Tracked } from './core/tracking.ts'
 import type { HiddenAddresses } from './hidden-addresses.ts'
-import { identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
+import { advertisementOf, identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
 import type { Report } from './report.ts'
 import { beforeBegin, isSameGround, isSameLink, lookAround, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
@@ -103,6 +104,7 @@ export const prepareVirtualRouter = async (
   let timer: NodeJS.Timeout | undefined
   let removal: Promise<void> = Promise.resolve()
   let isRunning = false
+  let strangers: Strangers = new Map()
   /** Who waits for the end of a hand-over. */
   let onSettled: (() => void)[] = []
 
@@ -225,7 +227,18 @@ export const prepareVirtualRouter = async (
         report.dropped(dropped)
         const { source: from, conflict } = dropped
         if (conflict === undefined) return
-        dispatch({ event: 'deaf-master-heard', from, ...conflict })
+        const { advertisement, differs, weight } = conflict
+        if (dropped.reason === 'addresses') strangers = withStranger(strangers, from, advertisement, now())
+        if (weight === 'told') return
+        const { priority, interval } = advertisement
+        dispatch({
+          event: 'deaf-master-heard',
+          from,
+          priority,
+          interval,
+          differs,
+          isYieldedTo: weight === 'yielded-to',
+        })
       },
       onFailure: (reason) => {
         transport = null
@@ -287,12 +300,14 @@ export const prepareVirtualRouter = async (
     const device = virtualMacDevice(config)
     if (seen.link.up) hasBegun = true
     const before = around
+    const [old, current] = [config, next].map((one) => advertisementOf(one).addresses)
+    const moves = regrouping(old ?? [], current ?? [], strangers, now())
     // Both are known here while the old addresses are told from the new ones.
     around = { ...seen, devices: new Map([...before.devices, ...seen.devices]) }
     config = next
     standing = nextStanding
     const removed = addresses.configure(next, tools.heldByOthers())
-    dispatch({ event: 'reconfigured', settings: settingsOf(next, standing) })
+    dispatch({ event: 'reconfigured', settings: settingsOf(next, standing), regrouping: moves })
     const link = connect(seen.link)
     if (!isSameLink(next.interface, before, seen) || !link.up) dispatch({ event: 'link-changed', link })
     const outcome = await removed

@@ -78,13 +78,20 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
         : `${e(router.last_advertisement.from)}, priority ${router.last_advertisement.priority}, ${age(router.last_advertisement)} ago`,
       `${router.sent}`,
       `${router.received}`,
-      counted(router.dropped),
+      `${counted(router.dropped)}${conflict(router)}`,
     ]),
   )
 
 /** A route that is as it should be is no news. */
 const routeTrouble = ({ route, trouble }: RouterStatus['virtual_routes'][number]): readonly string[] =>
   trouble === null ? [] : [`<span class="down">route ${e(route)}: ${e(trouble)}</span>`]
+
+/** Who is configured otherwise, as long as that is news. */
+const conflict = ({ conflicts: { last } }: RouterStatus): string =>
+  last === null
+    ? ''
+    : `<br><span class="${last.ago_ms < conflictIsNews ? 'down' : 'dim'}">${e(last.from)} ${e(last.differs)}, ${age(last)} ago</span>`
+const conflictIsNews = 60_000
 
 /** `150`, or the sum with its parts below it. */
 const priority = ({ priority: effective, priority_parts: parts }: RouterStatus): string =>

@@ -48,6 +48,7 @@ type ToMoment = (at: number) => Moment
 const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
   const heard = fact?.lastAdvertisement
   const other = fact?.otherMasters.last
+  const conflict = fact?.conflicts.last
   return {
     name,
     state: fact?.state ?? 'init',
@@ -71,6 +72,19 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
     other_masters: {
       count: fact?.otherMasters.count ?? 0,
       last: other == null ? null : { from: other.from, ...moment(other.at) },
+    },
+    conflicts: {
+      count: fact?.conflicts.count ?? 0,
+      last:
+        conflict == null
+          ? null
+          : {
+              from: conflict.from,
+              differs: conflict.differs,
+              priority: conflict.priority,
+              addresses: conflict.addresses,
+              ...moment(conflict.at),
+            },
     },
     last_advertisement: heard == null ? null : { from: heard.from, priority: heard.priority, ...moment(heard.at) },
     transitions: fact?.transitions ?? 0,

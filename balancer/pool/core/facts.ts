@@ -41,6 +41,21 @@ const virtualRouterFact = z
     otherMasters: z
       .object({ count: z.number(), last: z.object({ from: z.string(), at: z.number() }).readonly().nullable() })
       .readonly(),
+    conflicts: z
+      .object({
+        count: z.number(),
+        last: z
+          .object({
+            from: z.string(),
+            differs: z.string(),
+            priority: z.number(),
+            addresses: z.array(z.string()).readonly(),
+            at: z.number(),
+          })
+          .readonly()
+          .nullable(),
+      })
+      .readonly(),
     transitions: z.number(),
     sent: z.number(),
     received: z.number(),
@@ -210,6 +225,7 @@ export type Fact = z.output<typeof factSchema>
  * state; `handingOver`: it keeps the addresses only until another router has them; `standsBack`: an operator handed over, and
  * it does not preempt; `inMaintenance`: an operator took it out; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
  * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
+ * `conflicts` counts sound ones that are not followed, of routers that are configured otherwise;
  * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.
  */
 export type VirtualRouterFact = z.output<typeof virtualRouterFact>

@@ -27,6 +27,7 @@ export const routerFact = (changes: Partial<VirtualRouterFact> = {}): VirtualRou
   routes: [],
   lastAdvertisement: null,
   otherMasters: { count: 0, last: null },
+  conflicts: { count: 0, last: null },
   transitions: 1,
   sent: 3,
   received: 0,
