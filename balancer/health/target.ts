@@ -28,8 +28,13 @@ export type Target = {
   readonly adopt: (config: HealthConfig) => void
   readonly order: (orders: Partial<Orders>) => void
   readonly hearTraffic: (traffic: ServerTraffic) => void
+  /** Clients wait: where the server is down, the next checks come soon. */
+  readonly hearOfWaiting: () => void
   readonly stop: () => void
 }
+
+/** The pause between checks of a server that is down while clients wait, where `interval` is longer. */
+const awaitedPause = millis(250)
 
 export type TargetOptions = {
   readonly config: HealthConfig
@@ -132,6 +137,9 @@ export const createTarget = (options: TargetOptions): Target => {
       }
       const pace = config.listener.check[0]
       for (const subscription of subscriptions) subscription.hurry(pace?.fast_interval ?? pace?.interval ?? millis(0))
+    },
+    hearOfWaiting: () => {
+      if (!fact.up) for (const subscription of subscriptions) subscription.hurry(awaitedPause)
     },
     stop: end,
   }

@@ -28,7 +28,7 @@ export type ProxyOptions = {
 
 const publishMillis = 500
 const lookMillis = 50
-/** A failed connect is told soon, and many of them together. */
+/** A failed connect and a client that waits are told soon, and many of them together. */
 const failureMillis = 20
 
 /** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
@@ -68,8 +68,8 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
   const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
     const next = new Map(
       wanted.map((config) => {
-        const onConnectFailure = () => publishSoon(config.name)
-        return [config.name, running.get(config.name) ?? createProxyListener({ config, onConnectFailure })] as const
+        const onTrouble = () => publishSoon(config.name)
+        return [config.name, running.get(config.name) ?? createProxyListener({ config, onTrouble })] as const
       }),
     )
     const before = running

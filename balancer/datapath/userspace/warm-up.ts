@@ -26,7 +26,7 @@ export const warmUp = async (): Promise<void> => {
       bind: '127.0.0.1:1',
       servers: [{ name, address: `127.0.0.1:${await listen(backend)}` }],
     })
-    const listener = createProxyListener({ config, onConnectFailure: () => {} })
+    const listener = createProxyListener({ config, onTrouble: () => {} })
     listener.hear(healthy(name))
     const front = createServer({ allowHalfOpen: true }, listener.accept)
     try {
