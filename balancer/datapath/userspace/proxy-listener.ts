@@ -172,7 +172,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     maximumSessions = Math.max(maximumSessions, sessions)
     const startedAt = performance.now()
     if (client.failed !== null) slots.get(client.failed.server)?.countNextAttempt(slot)
-    const attempt = connectTo(slot.address, config.timeouts.connect)
+    const attempt = connectTo(slot.address, config.timeouts.connect, client.socket)
     const leave = slot.enter({ isConnecting: true, end: attempt.abort, bytes: noBytes })
     client.end = (reason) => {
       refuse(client, reason)

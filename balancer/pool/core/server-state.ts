@@ -7,6 +7,17 @@ import type { AdminState, LastCheck, ServerHealthFact } from './facts.ts'
 export const takesSessions = ({ up, admin, draining, weight }: ServerHealthFact): boolean =>
   up && admin === 'ready' && !draining && weight > 0
 
+/** Whether the server works, wanted or not: it passes its checks, or its agent says that an operator took it out. */
+export const isWorking = ({ up, refusing }: ServerHealthFact): boolean => up || refusing
+
+/** Whether nothing is known of a server yet; one in maintenance is not checked. */
+export const isUnchecked = ({ counters, admin }: ServerHealthFact): boolean =>
+  admin !== 'maint' && counters.includes(null)
+
+/** Of servers that do not work: whether the one that went last went into maintenance, and did not fail. */
+export const wentByOrder = (servers: readonly ServerHealthFact[]): boolean =>
+  servers.toSorted((one, other) => other.since - one.since)[0]?.admin === 'maint'
+
 /**
  * Whether a server that is not wanted still does its work, so that who is logging in there can finish: it is drained, an
  * operator took it out, or it says itself why it should get no more. Not where nothing answered, and not where what it

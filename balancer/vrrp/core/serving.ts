@@ -4,7 +4,7 @@ import type { ListenerConfig } from '../../config/schema.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, HeartbeatFact } from '../../pool/core/facts.ts'
 import { createPool, type LivePool, serverKey } from '../../pool/core/pool.ts'
-import { takesSessions } from '../../pool/core/server-state.ts'
+import { isUnchecked, isWorking, wentByOrder } from '../../pool/core/server-state.ts'
 
 type Watched = HeartbeatFact['process']
 
@@ -14,14 +14,18 @@ type Pulse = { readonly heardAt: Millis | null; readonly diedAt: Millis | null }
 /** A bind that should be open: since when it is not, and when it last was not. */
 type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: string; readonly isConfirmed: boolean }
 
+/** Whether a listener has a server, since when it is so, and what was known before. Null: not known. */
+type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly before: boolean | null }
+
 /**
- * All that was heard. Binds in trouble are kept by `listener address:port`; the pool is shared by one state and the next, for
+ * All that was heard. Binds in trouble are kept by `listener address:port`, supplies by listener; the pool is shared by one state and the next, for
  * health facts are too many to copy it.
  */
 export type Known = {
   readonly startedAt: Millis
   readonly pulses: Readonly<Record<Watched, Pulse>>
   readonly troubles: ReadonlyMap<string, Trouble>
+  readonly supplies: ReadonlyMap<string, Supply>
   readonly pool: LivePool
 }
 
@@ -48,6 +52,8 @@ const silenceLimit = millis(3000)
 const shortGrace = millis(500)
 /** A bind that failed is not trusted again before: else this host would be master and fault in turn. */
 const latchTime = millis(60_000)
+/** An answer of the agent may be so old. */
+const oldestAnswer = 500
 const anyAddress = new Set(['0.0.0.0', '::', '*'])
 
 /** Before any fact. */
@@ -55,6 +61,7 @@ export const nothingKnown = (at: Millis): Known => ({
   startedAt: at,
   pulses: { director: { heardAt: null, diedAt: null }, proxy: { heardAt: null, diedAt: null } },
   troubles: new Map(),
+  supplies: new Map(),
   pool: createPool(),
 })
 
@@ -87,6 +94,19 @@ export const withFact = (known: Known, fact: Fact, at: Millis): Known => {
 const withPulse = (known: Known, process: Watched, pulse: Pulse): Known => ({
   ...known,
   pulses: { ...known.pulses, [process]: pulse },
+})
+
+/** After a look at which listeners have a server. */
+export const withSupplies = (known: Known, listeners: readonly ListenerConfig[], at: Millis): Known => ({
+  ...known,
+  supplies: new Map(
+    listeners.map((listener) => {
+      const ok = hasServer(known.pool, listener)
+      const earlier = known.supplies.get(listener.name)
+      const isSame = earlier !== undefined && earlier.ok === ok
+      return [listener.name, isSame ? earlier : { ok, since: at, before: earlier?.ok ?? null }] as const
+    }),
+  ),
 })
 
 /**
@@ -137,8 +157,13 @@ export const concernedListeners = (
 ): readonly ListenerConfig[] =>
   listeners.filter(({ bind }) => bind.some(({ address }) => addresses.has(address) || anyAddress.has(address)))
 
-/** What is known means this for the listeners that concern a router. */
-export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at: Millis): Serving => {
+/** What is known means this for the listeners that concern a router; `holds`: this host has its addresses. */
+export const servingOf = (
+  known: Known,
+  concerned: readonly ListenerConfig[],
+  holds: boolean,
+  at: Millis,
+): Serving => {
   const { startedAt, pulses, troubles } = known
   const graceEndsAt = millis(startedAt + startGrace)
   const questions: readonly Question[] = [
@@ -152,10 +177,11 @@ export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at
   const next = [
     ...(at < graceEndsAt ? [graceEndsAt] : []),
     ...questions.flatMap(({ failsAt, endsAt }) => [failsAt, endsAt]),
+    ...concerned.map((listener) => settlesAt(listener, known.supplies.get(listener.name))),
   ].filter((moment) => moment !== null && moment > at)
   return {
     host: { ok: failing.length === 0, text: failing.map(({ text }) => text).join('; ') || 'this host serves' },
-    servers: serversOf(known, concerned),
+    servers: serversOf(known, concerned, holds, at),
     lookAgainAt: next.length === 0 ? null : millis(Math.min(...next.map(Number))),
   }
 }
@@ -181,15 +207,46 @@ const trouble = (listener: string, found: Trouble | undefined): Question => ({
   text: `listener ${listener}: ${found?.text ?? ''}`,
 })
 
-/** Only where every server has had its first check: both hosts may see the same outage, and neither may see it too early. */
-const serversOf = ({ pool }: Known, concerned: readonly ListenerConfig[]): Serving['servers'] => {
-  const idle = concerned.flatMap(({ name, servers }) => {
-    const facts = servers.map((server) => pool.servers.get(serverKey(name, server.name)))
-    if (facts.some((fact) => fact !== undefined && takesSessions(fact))) return []
-    return [{ name, isKnown: facts.every((fact) => fact !== undefined && !fact.counters.includes(null)) }]
+/**
+ * Only where every server has had its first check: neither host may see an outage too early. What an operator took out is no
+ * outage of this host: a server that works counts whether it is wanted or not, and where the last one to go went by an order,
+ * nothing failed.
+ */
+const hasServer = (pool: LivePool, { name, servers }: ListenerConfig): boolean | null => {
+  const facts = servers.map((server) => pool.servers.get(serverKey(name, server.name)))
+  const known = facts.filter((fact) => fact !== undefined)
+  if (known.some(isWorking) || wentByOrder(known)) return true
+  return known.length < facts.length || known.some(isUnchecked) ? null : false
+}
+
+/**
+ * So long two hosts that see the same may say different things, for each checks at its own moments. An address must not
+ * move for that: who holds it believes an outage late and its end at once, who does not the other way round.
+ */
+const settlesAt = ({ check }: ListenerConfig, supply: Supply | undefined): Millis | null => {
+  if (supply === undefined) return null
+  const longest = check.map((one) => {
+    const interval = Math.max(one.interval, one.down_interval ?? 0)
+    // An agent is sure with its first answer; other checks may take all that `fall` asks for.
+    return one.type === 'http' ? interval : interval * one.fall
   })
-  const without = idle.filter(({ isKnown }) => isKnown)
-  const names = without.map(({ name }) => name).join(', ')
-  if (without.length > 0) return { ok: false, text: `listener ${names} has no server available` }
-  return { ok: idle.length > 0 ? null : true, text: '' }
+  return millis(supply.since + Math.max(...longest) + oldestAnswer)
+}
+
+const serversOf = (
+  { supplies }: Known,
+  concerned: readonly ListenerConfig[],
+  holds: boolean,
+  at: Millis,
+): Serving['servers'] => {
+  const verdicts = concerned.map((listener) => {
+    const supply = supplies.get(listener.name)
+    const isSettled = at >= (settlesAt(listener, supply) ?? at)
+    const { ok = null, before = null } = supply ?? {}
+    const isDoubted = !isSettled && (holds ? ok === false : ok === true && before === false)
+    return { name: listener.name, ok: isDoubted ? before : ok }
+  })
+  const names = verdicts.flatMap(({ name, ok }) => (ok === false ? [name] : [])).join(', ')
+  if (names !== '') return { ok: false, text: `listener ${names} has no server available` }
+  return { ok: verdicts.some(({ ok }) => ok === null) ? null : true, text: '' }
 }

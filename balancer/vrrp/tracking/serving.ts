@@ -6,7 +6,15 @@ import { type Millis, millis } from '../../core/time.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import { monotonicNow } from '../../os/clock.ts'
 import type { Fact } from '../../pool/core/facts.ts'
-import { concernedListeners, nothingKnown, type Serving, servingOf, withBinds, withFact } from '../core/serving.ts'
+import {
+  concernedListeners,
+  nothingKnown,
+  type Serving,
+  servingOf,
+  withBinds,
+  withFact,
+  withSupplies,
+} from '../core/serving.ts'
 
 /** What is known of this host's service. */
 export type ServingWatch = {
@@ -52,7 +60,8 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
     }
     lookedAt = tickedAt
     known = withBinds(known, listeners, (address) => addresses?.has(address) === true, lookedAt)
-    const { lookAgainAt } = servingOf(known, listeners, lookedAt)
+    known = withSupplies(known, listeners, lookedAt)
+    const { lookAgainAt } = servingOf(known, listeners, false, lookedAt)
     if (lookAgainAt !== null) wakeAt(lookAgainAt)
     onChange()
   }
@@ -87,7 +96,10 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
       known = withFact(known, fact, monotonicNow())
       if (fact.fact !== 'virtual-router' && fact.fact !== 'writer') lookSoon()
     },
-    of: (own) => servingOf(known, concernedListeners(listeners, own), lookedAt),
+    of: (own) => {
+      const holds = [...own].some((address) => addresses?.has(address) === true)
+      return servingOf(known, concernedListeners(listeners, own), holds, lookedAt)
+    },
     reconfigure: (next) => {
       listeners = next
       lookSoon()

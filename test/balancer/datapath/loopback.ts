@@ -29,7 +29,10 @@ export const startBackend = async (serve: (socket: Socket) => void): Promise<Bac
 
 /** Has a server listen on a port that was free until now. */
 export const openLate = async (port: number, serve: (socket: Socket) => void): Promise<{ close: () => void }> => {
-  const server = createServer(serve)
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    serve(socket)
+  })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return { close: () => void server.close() }
 }

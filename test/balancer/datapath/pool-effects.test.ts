@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
+import { loginMillis } from '../../../balancer/datapath/userspace/server-slot.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import {
@@ -222,8 +223,7 @@ t.test('single: the last writer that is drained keeps its sessions until there i
   front.listener.markServer('s2', false)
   front.listener.hear(healthFact('s1', { admin: 'drain' }))
   front.listener.setWriter(null)
-  // Longer than a login.
-  await new Promise((resolve) => setTimeout(resolve, 600))
+  await new Promise((resolve) => setTimeout(resolve, loginMillis + 100))
   t.ok((await isOpen(one)) && (await isOpen(two)))
   front.listener.hear(healthFact('s1', { admin: 'drain', role: 'replica' }))
   t.match(front.listener.fact(), { sessions: 0, ends: { demoted: 2 } })

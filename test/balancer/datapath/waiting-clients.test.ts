@@ -44,6 +44,46 @@ t.test('a client that was refused gets the server when it is back', async (t) =>
   t.equal(await greetedBy(client), 'late')
 })
 
+t.test('a server that closes or resets without a word has not accepted: another one, or the same again', async (t) => {
+  for (const refuse of ['end', 'resetAndDestroy'] as const) {
+    let isStarting = true
+    const backend = await startBackend((socket) => {
+      if (isStarting) socket[refuse]()
+      else socket.write('one')
+      isStarting = false
+    })
+    t.teardown(backend.close)
+    const front = await startFront([backend.port], { timeouts: { connect: '50ms' } })
+    t.teardown(front.listener.stop)
+    t.equal(await greetedBy(startClient(front.port)), 'one')
+    t.match(front.listener.fact().servers, [{ connectFailures: 1, refusedConnects: 0, retries: 1, totalSessions: 1 }])
+  }
+})
+
+t.test('a client that is marked off its server before that said a word gets another one', async (t) => {
+  const silent = await startBackend(() => {})
+  const backend = await startBackend((socket) => socket.write('two'))
+  t.teardown(silent.close)
+  t.teardown(backend.close)
+  const front = await startFront([silent.port, backend.port], { balance: 'first' })
+  t.teardown(front.listener.stop)
+  const client = startClient(front.port)
+  await waitFor('it to be connected', () => silent.sockets.size === 1)
+  front.listener.markServer('s1', false)
+  t.equal(await greetedBy(client), 'two')
+})
+
+t.test('where both sides are silent for long, it is a session all the same', async (t) => {
+  const silent = await startBackend((socket) => socket.on('data', () => socket.end('late')))
+  t.teardown(silent.close)
+  const front = await startFront([silent.port], { timeouts: { connect: '50ms' } })
+  t.teardown(front.listener.stop)
+  const client = startClient(front.port)
+  await waitFor('a session', () => front.listener.fact().servers[0]?.totalSessions === 1)
+  client.socket.write('hello')
+  t.equal(await greetedBy(client), 'late')
+})
+
 t.test('redispatch: another server at once, which is no retry; without it the same one again', async (t) => {
   const { front } = await frontOf(t, [null, 'two'], { retries: 0 })
   t.equal(await greetedBy(startClient(front.port)), 'two')
