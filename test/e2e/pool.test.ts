@@ -121,24 +121,27 @@ const underClients = async (ports: readonly number[], action: () => Promise<unkn
   return seen
 }
 
-await t.test('a restart of the only server, and of the only writer: clients wait for it, as with HAProxy', async (t) => {
-  const { host } = balancers[0]
-  const section = `listen one
+await t.test(
+  'a restart of the only server, and of the only writer: clients wait for it, as with HAProxy',
+  async (t) => {
+    const { host } = balancers[0]
+    const section = `listen one
   bind ${host.address}:${haproxyPort}
   retries 3
   server db1 ${hosts[0].address}:3306 check port ${agentPort}`
-  const haproxy = await startHaproxy({ directory: directoryOf('haproxy'), spawn: host.spawn }, [section], new Map())
-  await waitFor('HAProxy to have its server', async () => (await haproxy.states('one'))['db1'] === 'UP')
-  const seen = await underClients([onePort, writerPort, haproxyPort], async () => {
-    await servers[0].stop()
-    await new Promise((resolve) => setTimeout(resolve, 1000))
-    await servers[0].start()
-    await writersBecome('db1')
-  })
-  const [one, writer, theirs] = seen
-  // Those that were logging in when the server stopped cannot be saved by anybody.
-  for (const window of [one, writer, theirs]) t.ok((window?.failed ?? 9) <= 3, JSON.stringify(window))
-})
+    const haproxy = await startHaproxy({ directory: directoryOf('haproxy'), spawn: host.spawn }, [section], new Map())
+    await waitFor('HAProxy to have its server', async () => (await haproxy.states('one'))['db1'] === 'UP')
+    const seen = await underClients([onePort, writerPort, haproxyPort], async () => {
+      await servers[0].stop()
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      await servers[0].start()
+      await writersBecome('db1')
+    })
+    const [one, writer, theirs] = seen
+    // Those that were logging in when the server stopped cannot be saved by anybody.
+    for (const window of [one, writer, theirs]) t.ok((window?.failed ?? 9) <= 3, JSON.stringify(window))
+  },
+)
 
 await t.test('a server that is taken out while clients log in: none of them fails', async (t) => {
   const { ours } = balancers[0]

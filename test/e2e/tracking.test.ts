@@ -191,7 +191,10 @@ await t.test('the last server is taken out by an order: no outage, the address a
   await waitFor('two sessions', () => probe.counters().openSessions === 2)
   const statusOf = async (balancer: typeof first) => (await balancer.status()).listeners[0]?.servers[0]?.status
   const untilBoth = (status: string) =>
-    waitFor(`db1 to be ${status}`, async () => (await statusOf(first)) === status && (await statusOf(second)) === status)
+    waitFor(
+      `db1 to be ${status}`,
+      async () => (await statusOf(first)) === status && (await statusOf(second)) === status,
+    )
   const transitions = async () => (await first.status()).vrrp[0]?.transitions
   const before = await transitions()
   const stays = async (what: string): Promise<void> => {

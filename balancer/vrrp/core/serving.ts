@@ -158,12 +158,7 @@ export const concernedListeners = (
   listeners.filter(({ bind }) => bind.some(({ address }) => addresses.has(address) || anyAddress.has(address)))
 
 /** What is known means this for the listeners that concern a router; `holds`: this host has its addresses. */
-export const servingOf = (
-  known: Known,
-  concerned: readonly ListenerConfig[],
-  holds: boolean,
-  at: Millis,
-): Serving => {
+export const servingOf = (known: Known, concerned: readonly ListenerConfig[], holds: boolean, at: Millis): Serving => {
   const { startedAt, pulses, troubles } = known
   const graceEndsAt = millis(startedAt + startGrace)
   const questions: readonly Question[] = [

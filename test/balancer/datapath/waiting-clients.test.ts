@@ -119,7 +119,12 @@ t.test('all down: clients wait, are counted, and are served in their order when 
 
 t.test('all taken out by orders: clients wait too, and an order that is taken back serves them', async (t) => {
   const { front } = await frontOf(t, ['one'])
-  for (const change of [{ admin: 'drain' }, { up: false, admin: 'maint' }, { weight: 0 }, { draining: true }] as const) {
+  for (const change of [
+    { admin: 'drain' },
+    { up: false, admin: 'maint' },
+    { weight: 0 },
+    { draining: true },
+  ] as const) {
     front.listener.hear(healthFact('s1', change))
     const client = startClient(front.port)
     await queued(front, 1)

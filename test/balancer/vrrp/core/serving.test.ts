@@ -235,7 +235,8 @@ t.test('a restart that is over sooner than both hosts can have seen it changes n
 
 t.test('servers that an operator took out are no outage, unless the last one to go failed', async (t) => {
   const orders = [{ admin: 'drain' }, { weight: 0 }, { draining: true }, { up: false, refusing: true }] as const
-  const out = (server: string, since: number) => healthFact(server, { up: false, admin: 'maint', since, counters: [null] })
+  const out = (server: string, since: number) =>
+    healthFact(server, { up: false, admin: 'maint', since, counters: [null] })
   const failed = (server: string, since: number) => healthFact(server, { up: false, since })
   const verdict = (...facts: readonly Fact[]) => {
     const one = host()
