@@ -2,8 +2,11 @@
 // they are logging in and the server still works, when they have had the time for that.
 
 import type { Millis } from '../../core/time.ts'
-import { loginMillis, type ServerSlot } from './server-slot.ts'
+import { everybody, nobody, type ServerSlot } from './server-slot.ts'
 import type { SessionEnd } from './session.ts'
+
+/** How long a login takes, far networks and TLS included. */
+export const loginMillis = 500
 
 /** The sessions that are about to end. */
 export type LeaveTaking = {
@@ -28,19 +31,21 @@ export const createLeaveTaking = (): LeaveTaking => {
   const vacate = (slot: ServerSlot, reason: SessionEnd): void => {
     cancel(graces, slot)
     if (!slot.stillWorks()) cancel(logins, slot)
-    slot.empty(reason, slot.stillWorks() ? 'grown' : 'all')
+    const now = performance.now()
+    slot.empty(reason, slot.stillWorks() ? now - loginMillis : everybody)
     // Whoever has its time already gets no more.
     if (!slot.isOccupied() || logins.has(slot)) return
     const end = (): void => {
       logins.delete(slot)
-      slot.empty(reason, 'all')
+      // Not those who came since, where it is wanted again.
+      slot.empty(reason, now)
     }
     logins.set(slot, setTimeout(end, loginMillis))
   }
   return {
     vacate,
     vacateAfter: (slot, reason, grace) => {
-      slot.empty(reason, 'connecting')
+      slot.empty(reason, nobody)
       if (grace === 0) vacate(slot, reason)
       else graces.set(slot, setTimeout(vacate, grace, slot, reason))
     },

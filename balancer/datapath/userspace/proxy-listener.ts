@@ -8,7 +8,7 @@ import { chooseServer, isPanicking, type Rules } from '../../pool/core/choice.ts
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
 import type { RoundRobin } from '../../pool/core/round-robin.ts'
 import { createLeaveTaking } from './leave-taking.ts'
-import { createServerSlot, type ServerSlot } from './server-slot.ts'
+import { createServerSlot, everybody, nobody, type ServerSlot } from './server-slot.ts'
 import { aborted, connectTo, joinSockets, type SessionEnd, watchForLeaving } from './session.ts'
 import { createWaiting } from './waiting.ts'
 
@@ -99,10 +99,12 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     clients.add(client)
     socket.setNoDelay(true)
     // Nobody is overtaken: all who could be placed were, when there was room or a server.
-    if (place(client) !== 'settled') wait(client)
+    placeOrWait(client)
   }
 
-  const wait = (client: Client): void => {
+  const placeOrWait = (client: Client): void => {
+    const placed = place(client)
+    if (placed === 'settled') return
     if (queue.size() >= config.max_connections) {
       refuse(client, 'queue-full')
       return
@@ -111,6 +113,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     client.waitUntil ??= performance.now() + config.timeouts.queue
     const retryAt = client.tried.size > 0 && retries < config.retries ? (failed?.retryAt ?? null) : null
     queue.add(client, { until: client.waitUntil, retryAt })
+    if (placed === 'paused') queue.setAside(client)
     if (queue.size() === 1) options.onTrouble()
   }
   const queue = createWaiting<Client>({
@@ -118,7 +121,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     onRetry: (client) => {
       client.retries += 1
       client.tried.clear()
-      place(client)
+      if (place(client) !== 'settled') queue.recall(client)
     },
   })
   const reasonToRefuse = (client: Client): Refusal => {
@@ -126,7 +129,11 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     return choose(client).kind === 'none-up' ? 'no-server' : 'queue-timeout'
   }
   const serveQueue = (): void => {
-    for (const client of queue.clients()) if (place(client) === 'nobody') return
+    for (const client of queue.ready()) {
+      const placed = place(client)
+      if (placed === 'nobody') return
+      if (placed === 'paused') queue.setAside(client)
+    }
   }
 
   const views = () => [...slots.values()].map((slot) => slot.view(config.slow_start))
@@ -137,11 +144,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     const isBound = failed !== null && !config.redispatch && config.balance !== 'single' && slots.has(failed.server)
     const only = isBound ? failed.server : null
     const asking = { client: client.socket.remoteAddress ?? '', tried, only, writer, random: Math.random }
-    return chooseServer(roundRobin, views(), rulesOf(config), asking)
+    return { isBound, ...chooseServer(roundRobin, views(), rulesOf(config), asking) }
   }
 
-  /** Finds a server for a client, or turns it away. Else it has to wait, and `nobody` says that so has everybody. */
-  const place = (client: Client): 'settled' | 'waits' | 'nobody' => {
+  /**
+   * Finds a server for a client, or turns it away. Else it has to wait: with `paused` until its retry or until servers change,
+   * and with `nobody` all others have to, too.
+   */
+  const place = (client: Client): 'settled' | 'waits' | 'paused' | 'nobody' => {
     if (sessions >= config.max_connections || isHandingOver()) return 'nobody'
     const choice = choose(client)
     switch (choice.kind) {
@@ -154,14 +164,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
         return 'settled'
       }
       case 'none-left':
-        if (client.retries < config.retries) return 'waits'
+        if (client.retries < config.retries) return 'paused'
         refuse(client, 'connect-failed')
         return 'settled'
       case 'full':
         // A client of `source` waits for its own server; those behind it may be luckier.
         return client.failed !== null || config.balance === 'source' ? 'waits' : 'nobody'
       case 'none-up':
-        return client.failed !== null ? 'waits' : 'nobody'
+        return choice.isBound ? 'paused' : 'nobody'
       default:
         return choice satisfies never
     }
@@ -193,7 +203,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
         slot.countConnectFailure({ isRefused: connected.reason === 'ECONNREFUSED' })
         options.onTrouble()
       }
-      if (place(client) !== 'settled') wait(client)
+      placeOrWait(client)
     }
     serveQueue()
   }
@@ -212,7 +222,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   }
 
   const markedDown = (slot: ServerSlot): void => {
-    if (config.on_marked_down === 'keep') slot.empty('server-down', 'connecting')
+    if (config.on_marked_down === 'keep') slot.empty('server-down', nobody)
     else leaves.vacateAfter(slot, 'server-down', config.shutdown_grace)
   }
   const markedUp = (slot: ServerSlot, isBackup: boolean): void => {
@@ -224,7 +234,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   }
   /** A server takes sessions again: whoever failed there before may try it. */
   const opened = ({ name }: ServerSlot): void => {
-    for (const client of queue.clients()) client.tried.delete(name)
+    for (const client of queue.all()) client.tried.delete(name)
   }
 
   const others = (): readonly ServerSlot[] => [...slots.values()].filter(({ name }) => name !== writer)
@@ -237,7 +247,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   const enforceWriter = (): void => {
     if (config.balance !== 'single') return
     for (const slot of others()) {
-      if (slot.isReplica()) slot.empty('demoted', 'all')
+      if (slot.isReplica()) slot.empty('demoted', everybody)
       else if (writer !== null || !slot.isUp()) leaves.vacate(slot, 'demoted')
     }
   }
@@ -257,6 +267,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       if (marked === 'up') markedUp(slot, fact.backup)
       if (isOpened) opened(slot)
       enforceWriter()
+      queue.recallAll()
       serveQueue()
     },
     setWriter: (server) => {
@@ -264,6 +275,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       const slot = server === null ? undefined : slots.get(server)
       if (slot !== undefined) leaves.takeBack(slot)
       enforceWriter()
+      queue.recallAll()
       serveQueue()
     },
     reconfigure: (next) => {
@@ -274,13 +286,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       const kept = new Set(slots.values())
       for (const slot of before.values()) {
         if (kept.has(slot)) continue
-        if (next.on_marked_down === 'keep') slot.empty('server-removed', 'connecting')
-        else if (next.balance === 'single') slot.empty('server-removed', 'all')
+        if (next.on_marked_down === 'keep') slot.empty('server-removed', nobody)
+        else if (next.balance === 'single') slot.empty('server-removed', everybody)
         else leaves.vacate(slot, 'server-removed')
       }
       config = next
       if (config.balance !== 'single') writer = null
       else if (writer !== null) enforceWriter()
+      queue.recallAll()
       serveQueue()
     },
     fact: (binds) => ({

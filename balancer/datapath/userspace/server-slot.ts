@@ -20,11 +20,9 @@ export type Occupant = {
 /** What a health fact changed: the mark, and whether it takes sessions that it did not take before. */
 export type Heard = { readonly marked: 'up' | 'down' | 'as-before'; readonly isOpened: boolean }
 
-/** Whom to end: attempts to connect, those and sessions that had the time to log in, or all. */
-export type Whom = 'connecting' | 'grown' | 'all'
-
-/** How long a login takes, far networks and TLS included. */
-export const loginMillis = 500
+/** Moments before which no session and every session began. */
+export const nobody = Number.NEGATIVE_INFINITY
+export const everybody = Number.POSITIVE_INFINITY
 
 /** A server's place in a listener. Down until a health fact says otherwise. */
 export type ServerSlot = {
@@ -39,7 +37,8 @@ export type ServerSlot = {
   /** Takes a place until the returned function is called. */
   readonly enter: (occupant: Occupant) => () => void
   readonly isOccupied: () => boolean
-  readonly empty: (reason: SessionEnd, whom: Whom) => void
+  /** Ends the attempts to connect, and the sessions that began before a moment of `performance.now()`. */
+  readonly empty: (reason: SessionEnd, begunBefore: number) => void
   readonly countSession: () => void
   /** `isRefused`: the server's host said no, as against not answering. */
   readonly countConnectFailure: (failure: { readonly isRefused: boolean }) => void
@@ -98,10 +97,9 @@ export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot =>
       }
     },
     isOccupied: () => occupants.size > 0,
-    empty: (reason, whom) => {
-      const young = performance.now() - loginMillis
+    empty: (reason, begunBefore) => {
       for (const [occupant, since] of [...occupants]) {
-        if (occupant.isConnecting || whom === 'all' || (whom === 'grown' && since <= young)) occupant.end(reason)
+        if (occupant.isConnecting || since <= begunBefore) occupant.end(reason)
       }
     },
     countSession: () => {

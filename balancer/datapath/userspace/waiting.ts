@@ -1,11 +1,16 @@
 // Clients that wait for a server: how long each may, and when servers that did not accept it are tried anew.
 
-/** Those who wait, the longest first. */
+/** Those who wait, the longest first. Some may be set aside: nothing helps them but a retry or a change of the servers. */
 export type Waiting<C> = {
   /** Adds a client, or sets its moments anew. */
   readonly add: (client: C, moments: WaitingMoments) => void
   readonly remove: (client: C) => void
-  readonly clients: () => Iterable<C>
+  readonly setAside: (client: C) => void
+  readonly recall: (client: C) => void
+  readonly recallAll: () => void
+  /** All who are not set aside. */
+  readonly ready: () => Iterable<C>
+  readonly all: () => Iterable<C>
   readonly size: () => number
 }
 
@@ -22,11 +27,14 @@ type Timers = { readonly over: NodeJS.Timeout; readonly retry: NodeJS.Timeout | 
 /** Nobody waits. */
 export const createWaiting = <C>({ onOver, onRetry }: WaitingOptions<C>): Waiting<C> => {
   const waiting = new Map<C, Timers>()
+  // Thousands may pause between retries: whoever comes meanwhile must not look at each of them.
+  let ready = new Set<C>()
   const remove = (client: C): void => {
     const timers = waiting.get(client)
     clearTimeout(timers?.over)
     clearTimeout(timers?.retry)
     waiting.delete(client)
+    ready.delete(client)
   }
   return {
     add: (client, { until, retryAt }) => {
@@ -37,9 +45,16 @@ export const createWaiting = <C>({ onOver, onRetry }: WaitingOptions<C>): Waitin
         over: at(until, onOver),
         retry: retryAt === null ? undefined : at(retryAt, onRetry),
       })
+      ready.add(client)
     },
     remove,
-    clients: () => waiting.keys(),
+    setAside: (client) => void ready.delete(client),
+    recall: (client) => void ready.add(client),
+    recallAll: () => {
+      ready = new Set(waiting.keys())
+    },
+    ready: () => ready,
+    all: () => waiting.keys(),
     size: () => waiting.size,
   }
 }
