@@ -18,13 +18,16 @@ type Row = {
 
 type Print = (line: string) => void
 
+/** What the probe itself was late on a busy machine is no gap of the service. */
+const hasGapUnder = (limit: number, { longestGapMs, probeLateMs }: ProbeWindow): boolean =>
+  longestGapMs - probeLateMs < limit
 const gapUnder = (limit: number): Target => ({
   text: `gap < ${limit} ms`,
-  isMet: ({ longestGapMs }) => longestGapMs < limit,
+  isMet: (window) => hasGapUnder(limit, window),
 })
 const gapAndLease = (limit: number, leaseLimit: number): Target => ({
   text: `gap < ${limit} ms, address gone < ${leaseLimit} ms`,
-  isMet: ({ longestGapMs }, lease) => longestGapMs < limit && lease !== null && lease < leaseLimit,
+  isMet: (window, lease) => hasGapUnder(limit, window) && lease !== null && lease < leaseLimit,
 })
 /** Connections that were just logging in to a server when it died cannot be saved by anybody. */
 const onlyInFlight: Target = { text: 'at most 2 failed, in flight', isMet: ({ failed }) => failed <= 2 }
@@ -62,6 +65,8 @@ export const runTour = async (site: Site, probe: Probe, print: Print): Promise<b
   for (const line of tourTable(rows)) print(line)
   print('')
   print('gap: the longest time without a successful new connection (one is tried every 10 ms, with login and query).')
+  const late = Math.max(...rows.map(({ window }) => window.probeLateMs))
+  print(`The client itself was up to ${late} ms late; targets allow for that.`)
   print('slow: succeeded after more than 500 ms. lost: sessions that broke, of 8 that ran a query every 100 ms.')
   const missed = rows.filter(({ target, window, leaseMillis }) => !target.isMet(window, leaseMillis))
   if (missed.length > 0) print(`MISSED: ${missed.map(({ step }) => step).join('; ')}`)
