@@ -227,6 +227,8 @@ await t.test('the last server is taken out by an order: no outage, the address a
 await t.test('a restart of the only server moves no address, and clients wait for it', async (t) => {
   const [database] = pair.site.databases
   const target = { address: virtualAddress, port: servicePort }
+  const queue = ['listeners', 0, 'timeouts', 'queue']
+  await edit(first, (document) => document.setIn(queue, '10s'))
   const probe = await startProbe(pair.site.client, { ...appUser, target, interval: 20 })
   const before = (await second.status()).vrrp[0]?.transitions
   const from = probe.mark()
@@ -237,6 +239,7 @@ await t.test('a restart of the only server moves no address, and clients wait fo
   t.equal((await second.status()).vrrp[0]?.transitions, before)
   t.ok(seen.failed <= 2, JSON.stringify(seen))
   await probe.stop()
+  for (const balancer of [first, second]) await edit(balancer, (document) => document.setIn(queue, '100ms'))
 })
 
 await t.test(

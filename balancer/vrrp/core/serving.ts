@@ -14,8 +14,8 @@ type Pulse = { readonly heardAt: Millis | null; readonly diedAt: Millis | null }
 /** A bind that should be open: since when it is not, and when it last was not. */
 type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: string; readonly isConfirmed: boolean }
 
-/** Whether a listener has a server, since when it is so, and what was known before. Null: not known. */
-type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly before: boolean | null }
+/** Whether a listener has a server, since when it is so, and what is told of it meanwhile. Null: not known. */
+type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly told: boolean | null }
 
 /**
  * All that was heard. Binds in trouble are kept by `listener address:port`, supplies by listener; the pool is shared by one state and the next, for
@@ -54,6 +54,8 @@ const shortGrace = millis(500)
 const latchTime = millis(60_000)
 /** An answer of the agent may be so old. */
 const oldestAnswer = 500
+/** Clients may be told to wait for minutes: an address does not. */
+const longestWait = 10_000
 const anyAddress = new Set(['0.0.0.0', '::', '*'])
 
 /** Before any fact. */
@@ -96,15 +98,25 @@ const withPulse = (known: Known, process: Watched, pulse: Pulse): Known => ({
   pulses: { ...known.pulses, [process]: pulse },
 })
 
-/** After a look at which listeners have a server. */
-export const withSupplies = (known: Known, listeners: readonly ListenerConfig[], at: Millis): Known => ({
+/**
+ * After a look at which listeners have a server. Two hosts that see the same may say different things for a while, for each
+ * checks at its own moments; an address must not move for that, nor under clients that wait. So who holds the addresses of a
+ * listener believes an outage late and its end at once, and who does not the other way round.
+ */
+export const withSupplies = (
+  known: Known,
+  listeners: readonly ListenerConfig[],
+  holds: (listener: ListenerConfig) => boolean,
+  at: Millis,
+): Known => ({
   ...known,
   supplies: new Map(
     listeners.map((listener) => {
       const ok = hasServer(known.pool, listener)
       const earlier = known.supplies.get(listener.name)
-      const isSame = earlier !== undefined && earlier.ok === ok
-      return [listener.name, isSame ? earlier : { ok, since: at, before: earlier?.ok ?? null }] as const
+      const supply = { ok, since: earlier?.ok === ok ? earlier.since : at }
+      const isDoubted = at < settlesAt(listener, supply) && ok === !holds(listener)
+      return [listener.name, { ...supply, told: isDoubted && earlier !== undefined ? earlier.told : ok }] as const
     }),
   ),
 })
@@ -157,8 +169,8 @@ export const concernedListeners = (
 ): readonly ListenerConfig[] =>
   listeners.filter(({ bind }) => bind.some(({ address }) => addresses.has(address) || anyAddress.has(address)))
 
-/** What is known means this for the listeners that concern a router; `holds`: this host has its addresses. */
-export const servingOf = (known: Known, concerned: readonly ListenerConfig[], holds: boolean, at: Millis): Serving => {
+/** What is known means this for the listeners that concern a router. */
+export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at: Millis): Serving => {
   const { startedAt, pulses, troubles } = known
   const graceEndsAt = millis(startedAt + startGrace)
   const questions: readonly Question[] = [
@@ -172,11 +184,14 @@ export const servingOf = (known: Known, concerned: readonly ListenerConfig[], ho
   const next = [
     ...(at < graceEndsAt ? [graceEndsAt] : []),
     ...questions.flatMap(({ failsAt, endsAt }) => [failsAt, endsAt]),
-    ...concerned.map((listener) => settlesAt(listener, known.supplies.get(listener.name))),
+    ...concerned.map((listener) => {
+      const supply = known.supplies.get(listener.name)
+      return supply === undefined ? null : settlesAt(listener, supply)
+    }),
   ].filter((moment) => moment !== null && moment > at)
   return {
     host: { ok: failing.length === 0, text: failing.map(({ text }) => text).join('; ') || 'this host serves' },
-    servers: serversOf(known, concerned, holds, at),
+    servers: serversOf(known, concerned),
     lookAgainAt: next.length === 0 ? null : millis(Math.min(...next.map(Number))),
   }
 }
@@ -214,34 +229,20 @@ const hasServer = (pool: LivePool, { name, servers }: ListenerConfig): boolean |
   return known.length < facts.length || known.some(isUnchecked) ? null : false
 }
 
-/**
- * So long two hosts that see the same may say different things, for each checks at its own moments. An address must not
- * move for that: who holds it believes an outage late and its end at once, who does not the other way round.
- */
-const settlesAt = ({ check }: ListenerConfig, supply: Supply | undefined): Millis | null => {
-  if (supply === undefined) return null
-  const longest = check.map((one) => {
+/** When the other host has seen the same for sure, and nobody waits any more who came before. */
+const settlesAt = ({ check, timeouts }: ListenerConfig, { since }: Pick<Supply, 'since'>): Millis => {
+  const checks = check.map((one) => {
     const interval = Math.max(one.interval, one.down_interval ?? 0)
     // An agent is sure with its first answer; other checks may take all that `fall` asks for.
     return one.type === 'http' ? interval : interval * one.fall
   })
-  return millis(supply.since + Math.max(...longest) + oldestAnswer)
+  const seen = Math.max(...checks) + oldestAnswer
+  return millis(since + Math.max(seen, Math.min(timeouts.queue, longestWait)))
 }
 
-const serversOf = (
-  { supplies }: Known,
-  concerned: readonly ListenerConfig[],
-  holds: boolean,
-  at: Millis,
-): Serving['servers'] => {
-  const verdicts = concerned.map((listener) => {
-    const supply = supplies.get(listener.name)
-    const isSettled = at >= (settlesAt(listener, supply) ?? at)
-    const { ok = null, before = null } = supply ?? {}
-    const isDoubted = !isSettled && (holds ? ok === false : ok === true && before === false)
-    return { name: listener.name, ok: isDoubted ? before : ok }
-  })
-  const names = verdicts.flatMap(({ name, ok }) => (ok === false ? [name] : [])).join(', ')
+const serversOf = ({ supplies }: Known, concerned: readonly ListenerConfig[]): Serving['servers'] => {
+  const verdicts = concerned.map(({ name }) => ({ name, told: supplies.get(name)?.told ?? null }))
+  const names = verdicts.flatMap(({ name, told }) => (told === false ? [name] : [])).join(', ')
   if (names !== '') return { ok: false, text: `listener ${names} has no server available` }
-  return { ok: verdicts.some(({ ok }) => ok === null) ? null : true, text: '' }
+  return { ok: verdicts.some(({ told }) => told === null) ? null : true, text: '' }
 }

@@ -45,6 +45,13 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
   let lookedAt = tickedAt
   let listenUntil = tickedAt
 
+  /** The addresses that routers asked for: a listener on all addresses has them all. */
+  const virtual = new Set<string>()
+  const holds = (listener: ListenerConfig): boolean =>
+    [...virtual].some(
+      (address) => addresses?.has(address) === true && concernedListeners([listener], new Set([address])).length > 0,
+    )
+
   const tick = (): void => {
     const now = monotonicNow()
     if (now - tickedAt > tickInterval + lateness) listenUntil = millis(now + listeningTime)
@@ -60,8 +67,8 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
     }
     lookedAt = tickedAt
     known = withBinds(known, listeners, (address) => addresses?.has(address) === true, lookedAt)
-    known = withSupplies(known, listeners, lookedAt)
-    const { lookAgainAt } = servingOf(known, listeners, false, lookedAt)
+    known = withSupplies(known, listeners, holds, lookedAt)
+    const { lookAgainAt } = servingOf(known, listeners, lookedAt)
     if (lookAgainAt !== null) wakeAt(lookAgainAt)
     onChange()
   }
@@ -97,8 +104,8 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
       if (fact.fact !== 'virtual-router' && fact.fact !== 'writer') lookSoon()
     },
     of: (own) => {
-      const holds = [...own].some((address) => addresses?.has(address) === true)
-      return servingOf(known, concernedListeners(listeners, own), holds, lookedAt)
+      for (const address of own) virtual.add(address)
+      return servingOf(known, concernedListeners(listeners, own), lookedAt)
     },
     reconfigure: (next) => {
       listeners = next
