@@ -210,9 +210,6 @@ t.test('the end of the last server is believed at once by who has no address, an
   other.setHere(true)
   t.match(other.look(), { servers: { ok: false } }, 'who takes over does not doubt what it knew')
 })
-  t.match(holder.until(3400), { servers: { ok: true } })
-  t.match(holder.until(3500), { host: { ok: true }, servers: { ok: false } })
-})
 
 t.test('its return is believed at once by who has the address, and late by who has not', async (t) => {
   const [holder, other] = [supplied(true), supplied(false)]
