@@ -45,6 +45,7 @@ export const listenerSchema = z.strictObject({
       queue: duration('10ms', '10m').prefault('5s'),
     })
     .prefault({}),
+  retries: integer(0, 100).default(3),
   redispatch: z.boolean().default(true),
   on_marked_down: z.enum(['shutdown_sessions', 'keep']).default('shutdown_sessions'),
   shutdown_grace: duration('0s', '1h').prefault('0s'),

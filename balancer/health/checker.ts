@@ -19,7 +19,7 @@ export type Checker = {
   readonly reconfigure: (listeners: readonly ListenerConfig[]) => void
   /** Orders of an operator: what the server is then; undefined where there is no such server. */
   readonly order: (listener: string, server: string, orders: Partial<Orders>) => ServerHealthFact | undefined
-  /** Sessions' connect failures of a listener. */
+  /** Sessions' connect failures of a listener, and whether clients wait there. */
   readonly hearTraffic: (fact: ListenerFact) => void
   /** Checks that run; servers that are checked alike share them. */
   readonly probes: () => number
@@ -108,7 +108,11 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
       return target?.fact()
     },
     hearTraffic: (fact) => {
-      for (const traffic of fact.servers) targets.get(serverKey(fact.listener, traffic.server))?.hearTraffic(traffic)
+      for (const traffic of fact.servers) {
+        const target = targets.get(serverKey(fact.listener, traffic.server))
+        target?.hearTraffic(traffic)
+        if (fact.queued > 0) target?.hearOfWaiting()
+      }
     },
     probes: probes.count,
     stop: () => {

@@ -32,6 +32,8 @@ export type Target = {
   readonly prepare: (config: HealthConfig, place: Place) => PreparedChange
   readonly order: (orders: Partial<Orders>) => void
   readonly hearTraffic: (traffic: ServerTraffic) => void
+  /** Clients wait: where the server is down, the next checks come soon. */
+  readonly hearOfWaiting: () => void
   readonly stop: () => void
 }
 
@@ -40,6 +42,8 @@ export type Target = {
  * the server, and publishes what the change makes of it.
  */
 export type PreparedChange = { readonly apply: () => void; readonly cancel: () => void }
+/** The pause between checks of a server that is down while clients wait, where `interval` is longer. */
+const awaitedPause = millis(250)
 
 export type TargetOptions = {
   readonly config: HealthConfig
@@ -175,6 +179,9 @@ export const createTarget = (options: TargetOptions): Target => {
       }
       const pace = config.listener.check[0]
       for (const subscription of subscriptions) subscription.hurry(pace?.fast_interval ?? pace?.interval ?? millis(0))
+    },
+    hearOfWaiting: () => {
+      if (!fact.up) for (const subscription of subscriptions) subscription.hurry(awaitedPause)
     },
     stop: () => {
       end(subscriptions)

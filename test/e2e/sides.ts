@@ -92,6 +92,7 @@ const shown = z.array(
   z.object({
     name: z.string(),
     writer: z.string().nullable(),
+    queued: z.number(),
     servers: z.array(
       z.object({
         name: z.string(),

@@ -46,6 +46,7 @@ export const showSessions = ({ listeners }: Status, json: boolean): string => {
           bytes_in: server.bytes_in,
           bytes_out: server.bytes_out,
           connect_failures: server.connect_failures,
+          retries: server.retries,
           redispatches: server.redispatches,
         })),
       })),

@@ -143,6 +143,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     bytes_in: traffic?.bytesIn ?? 0,
     bytes_out: traffic?.bytesOut ?? 0,
     connect_failures: traffic?.connectFailures ?? 0,
+    retries: traffic?.retries ?? 0,
     redispatches: traffic?.redispatches ?? 0,
   }
 }

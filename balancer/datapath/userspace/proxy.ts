@@ -35,7 +35,7 @@ export type ProxyOptions = {
 const socketsOfNewClient = 2
 const publishMillis = 500
 const lookMillis = 50
-/** A failed connect is told soon, and many of them together. */
+/** A failed connect and a client that waits are told soon, and many of them together. */
 const failureMillis = 20
 
 /** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
@@ -90,12 +90,7 @@ export const startProxy = async ({ listeners, log, publish, maximumSockets }: Pr
     return open <= maximumSockets
   }
   const start = (config: ListenerConfig): ProxyListener =>
-    createProxyListener({
-      config,
-      onConnectFailure: publishSoon,
-      onShortage,
-      hasRoom,
-    })
+    createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom })
 
   const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
     const formers = formersOf(configured, wanted)

@@ -47,22 +47,45 @@ export const shortageIn = (reason: string): Shortage | undefined =>
 /** Dead peers are found by the kernel, although database sessions may be idle for hours. */
 const keepAliveMillis = 60_000
 
-/** Connects to a server within `timeout` (HAProxy: `timeout connect`). */
-export const connectTo = ({ address, port }: Endpoint, timeout: Millis): Attempt => {
+/** Why there is no connection with a server that closed it without a word. */
+const mute = 'closed without a word'
+
+/**
+ * Connects to a server within `timeout` (HAProxy: `timeout connect`). The kernel accepts for a server that starts, stops or
+ * hangs, so there is a connection only when one side has said something, or when both have been silent for so long again. A
+ * server that ends it before has not accepted, and `client` can still be given to another.
+ */
+export const connectTo = ({ address, port }: Endpoint, timeout: Millis, client: Socket): Attempt => {
   const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true })
   const { promise, resolve } = withResolvers<Connected>()
-  const fail = (reason: string): void => {
+  const settle = (connected: Connected): void => {
     clearTimeout(timer)
-    socket.destroy()
-    resolve({ ok: false, reason })
+    socket.removeListener('error', onError)
+    socket.removeListener('end', onEnd)
+    for (const side of [socket, client]) side.removeListener('readable', look)
+    if (!connected.ok) {
+      socket.on('error', () => {})
+      socket.destroy()
+    }
+    resolve(connected)
   }
+  const fail = (reason: string): void => settle({ ok: false, reason })
+  const succeed = (): void => settle({ ok: true, socket })
   const onError = (error: NodeJS.ErrnoException): void => fail(error.code ?? error.message)
-  const timer = setTimeout(fail, timeout, timedOut)
+  const onEnd = (): void => fail(mute)
+  /** What was said stays in the sockets. */
+  const look = (): void => {
+    socket.read(0)
+    if (socket.readableLength > 0 || client.readableLength > 0) succeed()
+  }
+  let timer = setTimeout(fail, timeout, timedOut)
   socket.once('error', onError)
   socket.once('connect', () => {
     clearTimeout(timer)
-    socket.removeListener('error', onError)
-    resolve({ ok: true, socket })
+    timer = setTimeout(succeed, timeout)
+    socket.once('end', onEnd)
+    for (const side of [socket, client]) side.on('readable', look)
+    look()
   })
   return { result: promise, abort: () => fail(aborted) }
 }

@@ -28,7 +28,7 @@ export const warmUp = async (): Promise<void> => {
     })
     const listener = createProxyListener({
       config,
-      onConnectFailure: () => {},
+      onTrouble: () => {},
       onShortage: () => {},
       hasRoom: () => true,
     })

@@ -169,6 +169,7 @@ const serverTraffic = z
     connectFailures: z.number(),
     refusedConnects: z.number(),
     failuresInARow: z.number(),
+    retries: z.number(),
     redispatches: z.number(),
   })
   .readonly()
@@ -255,7 +256,8 @@ export type AgentCheckState = z.output<typeof agentCheck>
 export type WriterFact = z.output<typeof writerFact>
 
 /** Traffic of one server through one listener since the worker started. `in` is what clients sent. `refusedConnects` are
- * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. */
+ * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works.
+ * After a failure a client came here again (`retries`) or went elsewhere (`redispatches`). */
 export type ServerTraffic = z.output<typeof serverTraffic>
 
 /** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:

@@ -35,6 +35,7 @@ t.test('a short configuration gets the documented defaults', async (t) => {
           bind: [{ address: '198.18.0.100', port: 3306 }],
           balance: 'roundrobin',
           datapath: 'userspace',
+          retries: 3,
           redispatch: true,
           on_marked_down: 'shutdown_sessions',
           timeouts: { connect: 5000, client: 28_800_000, server: 28_800_000, queue: 5000 },

@@ -42,24 +42,24 @@ t.test('a server that refuses is passed over and the client does not notice', as
   t.match(first, { connectFailures: 1, redispatches: 1, totalSessions: 0 })
 })
 
-t.test('without redispatch a refused connection is the end', async (t) => {
+t.test('without redispatch and retries a refused connection is the end', async (t) => {
   const backend = await greeter('two')
-  const front = await startFront([await freePort(), backend.port], { redispatch: false })
+  const front = await startFront([await freePort(), backend.port], { redispatch: false, retries: 0 })
   cleanUp(t, front, backend)
   t.equal(await startClient(front.port).ended, 'reset')
   t.match(front.listener.fact().ends, { 'connect-failed': 1 })
 })
 
 t.test('when every server was tried the client is turned away', async (t) => {
-  const front = await startFront([await freePort(), await freePort()])
+  const front = await startFront([await freePort(), await freePort()], { retries: 0 })
   cleanUp(t, front)
   t.equal(await startClient(front.port).ended, 'reset')
   t.match(front.listener.fact(), { ends: { 'connect-failed': 1 }, sessions: 0 })
 })
 
-t.test('before the first good check there is no server', async (t) => {
+t.test('before the first good check there is no server: who has waited for one is turned away', async (t) => {
   const backend = await greeter('one')
-  const front = await startFront([backend.port])
+  const front = await startFront([backend.port], { timeouts: { queue: '100ms' } })
   cleanUp(t, front, backend)
   front.listener.markServer('s1', false)
   t.equal(await startClient(front.port).ended, 'reset')
