@@ -3,7 +3,7 @@
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
-import { type Outcome, refused } from '../os/outcome.ts'
+import type { Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
 import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
@@ -11,6 +11,7 @@ import { regrouping, type Strangers, withStranger } from './core/strangers.ts'
 import type { Standing, Tracked } from './core/tracking.ts'
 import type { HiddenAddresses } from './hidden-addresses.ts'
 import { advertisementOf, identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
+import { createOrders, type RouterOrder } from './orders.ts'
 import type { Report } from './report.ts'
 import { beforeBegin, isSameGround, isSameLink, lookAround, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
@@ -34,11 +35,6 @@ export type Tools = {
   /** Called after each event that changed the router, with the state it was in before. */
   readonly onStep: (before: VirtualRouter['state']) => void
 }
-
-/**
- * What an operator orders (`balancer vrrp`): another router shall be master; take no part; take part, and preempt, again.
- */
-export type RouterOrder = 'handover' | 'maint' | 'ready'
 
 /**
  * What an instance was in the process before this one; `was` is asked at its start: a master that is not missed yet, one that
@@ -325,37 +321,18 @@ export const prepareVirtualRouter = async (
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()
-  const handOver = async (): Promise<Outcome<string>> => {
-    const { name } = config
-    const shown = stateShown(router)
-    if (shown !== 'master') return refused('EINVAL', `${name} is ${shown} here; only a master hands over`)
-    if (config.priority === ownerPriority) {
-      return refused('EINVAL', `${name} owns its addresses (priority 255) and takes them back at once; use maint`)
-    }
-    dispatch({ event: 'handover-ordered' })
-    if (router.state !== 'leaving') return refused('EAGAIN', `${name} is only just becoming master; try again`)
-    await settled()
-    if (isMaster()) return refused('ENOENT', `${name}: no other router took over; this one stays master`)
-    return stateShown(router) === 'backup'
-      ? said(`${name} is handed over; "balancer vrrp ${name} ready" lets this host preempt again`)
-      : refused('ECANCELED', `${name} is ${stateShown(router)} now: something else came in between`)
-  }
-  const order: VirtualRouterDriver['order'] = async (ordered) => {
-    if (ordered === 'handover') return handOver()
-    const { name } = config
-    isInMaintenance = ordered === 'maint'
-    const wasMaster = stateShown(router) === 'master'
-    stand()
-    if (ordered === 'ready') dispatch({ event: 'handover-revoked' })
-    report.publish()
-    await settled()
-    if (ordered === 'ready') return said(`${name} takes part again: ${stateShown(router)}`)
-    if (!isInMaintenance) return refused('ECANCELED', `${name}: "ready" was ordered meanwhile`)
-    return said(
-      `${name} takes no part until "balancer vrrp ${name} ready"${wasMaster ? '; its addresses left this host' : ''}`,
-    )
-  }
-  const isMaster = (): boolean => router.state === 'master'
+  const order = createOrders({
+    config: () => config,
+    router: () => router,
+    dispatch,
+    settled,
+    isInMaintenance: () => isInMaintenance,
+    maintain: (isOrdered) => {
+      isInMaintenance = isOrdered
+      stand()
+    },
+    publish: report.publish,
+  })
 
   return {
     router: () => router,
@@ -399,11 +376,8 @@ export const prepareVirtualRouter = async (
   }
 }
 
-const ownerPriority = 255
 const lookAgainMillis = 200
 /** Seconds; a hand-over takes at most five. */
 const longestHiding = 6
-
-const said = (text: string): Outcome<string> => ({ ok: true, value: text })
 
 const now = (): Millis => millis(performance.now())
