@@ -30,7 +30,7 @@ export type Listeners = {
 export const openListeners = async (initial: AgentConfig, common: ListenerSources): Promise<Listeners> => {
   const http = await openSlot(initial, {
     open: ({ listen, access, response }: AgentConfig) =>
-      orExplain(startServer({ ...common, listen, access, body: response.body }), listen, 'listen'),
+      orExplain(startServer({ ...common, listen, access, ...answering(response) }), listen, 'listen'),
     isSame: (one, other) =>
       isSameAddress(one.listen, other.listen) && handshake(one.listen.tls) === handshake(other.listen.tls),
     portOf: ({ listen }) => listen.port,
@@ -62,7 +62,7 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
       for (const { commit } of moves) commit()
       config = next
       const { access, response, agent_check: style, listen } = next
-      http.server()?.apply({ access, body: response.body })
+      http.server()?.apply({ access, ...answering(response) })
       if (listen.tls !== null) http.server()?.renewCertificates(listen.tls)
       if (style !== null) agentCheck.server()?.apply({ access, style })
     },
@@ -74,6 +74,8 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
 
 /** What an open listener cannot change any more: whether it speaks TLS, and whether it asks clients for a certificate. */
 const handshake = (tls: TlsMaterial | null): string => (tls === null ? 'none' : tls.requestCert ? 'both' : 'server')
+
+const answering = ({ body, compatibility }: AgentConfig['response']) => ({ body, isTolerant: compatibility })
 
 const isSameAddress = (one: ListenAddress | null, other: ListenAddress | null): boolean =>
   one?.address === other?.address && one?.port === other?.port

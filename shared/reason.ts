@@ -53,7 +53,7 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'connection-refused': {
     certainty: 'hard',
     advice:
-      'Nothing listens there. Is the server running? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
+      'Nothing listens there. Is the server up? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
   },
   unreachable: {
     certainty: 'soft',

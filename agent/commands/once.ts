@@ -13,7 +13,7 @@ export const once = async (config: AgentConfig, path: string, json: boolean): Pr
   const counts = createMetrics()
   const health = startHealth(config, { onReport: () => undefined, onProbe: counts.probed })
   const metrics = async () => counts.render(await health.report(), health.lost())
-  const asked = parseRequest('GET', path, json ? 'application/json' : '')
+  const asked = parseRequest('GET', path, json ? 'application/json' : '', config.response.compatibility)
   const { status, headers, body } = await answerTo(asked, { report: health.report, metrics }, config.response.body)
   health.stop()
   if (!json) {

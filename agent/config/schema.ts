@@ -93,6 +93,12 @@ const agentCheck = z.strictObject({
   on_force_fail: z.enum(['down', 'drain', 'maint']).default('down'),
 })
 
+const response = z.strictObject({
+  body: z.enum(['classic', 'role', 'html', 'percona', 'json']).default('classic'),
+  /** Left out: where the body is that of a script. */
+  compatibility: z.boolean().optional(),
+})
+
 /** agent.yaml. */
 export const agentSchema = z.strictObject({
   listen: z.strictObject({ address: anyAddress, port: port.default(9222), tls: tls.optional() }).prefault({}),
@@ -101,7 +107,7 @@ export const agentSchema = z.strictObject({
   check: check.prefault({}),
   force_fail_file: absolutePath('/dev/shm/proxyoff').default('/dev/shm/proxyoff'),
   access: access.prefault({}),
-  response: z.strictObject({ body: z.enum(['classic', 'html', 'percona', 'json']).default('classic') }).prefault({}),
+  response: response.prefault({}),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 
