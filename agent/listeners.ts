@@ -23,6 +23,8 @@ export type ListenerSources = {
 export type Listeners = {
   /** Goes over to another configuration; rejects where a port is not to be had, and then everything is as before. */
   readonly apply: (config: AgentConfig) => Promise<void>
+  /** The port of HTTP, also where the system chose it. */
+  readonly port: () => number
   readonly stop: () => Promise<void>
 }
 
@@ -66,6 +68,7 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
       if (listen.tls !== null) http.server()?.renewCertificates(listen.tls)
       if (style !== null) agentCheck.server()?.apply({ access, style })
     },
+    port: () => http.server()?.port() ?? config.listen.port,
     stop: async () => {
       await Promise.all([http.server()?.stop(), agentCheck.server()?.stop()])
     },

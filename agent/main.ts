@@ -2,6 +2,7 @@
 // mysqlchk-agent: from the command line to the command, and from its result to the exit status.
 
 import { help, parseArguments } from './commands/arguments.ts'
+import { compare } from './commands/compare.ts'
 import { type ExitStatus, exitStatus } from './commands/exit.ts'
 import { fail, pass } from './commands/force.ts'
 import { once } from './commands/once.ts'
@@ -28,6 +29,11 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
       return withConfig(invocation.config, 'read', (config, warnings) => {
         warn(warnings)
         return once(config, invocation.path, invocation.json)
+      })
+    case 'compare':
+      return withConfig(invocation.config, 'read', (config, warnings) => {
+        warn(warnings)
+        return compare(config, invocation.script, invocation.requests)
       })
     case 'fail':
       return withConfig(invocation.config, 'skip', (config) =>

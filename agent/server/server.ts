@@ -36,6 +36,8 @@ export type HealthServer = {
   readonly apply: (bounds: ServerBounds) => void
   /** Takes over other certificates, for handshakes to come. */
   readonly renewCertificates: (tls: TlsMaterial) => void
+  /** Where it listens, also where the system chose the port. */
+  readonly port: () => number
   /** Stops to accept, lets answers under way out, and ends every connection within a second. */
   readonly stop: () => Promise<void>
 }
@@ -171,6 +173,10 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
       pace.apply(bounds.access.rate_limit)
       style = bounds.body
       isTolerant = bounds.isTolerant
+    },
+    port: () => {
+      const address = server.address()
+      return address !== null && typeof address === 'object' ? address.port : listen.port
     },
     renewCertificates: (tls) => tlsServer?.setSecureContext(tls),
     stop: () => {
