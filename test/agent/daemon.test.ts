@@ -59,7 +59,7 @@ t.test('the daemon follows its server down and up, and says so once each', async
   await waitFor('503', async () => (await get(port)).status === 503)
   const down = await get(port)
   t.match(down.reason, /^connection-refused; connect ENOENT/)
-  t.match(down.text, /^MySQL is \*down\*\.\r\nconnection-refused: connect ENOENT .*Is the server running\?.*\r\n$/)
+  t.match(down.text, /^MySQL is \*down\*\.\r\nconnection-refused: connect ENOENT .*Is the server up\?.*\r\n$/)
   await db.start()
   await waitFor('200', async () => (await get(port)).status === 200)
 

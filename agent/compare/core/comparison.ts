@@ -13,8 +13,7 @@ const shownLength = 60
 /** The status and the first line with words behind the header, such as `200 MySQL is running.` */
 export const gistOf = ({ text, end }: Heard): string => {
   const status = statusOf(text)
-  const body = text.replace(/^HTTP\/\d\.\d[\s\S]*?\r?\n\s*\r?\n(?:Content-[^\n]*\n\s*\n)*/i, '')
-  const [words = ''] = body.split('\n').filter((line) => line.trim() !== '')
+  const words = wordsOf(text)
   const said = [status, oneLine(words.replace(/<[^>]*>/g, ''), shownLength)].filter((part) => part !== '').join(' ')
   const how = end === 'closed' ? '' : ` (${end})`
   return `${said === '' ? 'no answer' : said}${how}`
@@ -23,9 +22,19 @@ export const gistOf = ({ text, end }: Heard): string => {
 /** The status code, or nothing where there is no status line. */
 export const statusOf = (text: string): string => /^HTTP\/\d\.\d (\d{3})/.exec(text)?.[1] ?? ''
 
-/** Whether a checker that looks at the status, or at the word for a running server, sees the same. */
+/** The first line behind the header. The classic script's header has an empty line in its middle. */
+const wordsOf = (text: string): string => {
+  const body = text.replace(/^HTTP\/\d\.\d[\s\S]*?\r?\n\s*\r?\n(?:Content-[^\n]*\n\s*\n)*/i, '')
+  return body.split('\n').find((line) => line.trim() !== '') ?? ''
+}
+
+/**
+ * Whether a checker that looks at the status, or at the word for a running server, sees the same. HEAD has no body with the
+ * agent.
+ */
 export const agree = ({ script, agent }: Compared): boolean =>
-  statusOf(script.text) === statusOf(agent.text) && isGood(script.text) === isGood(agent.text)
+  statusOf(script.text) === statusOf(agent.text) &&
+  (isGood(script.text) === isGood(agent.text) || (statusOf(agent.text) !== '' && wordsOf(agent.text) === ''))
 
 const isGood = (text: string): boolean => /is running|is synced/.test(text)
 
