@@ -53,6 +53,8 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
         mode: check.mode,
         availableWhenDonor: check.available_when_donor,
         maximumLag: check.max_replication_lag,
+        maximumAbsence: check.max_source_absence,
+        writerMustReplicate: check.writer_must_replicate,
         reserves: check,
       },
       question,

@@ -26,7 +26,7 @@ const configure = (port: number, more = ''): string => {
   writeFileSync(
     path,
     `listen: { address: 127.0.0.1, port: ${port} }
-mysql: { socket: ${db.socket}, user: ${user}, password_file: ${file('password')} }
+mysql: { socket: ${db.socket}, client_address: none, user: ${user}, password_file: ${file('password')} }
 check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
 force_fail_file: ${file('proxyoff')}
 ${more}`,

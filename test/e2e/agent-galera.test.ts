@@ -51,7 +51,7 @@ await t.test('a node desynced by hand and one that rejects queries are out', asy
 
 await t.test('a node whose wsrep_on is switched off is no member, and is one again when it is back', async (t) => {
   await server2.query('SET GLOBAL wsrep_on=OFF')
-  await agent2.until('/galera', '503 not-applicable')
+  for (const path of ['/', '/galera', '/primary', '/replica']) await agent2.until(path, '503 galera-off')
   await server2.query('SET GLOBAL wsrep_on=ON')
   await agent2.until('/galera', '200 ok')
   t.match(await agent2.report(), { mode: 'galera', facts: { wsrep_cluster_status: 'Primary' } })

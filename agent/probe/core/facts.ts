@@ -28,6 +28,10 @@ export type ServerFacts = {
   readonly write: Failure | null
   /** Why the usual port let nobody in, where the extra port was used in its place. */
   readonly refused: Failure | null
+  /** Why a client would not get in now: all connections are taken, or the server does not listen where clients come in. */
+  readonly closed?: Failure | null
+  /** What an operator should know of the check user, in words; null where there is nothing. */
+  readonly account?: string | null
 }
 
 /** Space and inodes that are free, in percent. */
