@@ -54,7 +54,7 @@ export const openLog = ({ level }: LogConfig): Log => {
 export const createStateLog = (logger: Logger): ((report: HealthReport) => boolean) => {
   let last: string | null = null
   let lastMode: HealthReport['mode'] = null
-  let lastNotice: HealthReport['facts'][string] = null
+  let lastNotice = ''
   return (report) => {
     const { verdict, reason, certainty, mode, role, facts } = report
     const fields = { reason: reason.code, certainty, mode, role, facts }
@@ -62,8 +62,9 @@ export const createStateLog = (logger: Logger): ((report: HealthReport) => boole
       logger.warn(fields, `The server is of another kind now: ${mode}, before: ${lastMode}`)
     }
     lastMode = mode ?? lastMode
-    const { notice = null } = facts
-    const hasNotice = verdict === 'pass' && notice !== null && notice !== lastNotice
+    // Times go on, and are no news.
+    const notice = String(facts['notice'] ?? '').replace(/\d+ s\b/g, '')
+    const hasNotice = verdict === 'pass' && notice !== '' && notice !== lastNotice
     if (verdict === 'pass') lastNotice = notice
     if (last === reason.code && !hasNotice) return false
     last = reason.code

@@ -25,10 +25,10 @@ export type Inquiry = {
 }
 
 /**
- * Asks over a login. It learns in its first round what the server has no answer to, and what the check user may not ask, and
- * asks no more for that.
+ * Asks over a login; `leaving` connections of ours are about to go, and count for nothing. It learns in its first round what
+ * the server has no answer to and what the check user may not ask, and asks no more for that.
  */
-export type Interview = (session: Session) => Promise<Outcome>
+export type Interview = (session: Session, leaving: number) => Promise<Outcome>
 
 /**
  * Prepares a fresh login, so that the check does not wait behind Galera's flow control. A server without wsrep refuses
@@ -114,8 +114,8 @@ export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Inter
     }
   }
 
-  return async (session) => {
-    const words = await askWords(session)
+  return async (session, leaving) => {
+    const words = without(leaving, await askWords(session))
     const known = words.ok ? words.value : {}
     const channels = await askChannels(session)
     const groupMembers = isGroupMember(known)
@@ -146,6 +146,12 @@ export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Inter
     const fatal = [...lost, check, write].find((failure) => failure?.fatal)
     return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }
   }
+}
+
+const without = (leaving: number, told: Told<Words>): Told<Words> => {
+  const { threads_connected: used } = told.ok ? told.value : {}
+  if (!told.ok || used === undefined || leaving === 0) return told
+  return { ok: true, value: { ...told.value, threads_connected: String(Number(used) - leaving) } }
 }
 
 /** MariaDB tells a hundred words about a Galera that is switched off. */

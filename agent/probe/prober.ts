@@ -33,6 +33,9 @@ const shownLength = 60
 /** What was learned of a server is learned anew after this time: its grants may have changed. */
 const learnedMillis = 60_000
 
+/** Who got the connection that is reserved for administrators does not come again before this time. */
+const givenBackMillis = 5000
+
 /** A login that answered a probe, and what was learned of the server over this one and those before. */
 type Kept = {
   readonly session: Session
@@ -53,11 +56,13 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
   let kept: Kept | null = null
   let current: Turn | null = null
   let absences: Absences = new Map()
+  /** When the connection for administrators was had and given back, and what was seen over it. */
+  let givenBack: { readonly at: number; readonly outcome: Outcome } | null = null
 
-  const ask = async (turn: Turn, session: Session, interview: Interview): Promise<Outcome> => {
+  const ask = async (turn: Turn, session: Session, interview: Interview, leaving = 0): Promise<Outcome> => {
     turn.session = session
     turn.querying = true
-    const outcome = await interview(session)
+    const outcome = await interview(session, leaving)
     turn.querying = false
     if (outcome.kind !== 'answered' || turn.over) return outcome
     return { kind: 'answered', facts: await complete(turn, outcome.facts) }
@@ -115,39 +120,46 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
       const outcome = await ask(turn, old.session, old.interview)
       if (turn.over) return outcome
       if (outcome.kind === 'answered') {
-        keep(old, outcome.facts)
+        kept = { ...old, isFull: tableOf(outcome.facts) !== 'free' }
         return outcome
       }
       // What comes back may be another server.
       old = null
     }
     if (old === null) doorLook.forget()
+    if (old === null && givenBack !== null && performance.now() - givenBack.at < givenBackMillis)
+      return givenBack.outcome
+    givenBack = null
     const known = old !== null && performance.now() - old.learnedAt < learnedMillis ? old : null
     const { session, refused, usual } = await logIn(turn)
     if (turn.over) return cutShort
-    // The old connection stays until the new login has a place of its own in the server's connection table.
-    kept?.session.end()
-    kept = null
     if (refused !== null) {
       session.end()
+      letGo()
       if (refused.code === 'connection-refused') abandoned.forget()
       return { kind: 'failed', failure: refused }
     }
     const interview = (usual === null ? known?.interview : undefined) ?? beginInterview(inquiry, usual)
-    const outcome = await ask(turn, session, interview)
+    const outcome = await ask(turn, session, interview, old === null ? 0 : 1)
     if (turn.over) return outcome
-    // The extra port has a place or two, and an administrator may need them.
-    if (usual !== null || outcome.kind !== 'answered') session.end()
-    else keep({ session, interview, learnedAt: known?.learnedAt ?? performance.now(), isFull: false }, outcome.facts)
+    const table = outcome.kind === 'answered' ? tableOf(outcome.facts) : 'free'
+    // The extra port has a place or two, and an administrator may need them, or the one that is reserved.
+    if (usual !== null || outcome.kind !== 'answered' || table === 'overfull') session.end()
+    if (table === 'overfull') {
+      if (old !== null) kept = { ...old, isFull: true }
+      else givenBack = { at: performance.now(), outcome }
+      return outcome
+    }
+    // The old connection stays until the new login has a place of its own in the server's connection table.
+    letGo()
+    if (usual !== null || outcome.kind !== 'answered') return outcome
+    kept = { session, interview, learnedAt: known?.learnedAt ?? performance.now(), isFull: table === 'full' }
     return outcome
   }
 
-  /** A login on the connection that the server reserves for an administrator is given back at once. */
-  const keep = (one: Kept, { words }: ServerFacts): void => {
-    const connections = words.ok ? connectionsOf(words.value) : null
-    const isOverfull = connections !== null && connections.used > connections.most
-    if (isOverfull) one.session.end()
-    kept = isOverfull ? null : { ...one, isFull: connections !== null && connections.used >= connections.most }
+  const letGo = (): void => {
+    kept?.session.end()
+    kept = null
   }
 
   /** What a probe waits for, in words for the operator: it tells a hung server from a blocked statement. */
@@ -193,10 +205,16 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
 
   const close = (): void => {
     if (current !== null && !current.over) giveUp(current)
-    kept?.session.end()
-    kept = null
+    letGo()
   }
   return { probe, close }
+}
+
+/** `full`: the next client is refused. `overfull`: the connection is taken, too, that is reserved for administrators. */
+const tableOf = ({ words }: ServerFacts): 'free' | 'full' | 'overfull' => {
+  const connections = words.ok ? connectionsOf(words.value) : null
+  if (connections === null || connections.used < connections.most) return 'free'
+  return connections.used > connections.most ? 'overfull' : 'full'
 }
 
 /** The outcome of a probe whose deadline has answered already; nobody reads it. */

@@ -22,6 +22,11 @@ const checks: ReadonlyMap<string, Question['about']> = new Map([
   ['/primary', 'primary'],
   ['/writer', 'primary'],
   ['/master', 'primary'],
+  // Patroni's names, where they mean the same.
+  ['/leader', 'primary'],
+  ['/health', 'configured'],
+  ['/readiness', 'configured'],
+  ['/read-only', 'configured'],
   ['/replica', 'replica'],
   ['/reader', 'replica'],
   ['/galera', 'galera'],

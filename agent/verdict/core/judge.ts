@@ -60,7 +60,7 @@ export const judge = (facts: ServerFacts, judging: Judging, question: Question =
     mode,
     freeConnections: freeConnections(told.value),
     lag: facts.channels.ok ? worstLag(facts.channels.value) : null,
-    facts: { ...shownFacts(mode, facts, told.value), ...(notice === null ? {} : { notice: notice.code }) },
+    facts: { ...shownFacts(mode, facts, told.value), ...(notice === null ? {} : { notice: notice.text }) },
   }
   // A node that fails its own check has no role; one that only is of the other role keeps its own.
   if (objection !== null && objectionTo(node, configuredCheck) !== null) return verdict

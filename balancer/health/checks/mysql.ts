@@ -58,9 +58,9 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
   })
 
 const failureOf = (error: QueryError, port: number): Judgement => {
-  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
+  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
   return error.code === 'HANDSHAKE_NO_SSL_SUPPORT' || error.code === 'PROTOCOL_ERROR'
-    ? failed('L7RSP', 'invalid-answer', error.message)
+    ? failed('L7RSP', 'invalid-answer', 'this is no MySQL server, or it speaks otherwise')
     : connectionFailure(codeOf(error), port)
 }

@@ -75,7 +75,7 @@ t.test('a server that takes writes goes on, whatever it replicates itself, unles
   }
   t.match(judge(replicating(writable, { sqlThread: 'No', error: 'error 1062' }), judging(), primary), {
     reason: { text: 'the check query answers; the SQL thread is No: error 1062' },
-    facts: { notice: 'replication-stopped' },
+    facts: { notice: 'the SQL thread is No: error 1062' },
     role: 'primary',
   })
   t.equal(judge(replicating(writable), judging()).facts['notice'], undefined)
@@ -96,7 +96,7 @@ t.test('a read-only replica whose source is away serves what it has for a while'
   t.equal(codeOf(after(9), primary), 'read-only')
   t.match(judge(after(12), judging()), {
     reason: { text: 'the check query answers; the source has been away for 12 s' },
-    facts: { notice: 'replication-stopped', replication: /source away for 12 s$/ },
+    facts: { notice: 'the source has been away for 12 s', replication: /source away for 12 s$/ },
     lag: null,
   })
   t.match(judge(after(301), judging()).reason.text, /away for 301 s, allowed are 300 s/)
