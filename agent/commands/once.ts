@@ -24,13 +24,13 @@ export const once = async (config: AgentConfig, path: string, json: boolean): Pr
   const asked = parseRequest('GET', path, json ? 'application/json' : '', config.response.compatibility)
   const { status, headers, body } = await answerTo(asked, { report: health.report, metrics }, config.response.body)
   health.stop()
-  // For who runs this by hand, and not for those who ask over the network.
-  for (const { about, said: text } of status === 200 ? [] : said)
-    process.stderr.write(`The server said of ${about}: ${text}\n`)
   if (!json) {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`)
     process.stdout.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\n${lines.join('')}\n`)
   }
   process.stdout.write(body)
+  // For who runs this by hand, and not for those who ask over the network.
+  for (const { about, said: text } of status === 200 ? [] : said)
+    process.stderr.write(`The server said of ${about}: ${text}\n`)
   return status === 200 ? exitStatus.ok : exitStatus.failed
 }
