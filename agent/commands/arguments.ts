@@ -21,6 +21,9 @@ export type Invocation =
       readonly json: boolean
       readonly reason: string
       readonly lasts: Millis | null
+      /** `fail`: it outlives a reboot. `check`: with a login. */
+      readonly reboot?: true
+      readonly login?: true
     }
   | {
       readonly command: 'compare'
@@ -36,6 +39,8 @@ const options = {
   json: { type: 'boolean' },
   path: { type: 'string' },
   for: { type: 'string' },
+  lasting: { type: 'boolean' },
+  login: { type: 'boolean' },
   script: { type: 'string' },
   requests: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -78,6 +83,12 @@ export const parseArguments = (words: readonly string[]): Invocation => {
   }
   if (command !== 'fail' && values.for !== undefined)
     return usageError(`--for belongs to the command fail, not to ${command}`)
+  if (command !== 'fail' && values.lasting !== undefined) {
+    return usageError(`--lasting belongs to the command fail, not to ${command}`)
+  }
+  if (command !== 'check' && values.login !== undefined) {
+    return usageError(`--login belongs to the command check, not to ${command}`)
+  }
   if (command !== 'compare' && (values.script !== undefined || values.requests !== undefined)) {
     return usageError(`--script and --requests belong to the command compare, not to ${command}`)
   }
@@ -103,6 +114,8 @@ export const parseArguments = (words: readonly string[]): Invocation => {
     json: values.json === true,
     reason: rest.join(' '),
     lasts,
+    ...(values.lasting === true ? { reboot: true as const } : {}),
+    ...(values.login === true ? { login: true as const } : {}),
   }
 }
 
@@ -115,14 +128,15 @@ const usageError = (text: string): Invocation => ({ command: 'usage-error', text
 export const help = `mysqlchk-agent tells over HTTP whether the MySQL or MariaDB server of this host can serve.
 
   mysqlchk-agent [run] [--config FILE]    answer on the configured port until stopped
-  mysqlchk-agent check [--config FILE]    check the configuration file and list every problem
+  mysqlchk-agent check [--config FILE] [--login]
+                                          check the configuration file and list every problem; log in as it says
   mysqlchk-agent once  [--config FILE] [--path /] [--json]
                                           probe once and print what the HTTP answer would be
   mysqlchk-agent compare --script FILE [--requests FILE] [-- WORD …]
                                           ask the script of xinetd and the agent the same, show both answers
-  mysqlchk-agent fail  [--for 30m] [REASON]
-                                          take this node out: create the force-fail file
-  mysqlchk-agent pass                     bring it back: remove the force-fail file
+  mysqlchk-agent fail  [--for 30m] [--lasting] [REASON]
+                                          take this node out: create the force-fail file; a lasting one survives a reboot
+  mysqlchk-agent pass                     bring it back: remove the force-fail files
   mysqlchk-agent --version
 
 FILE is ${defaultConfigPath} unless given.

@@ -109,6 +109,9 @@ const response = z.strictObject({
   compatibility: z.boolean().optional(),
 })
 
+/** Survives a reboot, which /dev/shm does not. */
+const lastingFile = '/var/lib/mysqlchk-agent/proxyoff'
+
 /** agent.yaml. */
 export const agentSchema = z.strictObject({
   listen: z.strictObject({ address: anyAddress, port: port.default(9222), tls: tls.optional() }).prefault({}),
@@ -116,6 +119,7 @@ export const agentSchema = z.strictObject({
   mysql: mysql.prefault({}),
   check: check.prefault({}),
   force_fail_file: absolutePath('/dev/shm/proxyoff').default('/dev/shm/proxyoff'),
+  lasting_force_fail_file: absolutePath(lastingFile).default(lastingFile),
   access: access.prefault({}),
   response: response.prefault({}),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),

@@ -106,6 +106,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   const exchanges = new WeakMap<Duplex, Exchange>()
   /** Where something came that is no request: the answers that are owed go out, and then the connection ends. */
   const spoiled = new WeakSet<Duplex>()
+  /** Where that was the first thing said, and is answered all the same. */
+  const single = new WeakSet<Duplex>()
   server.on('request', (request, response) => {
     const { socket } = request
     const exchange: Exchange = exchanges.get(socket) ?? {
@@ -153,6 +155,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.on('clientError', (error, socket) => {
     const refused = refusalFor(error)
+    // Its answer is on the way; what follows the fault is read and thrown away.
+    if (single.has(socket)) return
     // What follows the first fault on a connection is no news.
     if (refused === null || spoiled.has(socket)) return void socket.destroy()
     const source = 'remoteAddress' in socket ? sourceOf(String(socket.remoteAddress)) : ''
@@ -161,7 +165,10 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     const exchange = exchanges.get(socket)
     if (exchange !== undefined && owesAnswer(exchange)) return
     const target = isTolerant && exchange === undefined ? front.heardOn(socket) : null
-    if (target !== null && socket instanceof Socket && socket.writable) return answerSingly(socket, target)
+    if (target !== null && socket instanceof Socket && socket.writable) {
+      single.add(socket)
+      return answerSingly(socket, target)
+    }
     if (socket.writable) socket.end(rawAnswer(refusal(refused.status, refused.text)))
     else socket.destroy()
   })

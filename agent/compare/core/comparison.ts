@@ -20,7 +20,7 @@ export const gistOf = ({ text, end }: Heard): string => {
 }
 
 /** The status code, or nothing where there is no status line. */
-export const statusOf = (text: string): string => /^HTTP\/\d\.\d (\d{3})/.exec(text)?.[1] ?? ''
+const statusOf = (text: string): string => /^HTTP\/\d\.\d (\d{3})/.exec(text)?.[1] ?? ''
 
 /** The first line behind the header. The classic script's header has an empty line in its middle. */
 const wordsOf = (text: string): string => {

@@ -31,6 +31,13 @@ t.test('options belong to their command', async (t) => {
   t.match(parseArguments(['pass', 'now']), { command: 'usage-error', text: /takes no further words, found now/ })
 })
 
+t.test('a fail may outlive a reboot, a check may log in', async (t) => {
+  t.match(parseArguments(['fail', '--lasting', 'disk']), { command: 'fail', reason: 'disk', reboot: true })
+  t.match(parseArguments(['check', '--login']), { command: 'check', login: true })
+  t.match(parseArguments(['pass', '--lasting']), { command: 'usage-error', text: /belongs to the command fail/ })
+  t.match(parseArguments(['run', '--login']), { command: 'usage-error', text: /belongs to the command check/ })
+})
+
 t.test('compare takes a script, what it is called with, and perhaps a file of requests', async (t) => {
   t.same(parseArguments(['compare', '--script', '/usr/bin/clustercheck', '--config', '/x', '--', 'user', '-p']), {
     command: 'compare',

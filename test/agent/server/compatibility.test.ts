@@ -25,11 +25,12 @@ type Options = {
   readonly body?: BodyStyle
   readonly isTolerant?: boolean
   readonly access?: Partial<AccessConfig>
+  readonly answer?: () => Promise<HealthReport>
 }
 
 const serve = async (
   t: Pick<typeof import('tap').t, 'teardown'>,
-  { node = up, body = 'classic', isTolerant = true, access }: Options = {},
+  { node = up, body = 'classic', isTolerant = true, access, answer = async () => node }: Options = {},
 ) => {
   const port = await freePort()
   const incidents: string[] = []
@@ -42,7 +43,7 @@ const serve = async (
     sources: {
       report: async (question) => {
         asked.push(question?.about ?? 'configured')
-        return node
+        return answer()
       },
       metrics: async () => plainBody('metrics'),
     },
@@ -158,6 +159,23 @@ t.test('requests of today keep their connection, and their paths what they mean'
   client.destroy()
   t.match(await said(port, 'GET /replica?lag=10 HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 400 /, 'a bound that is none')
   t.match(await said(port, 'GET /metrics HTTP/1.0\r\n\r\n'), /^HTTP\/1\.1 200 [\s\S]*metrics/)
+})
+
+t.test('a request that stumbles in the parser is answered, also when more comes behind it', async (t) => {
+  const waiting: (() => void)[] = []
+  const held = report()
+  const { dial, incidents } = await serve(t, {
+    answer: () => new Promise((resolve) => waiting.push(() => resolve(held))),
+  })
+  const client = dial()
+  client.send('GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n')
+  await waitFor('the first fault', () => incidents.length > 0 && waiting.length > 0)
+  client.send('more of it\r\n\r\n')
+  client.send('and more')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  for (const give of waiting) give()
+  t.match(await client.untilEnded(), /^HTTP\/1\.1 200 OK[\s\S]*running\.\r\n$/)
+  t.equal(client.ended(), 'fin')
 })
 
 t.test('a path that is not whole is not taken for another one', async (t) => {
