@@ -43,13 +43,12 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
 
   return {
     look: async (turn, words, isFull) => {
-      if (isSeen) return null
-      const door = doorOf(client, words, ownAddresses())
-      if (door === null) return null
-      if ('closed' in door) return door.closed
+      if (isSeen || client.kind === 'none') return null
       const isDue = found !== null || performance.now() - lookedAt >= interval
       if (!isDue || isRefused || isFull) return found
-      found = await knock(turn, door.host, door.port)
+      const door = doorOf(client, words, client.kind === 'own' ? ownAddresses() : [])
+      if (door === null) found = null
+      else found = 'closed' in door ? door.closed : await knock(turn, door.host, door.port)
       lookedAt = performance.now()
       return found
     },
@@ -61,10 +60,18 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
   }
 }
 
-/** Addresses by which others reach this host, IPv4 first. */
-const ownAddresses = (): readonly string[] =>
-  Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
-    .sort((a, b) => a.family.localeCompare(b.family))
-    .map(({ address }) => address)
+/**
+ * Addresses by which others reach this host, IPv4 first. None where the system does not tell (a unit without AF_NETLINK): then
+ * the server's variables are all that is looked at.
+ */
+const ownAddresses = (): readonly string[] => {
+  try {
+    return Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ internal, scopeid }) => !internal && (scopeid ?? 0) === 0)
+      .sort((a, b) => a.family.localeCompare(b.family))
+      .map(({ address }) => address)
+  } catch {
+    return []
+  }
+}
