@@ -40,8 +40,8 @@ const schema = z.object({
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
  * null before the first one. `lag_s` is the worst of all channels, null where there is none or it is not known;
- * `connections_free_percent` is known to agents that were told to look at it. `facts` are the server's own words, for people;
- * `warnings` tell what is no failure yet, such as hosts that the server blocks.
+ * `connections_free_percent` is null where the server was not asked. `facts` are words for people; `warnings` tell what is no
+ * failure yet, such as hosts that the server blocks.
  */
 export type HealthReport = z.output<typeof schema>
 

@@ -19,6 +19,7 @@ export const reasonCodes = [
   'desynced',
   'rejecting-queries',
   'maintenance-mode',
+  'galera-off',
   'not-online',
   'no-majority',
   'no-data-nodes',
@@ -31,6 +32,7 @@ export const reasonCodes = [
   'write-failed',
   'connections-low',
   'not-applicable',
+  'closed-to-clients',
   'force-fail',
   'agent-late',
   'unknown',
@@ -53,7 +55,7 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'connection-refused': {
     certainty: 'hard',
     advice:
-      'Nothing listens there. Is the server running? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
+      'Nothing listens there. Is the server up? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
   },
   unreachable: {
     certainty: 'soft',
@@ -116,6 +118,11 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
     certainty: 'hard',
     advice: 'pxc_maint_mode is set, or the node shuts down. SET GLOBAL pxc_maint_mode=DISABLED brings it back.',
   },
+  'galera-off': {
+    certainty: 'hard',
+    advice:
+      'The node is set up for Galera and runs without it. SET GLOBAL wsrep_on=ON, or restart it; check.mode: ping if it is to stand alone.',
+  },
   'not-online': {
     certainty: 'hard',
     advice: 'The member of the group is not ONLINE. Wait while it recovers; after an error, START GROUP_REPLICATION.',
@@ -158,6 +165,11 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'not-applicable': {
     certainty: 'hard',
     advice: 'This server is not of the kind that was asked for. Ask another path, or correct check.mode.',
+  },
+  'closed-to-clients': {
+    certainty: 'hard',
+    advice:
+      'The server answers here, and not where clients come in. Compare skip_networking, bind_address and port with mysql.client_address.',
   },
   'force-fail': {
     certainty: 'hard',

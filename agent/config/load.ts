@@ -16,7 +16,8 @@ import { readTlsFiles, type TlsMaterial } from './tls-files.ts'
 export const defaultConfigPath = '/etc/mysqlchk-agent/agent.yaml'
 
 /** The typed configuration of one agent, with all that it points to read in. Durations are `Millis`. */
-export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen'> & {
+export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen' | 'response'> & {
+  readonly response: AgentSettings['response'] & { readonly compatibility: boolean }
   readonly mysql: MysqlConfig
   readonly listen: ListenAddress & { readonly tls: TlsMaterial | null }
 }
@@ -48,10 +49,16 @@ export const loadConfig = (path: string, secrets: Secrets): LoadedConfig => {
   })
   const warnings = checked.warnings.map((warning) => line(path, { ...warning, text: `warning: ${warning.text}` }))
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => line(path, problem)), warnings }
-  const { mysql, listen, ...settings } = checked.value
+  const { mysql, listen, response, ...settings } = checked.value
+  const compatibility = response.compatibility ?? response.body !== 'json'
   return {
     ok: true,
-    config: { ...settings, mysql: loginOf(mysql, sources), listen: { ...listen, tls } },
+    config: {
+      ...settings,
+      mysql: loginOf(mysql, sources),
+      listen: { ...listen, tls },
+      response: { ...response, compatibility },
+    },
     warnings,
   }
 }

@@ -2,10 +2,11 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ClientAddress } from '../probe/core/door.ts'
 import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
-import { credentialName, type MysqlSettings } from './schema.ts'
+import { clientAddressPattern, credentialName, type MysqlSettings } from './schema.ts'
 
 /** Where the server listens. */
 export type MysqlTarget =
@@ -17,6 +18,10 @@ export type MysqlConfig = {
   readonly target: MysqlTarget
   /** MariaDB's extra_port or MySQL's admin_port, for when all connections of the usual port are taken. */
   readonly extra: MysqlTarget | null
+  /** Whether the extra one is used in place of the usual one: MySQL's admin_port, whose users get the reserved connection. */
+  readonly extraAlone?: boolean
+  /** `none` unless given. */
+  readonly client?: ClientAddress
   readonly user: string
   readonly password: () => string
 }
@@ -127,9 +132,18 @@ export const loginOf = (settings: MysqlSettings, { password, options }: LoginSou
       extraPort === undefined
         ? null
         : { kind: 'tcp', host: target.kind === 'tcp' ? target.host : loopback, port: extraPort },
+    extraAlone: settings.extra_port === undefined && settings.admin_port !== undefined,
+    client: clientOf(settings.client_address),
     user: settings.user ?? options.user ?? defaultUser,
     password: () => secret,
   }
+}
+
+const clientOf = (written: MysqlSettings['client_address']): ClientAddress => {
+  if (written === undefined) return { kind: 'own' }
+  if (written === 'none') return { kind: 'none' }
+  const [, six, four, port] = clientAddressPattern.exec(written) ?? []
+  return { kind: 'tcp', host: six ?? four ?? written, port: port === undefined ? null : Number(port) }
 }
 
 const isPath = (value: unknown): value is string => typeof value === 'string' && value.startsWith('/')

@@ -15,6 +15,9 @@ const port = integer(1, 65_535)
 /** What systemd takes for the name of a credential. */
 export const credentialName = /^[A-Za-z0-9._-]{1,255}$/
 
+/** An address or a host name, perhaps with a port; an IPv6 address stands in brackets. */
+export const clientAddressPattern = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?$/
+
 const mysql = z.strictObject({
   socket: socketPath.optional(),
   host: z
@@ -24,6 +27,10 @@ const mysql = z.strictObject({
   port: port.optional(),
   extra_port: port.optional(),
   admin_port: port.optional(),
+  client_address: z
+    .string()
+    .regex(clientAddressPattern, { error: 'write where clients come in, such as 10.1.6.203:3306, or none' })
+    .optional(),
   user: z.string().min(1, { error: 'name the check user, such as mysqlchkusr' }).max(128).optional(),
   password: z.string().optional(),
   password_file: absolutePath('/etc/mysqlchk-agent/password').optional(),
@@ -45,6 +52,9 @@ const check = z.strictObject({
   max_age: duration('0ms', '1m').prefault('500ms'),
   available_when_donor: z.boolean().default(false),
   max_replication_lag: duration('0s', '365d').prefault('30s'),
+  max_source_absence: duration('0s', '365d').prefault('5m'),
+  writer_must_replicate: z.boolean().default(false),
+  login_interval: duration('0s', '1h').prefault('5s'),
   disk: z
     .strictObject({
       path: absolutePath('/var/lib/mysql').nullable().default(null),
@@ -96,6 +106,15 @@ const agentCheck = z.strictObject({
   on_force_fail: z.enum(['down', 'drain', 'maint']).default('down'),
 })
 
+const response = z.strictObject({
+  body: z.enum(['classic', 'role', 'html', 'percona', 'json']).default('classic'),
+  /** Left out: where the body is that of a script. */
+  compatibility: z.boolean().optional(),
+})
+
+/** Survives a reboot, which /dev/shm does not. */
+const lastingFile = '/var/lib/mysqlchk-agent/proxyoff'
+
 /** agent.yaml. */
 export const agentSchema = z.strictObject({
   listen: z.strictObject({ address: anyAddress, port: port.default(9222), tls: tls.optional() }).prefault({}),
@@ -103,8 +122,9 @@ export const agentSchema = z.strictObject({
   mysql: mysql.prefault({}),
   check: check.prefault({}),
   force_fail_file: absolutePath('/dev/shm/proxyoff').default('/dev/shm/proxyoff'),
+  lasting_force_fail_file: absolutePath(lastingFile).default(lastingFile),
   access: access.prefault({}),
-  response: z.strictObject({ body: z.enum(['classic', 'html', 'percona', 'json']).default('classic') }).prefault({}),
+  response: response.prefault({}),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 

@@ -10,6 +10,8 @@ export const judging = (change: Partial<Judging> = {}): Judging => ({
   mode: 'auto',
   availableWhenDonor: false,
   maximumLag: millis(30_000),
+  maximumAbsence: millis(300_000),
+  writerMustReplicate: false,
   reserves: { disk: null, connections: null },
   ...change,
 })

@@ -30,6 +30,10 @@ export type ServerFacts = {
   readonly refused: Failure | null
   /** Hosts that the server blocks or soon will; none where it does not tell. */
   readonly hosts: readonly HostErrors[]
+  /** Why a client would not get in now: all connections are taken, or the server does not listen where clients come in. */
+  readonly closed?: Failure | null
+  /** What an operator should know of the check user, in words; null where there is nothing. */
+  readonly account?: string | null
 }
 
 /** Logins of a host that broke off in a row, and how many of them (`most`) have the server block it. */

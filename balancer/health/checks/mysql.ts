@@ -30,7 +30,6 @@ const secretIn = (file: string): string => {
 }
 
 const goodbyeMillis = 250
-const shownLength = 256
 /** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
 const maximumBytes = 262_144
 
@@ -73,10 +72,11 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
   })
 
 const failureOf = (error: QueryError, port: number): Judgement => {
-  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
+  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
   // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
   const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
-  const said = error.message.replace(/[^ -~]/g, '?').slice(0, shownLength)
-  return isSystemError ? connectionFailure(codeOf(error), port) : failed('L7RSP', 'invalid-answer', said)
+  return isSystemError
+    ? connectionFailure(codeOf(error), port)
+    : failed('L7RSP', 'invalid-answer', 'this is no MySQL server, or it speaks otherwise')
 }
