@@ -1,10 +1,10 @@
-// Rules over the virtual routes of balancer.yaml: networks, gateways and the addresses that they live and end with.
+// Rules over the virtual routes of balancer.yaml: what they live and end with, and what they count for.
 
 import { z } from 'zod'
-import { addressBytes, addressText, familyOf } from '../core/ip-address.ts'
+import { familyOf } from '../core/ip-address.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeated, text } from './lenient.ts'
-import { type AddressWithPrefix, parseAddressWithPrefix } from './values.ts'
+import { parseAddressWithPrefix } from './values.ts'
 
 const number = z.number().optional().catch(undefined)
 const addresses = listOf(z.union([z.string(), z.object({ address: z.string() }).transform((one) => one.address)]))
@@ -15,7 +15,7 @@ const lenient = mapping({
         priority: number,
         virtual_addresses: addresses,
         virtual_addresses_excluded: addresses,
-        virtual_routes: listOf(mapping({ to: text, via: text, metric: number, track: mapping({ weight: number }) })),
+        virtual_routes: listOf(mapping({ to: text, metric: number, track: mapping({ weight: number }) })),
       }),
     ),
   }),
@@ -43,16 +43,9 @@ const findingsOf = (instance: Instance, path: readonly PropertyKey[]): readonly 
       const to = parseAddressWithPrefix(route?.to)
       if (to === undefined) return []
       const at = (key: string, said: string): Finding => ({ path: [...path, i, key], text: said })
-      const network = networkOf(to)
-      const via = parseAddressWithPrefix(route?.via)
-      const isForeign = via !== undefined && familyOf(via.address) !== familyOf(to.address)
       const isOrphan = families.size > 0 && familyOf(to.address) === 'ipv4' && !families.has('ipv4')
       const isWeighty = instance.priority === ownerPriority && (route?.track?.weight ?? 0) !== 0
       return [
-        ...(network === to.address
-          ? []
-          : [at('to', `found "${route?.to}"; ${to.address} is a host in it; write ${network}/${to.prefixLength}`)]),
-        ...(isForeign ? [at('via', `found "${route?.via}"; write a gateway of the family of ${to.address}`)] : []),
         ...(isOrphan
           ? [at('to', 'an IPv4 route ends with an IPv4 address; put it into an instance that has one')]
           : []),
@@ -76,12 +69,3 @@ const findingsOf = (instance: Instance, path: readonly PropertyKey[]): readonly 
     ),
   ]
 }
-
-/** The first address of a network. */
-const networkOf = ({ address, prefixLength }: AddressWithPrefix): string =>
-  addressText(
-    Uint8Array.from(addressBytes(address), (byte, i) => {
-      const bits = Math.min(8, Math.max(0, prefixLength - 8 * i))
-      return byte & (0xff << (8 - bits))
-    }),
-  )

@@ -86,11 +86,6 @@ t.test('what contradicts itself is refused with the way out', async (t) => {
     [six.replace('"fe80::100/64"', '"fe80::100/64", 198.18.0.9'), 'one instance advertises one family'],
     [plain.replace('/24', '/33'), 'write an IP address with its prefix length'],
     [plain.replace('198.18.0.100/24', '{ address: 198.18.0.100, lable: x }'), 'unknown key'],
-    [`${plain}, virtual_routes: [{ to: 198.19.7.1/16 }]`, '198.19.7.1 is a host in it; write 198.19.0.0/16'],
-    [
-      `${plain}, virtual_routes: [{ to: 198.19.0.0/16, via: "fe80::1" }]`,
-      'write a gateway of the family of 198.19.0.0',
-    ],
     [`${plain}, virtual_routes: [{ to: 198.19.0.0/16 }, { to: 198.19.0.0/16 }]`, 'write another metric'],
     [`${plain}, virtual_routes: [{ to: 198.19.0.0/16, track: yes }]`, 'write true, false or { weight: -50 }'],
     [`${plain}, priority: 255, virtual_routes: [{ to: 198.19.0.0/16, track: { weight: -5 } }]`, 'keeps its priority'],
