@@ -1,10 +1,12 @@
 // The file by which an operator takes the node out. Its text is the reason that everybody sees.
 
 import { closeSync, constants, lstatSync, openSync, readSync, statSync } from 'node:fs'
-import { chmod, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { parseForceFail } from './force-fail-text.ts'
 
 const maximumBytes = 1024
+const ownDirectory = '/var/lib/mysqlchk-agent/'
 
 /**
  * The text to show while the file exists, null where it does not; the text of an empty file names the file. Looked at for
@@ -19,8 +21,18 @@ export const lookForForceFail = (path: string): string | null => {
   return `${text === '' ? `${path} exists` : text}${until === null ? '' : ` (until ${until.toISOString()})`}`
 }
 
-/** Creates the file, all of its content at once. */
+/** Of several files the first one that is there; null where none is. */
+export const lookForForceFails = (paths: readonly string[]): string | null => {
+  for (const path of paths) {
+    const text = lookForForceFail(path)
+    if (text !== null) return text
+  }
+  return null
+}
+
+/** Creates the file, all of its content at once; its directory, too, where it is ours to make. */
 export const writeForceFail = async (path: string, content: string): Promise<void> => {
+  if (path.startsWith(ownDirectory)) await mkdir(dirname(path), { recursive: true, mode: 0o755 })
   const draft = `${path}.${process.pid}`
   try {
     await writeFile(draft, content, { flag: 'wx' })

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import type { HealthReport } from '../shared/health-report.ts'
 import type { AgentConfig } from './config/load.ts'
 import { type Millis, millis } from './core/time.ts'
-import { lookForForceFail } from './force-fail.ts'
+import { lookForForceFails } from './force-fail.ts'
 import type { Known, Probe } from './probe/core/facts.ts'
 import { startStallWatch } from './probe/stall-watch.ts'
 import { probesAlike, startWatch } from './probe/watch.ts'
@@ -41,8 +41,8 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
   const stalls = startStallWatch()
 
   const reportOn = (known: Known, question: Question): HealthReport => {
-    const { check, force_fail_file } = config
-    const forceFail = lookForForceFail(force_fail_file)
+    const { check, force_fail_file, lasting_force_fail_file } = config
+    const forceFail = lookForForceFails([force_fail_file, lasting_force_fail_file])
     const now = performance.now()
     const report = healthReport({
       known,
@@ -53,6 +53,8 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
         mode: check.mode,
         availableWhenDonor: check.available_when_donor,
         maximumLag: check.max_replication_lag,
+        maximumAbsence: check.max_source_absence,
+        writerMustReplicate: check.writer_must_replicate,
         reserves: check,
       },
       question,

@@ -23,6 +23,8 @@ export type ListenerSources = {
 export type Listeners = {
   /** Goes over to another configuration; rejects where a port is not to be had, and then everything is as before. */
   readonly apply: (config: AgentConfig) => Promise<void>
+  /** The port of HTTP, also where the system chose it. */
+  readonly port: () => number
   readonly stop: () => Promise<void>
 }
 
@@ -30,7 +32,7 @@ export type Listeners = {
 export const openListeners = async (initial: AgentConfig, common: ListenerSources): Promise<Listeners> => {
   const http = await openSlot(initial, {
     open: ({ listen, access, response }: AgentConfig) =>
-      orExplain(startServer({ ...common, listen, access, body: response.body }), listen, 'listen'),
+      orExplain(startServer({ ...common, listen, access, ...answering(response) }), listen, 'listen'),
     isSame: (one, other) =>
       isSameAddress(one.listen, other.listen) && handshake(one.listen.tls) === handshake(other.listen.tls),
     portOf: ({ listen }) => listen.port,
@@ -62,10 +64,11 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
       for (const { commit } of moves) commit()
       config = next
       const { access, response, agent_check: style, listen } = next
-      http.server()?.apply({ access, body: response.body })
+      http.server()?.apply({ access, ...answering(response) })
       if (listen.tls !== null) http.server()?.renewCertificates(listen.tls)
       if (style !== null) agentCheck.server()?.apply({ access, style })
     },
+    port: () => http.server()?.port() ?? config.listen.port,
     stop: async () => {
       await Promise.all([http.server()?.stop(), agentCheck.server()?.stop()])
     },
@@ -74,6 +77,8 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
 
 /** What an open listener cannot change any more: whether it speaks TLS, and whether it asks clients for a certificate. */
 const handshake = (tls: TlsMaterial | null): string => (tls === null ? 'none' : tls.requestCert ? 'both' : 'server')
+
+const answering = ({ body, compatibility }: AgentConfig['response']) => ({ body, isTolerant: compatibility })
 
 const isSameAddress = (one: ListenAddress | null, other: ListenAddress | null): boolean =>
   one?.address === other?.address && one?.port === other?.port

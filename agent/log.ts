@@ -4,6 +4,8 @@ import { performance } from 'node:perf_hooks'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { HealthReport } from '../shared/health-report.ts'
 import type { LogConfig } from './config/schema.ts'
+import type { Probe } from './probe/core/facts.ts'
+import { serverWords } from './probe/core/server-words.ts'
 import { reasonLine } from './server/core/bodies.ts'
 
 /** The log; `close` resolves when the last line is out, or its reader has had a second to take it. */
@@ -46,19 +48,56 @@ export const openLog = ({ level }: LogConfig): Log => {
 }
 
 /**
- * Writes a change of the node's state or of its reason once, in the words that operators search for. Tells whether the
- * report was such a change.
+ * Writes a change of the node's state or of its reason once, in the words that operators search for, and changes of the mode
+ * and of what is noticed beside. Tells whether the report was such a change.
  */
 export const createStateLog = (logger: Logger): ((report: HealthReport) => boolean) => {
   let last: string | null = null
+  let lastMode: HealthReport['mode'] = null
+  let lastNotice = ''
   return (report) => {
     const { verdict, reason, certainty, mode, role, facts } = report
-    if (last === reason.code) return false
-    last = reason.code
     const fields = { reason: reason.code, certainty, mode, role, facts }
-    if (verdict === 'pass') logger.info(fields, 'Node is UP')
+    if (mode !== null && lastMode !== null && mode !== lastMode) {
+      logger.warn(fields, `The server is of another kind now: ${mode}, before: ${lastMode}`)
+    }
+    lastMode = mode ?? lastMode
+    // Times go on, and are no news.
+    const notice = String(facts['notice'] ?? '').replace(/\d+ s\b/g, '')
+    const hasNotice = verdict === 'pass' && notice !== '' && notice !== lastNotice
+    if (verdict === 'pass') lastNotice = notice
+    if (last === reason.code && !hasNotice) return false
+    last = reason.code
+    if (hasNotice) logger.warn(fields, `Node is UP, notice: ${reason.text}`)
+    else if (verdict === 'pass') logger.info(fields, 'Node is UP')
     else logger.warn(fields, `Node is DOWN, reason: ${reasonLine(report)}`)
     return true
+  }
+}
+
+/** Of one thing the server is quoted this often, and of all together no more. */
+const quoteMillis = 10_000
+const maximumQuotes = 6
+
+/** Writes what the server said in its own words, where it is new, at a bounded rate. */
+export const createServerWordsLog = (logger: Logger): ((probe: Probe) => void) => {
+  let known = new Map<string, { readonly said: string; readonly at: number }>()
+  let window = { beganAt: Number.NEGATIVE_INFINITY, lines: 0 }
+  return ({ outcome }) => {
+    const now = performance.now()
+    if (now - window.beganAt >= quoteMillis) window = { beganAt: now, lines: 0 }
+    const next = new Map<string, { readonly said: string; readonly at: number }>()
+    for (const { about, said } of serverWords(outcome)) {
+      const before = known.get(about)
+      if (before !== undefined && (before.said === said || now - before.at < quoteMillis)) {
+        next.set(about, before)
+      } else if (window.lines < maximumQuotes) {
+        window.lines += 1
+        next.set(about, { said, at: now })
+        logger.warn({ about, said }, `The server said of ${about}: ${said}`)
+      }
+    }
+    known = next
   }
 }
 

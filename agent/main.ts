@@ -2,9 +2,12 @@
 // mysqlchk-agent: from the command line to the command, and from its result to the exit status.
 
 import { help, parseArguments } from './commands/arguments.ts'
+import { checkLogin } from './commands/check-login.ts'
+import { compare } from './commands/compare.ts'
 import { type ExitStatus, exitStatus } from './commands/exit.ts'
 import { fail, pass } from './commands/force.ts'
 import { once } from './commands/once.ts'
+import { survivePipes } from './commands/pipes.ts'
 import { run } from './commands/run.ts'
 import { withConfig } from './commands/with-config.ts'
 import { version } from './version.ts'
@@ -19,22 +22,33 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
     case 'run':
       return withConfig(invocation.config, 'read', (config, warnings) => run(invocation.config, config, warnings))
     case 'check':
-      return withConfig(invocation.config, 'look', (_, warnings) => {
+      return withConfig(invocation.config, invocation.login === true ? 'read' : 'look', (config, warnings) => {
         warn(warnings)
         process.stdout.write(`${invocation.config}: the configuration is valid\n`)
-        return exitStatus.ok
+        return invocation.login === true ? checkLogin(config) : exitStatus.ok
       })
     case 'once':
       return withConfig(invocation.config, 'read', (config, warnings) => {
         warn(warnings)
         return once(config, invocation.path, invocation.json)
       })
+    case 'compare':
+      return withConfig(invocation.config, 'read', (config, warnings) => {
+        warn(warnings)
+        return compare(config, invocation.script, invocation.requests)
+      })
     case 'fail':
       return withConfig(invocation.config, 'skip', (config) =>
-        fail(config.force_fail_file, invocation.reason, invocation.lasts),
+        fail(
+          invocation.reboot === true ? config.lasting_force_fail_file : config.force_fail_file,
+          invocation.reason,
+          invocation.lasts,
+        ),
       )
     case 'pass':
-      return withConfig(invocation.config, 'skip', (config) => pass(config.force_fail_file))
+      return withConfig(invocation.config, 'skip', (config) =>
+        pass(config.force_fail_file, config.lasting_force_fail_file),
+      )
     case 'help':
       process.stdout.write(help)
       return exitStatus.ok
@@ -49,6 +63,5 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
   }
 }
 
-// A reader that has seen enough, such as head, is no failure of ours.
-process.stdout.on('error', () => undefined)
+survivePipes()
 process.exitCode = await main(process.argv.slice(2))

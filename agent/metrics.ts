@@ -32,7 +32,7 @@ export const createMetrics = (): Metrics => {
   const up = gauge('up', '1 while the configured check passes, else 0')
   const writable = gauge('writable', '1 while the node takes writes, else 0; absent where it is not known')
   const lag = gauge('replication_lag_seconds', 'Worst lag of all replication channels; absent where it is not known')
-  const free = gauge('connections_free_percent', 'Free connections of max_connections; absent unless configured')
+  const free = gauge('connections_free_percent', 'Free connections of max_connections; absent where it is not known')
   const galeraState = gauge('galera_local_state', 'wsrep_local_state of a Galera node; 4 is Synced')
   const galeraSize = gauge('galera_cluster_size', 'wsrep_cluster_size of a Galera node')
   const age = gauge('result_age_seconds', 'Age of the newest result, from the start of its probe')

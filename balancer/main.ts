@@ -2,14 +2,18 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
+import { survivePipes } from './commands/pipes.ts'
 import { askRunning } from './commands/runtime.ts'
+import { demandWarnings } from './config/demand.ts'
 import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
+import { hostLimits } from './os/host-limits.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 import { outlookOf } from './vrrp/core/outlook.ts'
+import { hostWarnings } from './vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from './vrrp/prospects.ts'
 
 const exitUsage = 64
@@ -51,10 +55,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const { log, exit } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
     log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-    const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
+    // Before the children are forked: a signal in between would end this process without a word to them.
     process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
     process.on('SIGINT', () => supervisor.stop('SIGINT'))
     process.on('SIGHUP', () => void supervisor.reload())
+    const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
       process.on(event, (error: unknown) => {
         log.fatal({ err: error }, 'The supervisor failed')
@@ -76,7 +81,9 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
       process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
     }
-    for (const text of untracked(vrrp)) process.stderr.write(`warning: ${text}\n`)
+    for (const text of [...untracked(vrrp), ...hostWarnings(vrrp), ...demandWarnings(listeners, hostLimits())]) {
+      process.stderr.write(`warning: ${text}\n`)
+    }
     return 0
   },
 
@@ -153,7 +160,7 @@ const main = async (): Promise<number> => {
     return 0
   }
   const [command = 'run', ...rest] = positionals
-  const action = commands[command]
+  const action = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (action === undefined) {
     const nearest = closest(command, Object.keys(commands))
     return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
@@ -176,4 +183,5 @@ const parse = () =>
     },
   })
 
+survivePipes()
 process.exitCode = await main()

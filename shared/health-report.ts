@@ -9,9 +9,12 @@ export const roles = ['primary', 'replica', 'unknown'] as const
 /** The test that decided. `ping` is the query alone. */
 export const testedModes = ['ping', 'galera', 'replica', 'group_replication', 'ndb'] as const
 
+/** Texts come from servers and operators, and end on terminals and in logs: no control characters, on one line. */
+const shownText = z.string().transform((text) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim())
+
 const reasonSchema = z.object({
   code: z.string().transform((code) => reasonCodes.find((known) => known === code) ?? 'unknown'),
-  text: z.string().max(1024),
+  text: z.string().max(1024).pipe(shownText),
 })
 
 const schema = z.object({
@@ -29,14 +32,16 @@ const schema = z.object({
   connections_free_percent: z.number().min(0).max(100).nullable().default(null),
   age_ms: z.number().nonnegative().nullable(),
   probe_ms: z.number().nonnegative().nullable(),
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
-  agent: z.object({ host: z.string(), version: z.string(), uptime_s: z.number().nonnegative() }),
+  warnings: z.array(z.string().max(256).pipe(shownText)).max(8).readonly().default([]),
+  facts: z.record(shownText, z.union([shownText, z.number(), z.boolean(), z.null()])),
+  agent: z.object({ host: shownText, version: shownText, uptime_s: z.number().nonnegative() }),
 })
 
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
  * null before the first one. `lag_s` is the worst of all channels, null where there is none or it is not known;
- * `connections_free_percent` is known to agents that were told to look at it. `facts` are the server's own words, for people.
+ * `connections_free_percent` is null where the server was not asked. `facts` are words for people; `warnings` tell what is no
+ * failure yet, such as hosts that the server blocks.
  */
 export type HealthReport = z.output<typeof schema>
 

@@ -20,6 +20,7 @@ export const reasonCodes = [
   'desynced',
   'rejecting-queries',
   'maintenance-mode',
+  'galera-off',
   'not-online',
   'no-majority',
   'no-data-nodes',
@@ -32,6 +33,7 @@ export const reasonCodes = [
   'write-failed',
   'connections-low',
   'not-applicable',
+  'closed-to-clients',
   'force-fail',
   'agent-late',
   'unknown',
@@ -54,7 +56,7 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'connection-refused': {
     certainty: 'hard',
     advice:
-      'Nothing listens there. Is the server running? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
+      'Nothing listens there. Is the server up? systemctl status mariadb (or mysql). Or compare mysql in agent.yaml.',
   },
   unreachable: {
     certainty: 'soft',
@@ -123,6 +125,11 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
     advice:
       'Somebody took the node out, or it shuts down: pxc_maint_mode (back with DISABLED) or offline_mode (back with OFF).',
   },
+  'galera-off': {
+    certainty: 'hard',
+    advice:
+      'The node is set up for Galera and runs without it. SET GLOBAL wsrep_on=ON, or restart it; check.mode: ping if it is to stand alone.',
+  },
   'not-online': {
     certainty: 'hard',
     advice: 'The member of the group is not ONLINE. Wait while it recovers; after an error, START GROUP_REPLICATION.',
@@ -165,6 +172,11 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'not-applicable': {
     certainty: 'hard',
     advice: 'This server is not of the kind that was asked for. Ask another path, or correct check.mode.',
+  },
+  'closed-to-clients': {
+    certainty: 'hard',
+    advice:
+      'The server answers here, and not where clients come in. Compare skip_networking, bind_address and port with mysql.client_address.',
   },
   'force-fail': {
     certainty: 'hard',

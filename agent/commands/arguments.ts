@@ -7,17 +7,29 @@ import { parseDuration } from '../core/duration.ts'
 import type { Millis } from '../core/time.ts'
 
 /** The commands of `mysqlchk-agent`; `run` is meant where none is given. */
-export const commands = ['run', 'check', 'once', 'fail', 'pass'] as const
+export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare'] as const
 
-/** What to do. `path` and `json` belong to `once`, `reason` and `lasts` (null: until `pass`) to `fail`. */
+/**
+ * What to do. `path` and `json` belong to `once`, `reason` and `lasts` (null: until `pass`) to `fail`. `requests` is a file,
+ * null for the usual ones.
+ */
 export type Invocation =
   | {
-      readonly command: (typeof commands)[number]
+      readonly command: Exclude<(typeof commands)[number], 'compare'>
       readonly config: string
       readonly path: string
       readonly json: boolean
       readonly reason: string
       readonly lasts: Millis | null
+      /** `fail`: it outlives a reboot. `check`: with a login. */
+      readonly reboot?: true
+      readonly login?: true
+    }
+  | {
+      readonly command: 'compare'
+      readonly config: string
+      readonly script: { readonly file: string; readonly args: readonly string[] }
+      readonly requests: string | null
     }
   | { readonly command: 'help' | 'version' }
   | { readonly command: 'usage-error'; readonly text: string }
@@ -27,6 +39,10 @@ const options = {
   json: { type: 'boolean' },
   path: { type: 'string' },
   for: { type: 'string' },
+  lasting: { type: 'boolean' },
+  login: { type: 'boolean' },
+  script: { type: 'string' },
+  requests: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const
@@ -67,20 +83,39 @@ export const parseArguments = (words: readonly string[]): Invocation => {
   }
   if (command !== 'fail' && values.for !== undefined)
     return usageError(`--for belongs to the command fail, not to ${command}`)
+  if (command !== 'fail' && values.lasting !== undefined) {
+    return usageError(`--lasting belongs to the command fail, not to ${command}`)
+  }
+  if (command !== 'check' && values.login !== undefined) {
+    return usageError(`--login belongs to the command check, not to ${command}`)
+  }
+  if (command !== 'compare' && (values.script !== undefined || values.requests !== undefined)) {
+    return usageError(`--script and --requests belong to the command compare, not to ${command}`)
+  }
+  if (command === 'compare' && values.script === undefined) {
+    return usageError('compare needs --script FILE: what stands after server = in the file of xinetd')
+  }
   const lasts = typeof values.for === 'string' ? parseDuration(values.for) : null
   if (values.for !== undefined && !(lasts !== null && lasts > 0 && lasts <= longestFail)) {
     return usageError(`--for ${String(values.for)}: write a duration with a unit up to 365d, as in --for 30m`)
   }
-  if (command !== 'fail' && rest.length > 0) {
+  if (command !== 'fail' && command !== 'compare' && rest.length > 0) {
     return usageError(`${command} takes no further words, found ${rest.join(' ')}`)
+  }
+  const config = textOr(values.config, defaultConfigPath)
+  if (command === 'compare') {
+    const requests = typeof values.requests === 'string' ? values.requests : null
+    return { command, config, script: { file: textOr(values.script, ''), args: rest }, requests }
   }
   return {
     command,
-    config: textOr(values.config, defaultConfigPath),
+    config,
     path: textOr(values.path, '/'),
     json: values.json === true,
     reason: rest.join(' '),
     lasts,
+    ...(values.lasting === true ? { reboot: true as const } : {}),
+    ...(values.login === true ? { login: true as const } : {}),
   }
 }
 
@@ -93,12 +128,15 @@ const usageError = (text: string): Invocation => ({ command: 'usage-error', text
 export const help = `mysqlchk-agent tells over HTTP whether the MySQL or MariaDB server of this host can serve.
 
   mysqlchk-agent [run] [--config FILE]    answer on the configured port until stopped
-  mysqlchk-agent check [--config FILE]    check the configuration file and list every problem
+  mysqlchk-agent check [--config FILE] [--login]
+                                          check the configuration file and list every problem; log in as it says
   mysqlchk-agent once  [--config FILE] [--path /] [--json]
                                           probe once and print what the HTTP answer would be
-  mysqlchk-agent fail  [--for 30m] [REASON]
-                                          take this node out: create the force-fail file
-  mysqlchk-agent pass                     bring it back: remove the force-fail file
+  mysqlchk-agent compare --script FILE [--requests FILE] [-- WORD …]
+                                          ask the script of xinetd and the agent the same, show both answers
+  mysqlchk-agent fail  [--for 30m] [--lasting] [REASON]
+                                          take this node out: create the force-fail file; a lasting one survives a reboot
+  mysqlchk-agent pass                     bring it back: remove the force-fail files
   mysqlchk-agent --version
 
 FILE is ${defaultConfigPath} unless given.

@@ -18,18 +18,22 @@ export const fail = async (path: string, reason: string, lasts: Millis | null): 
   return exitStatus.ok
 }
 
-/** Removes the force-fail file; none there is fine too. */
-export const pass = async (path: string): Promise<ExitStatus> => {
-  try {
-    const removed = await removeForceFail(path)
-    process.stdout.write(
-      removed
-        ? `Removed ${path}. The agent answers by the state of the server again.\n`
-        : `There was no ${path}. The agent answers by the state of the server.\n`,
-    )
-  } catch (error) {
-    return complain(`cannot remove ${path}`, error)
+/** Removes the force-fail files; none there is fine too. */
+export const pass = async (...paths: readonly string[]): Promise<ExitStatus> => {
+  const gone: string[] = []
+  for (const path of paths) {
+    try {
+      if (await removeForceFail(path)) gone.push(path)
+    } catch (error) {
+      return complain(`cannot remove ${path}`, error)
+    }
   }
+  const state = 'The agent answers by the state of the server'
+  process.stdout.write(
+    gone.length > 0
+      ? `Removed ${gone.join(' and ')}. ${state} again.\n`
+      : `There was no ${paths.join(' and no ')}. ${state}.\n`,
+  )
   return exitStatus.ok
 }
 

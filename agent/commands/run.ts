@@ -3,7 +3,7 @@
 import { type AgentConfig, loadConfig } from '../config/load.ts'
 import { startHealth } from '../health.ts'
 import { type Listeners, openListeners } from '../listeners.ts'
-import { createIncidentLog, createStateLog, openLog } from '../log.ts'
+import { createIncidentLog, createServerWordsLog, createStateLog, openLog } from '../log.ts'
 import { createMetrics } from '../metrics.ts'
 import { reasonLine } from '../server/core/bodies.ts'
 import { findServiceManager } from '../service-manager.ts'
@@ -29,8 +29,12 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   const manager = await findServiceManager(process.env, (text) => logger.warn(text))
   const metrics = createMetrics()
   const stateLog = createStateLog(logger)
+  const serverWordsLog = createServerWordsLog(logger)
   const health = startHealth(config, {
-    onProbe: metrics.probed,
+    onProbe: (probe) => {
+      metrics.probed(probe)
+      serverWordsLog(probe)
+    },
     onReport: (report) => {
       if (stateLog(report))
         manager.status(`Node is ${report.verdict === 'pass' ? 'UP' : 'DOWN'}, ${reasonLine(report)}`)

@@ -1,8 +1,8 @@
 // A YAML document checked against a schema: either the typed value or every problem with its place in the file.
 
-import { closest, distance } from 'fastest-levenshtein'
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
+import { describe, keyAlone, unknownKey, words } from './words.ts'
 
 /** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */
 export type Problem = { readonly line: number; readonly column: number; readonly path: string; readonly text: string }
@@ -82,7 +82,7 @@ export const checkDocument = <S extends z.ZodType>(
     const text = 'anchors are used too often or inside each other; write the values out'
     return { ok: false, problems: [{ ...at(0), path: '(YAML)', text }], warnings: [] }
   }
-  const parsed = schema.safeParse(input)
+  const parsed = schema.safeParse(input, { error: words })
   const findings = rules((...path) => valueAt(input, path))
   const found = (severity: Finding['severity']) =>
     findings.filter((finding) => finding.severity === severity).map((finding) => problem(finding.path, finding.text))
@@ -138,48 +138,6 @@ const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
     (value, step) => (typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined),
     input,
   )
-
-const shownLength = 80
-
-const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
-  if (found === undefined)
-    return `missing; ${issue.code === 'invalid_type' ? `a ${issue.expected} is needed` : issue.message}`
-  const shown = mayBeSecret(issue, found) ? '(not shown)' : JSON.stringify(withoutPasswords(found))
-  const said =
-    issue.code === 'invalid_value'
-      ? `allowed are ${issue.values.map(String).join(', ')}${nearest(String(found), issue.values.map(String))}`
-      : issue.code === 'invalid_type'
-        ? `expected ${expectation(issue.expected, found)}`
-        : issue.message
-  return `found ${shown.length > shownLength ? `${shown.slice(0, shownLength)}…` : shown}; ${said}`
-}
-
-/** A password in the place of its file too, and all that stands where a mapping should: `password:secret` is a text. */
-const mayBeSecret = (issue: z.core.$ZodIssue, found: unknown): boolean =>
-  /^password/.test(String(issue.path.at(-1))) ||
-  (issue.code === 'invalid_type' && issue.expected === 'object' && typeof found === 'string')
-
-const expectation = (expected: string, found: unknown): string => {
-  const named = expected === 'object' ? 'a mapping (key: value)' : expected === 'array' ? 'a list' : `a ${expected}`
-  return expected === 'string' && typeof found !== 'object' ? `${named}; put it in quotes` : named
-}
-
-/** A mapping or list in the place of a single value is only named: it may hold a password. */
-const withoutPasswords = (found: unknown): unknown =>
-  Array.isArray(found) ? 'a list' : typeof found === 'object' && found !== null ? 'a mapping' : found
-
-/** Without a space behind the colon, as in `{ password:secret }`, the value is part of the key. */
-const keyAlone = (key: string): string => /^[\w.-]*/.exec(key)?.[0] ?? ''
-
-const unknownKey = (key: string, known: readonly string[]): string =>
-  known.includes(keyAlone(key)) && /^[\w.-]+[:=]/.test(key)
-    ? `unknown key; write ${keyAlone(key)}: with a space behind the colon`
-    : `unknown key${nearest(keyAlone(key), known) || `; known here: ${known.join(', ')}`}`
-
-const nearest = (word: string, known: readonly string[]): string => {
-  const best = known.length > 0 ? closest(word, known) : ''
-  return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
-}
 
 const keysAt = (schema: unknown, path: readonly PropertyKey[]): readonly string[] => {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {

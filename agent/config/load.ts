@@ -2,7 +2,9 @@
 
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { oneLine } from '../core/text.ts'
 import type { ListenAddress } from '../server/listening.ts'
+import { addressFindings } from './address-rules.ts'
 import { checkDocument, type Finding, type Problem, type Written } from './document.ts'
 import { loginOf, type MysqlConfig, noLoginSources, readLoginSources, type Secrets } from './login.ts'
 import { unreadable } from './password-file.ts'
@@ -14,7 +16,8 @@ import { readTlsFiles, type TlsMaterial } from './tls-files.ts'
 export const defaultConfigPath = '/etc/mysqlchk-agent/agent.yaml'
 
 /** The typed configuration of one agent, with all that it points to read in. Durations are `Millis`. */
-export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen'> & {
+export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen' | 'response'> & {
+  readonly response: AgentSettings['response'] & { readonly compatibility: boolean }
   readonly mysql: MysqlConfig
   readonly listen: ListenAddress & { readonly tls: TlsMaterial | null }
 }
@@ -38,18 +41,24 @@ export const loadConfig = (path: string, secrets: Secrets): LoadedConfig => {
   let sources = noLoginSources
   let tls: TlsMaterial | null = null
   const checked = checkDocument(text, agentSchema, (written) => {
-    sources = readLoginSources(written, mode, secrets)
+    sources = readLoginSources(written, { path, mode }, secrets)
     const tlsFiles = readTlsFiles(written, secrets)
     tls = tlsFiles.material
     const read = [...sources.findings, ...tlsFiles.findings]
-    return [...contradictions(written), ...read, ...unreachableForceFail(written)]
+    return [...contradictions(written), ...addressFindings(written), ...read, ...unreachableForceFail(written)]
   })
   const warnings = checked.warnings.map((warning) => line(path, { ...warning, text: `warning: ${warning.text}` }))
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => line(path, problem)), warnings }
-  const { mysql, listen, ...settings } = checked.value
+  const { mysql, listen, response, ...settings } = checked.value
+  const compatibility = response.compatibility ?? response.body !== 'json'
   return {
     ok: true,
-    config: { ...settings, mysql: loginOf(mysql, sources), listen: { ...listen, tls } },
+    config: {
+      ...settings,
+      mysql: loginOf(mysql, sources),
+      listen: { ...listen, tls },
+      response: { ...response, compatibility },
+    },
     warnings,
   }
 }
@@ -67,5 +76,8 @@ const unreachableForceFail = (written: Written): readonly Finding[] => {
   }
 }
 
+/** A key or a value may come from anywhere, and be shown on any terminal. */
+const longestLine = 2000
+
 const line = (file: string, { line, column, path, text }: Problem): string =>
-  `${file}:${line}:${column}: ${path}: ${text}`
+  oneLine(`${file}:${line}:${column}: ${path}: ${text}`, longestLine)

@@ -2,10 +2,11 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ClientAddress } from '../probe/core/door.ts'
 import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
-import { credentialName, type MysqlSettings } from './schema.ts'
+import { clientAddressPattern, credentialName, type MysqlSettings } from './schema.ts'
 import { readServerTls, type ServerTls } from './server-tls.ts'
 
 /** Where the server listens. */
@@ -18,6 +19,10 @@ export type MysqlConfig = {
   readonly target: MysqlTarget
   /** MariaDB's extra_port or MySQL's admin_port, for when all connections of the usual port are taken. */
   readonly extra: MysqlTarget | null
+  /** Whether the extra one is used in place of the usual one: MySQL's admin_port, whose users get the reserved connection. */
+  readonly extraAlone?: boolean
+  /** `none` unless given. */
+  readonly client?: ClientAddress
   readonly user: string
   readonly password: () => string
   /** Null: the login is not encrypted. */
@@ -29,6 +34,9 @@ export type MysqlConfig = {
  * leave them alone (`fail`, `pass`).
  */
 export type Secrets = 'read' | 'look' | 'skip'
+
+/** The file that is read. */
+export type ConfigFile = { readonly path: string; readonly mode: number }
 
 /** What the files and credentials hold that the mysql section names, and what is wrong with them. */
 export type LoginSources = {
@@ -44,11 +52,11 @@ const credentialsVariable = 'CREDENTIALS_DIRECTORY'
 const maximumOptionFileBytes = 65_536
 
 /** Reads what is written: the option file, and the password from where it is written to stand. */
-export const readLoginSources = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
+export const readLoginSources = (written: Written, config: ConfigFile, secrets: Secrets): LoginSources => {
   if (secrets === 'skip') return noLoginSources
   const optionFile = written('mysql', 'option_file')
   const options = isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
-  const own = ownPassword(written, configMode, secrets)
+  const own = ownPassword(written, config, secrets)
   const { tls, findings } = readServerTls(written, options.options.tls ?? null)
   return {
     password: own.password ?? options.password,
@@ -58,21 +66,21 @@ export const readLoginSources = (written: Written, configMode: number, secrets: 
   }
 }
 
-const ownPassword = (written: Written, configMode: number, secrets: Secrets): LoginSources => {
+const ownPassword = (written: Written, config: ConfigFile, secrets: Secrets): LoginSources => {
   const passwordFile = written('mysql', 'password_file')
   if (isPath(passwordFile)) return fromPasswordFile(passwordFile, 'password_file')
   const credential = written('mysql', 'password_credential')
   if (typeof credential === 'string' && credentialName.test(credential)) return fromCredential(credential, secrets)
   const password = written('mysql', 'password')
   if (typeof password !== 'string') return noLoginSources
-  const text = 'everybody on this host can read the password here; chmod 640 this file, or use password_file'
-  return { ...noLoginSources, password, findings: isWorldReadable(configMode) ? [warning('password', text)] : [] }
+  const text = `everybody on this host can read the password here; run: chmod o= ${config.path}`
+  return { ...noLoginSources, password, findings: isWorldReadable(config.mode) ? [warning('password', text)] : [] }
 }
 
 const fromPasswordFile = (path: string, key: string): LoginSources => {
   const read = readPasswordFile(path)
   if (!read.ok) return { ...noLoginSources, findings: [error(key, read.text)] }
-  const text = `everybody on this host can read ${path}; chmod 640 it`
+  const text = `everybody on this host can read ${path}; run: chmod o= ${path}`
   return { ...noLoginSources, password: read.password, findings: read.worldReadable ? [warning(key, text)] : [] }
 }
 
@@ -92,7 +100,7 @@ const fromOptionFile = (path: string): LoginSources => {
       return { ...noLoginSources, findings: [error(key, `${path} is no option file; write the path of a my.cnf`)] }
     }
     const options = parseOptionFile(readFileSync(path, 'utf8'))
-    const open = `everybody on this host can read ${path}; chmod 640 it`
+    const open = `everybody on this host can read ${path}; run: chmod o= ${path}`
     return {
       ...noLoginSources,
       password: options.password ?? null,
@@ -130,6 +138,8 @@ export const loginOf = (settings: MysqlSettings, { password, options, tls }: Log
       extraPort === undefined
         ? null
         : { kind: 'tcp', host: target.kind === 'tcp' ? target.host : loopback, port: extraPort },
+    extraAlone: settings.extra_port === undefined && settings.admin_port !== undefined,
+    client: clientOf(settings.client_address),
     user: settings.user ?? options.user ?? defaultUser,
     password: () => secret,
     tls,
@@ -140,6 +150,13 @@ export const loginOf = (settings: MysqlSettings, { password, options, tls }: Log
 const hostIn = ({ host, protocol }: ClientOptions): string | undefined => {
   if (protocol === 'tcp') return host === undefined || host === 'localhost' ? loopback : host
   return protocol === 'socket' || host === 'localhost' ? undefined : host
+}
+
+const clientOf = (written: MysqlSettings['client_address']): ClientAddress => {
+  if (written === undefined) return { kind: 'own' }
+  if (written === 'none') return { kind: 'none' }
+  const [, six, four, port] = clientAddressPattern.exec(written) ?? []
+  return { kind: 'tcp', host: six ?? four ?? written, port: port === undefined ? null : Number(port) }
 }
 
 const isPath = (value: unknown): value is string => typeof value === 'string' && value.startsWith('/')

@@ -6,7 +6,10 @@ import { absolutePath, address, duration, integer, network, percentage } from '.
 const socketExample = '/run/mysqld/mysqld.sock'
 
 // sun_path of unix(7) holds 108 bytes with the final zero.
-const socketPath = absolutePath(socketExample).max(107, { error: 'a socket path has at most 107 bytes' })
+const tooLong = { error: 'a socket path has at most 107 bytes' }
+const socketPath = absolutePath(socketExample)
+  .max(107, tooLong)
+  .refine((text) => Buffer.byteLength(text) <= 107, tooLong)
 const port = integer(1, 65_535)
 
 /** What systemd takes for the name of a credential. */
@@ -22,12 +25,19 @@ const serverTls = z.strictObject({
   key: absolutePath('/etc/mysqlchk-agent/client.key').optional(),
 })
 
+/** An address or a host name, perhaps with a port; an IPv6 address stands in brackets. */
+export const clientAddressPattern = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?$/
+
 const mysql = z.strictObject({
   socket: socketPath.optional(),
   host: hostName.optional(),
   port: port.optional(),
   extra_port: port.optional(),
   admin_port: port.optional(),
+  client_address: z
+    .string()
+    .regex(clientAddressPattern, { error: 'write where clients come in, such as 10.1.6.203:3306, or none' })
+    .optional(),
   user: z.string().min(1, { error: 'name the check user, such as mysqlchkusr' }).max(128).optional(),
   password: z.string().optional(),
   password_file: absolutePath('/etc/mysqlchk-agent/password').optional(),
@@ -50,6 +60,9 @@ const check = z.strictObject({
   max_age: duration('0ms', '1m').prefault('500ms'),
   available_when_donor: z.boolean().default(false),
   max_replication_lag: duration('0s', '365d').prefault('30s'),
+  max_source_absence: duration('0s', '365d').prefault('5m'),
+  writer_must_replicate: z.boolean().default(false),
+  login_interval: duration('0s', '1h').prefault('5s'),
   disk: z
     .strictObject({
       path: absolutePath('/var/lib/mysql').nullable().default(null),
@@ -108,6 +121,15 @@ const agentCheck = z.strictObject({
   on_force_fail: z.enum(['down', 'drain', 'maint']).default('down'),
 })
 
+const response = z.strictObject({
+  body: z.enum(['classic', 'role', 'html', 'percona', 'json']).default('classic'),
+  /** Left out: where the body is that of a script. */
+  compatibility: z.boolean().optional(),
+})
+
+/** Survives a reboot, which /dev/shm does not. */
+const lastingFile = '/var/lib/mysqlchk-agent/proxyoff'
+
 /** agent.yaml. */
 export const agentSchema = z.strictObject({
   listen: z.strictObject({ address: anyAddress, port: port.default(9222), tls: tls.optional() }).prefault({}),
@@ -115,8 +137,9 @@ export const agentSchema = z.strictObject({
   mysql: mysql.prefault({}),
   check: check.prefault({}),
   force_fail_file: absolutePath('/dev/shm/proxyoff').default('/dev/shm/proxyoff'),
+  lasting_force_fail_file: absolutePath(lastingFile).default(lastingFile),
   access: access.prefault({}),
-  response: z.strictObject({ body: z.enum(['classic', 'html', 'percona', 'json']).default('classic') }).prefault({}),
+  response: response.prefault({}),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 

@@ -33,7 +33,7 @@ export const readTlsFiles = (written: Written, secrets: Secrets): TlsFiles => {
     if (typeof path !== 'string' || !path.startsWith('/')) return undefined
     try {
       if (name === 'key' && isWorldReadable(statSync(path).mode)) {
-        found('warning', name, `everybody on this host can read ${path}; chmod 640 it`)
+        found('warning', name, `everybody on this host can read ${path}; run: chmod o= ${path}`)
       }
       return readFileSync(path)
     } catch (error) {

@@ -4,7 +4,6 @@ import { statfs } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Millis, millis } from '../core/time.ts'
 import type { DiskSpace, Told, Words } from './core/facts.ts'
-import { failureOf } from './core/failure.ts'
 
 /** Looks at the disk; never rejects, and answers within half of the probe's time. */
 export type DiskLook = (words: Words) => Promise<Told<DiskSpace>>
@@ -16,26 +15,31 @@ export const createDiskLook = (path: string | null, timeout: Millis): DiskLook =
   let underWay: Promise<Told<DiskSpace>> | null = null
   return async (words) => {
     const directory = path ?? words['datadir'] ?? ''
-    underWay ??= measure(directory).finally(() => {
+    // Where the server's directory is, is not for everybody.
+    const shown = path ?? 'the data directory'
+    underWay ??= measure(directory, shown).finally(() => {
       underWay = null
     })
     const patience = new AbortController()
     const late = sleep(millis(timeout / 2), null, { signal: patience.signal }).catch(() => null)
     const told = await Promise.race([underWay, late])
     patience.abort()
-    const text = `the file system of ${directory} does not answer`
+    const text = `the file system of ${shown} does not answer`
     return told ?? { ok: false, failure: { code: 'disk-unknown', text, fatal: false } }
   }
 }
 
-const measure = async (directory: string): Promise<Told<DiskSpace>> => {
+const measure = async (directory: string, shown: string): Promise<Told<DiskSpace>> => {
   try {
     const { blocks, bavail, files, ffree } = await statfs(directory)
     const share = (part: number, whole: number): number => (whole === 0 ? hundred : (part / whole) * hundred)
     // Some file systems make inodes as they need them and tell 0.
-    return { ok: true, value: { directory, free: share(bavail, blocks), freeInodes: share(ffree, files) } }
+    return { ok: true, value: { directory: shown, free: share(bavail, blocks), freeInodes: share(ffree, files) } }
   } catch (error) {
-    const failure = failureOf(error instanceof Error ? error : { message: String(error) })
-    return { ok: false, failure: { ...failure, code: 'disk-unknown' } }
+    const word = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
+    return {
+      ok: false,
+      failure: { code: 'disk-unknown', text: `${word} at ${shown}`, fatal: false, said: String(error) },
+    }
   }
 }

@@ -12,7 +12,10 @@ export type Heartbeat = (session: Session) => Promise<Failure | null>
 /** The host's name as it may stand in a statement. */
 const node = hostname().replace(/[^A-Za-z0-9._-]/g, '_')
 
-/** A row per node. After a failure, and after a write that nobody waited for to its end, the next one is due at once. */
+/**
+ * A row per node. After a failure, and after a write that nobody waited for to its end, the next one is due at once; one that
+ * the check user may not make is tried at its interval.
+ */
 export const createHeartbeat = ({ table, interval }: NonNullable<CheckConfig['heartbeat']>): Heartbeat => {
   const name = table
     .split('.')
@@ -21,15 +24,23 @@ export const createHeartbeat = ({ table, interval }: NonNullable<CheckConfig['he
   const statement = `INSERT INTO ${name} (node, beat_at) VALUES ('${node}', CURRENT_TIMESTAMP(6))
     ON DUPLICATE KEY UPDATE beat_at = CURRENT_TIMESTAMP(6)`
   let writtenAt = Number.NEGATIVE_INFINITY
+  let refused: Failure | null = null
   return async (session) => {
-    if (performance.now() - writtenAt < interval) return null
+    if (performance.now() - writtenAt < interval) return refused
     writtenAt = Number.NEGATIVE_INFINITY
+    refused = null
     const reply = await session.query(statement)
     if (reply.ok) {
       writtenAt = performance.now()
       return null
     }
     const { failure } = reply
-    return failure.fatal ? failure : { ...failure, code: 'write-failed', text: `${table}: ${failure.text}` }
+    if (failure.fatal) return failure
+    const failed: Failure = { ...failure, code: 'write-failed', text: `${table}: ${failure.text}` }
+    if (failure.code === 'access-denied') {
+      writtenAt = performance.now()
+      refused = failed
+    }
+    return failed
   }
 }

@@ -1,11 +1,9 @@
 // One login to the server over its socket or TCP. The socket is ours, so that throwing it away is certain and at once.
 
 import { connect, isIP, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import { createConnection } from 'mysql2'
 import type { MysqlConfig, MysqlTarget } from '../config/login.ts'
 import type { ServerTls } from '../config/server-tls.ts'
-import { type Millis, millis } from '../core/time.ts'
 import { type ClientError, type Failure, failureOf } from './core/failure.ts'
 import { loginPlugins } from './login-plugins.ts'
 
@@ -16,7 +14,6 @@ export type Reply =
 
 /** One connection. Nothing here rejects: failures are values. */
 export type Session = {
-  readonly openedAt: Millis
   /** Resolves once logged in. */
   readonly login: () => Promise<Failure | null>
   readonly query: (sql: string) => Promise<Reply>
@@ -57,7 +54,6 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     alive = false
   })
   return {
-    openedAt: millis(performance.now()),
     login: () =>
       new Promise((resolve) => connection.connect((error) => resolve(error === null ? null : failure(error)))),
     query: (sql) =>

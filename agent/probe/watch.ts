@@ -2,7 +2,6 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { AgentConfig } from '../config/load.ts'
-import { millis } from '../core/time.ts'
 import { createBacklogWatch } from './backlog-watch.ts'
 import type { Known, Probe } from './core/facts.ts'
 import { createDiskLook } from './disk.ts'
@@ -21,25 +20,21 @@ export type Watch = {
   readonly stop: () => void
 }
 
-/** A full connection table or a dead listener must not hide behind an old connection. */
-const freshLogin = millis(30_000)
-
 /** Starts to probe. `onProbe` hears of every probe, `onLook` once each interval what is known. */
 export const startWatch = (
-  { mysql, check, agent_check }: AgentConfig,
+  { mysql, check }: AgentConfig,
   stalls: StallWatch,
   { onProbe, onLook }: { readonly onProbe: (probe: Probe) => void; readonly onLook: (known: Known) => void },
 ): Watch => {
-  const { query, expect, timeout, disk, heartbeat, connections } = check
+  const { query, expect, timeout, disk, heartbeat, login_interval: loginInterval } = check
   const inquiry = {
     query,
     expect,
-    countsConnections: connections !== null || agent_check?.weight === 'headroom',
     disk: disk === null ? null : createDiskLook(disk.path, timeout),
     heartbeat: heartbeat === null ? null : createHeartbeat(heartbeat),
     backlog: createBacklogWatch(),
   }
-  const prober = createProber({ mysql, inquiry, timeout, freshLogin }, stalls)
+  const prober = createProber({ mysql, inquiry, timeout, loginInterval }, stalls)
   const schedule = startSchedule({
     probe: async () => {
       const probe = await prober.probe()
@@ -69,7 +64,8 @@ export const probesAlike = (one: AgentConfig, other: AgentConfig): boolean =>
   isDeepStrictEqual(probing(one), probing(other))
 
 /** How the answer is judged plays no part in the probing. */
-const probing = ({ mysql, check, agent_check }: AgentConfig): unknown => {
-  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, queues: _queues, ...asked } = check
-  return { ...mysql, password: mysql.password(), asked, weight: agent_check?.weight }
+const probing = ({ mysql, check }: AgentConfig): unknown => {
+  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, queues: _queues, ...others } = check
+  const { max_source_absence: _absence, writer_must_replicate: _writer, ...asked } = others
+  return { ...mysql, password: mysql.password(), asked }
 }

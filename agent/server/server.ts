@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { AccessConfig } from '../config/schema.ts'
 import type { TlsMaterial } from '../config/tls-files.ts'
@@ -9,13 +10,15 @@ import type { IncidentLog } from '../log.ts'
 import { createAdmission, type Place, sourceOf } from './admission.ts'
 import type { BodyStyle } from './core/bodies.ts'
 import { type Asked, parseRequest } from './core/request.ts'
-import { type Answer, type AnswerSources, answerTo, refusal } from './core/response.ts'
+import { type Answer, type AnswerSources, answerTo, refusal, unaskedAnswer } from './core/response.ts'
+import { placeFront } from './front.ts'
 import { type ListenAddress, listenOn } from './listening.ts'
 import { rawAnswer, refusalFor } from './malformed.ts'
 import { createPace } from './pace.ts'
+import { createSingleAnswers } from './single-answer.ts'
 
-/** What may change while the server listens. */
-export type ServerBounds = { readonly access: AccessConfig; readonly body: BodyStyle }
+/** What may change while the server listens. `isTolerant`: everybody is answered, as by the scripts under xinetd. */
+export type ServerBounds = { readonly access: AccessConfig; readonly body: BodyStyle; readonly isTolerant: boolean }
 
 /** What the server answers with and within which bounds. */
 export type ServerSettings = ServerBounds & {
@@ -33,6 +36,8 @@ export type HealthServer = {
   readonly apply: (bounds: ServerBounds) => void
   /** Takes over other certificates, for handshakes to come. */
   readonly renewCertificates: (tls: TlsMaterial) => void
+  /** Where it listens, also where the system chose the port. */
+  readonly port: () => number
   /** Stops to accept, lets answers under way out, and ends every connection within a second. */
   readonly stop: () => Promise<void>
 }
@@ -61,7 +66,7 @@ const httpOptions = {
 /** Starts to listen. Rejects with the system's error if the address is not to be had. */
 export const startServer = async (settings: ServerSettings): Promise<HealthServer> => {
   const { listen, sources, incident, onAnswered, idle = limits.idleMillis } = settings
-  let { body: style } = settings
+  let { body: style, isTolerant } = settings
   const tlsServer =
     listen.tls === null
       ? null
@@ -70,9 +75,23 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   // A client that does not read its answer is let go like one that does not send its request.
   server.timeout = idle
   server.keepAliveTimeout = idle
+  // A client that has said all that it has to say (nc -N) gets its answer all the same.
+  Object.assign(server, { httpAllowHalfOpen: true })
   const admission = createAdmission(settings.access, (source) => incident('idle-evicted', { source }))
   const pace = createPace(settings.access.rate_limit)
-  server.on('connection', (socket) => {
+  const singles = createSingleAnswers({ admission, pace, incident })
+  const answerSingly = (socket: Socket, target: string | null): void =>
+    singles.answer(socket, async () => {
+      const asked = parseRequest('GET', target ?? '/', '', true)
+      const answer = await (target === null ? unaskedAnswer(sources, style) : answerTo(asked, sources, style))
+      onAnswered(asked, answer.status)
+      return answer
+    })
+  const front = placeFront(server, tlsServer === null ? 'connection' : 'secureConnection', {
+    isTolerant: () => isTolerant,
+    answer: answerSingly,
+  })
+  server.prependListener('connection', (socket) => {
     const refused = admission.enter(socket)
     if (refused === null) return
     incident(refused, { source: sourceOf(socket.remoteAddress) })
@@ -87,6 +106,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   const exchanges = new WeakMap<Duplex, Exchange>()
   /** Where something came that is no request: the answers that are owed go out, and then the connection ends. */
   const spoiled = new WeakSet<Duplex>()
+  /** Where that was the first thing said, and is answered all the same. */
+  const single = new WeakSet<Duplex>()
   server.on('request', (request, response) => {
     const { socket } = request
     const exchange: Exchange = exchanges.get(socket) ?? {
@@ -113,7 +134,7 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     })
     const reply = (): void => {
       if (response.destroyed) return
-      const asked = parseRequest(request.method ?? '', request.url ?? '', request.headers.accept ?? '')
+      const asked = parseRequest(request.method ?? '', request.url ?? '', request.headers.accept ?? '', isTolerant)
       void answerTo(asked, sources, style).then((answer) => {
         const isLast = spoiled.has(socket) || !server.listening
         send(response, isLast ? closing(answer) : answer)
@@ -134,6 +155,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))
   server.on('clientError', (error, socket) => {
     const refused = refusalFor(error)
+    // Its answer is on the way; what follows the fault is read and thrown away.
+    if (single.has(socket)) return
     // What follows the first fault on a connection is no news.
     if (refused === null || spoiled.has(socket)) return void socket.destroy()
     const source = 'remoteAddress' in socket ? sourceOf(String(socket.remoteAddress)) : ''
@@ -141,19 +164,33 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     spoiled.add(socket)
     const exchange = exchanges.get(socket)
     if (exchange !== undefined && owesAnswer(exchange)) return
+    const target = isTolerant && exchange === undefined ? front.heardOn(socket) : null
+    if (target !== null && socket instanceof Socket && socket.writable) {
+      single.add(socket)
+      return answerSingly(socket, target)
+    }
     if (socket.writable) socket.end(rawAnswer(refusal(refused.status, refused.text)))
     else socket.destroy()
   })
 
   await listenOn(server, listen, (error) => incident('not-accepted', { error: error.message }))
   return {
-    apply: ({ access, body }) => {
-      admission.apply(access)
-      pace.apply(access.rate_limit)
-      style = body
+    apply: (bounds) => {
+      admission.apply(bounds.access)
+      pace.apply(bounds.access.rate_limit)
+      style = bounds.body
+      isTolerant = bounds.isTolerant
+    },
+    port: () => {
+      const address = server.address()
+      return address !== null && typeof address === 'object' ? address.port : listen.port
     },
     renewCertificates: (tls) => tlsServer?.setSecureContext(tls),
-    stop: () => stop(server),
+    stop: () => {
+      front.stop()
+      singles.stop(limits.graceMillis)
+      return stop(server)
+    },
   }
 }
 

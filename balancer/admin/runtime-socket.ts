@@ -1,7 +1,7 @@
 // The runtime socket: one command a line from the operator of this host, a text as the answer, then the end.
 
 import { lstatSync, mkdirSync, rmSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import type { Logger } from 'pino'
 import { FailedStart } from '../core/failed-start.ts'
@@ -23,23 +23,73 @@ export const refusal = 'error: '
 const ownerOnly = 0o177
 const maximumLineBytes = 4096
 const maximumConnections = 32
-const idleMillis = 30_000
 
-/** Listens at `path` for its owner alone. A socket that a dead balancer left is replaced; a living one is a `FailedStart`. */
+/** How long somebody may take to say a command and to read the answer, and how often the socket is looked for. */
+type Limits = { readonly idle: number; readonly look: number }
+const usual: Limits = { idle: 30_000, look: 2000 }
+
+/**
+ * Listens at `path` for its owner alone. A socket that a dead balancer left is replaced; a living one is a `FailedStart`.
+ * Where the socket is deleted it is made again.
+ */
 export const startRuntimeSocket = async (
   path: string,
   commands: Readonly<Record<string, RuntimeCommand>>,
   log: Logger,
+  { idle, look }: Limits = usual,
 ): Promise<RuntimeSocket> => {
   if (await isAnswering(path)) {
     throw new FailedStart(`another balancer answers at ${path}; stop it, or give this one its own admin.socket`)
   }
-  const server = createServer({ allowHalfOpen: true }, (socket) => serve(socket, commands, log))
-  server.maxConnections = maximumConnections
-  await new Promise<void>((resolve, reject) => {
-    const refused = (error: Error): void =>
-      reject(new FailedStart(`cannot listen at ${path}: ${error.message}; change admin.socket`))
-    server.once('error', refused)
+  const open = () => listen(path, (socket) => serve(socket, commands, log, idle), log)
+  let held = await open().catch((error: Error) => {
+    throw new FailedStart(`cannot listen at ${path}: ${error.message}; change admin.socket`)
+  })
+  let told: string | null = null
+  const tell = (trouble: string): void => {
+    if (trouble !== told) log.error({ path }, trouble)
+    told = trouble
+  }
+  const lookForIt = async (): Promise<void> => {
+    const found = inodeAt(path)
+    if (found === held.inode) return
+    if (found !== null)
+      return tell(`Something else is at ${path}: no command reaches this balancer until it is removed`)
+    // Those who are being answered keep their connections.
+    held.server.close()
+    try {
+      held = await open()
+      told = null
+      log.warn({ path }, `The runtime socket ${path} was deleted; it is there again`)
+    } catch (error) {
+      tell(`The runtime socket ${path} was deleted and cannot be made again: ${String(error)}`)
+    }
+    if (isStopped) held.server.close()
+  }
+  let isStopped = false
+  let looking: NodeJS.Timeout | undefined
+  const lookAgain = (): void => {
+    looking = setTimeout(() => void lookForIt().then(() => isStopped || lookAgain()), look)
+  }
+  lookAgain()
+  return {
+    stop: () => {
+      isStopped = true
+      clearTimeout(looking)
+      // A close takes away what is at the path, whosever it is.
+      if (inodeAt(path) === held.inode) held.server.close()
+      else held.server.unref()
+    },
+  }
+}
+
+type Held = { readonly server: Server; readonly inode: number | null }
+
+const listen = (path: string, onConnection: (socket: Socket) => void, log: Logger): Promise<Held> =>
+  new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true }, onConnection)
+    server.maxConnections = maximumConnections
+    server.once('error', reject)
     try {
       // What is there is removed only when it is a socket: a slip of the pen must not cost a file.
       mkdirSync(dirname(path), { recursive: true })
@@ -47,27 +97,44 @@ export const startRuntimeSocket = async (
       if (found !== undefined && !found.isSocket()) throw new Error('something is there that is no socket')
       rmSync(path, { force: true })
     } catch (error) {
-      refused(error instanceof Error ? error : new Error(String(error)))
+      reject(error)
       return
     }
     // The mask, and not a chmod afterwards: nobody else gets in between.
     const mask = process.umask(ownerOnly)
-    server.listen(path, resolve)
+    server.listen(path, () => {
+      server.removeListener('error', reject)
+      server.on('error', (error) => log.warn({ err: error }, 'The runtime socket could not accept a command'))
+      resolve({ server, inode: inodeAt(path) })
+    })
     process.umask(mask)
   })
-  return {
-    stop: () => {
-      server.close()
-    },
+
+/** Which file is there; null where there is none, or nobody may look. */
+const inodeAt = (path: string): number | null => {
+  try {
+    return lstatSync(path).ino
+  } catch {
+    return null
   }
 }
 
-const serve = (socket: Socket, commands: Readonly<Record<string, RuntimeCommand>>, log: Logger): void => {
+const serve = (
+  socket: Socket,
+  commands: Readonly<Record<string, RuntimeCommand>>,
+  log: Logger,
+  idleMillis: number,
+): void => {
   let text = ''
   let isAnswered = false
   const answer = (line: string): void => {
     isAnswered = true
-    void run(line, commands, log).then((result) => socket.end(`${result.trimEnd()}\n`))
+    // However long it takes: a reload waits for processes that are late.
+    socket.setTimeout(0)
+    void run(line, commands, log).then((result) => {
+      socket.setTimeout(idleMillis)
+      socket.end(`${result.trimEnd()}\n`)
+    })
   }
   socket.setEncoding('utf8')
   socket.setTimeout(idleMillis, () => socket.destroy())

@@ -2,18 +2,27 @@
 
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { readPasswordFile } from '../config/password-file.ts'
 import type { StatusPageConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
-import { watchAddresses } from '../os/address-watch.ts'
-import { createWaitingListener } from '../os/waiting-listener.ts'
+import { createAdmission } from './admission.ts'
 import { renderPage, styleSheet } from './core/page.ts'
 import type { PageRefusals, Status } from './core/status.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
+import { createDoors } from './doors.ts'
+import { createLoginLog } from './login-log.ts'
 
-/** The running status page. */
-export type StatusPage = { readonly stop: () => void }
+/** The status page, open or not. */
+export type StatusPage = {
+  /** Opens what another configuration needs beside what is open. Throws `FailedStart`, and nothing has changed then. */
+  readonly prepare: (http: StatusPageConfig | undefined) => Promise<PreparedPage>
+  readonly stop: () => void
+}
+
+/** Another configuration of the page that can be taken over or called off. */
+export type PreparedPage = { readonly apply: () => void; readonly cancel: () => void }
 
 export type StatusPageOptions = {
   /** What the page needs while it is open; the documents show whatever is the configuration then. */
@@ -31,48 +40,57 @@ const limits = {
   keepAliveTimeout: 5000,
   maxHeaderSize: 8192,
 }
-const maximumConnections = 256
+/** A reader that does not read is let go. */
+const silenceLimit = 15_000
+const maximumConnections = { all: 256, perSource: 32 }
 
 /** Serves `path` as a page and `path/json` as JSON where `admin.http` asks for it. Throws `FailedStart`. */
-export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage | undefined> => {
-  const { http, log } = options
-  if (http === undefined) return undefined
+export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage> => {
+  const { log } = options
+  let http: StatusPageConfig | undefined
   const refusals: Record<string, number> = {}
   const refused = (reason: string): void => {
     refusals[reason] = (refusals[reason] ?? 0) + 1
   }
-  const credentials = createCredentials(new Map(http.users.map((user) => [user.name, hashOf(user.password_file)])))
+  const credentials = createCredentials()
+  const logins = createLoginLog(log)
+  const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
   const status = () => options.status(refusals)
 
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const path = request.url?.split('?')[0]
-    const wanted = path === http.path ? 'page' : path === `${http.path.replace(/\/$/, '')}/json` ? 'json' : undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       refused('method')
       return send(response, 405, 'text/plain', 'Only GET and HEAD are served here.\n', { allow: 'GET, HEAD' })
     }
-    const verdict = await credentials.verify(request.headers.authorization, request.socket.remoteAddress ?? '')
-    if (verdict !== 'granted') {
+    const source = request.socket.remoteAddress ?? ''
+    const { verdict, user } = await credentials.verify(request.headers.authorization, source)
+    if (verdict !== 'granted' || http === undefined) {
+      if (verdict === 'wrong') logins.wrong(source, user)
       refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
       return refuseLogin(response, verdict)
     }
-    if (wanted === undefined) {
-      refused('not-found')
-      return send(response, 404, 'text/plain', `The status page is at ${http.path}, its JSON at ${http.path}/json\n`)
+    const path = request.url?.split('?')[0]
+    if (path === `${http.path.replace(/\/$/, '')}/json`) {
+      return send(response, 200, 'application/json', `${JSON.stringify(status(), null, 2)}\n`)
     }
-    if (wanted === 'json') return send(response, 200, 'application/json', `${JSON.stringify(status(), null, 2)}\n`)
-    return send(response, 200, 'text/html', renderPage(status(), http.refresh / 1000))
+    if (path === http.path) return send(response, 200, 'text/html', renderPage(status(), http.refresh / 1000))
+    refused('not-found')
+    return send(response, 404, 'text/plain', `The status page is at ${http.path}, its JSON at ${http.path}/json\n`)
   }
 
-  const server = (): Server => {
+  const createOne = (): Server => {
     const created = createServer({ ...limits, requireHostHeader: false }, (request, response) => {
+      const { socket } = request
+      admission.busy(socket)
+      response.once('close', () => admission.idle(socket))
       request.resume()
       respond(request, response).catch((error: unknown) => {
         log.error({ err: error }, 'The status page failed')
         response.destroy()
       })
     })
-    created.maxConnections = maximumConnections
+    created.timeout = silenceLimit
+    created.on('connection', admission.enter)
     created.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       refused(error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'slow' : 'malformed')
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
@@ -80,36 +98,32 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     })
     return created
   }
-  return openListeners(http, server, log)
-}
-
-const openListeners = async (http: StatusPageConfig, server: () => Server, log: Logger): Promise<StatusPage> => {
-  const servers: Server[] = []
-  const listeners: ReturnType<typeof createWaitingListener>[] = []
-  const watch = await watchAddresses((address) => {
-    for (const listener of listeners) listener.addressChanged(address)
-  })
-  for (const [i, endpoint] of http.bind.entries()) {
-    const created = server()
-    servers.push(created)
-    listeners.push(
-      createWaitingListener({
-        endpoint,
-        server: created,
-        key: `admin.http.bind[${i}]`,
-        isPresent: watch.has,
-        onChange: ({ address, open }) => {
-          log.info({ address }, `Status page is ${open ? 'open' : 'closed'} on ${address}`)
-        },
-      }),
-    )
+  const doors = createDoors(createOne, log)
+  const prepare: StatusPage['prepare'] = async (next) => {
+    const isSameLogin = http !== undefined && isDeepStrictEqual(http.users, next?.users)
+    const users = (next?.users ?? []).map((user) => [user.name, hashOf(user.password_file)] as const)
+    const opened = await doors.prepare(next?.bind ?? [])
+    return {
+      apply: () => {
+        http = next
+        if (!isSameLogin) credentials.setUsers(new Map(users))
+        opened.apply()
+      },
+      cancel: opened.cancel,
+    }
   }
-  await Promise.all(listeners.map((listener) => listener.start()))
+  try {
+    const first = await prepare(options.http)
+    first.apply()
+  } catch (error) {
+    doors.stop()
+    throw error
+  }
   return {
+    prepare,
     stop: () => {
-      watch.close()
-      for (const listener of listeners) listener.stop()
-      for (const created of servers) created.closeAllConnections()
+      logins.stop()
+      doors.stop()
     },
   }
 }
@@ -143,9 +157,9 @@ const send = (
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 
-const refuseLogin = (response: ServerResponse, verdict: Exclude<Verdict, 'granted'>): void =>
+const refuseLogin = (response: ServerResponse, verdict: Verdict): void =>
   verdict === 'busy'
-    ? send(response, 503, 'text/plain', 'Too many logins at once. Try again.\n', { 'retry-after': '1' })
+    ? send(response, 503, 'text/plain', 'Too many logins. Try again in a while.\n', { 'retry-after': '6' })
     : send(response, 401, 'text/plain', 'User and password are needed; admin.http.users names them.\n', {
         'www-authenticate': 'Basic realm="balancer", charset="UTF-8"',
       })

@@ -6,8 +6,10 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { refusal } from '../admin/runtime-socket.ts'
 import { defaultSocket } from '../config/schema.ts'
+import { longestReload } from '../supervisor/core/processes.ts'
 
-const answerMillis = 30_000
+/** A reload may have to wait for another one. */
+const answerMillis = 2 * longestReload
 
 /** Sends one command to the balancer that runs with the configuration `file`; 0, or 1 where it refused or is not there. */
 export const askRunning = async (file: string, words: readonly string[]): Promise<number> => {
@@ -39,7 +41,7 @@ const exchange = (path: string, line: string): Promise<string> =>
     const socket = connect(path, () => socket.end(`${line}\n`))
     let answer = ''
     socket.setEncoding('utf8')
-    socket.setTimeout(answerMillis, () => socket.destroy(new Error('ETIMEDOUT')))
+    socket.setTimeout(answerMillis, () => socket.destroy(Object.assign(new Error('late'), { code: 'LATE' })))
     socket.on('data', (chunk: string) => {
       answer += chunk
     })
@@ -58,6 +60,8 @@ const socketTrouble = (error: unknown, socket: string): string => {
       return `no balancer answers at ${socket}; is it running? systemctl status balancer`
     case 'EACCES':
       return `not permitted to talk to ${socket}; run it as root`
+    case 'LATE':
+      return `no answer from ${socket} within ${answerMillis / 1000} s; what was asked for may still be done: look at the log`
     default:
       return `no answer from ${socket}: ${error instanceof Error ? error.message : String(error)}`
   }

@@ -1,7 +1,8 @@
 // The checks of a listener's servers: every key with its type, range and default, HAProxy's names beside them.
 
 import { z } from 'zod'
-import { path, urlPath } from './shapes.ts'
+import { compilePattern } from './body-pattern.ts'
+import { headers, path, urlPath } from './shapes.ts'
 import { duration, integer } from './values.ts'
 
 const port = integer(1, 65_535)
@@ -16,14 +17,6 @@ const pace = {
   rise: integer(1, 100).default(2),
   fall: integer(1, 100).default(3),
 }
-
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
-const headers = z
-  .record(
-    z.string().regex(token, { error: 'a header name is letters, digits and -' }),
-    z.string().regex(/^[\t -~]{0,1024}$/, { error: 'a header is up to 1024 printable ASCII characters' }),
-  )
-  .default({})
 
 /** What the JSON schema says of statuses: one number, a text, or a list of them. */
 const statuses = { type: ['integer', 'string', 'array'], pattern: '^[\\s\\d,-]+$' }
@@ -49,15 +42,15 @@ const statusRanges = z
   })
   .meta(statuses)
 
-const pattern = z.string().min(1).max(1024).refine(isPattern, { error: 'this is no regular expression of JavaScript' })
-
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text) instanceof RegExp
-  } catch {
-    return false
-  }
-}
+const pattern = z
+  .string()
+  .min(1)
+  .max(1024)
+  .superRefine((text, context) => {
+    const compiled = compilePattern(text)
+    if (compiled.ok) return
+    context.addIssue({ code: 'custom', input: text, message: `this is no regular expression: ${compiled.reason}` })
+  })
 
 const http = z.strictObject({
   type: z.literal('http').default('http'),
@@ -124,6 +117,7 @@ export const agentCheckSchema = z.strictObject({
   interval: duration('50ms', '1h').prefault('2s'),
   timeout: duration('10ms', '5m').prefault('2s'),
   send: z.string().max(1024).default(''),
+  fall: integer(1, 1000).default(10),
 })
 
 /** One check as configured. Durations are `Millis`. */

@@ -1,19 +1,19 @@
 // A YAML document checked against a schema: either the typed value or every problem with its place in the file.
 
-import { closest, distance } from 'fastest-levenshtein'
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit } from 'yaml'
 import { z } from 'zod'
+import { describe, keyAlone, unknownKey, words } from './words.ts'
 
 /** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */
 export type Problem = { readonly line: number; readonly column: number; readonly path: string; readonly text: string }
 
-/** The typed configuration, or all that is wrong with it. */
+/** The typed configuration, or all that is wrong with it; what is only unwise comes as warnings. */
 export type Checked<T> =
-  | { readonly ok: true; readonly value: T }
+  | { readonly ok: true; readonly value: T; readonly warnings: readonly Problem[] }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** What a rule over several fields found: the path of the value to change, and why. */
-export type Finding = { readonly path: readonly PropertyKey[]; readonly text: string }
+/** What a rule over several fields found: the path of the value to change, and why. A warning refuses nothing. */
+export type Finding = { readonly path: readonly PropertyKey[]; readonly text: string; readonly isWarning?: boolean }
 
 /**
  * Checks YAML text against a schema and against rules over several fields, which see the raw input, so that one run
@@ -26,14 +26,16 @@ export const checkDocument = <S extends z.ZodType>(
   later: ReadonlySet<string>,
 ): Checked<z.output<S>> => {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, logLevel: 'error' })
   const at = (offset: number) => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col })
   const refuse = (faults: readonly { readonly offset: number; readonly text: string }[]) =>
     ({ ok: false, problems: faults.map(({ offset, text }) => ({ ...at(offset), path: '(YAML)', text })) }) as const
   // An unknown tag is an error here: the parser would drop it and take the rest, as in `password: !secret`.
   const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) {
-    return refuse(faults.map((fault) => ({ offset: fault.pos[0], text: withoutSource(fault.message) })))
+    const textOf = ({ code, message }: (typeof faults)[number]) =>
+      tagFaults.includes(code) ? tagText : withoutSource(message)
+    return refuse(faults.map((fault) => ({ offset: fault.pos[0], text: textOf(fault) })))
   }
   const aliases = danglingAliases(document)
   if (aliases.length > 0) {
@@ -59,25 +61,33 @@ export const checkDocument = <S extends z.ZodType>(
   }
   const problem = (full: readonly PropertyKey[], message: string, wanted: 'key' | 'value' = 'value'): Problem => {
     const path = writtenPath(input, full)
-    return { ...at(offsetOf(path, wanted)), path: pathText(path), text: message }
+    const shown = wanted === 'key' ? [...path.slice(0, -1), keyAlone(String(path.at(-1)))] : path
+    return { ...at(offsetOf(path, wanted)), path: pathText(shown), text: message }
   }
-  const parsed = schema.safeParse(input)
-  const problems = rules(input).map((finding) => problem(finding.path, finding.text))
-  for (const issue of parsed.error?.issues ?? []) {
-    if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) {
-        const text = later.has(key)
-          ? 'this version does not have it yet; remove it'
-          : unknownKey(key, keysAt(schema, issue.path, input))
-        problems.push(problem([...issue.path, key], text, 'key'))
-      }
-    } else {
-      problems.push(problem(issue.path, describe(issue, valueAt(input, issue.path))))
-    }
+  const unknown = (path: readonly PropertyKey[], key: string): Problem => {
+    const text = later.has(key) ? notYet : unknownKey(key, keysAt(schema, path, input))
+    return problem([...path, key], text, 'key')
   }
-  if (parsed.success && problems.length === 0) return { ok: true, value: parsed.data }
-  return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) }
+  const parsed = schema.safeParse(input, { error: words })
+  const findings = rules(input)
+  const found = (areWarnings: boolean): readonly Problem[] =>
+    findings
+      .filter(({ isWarning = false }) => isWarning === areWarnings)
+      .map(({ path, text: said }) => problem(path, said))
+  const issues = (parsed.error?.issues ?? []).flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => unknown(issue.path, key))
+      : [problem(issue.path, describe(issue, valueAt(input, issue.path)))],
+  )
+  const problems = [...found(false), ...issues]
+  if (parsed.success && problems.length === 0) return { ok: true, value: parsed.data, warnings: inOrder(found(true)) }
+  return { ok: false, problems: inOrder(problems) }
 }
+
+const notYet = 'this version does not have it yet; remove it'
+
+const inOrder = (problems: readonly Problem[]): readonly Problem[] =>
+  [...problems].sort((a, b) => a.line - b.line || a.column - b.column)
 
 /** The document as plain values; undefined where its aliases would grow beyond all bounds. */
 const plainValue = (document: Document): unknown => {
@@ -87,6 +97,10 @@ const plainValue = (document: Document): unknown => {
     return undefined
   }
 }
+
+/** The parser puts the tag into its text, and the tag may be a password that begins with an exclamation mark. */
+const tagFaults: readonly string[] = ['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE']
+const tagText = 'a value beginning with ! is taken for a tag, and there is no such tag; put the value in quotes'
 
 /** The parser quotes the source after a colon or in further lines, and the source may be a password. */
 const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message
@@ -111,47 +125,6 @@ const pathText = (path: readonly PropertyKey[]): string =>
 /** The value that stands at a path; a scalar that the schema reads as a mapping or a list stands for its parts. */
 const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown => path.reduce<unknown>(member, input)
 
-const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
-  const expected = expectation(issue)
-  if (found === undefined) return `missing; ${expected}`
-  const shown = issue.path.some(isSecret) ? '(not shown)' : JSON.stringify(withoutParts(found))
-  const said = issue.code === 'invalid_value' ? expected + nearest(String(found), issue.values.map(String)) : expected
-  return `found ${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}; ${said}`
-}
-
-/** The address of a webhook and the headers of a request are as good as passwords. */
-const isSecret = (key: PropertyKey): boolean => /password|^url$|^headers$/.test(String(key))
-
-/** A mapping or list in the place of a single value is only named: it may hold a password. */
-const withoutParts = (found: unknown): unknown =>
-  Array.isArray(found) ? 'a list' : typeof found === 'object' && found !== null ? 'a mapping' : found
-
-const typeWords: Readonly<Record<string, string>> = {
-  object: 'a mapping (key: value) is needed',
-  array: 'a list is needed',
-  boolean: 'write true or false',
-  string: 'a text is needed',
-  number: 'a number is needed',
-  int: 'a whole number is needed',
-}
-
-const expectation = (issue: z.core.$ZodIssue): string => {
-  // A key of a record: what is wrong with it stands inside.
-  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
-  if (!issue.message.startsWith('Invalid ')) return issue.message
-  if (issue.code === 'invalid_value') return `allowed are ${issue.values.map(String).join(', ')}`
-  return issue.code === 'invalid_type' ? (typeWords[issue.expected] ?? issue.message) : issue.message
-}
-
-const unknownKey = (key: string, known: readonly string[]): string =>
-  `unknown key${nearest(key, known) || `; known here: ${known.join(', ')}`}`
-
-/** `; did you mean X?` where a known word is near, else nothing. */
-export const nearest = (word: string, known: readonly string[]): string => {
-  const best = known.length > 0 ? closest(word, known) : ''
-  return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
-}
-
 /** The keys that a schema knows at a path. Where several shapes are allowed, the value's own `type` tells which is meant. */
 const keysAt = (schema: unknown, path: readonly PropertyKey[], value: unknown): readonly string[] => {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
@@ -175,14 +148,15 @@ const keysAt = (schema: unknown, path: readonly PropertyKey[], value: unknown): 
 const isAccepted = (schema: unknown, value: unknown): boolean =>
   schema instanceof z.ZodType && schema.safeParse(value).success
 
-/** The part of a value under a key; what stands alone in the place of a list is its only item. */
+/** The part of a value under a key; what stands alone in the place of a list or a mapping is the only part of it. */
 const member = (value: unknown, key: PropertyKey | undefined): unknown =>
   typeof value !== 'object' || value === null || key === undefined || isAlone(value, key)
     ? value
     : Reflect.get(value, key)
 
-const isAlone = (value: unknown, key: PropertyKey): boolean => typeof key === 'number' && !Array.isArray(value)
+const isAlone = (value: unknown, key: PropertyKey): boolean =>
+  (typeof key === 'number' && !Array.isArray(value)) || typeof value === 'string'
 
-/** A path as the file has it: without the position of what stands alone in the place of a list. */
+/** A path as the file has it: without the steps to what stands alone in the place of a list or a mapping. */
 const writtenPath = (input: unknown, path: readonly PropertyKey[]): readonly PropertyKey[] =>
   path.filter((step, i) => !isAlone(valueAt(input, path.slice(0, i)), step))

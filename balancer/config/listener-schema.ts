@@ -3,11 +3,11 @@
 import { z } from 'zod'
 import { agentCheckSchema, checkSchema } from './check-schema.ts'
 import { oneOrMore } from './shapes.ts'
-import { duration, endpoint, integer, name } from './values.ts'
+import { bindEndpoint, duration, hostEndpoint, integer, name } from './values.ts'
 
 const server = z.strictObject({
   name,
-  address: endpoint,
+  address: hostEndpoint,
   weight: integer(0, 256).default(1),
   backup: z.boolean().default(false),
   max_connections: integer(0, 1_000_000).default(0),
@@ -26,7 +26,7 @@ const observe = z.strictObject({
 /** A listener. */
 export const listenerSchema = z.strictObject({
   name,
-  bind: oneOrMore(endpoint),
+  bind: oneOrMore(bindEndpoint),
   datapath: z
     .literal('userspace', { error: 'this version forwards in user space only; write userspace' })
     .default('userspace'),
@@ -45,6 +45,7 @@ export const listenerSchema = z.strictObject({
       queue: duration('10ms', '10m').prefault('5s'),
     })
     .prefault({}),
+  retries: integer(0, 100).default(3),
   redispatch: z.boolean().default(true),
   on_marked_down: z.enum(['shutdown_sessions', 'keep']).default('shutdown_sessions'),
   shutdown_grace: duration('0s', '1h').prefault('0s'),

@@ -1,60 +1,46 @@
 // Reads balancer.yaml and looks at the password files it names.
 
 import { readFileSync, statSync } from 'node:fs'
+import { oneLine } from '../core/text.ts'
+import { type HostNetwork, readHostNetwork } from '../os/host-network.ts'
+import { checkWarnings } from './demand.ts'
 import { checkDocument, type Problem } from './document.ts'
-import { readPasswordFile } from './password-file.ts'
-import { crossFieldFindings } from './rules.ts'
+import { crossFieldFindings, type Place } from './rules.ts'
 import { type BalancerConfig, balancerSchema, laterKeys } from './schema.ts'
-import { readSecretFile } from './secret-file.ts'
+import { withSecrets } from './secrets.ts'
 import { withVrrpPasswords } from './vrrp-password.ts'
 
 /** Where the configuration stands unless `--config` says otherwise. */
 export const defaultConfigFile = '/etc/balancer/balancer.yaml'
 
 const maximumFileBytes = 4 * 1024 * 1024
+/** A key or a value may come from anywhere, and be shown on any terminal. */
+const longestLine = 2000
 
 /** A configuration with its warnings, or lines that say what is wrong: `file:line:column: path: what, and what to do`. */
 export type LoadedConfig =
   | { readonly ok: true; readonly config: BalancerConfig; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] }
 
-/** Reads and checks a configuration file. Never throws. */
-export const loadConfig = (file: string): LoadedConfig => {
+/** Reads and checks a configuration file, and how it fits the network of this `host`, unless that is null. Never throws. */
+export const loadConfig = (file: string, host: HostNetwork | null = readHostNetwork()): LoadedConfig => {
   let text: string
+  let place: Place
   try {
-    if (statSync(file).size > maximumFileBytes) return { ok: false, problems: [`${file}: larger than 4 MiB`] }
+    const { size, mode } = statSync(file)
+    if (size > maximumFileBytes) return { ok: false, problems: [`${file}: larger than 4 MiB`] }
     text = readFileSync(file, 'utf8')
+    place = { file: { path: file, mode }, host }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     return { ok: false, problems: [`${file}: cannot be read: ${reason}; name another with --config FILE`] }
   }
-  const problemOf = (read: FileRead) => (read.ok ? undefined : read.problem)
-  const rules = (input: unknown) =>
-    crossFieldFindings(input, {
-      password: (name) => problemOf(readPasswordFile(name)),
-      secret: (name) => problemOf(readSecretFile(name)),
-    })
-  const checked = checkDocument(text, balancerSchema, rules, laterKeys)
+  const checked = checkDocument(text, balancerSchema, (input) => crossFieldFindings(input, place), laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
-  const { vrrp, warnings } = withVrrpPasswords(checked.value.vrrp, file)
-  return { ok: true, config: { ...checked.value, vrrp }, warnings: [...fileWarnings(checked.value), ...warnings] }
+  const warnings = checked.warnings.map((warning) => problemLine(file, warning))
+  const config = withSecrets({ ...checked.value, vrrp: withVrrpPasswords(checked.value.vrrp) })
+  return { ok: true, config, warnings: [...warnings, ...checkWarnings(config.listeners)] }
 }
 
-type FileRead =
-  | { readonly ok: true; readonly warning: string | undefined }
-  | { readonly ok: false; readonly problem: string }
-
-const fileWarnings = ({ admin, listeners, vrrp }: BalancerConfig): readonly string[] => {
-  const checks = listeners.flatMap(({ check }) => check)
-  const reads: readonly FileRead[] = [
-    ...(admin.http?.users ?? []).map((user) => readPasswordFile(user.password_file)),
-    ...checks.flatMap((check) =>
-      check.type === 'mysql' && check.password_file !== undefined ? [readSecretFile(check.password_file)] : [],
-    ),
-    ...vrrp.webhooks.flatMap(({ header_files: files }) => Object.values(files).map(readSecretFile)),
-  ]
-  return [...new Set(reads.flatMap((read) => (read.ok && read.warning !== undefined ? [read.warning] : [])))]
-}
-
-const problemLine = (file: string, problem: Problem): string =>
-  `${file}:${problem.line}:${problem.column}: ${problem.path}: ${problem.text}`
+const problemLine = (file: string, { line, column, path, text }: Problem): string =>
+  oneLine(`${file}:${line}:${column}: ${path}: ${text}`, longestLine)

@@ -2,19 +2,23 @@
 
 import { z } from 'zod'
 import { listenerSchema } from './listener-schema.ts'
+import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
-import { duration, endpoint, name } from './values.ts'
+import { bindEndpoint, duration, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
 
 /** The runtime socket unless `admin.socket` says otherwise. */
 export const defaultSocket = '/run/balancer/admin.sock'
 
+// Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.
+const tooLong = { error: 'a socket path has at most 107 bytes' }
+const socketPath = path.max(107, tooLong).refine((text) => Buffer.byteLength(text) <= 107, tooLong)
+
 const admin = z.strictObject({
-  // Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.
-  socket: path.max(107, { error: 'a socket path has at most 107 characters' }).default(defaultSocket),
+  socket: socketPath.default(defaultSocket),
   http: z
     .strictObject({
-      bind: oneOrMore(endpoint),
+      bind: oneOrMore(bindEndpoint),
       path: urlPath.default('/status'),
       refresh: duration('1s', '1h').prefault('5s'),
       users: z
@@ -39,8 +43,8 @@ export const balancerSchema = z.strictObject({
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 
-/** The typed configuration of one balancer. Durations are `Millis`. */
-export type BalancerConfig = z.output<typeof balancerSchema>
+/** The typed configuration of one balancer. Durations are `Millis`; `secrets` is there when it was read from a file. */
+export type BalancerConfig = z.output<typeof balancerSchema> & { readonly secrets?: Secrets }
 export type {
   AgentCheckConfig,
   CheckConfig,

@@ -1,6 +1,7 @@
 // Files that hold a password for another program: one line, readable by its owner alone.
 
 import { readFileSync, statSync } from 'node:fs'
+import type { Finding } from './document.ts'
 
 /** The password, or what is wrong with the file. `warning` where others than its owner may read it. */
 export type SecretFile =
@@ -37,4 +38,14 @@ export const readHeaderFile = (file: string): SecretFile => {
   const read = readSecretFile(file)
   if (!read.ok || headerValue.test(read.secret)) return read
   return { ok: false, problem: `the first line of ${file} is no HTTP header; write printable ASCII characters` }
+}
+
+type FileRead =
+  | { readonly ok: true; readonly warning: string | undefined }
+  | { readonly ok: false; readonly problem: string }
+
+/** What is wrong with a file that stands at `path` of the configuration. */
+export const fileFindings = (read: FileRead, path: readonly PropertyKey[]): readonly Finding[] => {
+  if (!read.ok) return [{ path, text: read.problem }]
+  return read.warning === undefined ? [] : [{ path, text: read.warning, isWarning: true }]
 }

@@ -2,6 +2,7 @@
 
 import { isIP, isIPv4 } from 'node:net'
 import { z } from 'zod'
+import { isLoopback, isNetwork, isUnspecified, whyNoHost, whyNotInNetwork } from '../core/address-kind.ts'
 import { addressBytes, addressText, bitsOf, familyOf } from '../core/ip-address.ts'
 import { type Millis, millis } from '../core/time.ts'
 
@@ -41,33 +42,79 @@ export const durationMillis = (value: unknown): number | undefined => {
 /** Host and port of one end of a connection. */
 export type Endpoint = { readonly address: string; readonly port: number }
 
-/** `10.0.0.1:3306`. */
-export const endpoint = z
-  .unknown()
-  .transform((value, context): Endpoint => {
-    const [, address, digits] = (typeof value === 'string' && /^(.*):(\d{1,5})$/.exec(value)) || []
-    const port = Number(digits)
-    if (address === undefined || !isIPv4(address) || port < 1 || port > 65_535) {
-      fail(context, value, 'write an IPv4 address and a port, such as 10.0.0.1:3306')
-    }
-    return { address: address ?? '', port }
-  })
-  .meta(textLike(/^\d{1,3}(\.\d{1,3}){3}:\d{1,5}$/))
+/** Reads `10.0.0.1:3306`; undefined for anything else. */
+export const parseEndpoint = (value: unknown): Endpoint | undefined => {
+  const [, address = '', digits] = (typeof value === 'string' && /^(.*):(\d{1,5})$/.exec(value)) || []
+  const port = Number(digits)
+  return isIPv4(address) && port >= 1 && port <= 65_535 ? { address, port } : undefined
+}
+
+const endpoint = (whyNot: (address: string) => string | null) =>
+  z
+    .unknown()
+    .transform((value, context): Endpoint => {
+      const parsed = parseEndpoint(value)
+      const objection = parsed === undefined ? null : whyNot(parsed.address)
+      if (parsed === undefined) fail(context, value, 'write an IPv4 address and a port, such as 10.0.0.1:3306')
+      else if (objection !== null) fail(context, value, `${parsed.address} ${objection}`)
+      return parsed ?? { address: '', port: 0 }
+    })
+    .meta(textLike(/^\d{1,3}(\.\d{1,3}){3}:\d{1,5}$/))
+
+const unlessLoopback = (address: string): string | null => (isLoopback(address) ? null : whyNoHost(address))
+
+/** Where connections come in: an address that this host has, will have or may take, or 0.0.0.0 for every one. */
+export const bindEndpoint = endpoint((address) => {
+  const objection = isUnspecified(address) ? null : unlessLoopback(address)
+  return objection === null ? null : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 for all`
+})
+
+/** Where connections go to: the address of a host. */
+export const hostEndpoint = endpoint((address) => {
+  const objection = unlessLoopback(address)
+  return objection === null ? null : `${objection}; write the address of the server`
+})
 
 /** An address of either family with its prefix length; IPv6 in the one text of RFC 5952. */
 export type AddressWithPrefix = { readonly address: string; readonly prefixLength: number }
 
-/** `10.0.0.1/24` or `2001:db8::1/64`; without a prefix length it stands for the one address. */
-export const addressWithPrefix = z
-  .unknown()
-  .transform((value, context): AddressWithPrefix => {
-    const parsed = parseAddressWithPrefix(value)
-    if (parsed === undefined) {
-      fail(context, value, 'write an IP address with its prefix length, such as 10.0.0.1/24 or 2001:db8::1/64')
-    }
-    return parsed ?? { address: '', prefixLength: 0 }
+const addressWithPrefix = (example: string, whyNot: (parsed: AddressWithPrefix) => string | null) =>
+  z
+    .unknown()
+    .transform((value, context): AddressWithPrefix => {
+      const parsed = parseAddressWithPrefix(value)
+      const objection = parsed === undefined ? null : whyNot(parsed)
+      if (parsed === undefined) fail(context, value, `write ${example}`)
+      else if (objection !== null) fail(context, value, objection)
+      return parsed ?? { address: '', prefixLength: 0 }
+    })
+    .meta(textLike(/^[0-9A-Fa-f:.]+(\/\d{1,3})?$/))
+
+/** `10.0.0.1/24` or `2001:db8::1/64`, of a host; without a prefix length it stands for the one address. */
+export const hostAddress = addressWithPrefix(
+  'an IP address with its prefix length, such as 10.0.0.1/24 or 2001:db8::1/64',
+  ({ address, prefixLength }) => {
+    const objection = whyNoHost(address) ?? whyNotInNetwork(address, prefixLength)
+    return objection === null ? null : `${address} ${objection}; write an address that a host can have`
+  },
+)
+
+/** `10.0.0.0/24` or `2001:db8::/64`, where a route leads to; without a prefix length it is the one address. */
+export const network = addressWithPrefix(
+  'a network, such as 10.0.0.0/24 or 2001:db8::/64; a default route is set where the host is set up',
+  ({ address, prefixLength }) =>
+    isNetwork(address, prefixLength)
+      ? null
+      : `${address} is an address in a network of /${prefixLength}; write ${networkText(address, prefixLength)}`,
+)
+
+const networkText = (address: string, prefixLength: number): string => {
+  const bytes = addressBytes(address).map((byte, i) => {
+    const bits = Math.min(8, Math.max(0, prefixLength - i * 8))
+    return byte & (0xff << (8 - bits)) & 0xff
   })
-  .meta(textLike(/^[0-9A-Fa-f:.]+(\/\d{1,3})?$/))
+  return `${addressText(bytes)}/${prefixLength}`
+}
 
 /** Reads an address with an optional prefix length; undefined for anything else. */
 export const parseAddressWithPrefix = (value: unknown): AddressWithPrefix | undefined => {
@@ -80,15 +127,31 @@ export const parseAddressWithPrefix = (value: unknown): AddressWithPrefix | unde
     : { address: addressText(addressBytes(text)), prefixLength }
 }
 
-/** `10.0.0.1` or `2001:db8::1`. */
+/** Reads `10.0.0.1` or `2001:db8::1`, IPv6 into the one text of RFC 5952; undefined for anything else. */
+export const parseIpAddress = (value: unknown): string | undefined =>
+  typeof value === 'string' && isIP(value) !== 0 && !value.includes('%') ? addressText(addressBytes(value)) : undefined
+
+/** `10.0.0.1` or `2001:db8::1`, of a host. */
 export const ipAddress = z
   .unknown()
   .transform((value, context): string => {
-    if (typeof value === 'string' && isIP(value) !== 0 && !value.includes('%')) return addressText(addressBytes(value))
-    fail(context, value, 'write an IP address, such as 10.0.0.1 or 2001:db8::1')
-    return ''
+    const parsed = parseIpAddress(value)
+    const objection = parsed === undefined ? null : whyNoHost(parsed)
+    if (parsed === undefined) fail(context, value, 'write an IP address, such as 10.0.0.1 or 2001:db8::1')
+    else if (objection !== null) fail(context, value, `${parsed} ${objection}; write the address of a host`)
+    return parsed ?? ''
   })
   .meta(textLike(/^[0-9A-Fa-f:.]+$/))
+
+/** The name of a network interface, as the kernel takes it. */
+export const interfaceName = z.string().regex(/^(?!\.{1,2}$)[^\s/:]{1,15}$/, {
+  error: 'the name of an interface is 1 to 15 characters without spaces, / and :',
+})
+
+/** The label of an address, which tools show as if it were an interface (`ip address`: IFA_LABEL). */
+export const addressLabel = z.string().regex(/^[!-~]{1,15}$/, {
+  error: 'a label is 1 to 15 printable characters without spaces, such as eth0:vip',
+})
 
 /** The name of a thing that logs and commands will mention. */
 export const name = z.string().regex(/^[A-Za-z0-9_.:-]{1,64}$/, {
@@ -96,12 +159,10 @@ export const name = z.string().regex(/^[A-Za-z0-9_.:-]{1,64}$/, {
 })
 
 /** A whole number between two bounds. */
-export const integer = (minimum: number, maximum: number) =>
-  z
-    .number()
-    .int()
-    .min(minimum)
-    .max(maximum, { error: `allowed are the whole numbers ${minimum} to ${maximum}` })
+export const integer = (minimum: number, maximum: number) => {
+  const error = `allowed are the whole numbers ${minimum} to ${maximum}`
+  return z.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error })
+}
 
 const fail = (context: z.RefinementCtx, input: unknown, message: string): void => {
   context.addIssue({ code: 'custom', message, input })

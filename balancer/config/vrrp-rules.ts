@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type Family, familyOf } from '../core/ip-address.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeated, repeatedNames, text } from './lenient.ts'
+import { fileFindings } from './secret-file.ts'
 import { durationMillis, parseAddressWithPrefix } from './values.ts'
 import { readVrrpPassword } from './vrrp-password.ts'
 
@@ -20,6 +21,7 @@ const instanceShape = {
   preempt: flag,
   preempt_delay: text,
   advertisement_interval: text,
+  garp_master_refresh: text,
   virtual_addresses: listOf(address),
   virtual_routes: listOf(mapping({ to: text, via: text })),
   virtual_mac: flag,
@@ -35,23 +37,30 @@ const lenient = mapping({
   }),
 })
 
+/** The file that a configuration stands in. */
+export type ConfigFile = { readonly path: string; readonly mode: number }
+
 type Vrrp = NonNullable<NonNullable<z.output<typeof lenient>>['vrrp']>
 type Instance = NonNullable<Vrrp['instances'][number]>
 type Key = keyof typeof instanceShape
 /** A finding about one key of an instance; the rest of the path is added later. */
-type Fault = { readonly path: readonly [Key, ...PropertyKey[]]; readonly text: string }
+type Fault = { readonly path: readonly [Key, ...PropertyKey[]]; readonly text: string; readonly isWarning?: boolean }
 
-/** What contradicts itself in the virtual routers of a configuration. */
-export const vrrpFindings = (input: unknown): readonly Finding[] => {
+/** What contradicts itself in the virtual routers of a configuration; `file` is where it stands. */
+export const vrrpFindings = (input: unknown, file: ConfigFile): readonly Finding[] => {
   const { instances = [], sync_groups: groups = [] } = lenient.parse(input)?.vrrp ?? {}
   return [
     ...repeatedNames(instances, 'vrrp', 'instances'),
     ...repeatedNames(groups, 'vrrp', 'sync_groups'),
     ...instances.flatMap((instance, i) =>
-      instance === undefined ? [] : faults(instance).map(({ path, text: said }) => at(i, path, said)),
+      instance === undefined
+        ? []
+        : faults(instance, file).map(({ path, text: said, isWarning = false }) => ({
+            ...at(i, path, said),
+            isWarning,
+          })),
     ),
     ...sharedIdFindings(instances),
-    ...sharedAddressFindings(instances),
     ...groups.flatMap((group, i) => groupFindings(group, i, groups, instances)),
   ]
 }
@@ -61,12 +70,14 @@ const at = (i: number, path: readonly PropertyKey[], said: string): Finding => (
   text: said,
 })
 
-const faults = (instance: Instance): readonly Fault[] => [
+const faults = (instance: Instance, file: ConfigFile): readonly Fault[] => [
   ...intervalFaults(instance),
   ...familyFaults(instance),
   ...unicastFaults(instance),
-  ...authenticationFaults(instance),
+  ...authenticationFaults(instance, file),
   ...preemptFaults(instance),
+  ...interfaceFaults(instance),
+  ...announcementFaults(instance),
 ]
 
 const maximumIntervalOfVersion3 = 40_950
@@ -142,7 +153,9 @@ const unicastFaults = (instance: Instance): readonly Fault[] => {
   ]
 }
 
-const authenticationFaults = ({ authentication, version = 2 }: Instance): readonly Fault[] => {
+const othersMayRead = 0o004
+
+const authenticationFaults = ({ authentication, version = 2 }: Instance, config: ConfigFile): readonly Fault[] => {
   if (authentication === undefined) return []
   if (version !== 2) {
     return [{ path: ['authentication'], text: 'VRRP version 3 has no authentication (RFC 9568 section 9); remove it' }]
@@ -151,8 +164,15 @@ const authenticationFaults = ({ authentication, version = 2 }: Instance): readon
   if ((password === undefined) === (file === undefined)) {
     return [{ path: ['authentication'], text: 'write either password_file or password' }]
   }
-  const read = file?.startsWith('/') ? readVrrpPassword(file) : undefined
-  return read === undefined || read.ok ? [] : [{ path: ['authentication', 'password_file'], text: read.problem }]
+  if (file === undefined) {
+    const text = `everyone may read this file, and the password in it; run: chmod o= ${config.path}`
+    return (config.mode & othersMayRead) === 0 ? [] : [{ path: ['authentication', 'password'], text, isWarning: true }]
+  }
+  if (!file.startsWith('/')) return []
+  return fileFindings(readVrrpPassword(file), []).map((found) => ({
+    ...found,
+    path: ['authentication', 'password_file'],
+  }))
 }
 
 const preemptFaults = ({ preempt, preempt_delay: delay, priority }: Instance): readonly Fault[] => {
@@ -174,6 +194,23 @@ const preemptFaults = ({ preempt, preempt_delay: delay, priority }: Instance): r
     : []
 }
 
+const interfaceFaults = ({ interface: name }: Instance): readonly Fault[] =>
+  name === 'lo' ? [{ path: ['interface'], text: 'lo reaches no other router; write the interface of the network' }] : []
+
+const shortestRefresh = 1000
+
+const announcementFaults = ({ garp_master_refresh: given }: Instance): readonly Fault[] => {
+  const refresh = durationMillis(given) ?? 0
+  return refresh > 0 && refresh < shortestRefresh
+    ? [
+        {
+          path: ['garp_master_refresh'],
+          text: `found "${given}"; write 0s (not at all), or 1s and more: it floods the network`,
+        },
+      ]
+    : []
+}
+
 const sharedIdFindings = (instances: Vrrp['instances']): readonly Finding[] =>
   repeated(
     instances.map((instance, i) => ({
@@ -183,17 +220,6 @@ const sharedIdFindings = (instances: Vrrp['instances']): readonly Finding[] =>
       path: ['vrrp', 'instances', i, 'virtual_router_id'],
     })),
     () => 'another instance has the same virtual_router_id on the same interface; choose another number',
-  )
-
-const sharedAddressFindings = (instances: Vrrp['instances']): readonly Finding[] =>
-  repeated(
-    instances.flatMap((instance, i) =>
-      (instance?.virtual_addresses ?? []).map((given, j) => ({
-        value: addressOf(given),
-        path: ['vrrp', 'instances', i, 'virtual_addresses', j],
-      })),
-    ),
-    (found) => `${found} is a virtual address already; each stands once`,
   )
 
 const groupFindings = (

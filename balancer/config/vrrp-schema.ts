@@ -1,9 +1,9 @@
 // The vrrp part of balancer.yaml: virtual routers and their addresses, every key with its type, range and default.
 
 import { z } from 'zod'
-import { withShort } from './shapes.ts'
-import { addressWithPrefix, duration, integer, ipAddress, name } from './values.ts'
-import { notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
+import { path, withShort } from './shapes.ts'
+import { addressLabel, duration, hostAddress, integer, interfaceName, ipAddress, name, network } from './values.ts'
+import { counting, notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
 
 const maximumAddresses = 20
 const maximumMembers = 255
@@ -13,21 +13,20 @@ export const vrrpPassword = /^[!-~]{1,8}$/
 /** What is wrong with any other. */
 export const vrrpPasswordRule = 'write 1 to 8 printable characters without spaces; VRRP carries no more'
 
-const interfaceName = z.string().min(1).max(15)
-
 const virtualAddress = withShort(
   z.preprocess(
     (value) => (typeof value === 'object' && value !== null ? value : { address: value }),
-    z.strictObject({ address: addressWithPrefix, dev: interfaceName.optional(), label: interfaceName.optional() }),
+    z.strictObject({ address: hostAddress, dev: interfaceName.optional(), label: addressLabel.optional() }),
   ),
-  addressWithPrefix,
+  hostAddress,
 )
 
 const virtualRoute = z.strictObject({
-  to: addressWithPrefix,
+  to: network,
   via: ipAddress.optional(),
   dev: interfaceName.optional(),
   metric: integer(1, 4_294_967_295).optional(),
+  track: counting.prefault(false),
 })
 
 const unicast = z.strictObject({
@@ -39,10 +38,7 @@ const unicast = z.strictObject({
 const authentication = z.strictObject({
   type: z.literal('pass', { error: 'only pass is known; AH of RFC 2338 was withdrawn' }),
   password: z.string().regex(vrrpPassword, { error: vrrpPasswordRule }).optional(),
-  password_file: z
-    .string()
-    .regex(/^\//, { error: 'write an absolute path, such as /etc/balancer/vrrp.password' })
-    .optional(),
+  password_file: path.optional(),
 })
 
 /** What the other router is configured with: only `balancer check` uses it. */

@@ -1,12 +1,13 @@
 // Rules over what VRRP tracks and whom it tells: names that must exist, programs that must be there, weights that count.
 
 import { z } from 'zod'
+import { programProblem } from '../os/program-file.ts'
 import { findUser } from '../os/users.ts'
-import { type Finding, nearest } from './document.ts'
+import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
-import { programProblem } from './script-file.ts'
-import { readHeaderFile } from './secret-file.ts'
+import { fileFindings, readHeaderFile } from './secret-file.ts'
 import { notifyKeys } from './vrrp-track-schema.ts'
+import { nearest } from './words.ts'
 
 const weight = z.number().optional().catch(undefined)
 const words = z.union([z.string().transform((one) => [one]), z.array(z.string())]).catch([])
@@ -149,6 +150,5 @@ const userFindings = (user: string | undefined, path: readonly PropertyKey[]): r
 const headerFindings = (files: Readonly<Record<string, string>>, i: number): readonly Finding[] =>
   Object.entries(files).flatMap(([header, file]) => {
     if (!file.startsWith('/')) return []
-    const read = readHeaderFile(file)
-    return read.ok ? [] : [{ path: ['vrrp', 'webhooks', i, 'header_files', header], text: read.problem }]
+    return fileFindings(readHeaderFile(file), ['vrrp', 'webhooks', i, 'header_files', header])
   })

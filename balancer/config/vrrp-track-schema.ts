@@ -1,8 +1,8 @@
 // What VRRP tracks and whom it tells: scripts, files and processes, notification scripts and webhooks, with their keys.
 
 import { z } from 'zod'
-import { path, withShort } from './shapes.ts'
-import { duration, integer, name } from './values.ts'
+import { headerName, headers, path, withShort } from './shapes.ts'
+import { duration, integer, interfaceName, name } from './values.ts'
 
 /** What a failure takes off the priority, or a success adds to it; 0 means FAULT. The bounds are keepalived's. */
 const weight = integer(-253, 253)
@@ -21,7 +21,6 @@ const reference = <K extends string>(key: K) =>
     name,
   )
 
-const interfaceName = z.string().min(1).max(15)
 const interfaceReference = withShort(
   z.preprocess(
     (value) => (typeof value === 'string' ? { interface: value } : value),
@@ -30,14 +29,14 @@ const interfaceReference = withShort(
   interfaceName,
 )
 
-/** `true` is FAULT when this host does not serve, a weight takes that much instead, `false` does not look. */
-const serving = z
+/** `true` is FAULT when the thing fails, a weight takes that much instead, `false` does not look. */
+export const counting = z
   .union([z.boolean(), z.strictObject({ weight })], { error: 'write true, false or { weight: -50 }' })
   .transform((value) => (value === false ? null : { weight: value === true ? 0 : value.weight }))
 
 /** The key `track` of an instance. */
 export const trackSchema = z.strictObject({
-  serving: serving.prefault(true),
+  serving: counting.prefault(true),
   interfaces: z.array(interfaceReference).max(maximumTracked).default([]),
   scripts: z.array(reference('script')).max(maximumTracked).default([]),
   files: z.array(reference('file')).max(maximumTracked).default([]),
@@ -49,7 +48,7 @@ const command = z
   .array(z.string().max(4096), { error: 'write the program and its arguments as a list, such as [/usr/local/bin/chk]' })
   .min(1, { error: 'name the program' })
   .max(100)
-  .refine(([program]) => program === undefined || program.startsWith('/'), {
+  .refine(([program]) => program === undefined || /^\/[^\0]*$/.test(program), {
     error: 'write the absolute path of the program',
   })
 
@@ -95,14 +94,6 @@ export const notifySchema = z.strictObject({
   user: user.optional(),
 })
 
-/** Headers that belong to the connection, not to the message. */
-const connectionHeaders = /^(connection|content-length|expect|keep-alive|te|transfer-encoding|upgrade)$/i
-
-const header = z
-  .string()
-  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, { error: 'a header name is letters, digits and -' })
-  .refine((name) => !connectionHeaders.test(name), { error: 'the balancer sets this header itself; remove it' })
-
 const hasCredentials = (url: string): boolean => {
   if (!URL.canParse(url)) return false
   const { username, password } = new URL(url)
@@ -117,13 +108,8 @@ export const webhookSchema = z.strictObject({
       error:
         'user and password do not belong here; write "Basic …" into a file and name it in header_files: Authorization',
     }),
-  headers: z
-    .record(
-      header,
-      z.string().regex(/^[\t -~]{0,1024}$/, { error: 'a header is up to 1024 printable ASCII characters' }),
-    )
-    .default({}),
-  header_files: z.record(header, path).default({}),
+  headers,
+  header_files: z.record(headerName, path).default({}),
   timeout: duration('100ms', '1m').prefault('5s'),
   retries: integer(0, 100).default(5),
 })

@@ -1,23 +1,25 @@
 // Turns the results of checks, agents' lines, sessions' failures and operators' orders into facts about each server.
 
-import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../config/schema.ts'
 import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
+import { formersOf } from '../pool/core/formers.ts'
 import { serverKey } from '../pool/core/pool.ts'
+import { createShortageLog } from '../shortage-log.ts'
+import type { HealthConfig } from './core/server-health.ts'
 import { type Place, type Probes, startProbes } from './probes.ts'
-import { createTarget, type Target } from './target.ts'
+import { createTarget, type PreparedChange, type Target } from './target.ts'
 
 /** The running checks. */
 export type Checker = {
   /**
-   * Goes on with other listeners; what is checked as before keeps its state. Throws `FailedStart` and changes nothing when
-   * a new check cannot be started.
+   * Goes on with other listeners; a server that stays keeps its state, also where its checks change. Throws `FailedStart`
+   * and changes nothing when a new check cannot be started.
    */
   readonly reconfigure: (listeners: readonly ListenerConfig[]) => void
-  /** Orders of an operator; false where there is no such server. */
-  readonly order: (listener: string, server: string, orders: Partial<Orders>) => boolean
-  /** Sessions' connect failures of a listener. */
+  /** Orders of an operator: what the server is then; undefined where there is no such server. */
+  readonly order: (listener: string, server: string, orders: Partial<Orders>) => ServerHealthFact | undefined
+  /** Sessions' connect failures of a listener, and whether clients wait there. */
   readonly hearTraffic: (fact: ListenerFact) => void
   /** Checks that run; servers that are checked alike share them. */
   readonly probes: () => number
@@ -38,24 +40,31 @@ export type CheckerOptions = {
 /** Starts checking every server of every listener; the first checks are made at once. Throws `FailedStart`. */
 export const startChecker = ({ listeners, inherited, log, publish }: CheckerOptions): Checker => {
   const probes: Probes = startProbes()
+  const onShortage = createShortageLog(log)
   let targets = new Map<string, Target>()
+  let configured: readonly ListenerConfig[] = []
 
   const reconfigure = (next: readonly ListenerConfig[]): void => {
     const wanted = next.flatMap((listener) => listener.servers.map((server) => ({ listener, server })))
     const made: Target[] = []
     const after = new Map<string, Target>()
-    const kept = new Set<Target>()
+    const kept = new Map<Target, PreparedChange>()
+    const formers = formersOf(configured, next)
+    const formerOf = ({ listener, server }: HealthConfig): Target | undefined => {
+      const [oldListener, oldServer] = [formers.listener(listener), formers.server(listener, server)]
+      return oldListener && oldServer && targets.get(serverKey(oldListener.name, oldServer.name))
+    }
     try {
       for (const [index, config] of wanted.entries()) {
         const key = serverKey(config.listener.name, config.server.name)
-        const before = targets.get(key)
         const place: Place = { index, of: wanted.length }
-        if (before !== undefined && isCheckedAlike(before.config(), config)) {
-          kept.add(before)
-          after.set(key, before)
+        const former = formerOf(config)
+        if (former !== undefined) {
+          kept.set(former, former.prepare(config, place))
+          after.set(key, former)
           continue
         }
-        const orders = before?.fact().orders
+        const before = targets.get(key)
         const target = createTarget({
           config,
           place,
@@ -63,7 +72,8 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
           log,
           publish,
           inherited: before === undefined ? inherited(config.listener.name, config.server.name) : undefined,
-          orders,
+          orders: before?.fact().orders,
+          onShortage,
         })
         made.push(target)
         after.set(key, target)
@@ -71,11 +81,17 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
       }
     } catch (error) {
       for (const target of made) target.stop()
+      for (const change of kept.values()) change.cancel()
       throw error
     }
     for (const target of targets.values()) if (!kept.has(target)) target.stop()
-    for (const config of wanted) after.get(serverKey(config.listener.name, config.server.name))?.adopt(config)
+    for (const target of after.values()) {
+      const change = kept.get(target)
+      if (change === undefined) publish(target.fact(), true)
+      else change.apply()
+    }
     targets = after
+    configured = next
   }
   try {
     reconfigure(listeners)
@@ -89,10 +105,14 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
     order: (listener, server, orders) => {
       const target = targets.get(serverKey(listener, server))
       target?.order(orders)
-      return target !== undefined
+      return target?.fact()
     },
     hearTraffic: (fact) => {
-      for (const traffic of fact.servers) targets.get(serverKey(fact.listener, traffic.server))?.hearTraffic(traffic)
+      for (const traffic of fact.servers) {
+        const target = targets.get(serverKey(fact.listener, traffic.server))
+        target?.hearTraffic(traffic)
+        if (fact.queued > 0) target?.hearOfWaiting()
+      }
     },
     probes: probes.count,
     stop: () => {
@@ -101,10 +121,3 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
     },
   }
 }
-
-type Configured = ReturnType<Target['config']>
-
-const isCheckedAlike = (one: Configured, other: Configured): boolean =>
-  isDeepStrictEqual(one.server.address, other.server.address) &&
-  isDeepStrictEqual(one.listener.check, other.listener.check) &&
-  isDeepStrictEqual(one.listener.agent_check, other.listener.agent_check)

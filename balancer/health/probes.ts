@@ -4,7 +4,9 @@ import { performance } from 'node:perf_hooks'
 import type { AgentCheckConfig, CheckConfig } from '../config/schema.ts'
 import type { Endpoint } from '../config/values.ts'
 import { millis } from '../core/time.ts'
+import type { Outcome } from '../os/outcome.ts'
 import type { Pinger } from '../os/ping.ts'
+import { type ReservedPort, reservePort } from '../os/quiet-connection.ts'
 import { createAgentCheckProbe } from './checks/agent-check.ts'
 import { createHttpProbe } from './checks/http.ts'
 import { createIcmpProbe, openSharedPinger } from './checks/icmp.ts'
@@ -39,12 +41,14 @@ export const startProbes = (): Probes => {
   const running = new Map<string, ScheduledProbe>()
   const stalls = startStallWatch()
   let pinger: Pinger | undefined
+  let reserved: ReservedPort | null = null
 
   const create = (wanted: Wanted): Probe => {
     const { endpoint } = wanted
     if (wanted.kind === 'agent') return createAgentCheckProbe(endpoint.address, wanted.config)
     if (wanted.config.type === 'icmp') pinger ??= openSharedPinger()
-    return createCheck(endpoint, wanted.config, pinger)
+    if (wanted.config.type === 'tcp') reserved ??= valueIn(reservePort())
+    return createCheck(endpoint, wanted.config, pinger, reserved)
   }
   const start = (wanted: Wanted, { index, of }: Place): ScheduledProbe => {
     const now = millis(performance.now())
@@ -81,6 +85,7 @@ export const startProbes = (): Probes => {
       running.clear()
       stalls.stop()
       pinger?.close()
+      reserved?.close()
     },
   }
 }
@@ -92,12 +97,19 @@ const keyOf = ({ kind, endpoint, config }: Wanted): string => {
   return JSON.stringify([kind, where, { ...config, port: null, rise: null, fall: null }])
 }
 
-const createCheck = (endpoint: Endpoint, config: CheckConfig, pinger: Pinger | undefined): Probe => {
+const valueIn = <T>(outcome: Outcome<T>): T | null => (outcome.ok ? outcome.value : null)
+
+const createCheck = (
+  endpoint: Endpoint,
+  config: CheckConfig,
+  pinger: Pinger | undefined,
+  reserved: ReservedPort | null,
+): Probe => {
   switch (config.type) {
     case 'http':
       return createHttpProbe(endpoint.address, config)
     case 'tcp':
-      return createTcpProbe(endpoint, config)
+      return createTcpProbe(endpoint, config, reserved)
     case 'mysql':
       return createMysqlProbe(endpoint, config)
     case 'icmp':

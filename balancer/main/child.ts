@@ -1,18 +1,21 @@
 // What every child process does: take its configuration from the supervisor, run, and end when told or when orphaned.
 
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { openLog } from '../log.ts'
 import type { Fact } from '../pool/core/facts.ts'
-import type { ProcessRole } from '../supervisor/core/processes.ts'
+import { exitMisfit, type ProcessRole } from '../supervisor/core/processes.ts'
 import {
   type FromChild,
   parseToChild,
   type ReloadResult,
   type RouterOrder,
   type ToChild,
+  versionIn,
 } from '../supervisor/messages.ts'
+import { version } from '../version.ts'
 
 /**
  * What a child is started with. `requestReload` has the supervisor read the configuration again, `orderRouter` has the vrrp
@@ -36,11 +39,6 @@ export type Work = {
   readonly order?: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly outlive?: () => Promise<void>
   readonly stop: () => Promise<void> | void
-}
-
-/** Refuses a reload of what this version can only change by a restart. */
-export const refuseForNow = (what: string): never => {
-  throw new FailedStart(`this version changes ${what} only with a restart: systemctl restart balancer`)
 }
 
 const aliveInterval = 1000
@@ -77,10 +75,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     exit(1)
   }
 
-  const reloads: ((result: ReloadResult) => void)[] = []
+  const reloads = new Map<string, (result: ReloadResult) => void>()
   const requestReload = (): Promise<ReloadResult> => {
-    send({ type: 'reload-requested' })
-    return new Promise((resolve) => reloads.push(resolve))
+    // What the process before this one asked for may still be answered: a number would be the same again.
+    const id = randomUUID()
+    send({ type: 'reload-requested', id })
+    return new Promise((resolve) => reloads.set(id, resolve))
   }
   const orders = new Map<number, (result: ReloadResult) => void>()
   let lastOrder = 0
@@ -115,9 +115,25 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
       .catch(failed)
   }
 
+  const misfit = (text: string): void => {
+    log.fatal(`${text}. The program on disk was changed while the balancer ran: systemctl restart balancer`)
+    exit(exitMisfit)
+  }
   process.on('message', (received) => {
-    const message = parseToChild(received)
-    switch (message?.type) {
+    const read = parseToChild(received)
+    const other = versionIn(received)
+    if (other !== undefined && other !== version) {
+      return misfit(`Process ${role} is of version ${version}, its supervisor of ${other}`)
+    }
+    if (other !== undefined && !read.ok) {
+      return misfit(`Process ${role} does not understand its supervisor (${read.text})`)
+    }
+    if (!read.ok) {
+      log.error(`The supervisor sent a message that is not understood (${read.text})`)
+      return
+    }
+    const { message } = read
+    switch (message.type) {
       case 'configure':
         log.level = message.config.log.level
         work = begin({ ...message, log, publish: (fact) => send({ type: 'fact', fact }), requestReload, orderRouter })
@@ -134,7 +150,8 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         applyNext(message.id, message.config)
         return
       case 'reloaded':
-        reloads.shift()?.(message.result)
+        reloads.get(message.id)?.(message.result)
+        reloads.delete(message.id)
         return
       case 'router-order': {
         const { id, instance, order } = message
@@ -147,9 +164,6 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         return
       case 'stop':
         stop().catch(failed)
-        return
-      case undefined:
-        log.error({ received }, 'The supervisor sent a message nobody knows')
         return
       default:
         message satisfies never

@@ -2,18 +2,20 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { statusOf } from '../admin/core/status.ts'
-import { startRuntimeSocket } from '../admin/runtime-socket.ts'
+import { type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.ts'
 import { startStatusPage } from '../admin/status-page.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
+import { describeAgent } from '../pool/core/agent-change.ts'
 import { type Events, withEvent } from '../pool/core/events.ts'
 import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
+import { type Formers, formersOf } from '../pool/core/formers.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
-import { type ChangeLine, describeChange, describeWriter } from '../pool/core/server-change.ts'
+import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
 import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
-import { refuseForNow, runChild } from './child.ts'
+import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
@@ -22,6 +24,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
   const pool = createPool(facts)
   let config = first
   let events: Events = []
+  let isReconfiguring = false
 
   const note = (line: ChangeLine): void => {
     events = withEvent(events, { ...line, at: Date.now() })
@@ -42,14 +45,29 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     publish(fact)
     say(describeWriter(earlier, fact))
   }
+  /** A writer whose server or listener has another name is still the writer. */
+  const carryWriters = (formers: Formers): void => {
+    for (const listener of config.listeners) {
+      const former = formers.listener(listener)
+      const writer = former === undefined ? undefined : pool.writers.get(former.name)
+      const server = listener.servers.find((one) => formers.server(listener, one)?.name === writer?.server)
+      if (writer === undefined || server === undefined) continue
+      if (writer.listener === listener.name && writer.server === server.name) continue
+      const fact: Fact = { ...writer, listener: listener.name, server: server.name }
+      pool.hear(fact)
+      publish(fact)
+    }
+  }
   const hearHealth = (fact: ServerHealthFact, changed: boolean): void => {
     const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
     pool.hear(fact)
     if (!changed) return
-    const change = describeChange(pool, earlier, fact)
-    if (change !== undefined) say(change)
+    for (const line of [describeAgent(earlier, fact), describeChange(pool, earlier, fact)]) {
+      if (line !== undefined) say(line)
+    }
     publish(fact)
-    decideWriter(fact.listener)
+    // In a reload all servers come first: a writer must not move between two of them.
+    if (!isReconfiguring) decideWriter(fact.listener)
   }
   const forgetTheRest = (): void => {
     const wanted = new Set(config.listeners.flatMap(subjectsOf))
@@ -83,21 +101,40 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
     order: (order) => {
-      const isKnown = checker.order(order.listener, order.server, order.orders)
-      if (isKnown) log.warn(order, `Order of an operator for ${serverKey(order.listener, order.server)}`)
-      return isKnown
+      const { listener, server, orders, words } = order
+      if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))
+      return checker.order(listener, server, orders)
     },
   })
-  const socket = await startRuntimeSocket(config.admin.socket, commands, log)
+  let socket = await startRuntimeSocket(config.admin.socket, commands, log)
 
-  const reconfigure = (next: BalancerConfig): readonly string[] => {
-    if (!isDeepStrictEqual(next.admin, config.admin)) refuseForNow('the status page and the runtime socket')
-    checker.reconfigure(next.listeners)
+  const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {
+    const before = config
+    const opened = await page.prepare(next.admin.http)
+    let nextSocket: RuntimeSocket | undefined
+    try {
+      const { socket: path } = next.admin
+      if (path !== before.admin.socket) nextSocket = await startRuntimeSocket(path, commands, log)
+      isReconfiguring = true
+      checker.reconfigure(next.listeners)
+    } catch (error) {
+      opened.cancel()
+      nextSocket?.stop()
+      throw error
+    } finally {
+      isReconfiguring = false
+    }
+    opened.apply()
+    if (nextSocket !== undefined) {
+      socket.stop()
+      socket = nextSocket
+    }
     config = next
+    carryWriters(formersOf(before.listeners, next.listeners))
     forgetTheRest()
     for (const { name } of config.listeners) decideWriter(name)
     note({ level: 'info', text: 'Another configuration was applied', fields: {} })
-    return []
+    return describeAdminChanges(before.admin, next.admin)
   }
   const stopHeartbeat = startHeartbeat('director', publish)
   return {
@@ -106,7 +143,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
     stop: () => {
       stopHeartbeat()
       checker.stop()
-      page?.stop()
+      page.stop()
       socket.stop()
     },
   }
@@ -119,3 +156,17 @@ const subjectsOf = ({ name: listener, servers, balance }: BalancerConfig['listen
 ]
 
 const iso = (moment: number): string => new Date(moment).toISOString()
+
+type Admin = BalancerConfig['admin']
+
+const describeAdminChanges = (before: Admin, after: Admin): readonly string[] => {
+  const [old, now] = [before.http, after.http]
+  const keys = (['bind', 'path', 'refresh', 'users'] as const).filter(
+    (key) => !isDeepStrictEqual(old?.[key], now?.[key]),
+  )
+  const page = old === undefined ? 'opened' : now === undefined ? 'closed' : `changed ${keys.join(', ')}`
+  return [
+    ...(before.socket === after.socket ? [] : [`runtime socket: now at ${after.socket}`]),
+    ...(keys.length === 0 ? [] : [`status page: ${page}`]),
+  ]
+}

@@ -1,38 +1,28 @@
 // The proxy process: the listeners in user space.
 
 import { isDeepStrictEqual } from 'node:util'
-import type { Logger } from 'pino'
-import type { ListenerConfig } from '../config/schema.ts'
+import { demandWarnings } from '../config/demand.ts'
+import { filesBeside } from '../core/shortage.ts'
 import { millis } from '../core/time.ts'
 import { startProxy } from '../datapath/userspace/proxy.ts'
 import { warmUp } from '../datapath/userspace/warm-up.ts'
-import { openFileLimit } from '../os/open-files.ts'
+import { hostLimits } from '../os/host-limits.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
-/** Sockets of one session, and what the process needs beside them. */
-const filesPerSession = 2
-const filesBeside = 100
 /** A little more than a hand-over takes at most. */
 const longestHandOver = millis(6000)
 
-const warnOfFewFiles = (listeners: readonly ListenerConfig[], log: Logger): void => {
-  const wanted = listeners.reduce((sum, { max_connections }) => sum + max_connections * filesPerSession, filesBeside)
-  const limit = openFileLimit()
-  if (wanted <= limit) return
-  const sessions = Math.max(0, Math.floor((limit - filesBeside) / filesPerSession))
-  log.warn(
-    { limit, wanted },
-    `Open files are limited to ${limit}: clients beyond ${sessions} sessions are refused; LimitNOFILE=${wanted} in the unit allows all of max_connections`,
-  )
-}
+/** Of so few files that little would be left, half are for sessions. */
+const socketsAllowed = (descriptors: number): number => Math.max(descriptors - filesBeside, Math.floor(descriptors / 2))
 
 runChild('proxy', async ({ config, facts, log, publish }) => {
   let { listeners } = config
-  warnOfFewFiles(listeners, log)
-  const proxy = await startProxy({ listeners, log, publish })
+  const limits = hostLimits()
+  for (const warning of demandWarnings(listeners, limits)) log.warn(warning)
+  const proxy = await startProxy({ listeners, log, publish, maximumSockets: socketsAllowed(limits.descriptors) })
   const onFact = (fact: Fact): void => {
     if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
   }
@@ -43,6 +33,7 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     onFact,
     reconfigure: async (next) => {
       await proxy.reconfigure(next.listeners)
+      for (const warning of demandWarnings(next.listeners, hostLimits())) log.warn(warning)
       const lines = describeListenerChanges(listeners, next.listeners, isDeepStrictEqual)
       listeners = next.listeners
       return lines

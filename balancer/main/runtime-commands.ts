@@ -5,18 +5,19 @@ import type { Status } from '../admin/core/status.ts'
 import { describeRouters } from '../admin/core/vrrp-text.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
 import type { Events } from '../pool/core/events.ts'
-import type { VirtualRouterFact } from '../pool/core/facts.ts'
+import type { ServerHealthFact, VirtualRouterFact } from '../pool/core/facts.ts'
+import { describeOrder } from '../pool/core/holders.ts'
 import { parseServerOrder, type ServerOrder } from '../pool/core/server-order.ts'
 import { type ReloadResult, type RouterOrder, routerOrders } from '../supervisor/messages.ts'
 
-/** Who knows the answers. `order` is false where there is no such server. */
+/** Who knows the answers. `order` tells what the server is then, undefined where there is no such server. */
 export type RuntimeSources = {
   readonly requestReload: () => Promise<ReloadResult>
   readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly status: () => Status
   readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
-  readonly order: (order: Extract<ServerOrder, { ok: true }>) => boolean
+  readonly order: (order: Extract<ServerOrder, { ok: true }>) => ServerHealthFact | undefined
 }
 
 /** Makes the table of commands. */
@@ -26,7 +27,7 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
     vrrp: (json) =>
       json ? JSON.stringify(sources.status().vrrp, null, 2) : describeRouters(sources.routers(), Date.now()),
     sessions: (json) => showSessions(sources.status(), json),
-    events: (json) => showEvents(sources.events(), json, (moment) => new Date(moment).toISOString()),
+    events: (json) => showEvents(sources.events(), json, iso),
   }
   return {
     reload: async () => answerOf(await sources.requestReload()),
@@ -52,7 +53,8 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
     server: (words) => {
       const order = parseServerOrder(words)
       if (!order.ok) throw new RuntimeError(order.text)
-      if (sources.order(order)) return `${order.listener}/${order.server}: ${words.slice(1).join(' ')}`
+      const fact = sources.order(order)
+      if (fact !== undefined) return `${order.listener}/${order.server}: ${describeOrder(order.words, fact, iso)}`
       const listener = sources.status().listeners.find(({ name }) => name === order.listener)
       throw new RuntimeError(
         listener === undefined
@@ -62,6 +64,8 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
     },
   }
 }
+
+const iso = (moment: number): string => new Date(moment).toISOString()
 
 const answerOf = ({ ok, lines }: ReloadResult): string => {
   const text = lines.join('\n')

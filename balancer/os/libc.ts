@@ -24,6 +24,11 @@ export const callBind: (descriptor: number, address: Uint8Array, length: number)
   'int bind(int fd, void *address, uint32_t length)',
 )
 
+/** getsockname(2); `length` holds the room of `address`, and what is used of it. */
+export const callGetSocketName: (descriptor: number, address: Uint8Array, length: Uint8Array) => number = libc.func(
+  'int getsockname(int fd, _Out_ void *address, _Inout_ void *length)',
+)
+
 /** listen(2) */
 export const callListen: (descriptor: number, backlog: number) => number = libc.func('int listen(int fd, int backlog)')
 
@@ -43,6 +48,10 @@ export const callSendTo: (
 ) => number | bigint = libc.func(
   'int64_t sendto(int fd, void *data, size_t length, int flags, void *address, int size)',
 )
+
+/** recv(2) */
+export const callReceive: (descriptor: number, buffer: Uint8Array, length: number, flags: number) => number | bigint =
+  libc.func('int64_t recv(int fd, _Out_ void *buffer, size_t length, int flags)')
 
 /** _exit(2): ends this process at once, whatever its threads wait for. */
 export const callExit: (code: number) => void = libc.func('void _exit(int status)')

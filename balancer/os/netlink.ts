@@ -1,5 +1,6 @@
 // Interfaces, addresses and routes through rtnetlink. The only file that touches the module netlink.
-// Requests and events have a socket each: on one, the notice of the own change would pass for the answer.
+// Requests, lists and events have a socket each: on one, the notice of the own change would pass for the answer, and an
+// answer between two parts of a list would end it.
 
 import { createRtNetlink, type ifla, rt } from 'netlink'
 import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
@@ -14,12 +15,18 @@ export type HostAddress = {
   readonly isTentative: boolean
 }
 
-/** A network interface. `isUp`: switched on and with a carrier. `mac` has six bytes on Ethernet. */
+/**
+ * A network interface. `isUp`: switched on and with a carrier. `mac` has six bytes on Ethernet; `hasNeighbours`: somebody
+ * there may ask for it, as nobody does on lo or on a dummy. `parentIndex` is the interface that it stands on, if any.
+ */
 export type NetworkInterface = {
   readonly name: string
   readonly index: number
   readonly mac: readonly number[]
   readonly isUp: boolean
+  readonly mtu: number
+  readonly hasNeighbours: boolean
+  readonly parentIndex: number | null
   readonly addresses: readonly HostAddress[]
 }
 
@@ -54,9 +61,11 @@ export type Netlink = {
   readonly removeAddress: (
     address: Pick<HostAddress, 'address' | 'prefixLength' | 'interfaceIndex'>,
   ) => Promise<Outcome>
-  /** Adds the route, or prolongs it if it is there. */
-  readonly setRoute: (route: RouteLease) => Promise<Outcome>
-  /** Removes the route; that it is not there is fine. */
+  /** Adds the route; `EEXIST` where there is one to the same network with the same metric, whoever put it there. */
+  readonly addRoute: (route: RouteLease) => Promise<Outcome>
+  /** Prolongs an IPv6 route that `addRoute` has added; `EEXIST` if another one has taken its place. */
+  readonly prolongRoute: (route: RouteLease) => Promise<Outcome>
+  /** Removes the route if this program has added it, in this process or in one before; that it is not there is fine. */
   readonly removeRoute: (route: RouteLease) => Promise<Outcome>
   /** Adds an interface with a MAC address of its own on top of another, switched off; `EEXIST` if the name is taken. */
   readonly addMacvlan: (name: string, parentIndex: number, mac: readonly number[]) => Promise<Outcome>
@@ -68,33 +77,41 @@ export type Netlink = {
 /** What the kernel tells unasked. After `overrun` events were lost: list again. */
 export type NetworkListener = {
   readonly onAddress: (address: HostAddress, present: boolean) => void
-  readonly onLink: (name: string) => void
+  readonly onLink: (link: { readonly name: string; readonly index: number }) => void
   readonly onOverrun: () => void
 }
 
 const families: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 }
 const createOrReplace = 0x500
 const createOnly = 0x600
+const create = 0x400
+/**
+ * Who has added a route, as `ip route show proto 112` tells: the number of VRRP, which nobody else uses here. Routes with
+ * any other number belong to somebody else.
+ */
+const routeOrigin: number = 112
 /** linux/if_link.h: mode and attributes of a macvlan interface. */
 /** Bridge: the interface below goes on hearing another router that uses the same virtual MAC. */
 const macvlanBridge = 4
 const infoKind = 1
 const infoData = 2
 const macvlanMode = 1
+const ethernetLength = 6
 const answerWithin = 1000
 const bufferSizes = { recvBufferSize: 1 << 20, sendBufferSize: 1 << 17 }
-const isGone = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ESRCH'])
+/** ENXIO: the kernel has no IPv6 on that interface, as below an MTU of 1280. */
+const isGone = new Set(['EADDRNOTAVAIL', 'ENODEV', 'ENXIO', 'ESRCH'])
 
-/** Opens the socket for requests. */
+/** Opens the sockets for requests and lists. */
 export const openNetlink = (): Netlink => {
-  const socket = createRtNetlink(bufferSizes)
-  socket.socket.on('error', () => undefined)
+  const [socket, lists] = [createRtNetlink(bufferSizes), createRtNetlink(bufferSizes)]
+  for (const one of [socket, lists]) one.socket.on('error', () => undefined)
   const options = { timeout: answerWithin }
 
   // The kernel lists one thing at a time on a socket, and refuses the second with EBUSY.
   let listing: Promise<unknown> = Promise.resolve()
   const addresses = async (): Promise<readonly HostAddress[]> => {
-    const list = () => socket.getAddresses({}, {}, options)
+    const list = () => lists.getAddresses({}, {}, options)
     const listed = listing.then(list, list)
     listing = listed
     return (await listed).flatMap(hostAddress)
@@ -109,6 +126,10 @@ export const openNetlink = (): Netlink => {
         index,
         mac: [...(link?.attrs.address ?? [])],
         isUp: flags.up === true && flags.running === true,
+        mtu: link?.attrs.mtu ?? 0,
+        hasNeighbours:
+          link?.attrs.address?.length === ethernetLength && flags.loopback !== true && flags.noarp !== true,
+        parentIndex: link?.attrs.link === undefined ? null : numberIn(link.attrs.link),
         addresses: (await addresses()).filter((address) => address.interfaceIndex === index),
       }
     })
@@ -147,13 +168,21 @@ export const openNetlink = (): Netlink => {
       socket.delAddress(data, { local: bytes, address: bytes }, options),
     )
   }
-  const setRoute: Netlink['setRoute'] = (route) =>
+  const newRoute = (route: RouteLease, flags: number): Promise<Outcome> =>
     request(`cannot add the route to ${route.to}/${route.prefixLength}`, () =>
-      socket.newRoute(routeData(route), routeAttributes(route), { ...options, flags: createOrReplace }),
+      socket.newRoute(routeData(route), { ...routeKey(route), ...routeAttributes(route) }, { ...options, flags }),
     )
+  const addRoute: Netlink['addRoute'] = (route) => newRoute(route, createOnly)
+  const prolongRoute: Netlink['prolongRoute'] = async (route) => {
+    const added = await newRoute(route, create)
+    // The kernel prolongs what is there with the same gateway, and says no more than that it is.
+    if (!added.ok) return added.code === 'EEXIST' ? done : added
+    await removeRoute(route)
+    return refused('EEXIST', `the route to ${route.to}/${route.prefixLength} has been replaced`)
+  }
   const removeRoute: Netlink['removeRoute'] = (route) =>
     removal(`cannot remove the route to ${route.to}/${route.prefixLength}`, () =>
-      socket.delRoute(routeData(route), routeAttributes(route), options),
+      socket.delRoute(routeData(route), routeKey(route), options),
     )
   const addMacvlan: Netlink['addMacvlan'] = (name, parentIndex, mac) => {
     const mode = attribute(macvlanMode, Buffer.from(Uint32Array.of(macvlanBridge).buffer))
@@ -175,12 +204,15 @@ export const openNetlink = (): Netlink => {
     listAddresses,
     setAddress,
     removeAddress,
-    setRoute,
+    addRoute,
+    prolongRoute,
     removeRoute,
     addMacvlan,
     switchOn,
     removeInterface,
-    close: () => socket.socket.close(),
+    close: () => {
+      for (const one of [socket, lists]) one.socket.close()
+    },
   }
 }
 
@@ -188,16 +220,20 @@ const routeData = ({ to, prefixLength, via }: RouteLease): rt.Route => ({
   family: families[familyOf(to)],
   dstLen: prefixLength,
   table: rt.RoutingTableClass.MAIN,
-  protocol: 'STATIC',
+  protocol: routeOrigin,
   scope: via === undefined ? 'LINK' : 'UNIVERSE',
   type: 'UNICAST',
 })
 
-const routeAttributes = (route: RouteLease): rt.RouteAttrs => ({
+/** What tells a route from others. */
+const routeKey = (route: RouteLease): rt.RouteAttrs => ({
   dst: Buffer.from(addressBytes(route.to)),
   oif: route.interfaceIndex,
   ...(route.via === undefined ? {} : { gateway: Buffer.from(addressBytes(route.via)) }),
   ...(route.metric === undefined ? {} : { priority: route.metric }),
+})
+
+const routeAttributes = (route: RouteLease): rt.RouteAttrs => ({
   ...(route.source === undefined ? {} : { prefsrc: Buffer.from(addressBytes(route.source)) }),
   ...(familyOf(route.to) === 'ipv4' ? {} : { expires: Buffer.from(Uint32Array.of(route.lifetime).buffer) }),
 })
@@ -224,7 +260,8 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
         const present = type === rt.MessageType.NEWADDR
         for (const address of hostAddress(rt.parseAddressMessage(data))) listener.onAddress(address, present)
       } else if (type === rt.MessageType.NEWLINK || type === rt.MessageType.DELLINK) {
-        listener.onLink(interfaceName(rt.parseLinkMessage(data).attrs))
+        const { data: link, attrs } = rt.parseLinkMessage(data)
+        listener.onLink({ name: attrs.ifname ?? '', index: link.index ?? 0 })
       }
     }
   })
@@ -246,7 +283,8 @@ const hostAddress = ({ data, attrs }: rt.AddressMessage): readonly HostAddress[]
   ]
 }
 
-const interfaceName = (attributes: ifla.LinkAttrs): string => attributes.ifname ?? ''
+/** A number of 32 bits in the byte order of this host. */
+const numberIn = (bytes: Uint8Array): number => new Uint32Array(Uint8Array.from(bytes).buffer)[0] ?? 0
 
 /** The module gives the error's name at the end of its message only. */
 const outcomeOf = async <T>(what: string, request: () => Promise<T>): Promise<Outcome<T>> => {

@@ -139,7 +139,8 @@ export const openHostSocket = (
       socket.wrap.send(Buffer.from(payload), 0, payload.length, destination, () => undefined)
       return done
     } catch (error) {
-      return refused('send', `cannot send to ${destination}: ${messageOf(error)}`)
+      const text = messageOf(error)
+      return refused(errorCodes[text] ?? 'send', `cannot send to ${destination}: ${text}`)
     }
   }
   return { ok: true, value: { send, close: () => socket.close() } }
@@ -178,5 +179,16 @@ const setUp: Readonly<Record<Family, (socket: Socket, options: RawSocketOptions)
 /** struct ip_mreqn: group, own address, interface index in the byte order of the host. */
 const multicastRequestIpv4 = (group: string, address: string, index: number): Buffer =>
   Buffer.from([...addressBytes(group), ...addressBytes(address), ...Buffer.from(Uint32Array.of(index).buffer)])
+
+/** The module throws the C library's texts. A full queue of the socket is no lack of ports, as it is for connect(2). */
+const errorCodes: Readonly<Record<string, string>> = {
+  'Operation not permitted': 'EPERM',
+  'Permission denied': 'EACCES',
+  'Network is unreachable': 'ENETUNREACH',
+  'Invalid argument': 'EINVAL',
+  'No buffer space available': 'ENOBUFS',
+  'Resource temporarily unavailable': 'ENOBUFS',
+  'Cannot allocate memory': 'ENOMEM',
+}
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -3,8 +3,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { oneLine } from '../core/text.ts'
 import type { Millis } from '../core/time.ts'
+import { searchPath } from './first-line.ts'
 import { keepDescriptors } from './libc.ts'
+import { programProblem } from './program-file.ts'
 import { findUser, type User } from './users.ts'
 
 /** What to run. Without a `user`, whose groups it gets too, it runs as this process. */
@@ -38,7 +41,6 @@ const freeBytes = 64 * 1024
 const floodPause = 50
 /** What was printed last may arrive after the end. */
 const outputGrace = 50
-const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Starts a script. Never throws: that it cannot be started is a result. */
 export const startScript = ({ command, user: name, timeout, environment, keepOutput }: Script): RunningScript => {
@@ -47,8 +49,11 @@ export const startScript = ({ command, user: name, timeout, environment, keepOut
   try {
     const user = name === undefined ? undefined : findUser(name)
     if (user === undefined && name !== undefined) return notStarted(new Error(`there is no user ${name}`))
+    // It was good when the configuration was read; somebody may have been at it since.
+    const problem = programProblem(command[0] ?? '', name)
+    if (problem !== undefined) return notStarted(new Error(problem))
     // The environment of this process is its own business.
-    const env = { PATH: path, LANG: 'C.UTF-8', ...(user === undefined ? {} : identity(user)), ...environment }
+    const env = { PATH: searchPath, LANG: 'C.UTF-8', ...(user === undefined ? {} : identity(user)), ...environment }
     // The module of the raw sockets leaves them open for whatever is started: a script could speak VRRP.
     keepDescriptors()
     child = spawn(setpriv, [...privileges(user), '--', ...command], {
@@ -152,7 +157,7 @@ const keepTail = (stream: Readable | null | undefined): (() => string | null) =>
   if ('unref' in stream && typeof stream.unref === 'function') stream.unref()
   return () => {
     const line = tail.toString('utf8').trimEnd().split('\n').at(-1)?.trim() ?? ''
-    // Control characters could rewrite the reader's terminal.
-    return line === '' ? null : line.replace(/\p{Cc}/gu, ' ').slice(0, longestLine)
+    const shown = oneLine(line, longestLine)
+    return shown === '' ? null : shown
   }
 }

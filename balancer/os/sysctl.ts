@@ -17,11 +17,14 @@ export const setSysctl = (family: 'ipv4' | 'ipv6', device: string, key: string, 
   }
 }
 
-/** Whether this host forwards IPv6 packets that come in through an interface. */
-export const forwardsIpv6 = (device: string): boolean => {
+/** What one setting is; null where there is no such setting or interface. */
+export const readSysctl = (family: 'ipv4' | 'ipv6', device: string, key: string): string | null => {
   try {
-    return readFileSync(fileOf('ipv6', device, 'forwarding'), 'utf8').trim() !== '0'
+    return readFileSync(fileOf(family, device, key), 'utf8').trim()
   } catch {
-    return false
+    return null
   }
 }
+
+/** Whether this host forwards IPv6 packets that come in through an interface. */
+export const forwardsIpv6 = (device: string): boolean => (readSysctl('ipv6', device, 'forwarding') ?? '0') !== '0'

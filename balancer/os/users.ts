@@ -13,3 +13,10 @@ export const findUser = (name: string): User | undefined => {
   const [, , uid, gid, , home = '/'] = line?.split(':') ?? []
   return uid === undefined || gid === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid), home }
 }
+
+/** The numbers of the groups that a user is in beside its own, as /etc/group has them. */
+export const groupsOf = (name: string): readonly number[] =>
+  readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .flatMap(([, , gid, members = '']) => (members.split(',').includes(name) ? [Number(gid)] : []))

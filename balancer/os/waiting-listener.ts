@@ -24,6 +24,8 @@ export type WaitingListenerOptions = {
   readonly key: string
   readonly isPresent: (address: string) => boolean
   readonly onChange: (state: ListenerState) => void
+  /** A client was there and accept(2) failed with this error of the system; the next one may work. */
+  readonly onAcceptFailure: (code: string) => void
 }
 
 const anyAddress = '0.0.0.0'
@@ -31,7 +33,7 @@ const backlog = 4096
 
 /** Makes `server` listen at `endpoint`. */
 export const createWaitingListener = (options: WaitingListenerOptions): WaitingListener => {
-  const { endpoint, server, key, isPresent, onChange } = options
+  const { endpoint, server, key, isPresent, onChange, onAcceptFailure } = options
   const shown = `${endpoint.address}:${endpoint.port}`
   let state: ListenerState = { address: shown, open: false }
   let stopped = false
@@ -52,6 +54,7 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
       server.once('error', reject)
       server.listen({ fd: fd.value, backlog }, () => {
         server.removeListener('error', reject)
+        server.on('error', (error) => onAcceptFailure(String(codeOf(error) ?? error.message)))
         resolve()
       })
     })

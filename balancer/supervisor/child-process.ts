@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
-import { type Deaths, type ProcessRole, restartAfter } from './core/processes.ts'
+import { type Deaths, exitMisfit, type ProcessRole, restartAfter } from './core/processes.ts'
 import { type FromChild, parseFromChild, type ToChild } from './messages.ts'
 
 /** A child that is kept running until it is stopped. */
@@ -28,6 +28,8 @@ export type SupervisedProcessOptions = {
   readonly onMessage: (message: FromChild) => void
   /** It died unasked at `diedAt`, and is started again after `delay`. */
   readonly onDeath: (diedAt: Millis, delay: Millis) => void
+  /** It is of another version than this supervisor, and is not started again. */
+  readonly onMisfit: () => void
 }
 
 /** The vrrp process may keep its addresses for five seconds until another router has them. */
@@ -48,6 +50,7 @@ export const superviseProcess = ({
   configure,
   onMessage,
   onDeath,
+  onMisfit,
 }: SupervisedProcessOptions): SupervisedProcess => {
   const module = fileURLToPath(new URL(`../main/${role}.js`, import.meta.url))
   let child: ChildProcess | undefined
@@ -97,18 +100,25 @@ export const superviseProcess = ({
     child = started
     started.on('message', (received: unknown) => {
       silence = 0
-      const message = parseFromChild(received)
-      if (message === undefined) log.error({ child: role, received }, `Process ${role} sent a message nobody knows`)
-      else onMessage(message)
+      const read = parseFromChild(received)
+      if (read.ok) onMessage(read.message)
+      else log.error({ child: role }, `Process ${role} sent a message that is not understood (${read.text})`)
     })
     started.on('error', (error) => {
       // Without a process id there was never a process, and there will be no exit.
       if (pid === undefined) ended(`it could not be started: ${error.message}`)
       else log.error({ child: role, childPid: pid, err: error }, `Process ${role}: ${error.message}`)
     })
-    started.once('exit', (code, signal) =>
-      ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code === 0),
-    )
+    started.once('exit', (code, signal) => {
+      if (code === exitMisfit && !stopping) {
+        child = undefined
+        isOver = true
+        clearInterval(watch)
+        onMisfit()
+        return
+      }
+      ended(signal === null ? `exit code ${code}` : `signal ${signal}`, code === 0)
+    })
     if (pid === undefined) return
     watch = setInterval(() => {
       silence += 1

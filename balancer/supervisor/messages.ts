@@ -22,13 +22,14 @@ const routerOrder = z.enum(routerOrders)
 const toChild = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('configure'),
+    version: z.string(),
     config: parsedConfig,
     resume: z.array(z.object({ instance: z.string(), until: moment, lateUntil: moment })).readonly(),
     facts: z.array(factSchema).readonly(),
   }),
   factMessage,
   z.object({ type: z.literal('reconfigure'), id: z.number(), config: parsedConfig }),
-  z.object({ type: z.literal('reloaded'), result: reloadResult }),
+  z.object({ type: z.literal('reloaded'), id: z.string(), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('stop') }),
@@ -39,7 +40,7 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready') }),
   factMessage,
   z.object({ type: z.literal('failed-start'), text: z.string() }),
-  z.object({ type: z.literal('reload-requested') }),
+  z.object({ type: z.literal('reload-requested'), id: z.string() }),
   z.object({ type: z.literal('reconfigured'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
@@ -49,14 +50,14 @@ const fromChild = z.discriminatedUnion('type', [
 export type ReloadResult = z.output<typeof reloadResult>
 
 /**
- * From the supervisor to a child. `resume` names the VRRP instances that were master when the vrrp process before this
+ * From the supervisor to a child. `version` is that of the supervisor; `resume` names the VRRP instances that were master when the vrrp process before this
  * one died just now, until when they may go on, and until when they have to hand over; `facts` is what all processes said last, those of the child's predecessor included.
  */
 export type ToChild = z.output<typeof toChild>
 
 /**
  * From a child. `alive` comes every second: who says nothing hangs. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
- * answered with a `reconfigured`, each `reload-requested` with a `reloaded`. A `router-order` of the director is passed on
+ * answered with a `reconfigured`, each `reload-requested` with a `reloaded` of the same `id`, which no other process ever has. A `router-order` of the director is passed on
  * to the vrrp process, and its `router-ordered` back.
  */
 export type FromChild = z.output<typeof fromChild>
@@ -64,8 +65,30 @@ export type FromChild = z.output<typeof fromChild>
 /** See `routerOrders`. */
 export type RouterOrder = z.output<typeof routerOrder>
 
-/** A message from the supervisor, or undefined when it is none. */
-export const parseToChild = (received: unknown): ToChild | undefined => toChild.safeParse(received).data
+/** A message, or what is wrong with it: its kind and the places, but nothing of its contents, which may be secret. */
+export type Read<T> = { readonly ok: true; readonly message: T } | { readonly ok: false; readonly text: string }
 
-/** A message from a child, or undefined when it is none. */
-export const parseFromChild = (received: unknown): FromChild | undefined => fromChild.safeParse(received).data
+/** Reads a message from the supervisor. */
+export const parseToChild = (received: unknown): Read<ToChild> => read(toChild, received)
+
+/** Reads a message from a child. */
+export const parseFromChild = (received: unknown): Read<FromChild> => read(fromChild, received)
+
+const kinds = new Set([...toChild.options, ...fromChild.options].map((option) => option.shape.type.value))
+const kindIn = z.object({ type: z.string() })
+
+const read = <T>(schema: z.ZodType<T>, received: unknown): Read<T> => {
+  const parsed = schema.safeParse(received)
+  if (parsed.success) return { ok: true, message: parsed.data }
+  const kind = kindIn.safeParse(received).data?.type
+  const known = [...kinds].find((one) => one === kind)
+  const places = parsed.error.issues.map(({ path }) => path.join('.')).slice(0, mostPlaces)
+  return { ok: false, text: known === undefined ? 'of a kind nobody knows' : `${known}, wrong at ${places.join(', ')}` }
+}
+
+const mostPlaces = 5
+
+const beginning = z.object({ type: z.literal('configure'), version: z.string().catch('another') })
+
+/** The version of the supervisor that a child is to begin with, whatever else stands there; undefined in other messages. */
+export const versionIn = (received: unknown): string | undefined => beginning.safeParse(received).data?.version

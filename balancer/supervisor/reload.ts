@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { loadConfig } from '../config/load.ts'
 import type { BalancerConfig } from '../config/schema.ts'
+import { describeSecretChanges } from '../config/secrets.ts'
 import { type ProcessRole, processRoles } from './core/processes.ts'
 import type { ReloadResult } from './messages.ts'
 
@@ -34,7 +35,7 @@ export const createReloader = ({ file, running, log, apply }: ReloaderOptions): 
 
   const applyToAll = async (next: BalancerConfig): Promise<ReloadResult> => {
     const before = config
-    const lines: string[] = []
+    const lines = [...describeSecretChanges(before.secrets, next.secrets)]
     const goBack = async (roles: readonly ProcessRole[], why: readonly string[]): Promise<ReloadResult> => {
       config = before
       for (const role of roles) await apply(role, before)

@@ -6,9 +6,10 @@ import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
+import { version } from '../version.ts'
 import { createAbsence } from './absence.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { applyLimit, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
 import { createReloader } from './reload.ts'
@@ -36,8 +37,7 @@ export type Farewell = (
   back: AbortSignal,
 ) => Promise<void>
 
-/** How long a process may take to apply a configuration before the reload is called off. */
-const applyLimitMillis = 10_000
+const changedOnDisk = `The program on disk was changed while this one, version ${version}, runs`
 
 /** Starts the processes of a balancer with a configuration that was read from `file`. */
 export const startSupervisor = (
@@ -74,8 +74,8 @@ export const startSupervisor = (
         applying.delete(role)
         resolve(result)
       }
-      const late = `the process ${role} did not apply it within ${applyLimitMillis / 1000} s`
-      const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimitMillis)
+      const late = `the process ${role} did not apply it within ${applyLimit / 1000} s`
+      const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimit)
       lastApplied += 1
       const id = lastApplied
       applying.set(role, { id, settle })
@@ -89,6 +89,7 @@ export const startSupervisor = (
 
   const configure = (diedAt: Millis | null): ToChild => ({
     type: 'configure',
+    version,
     config: reloader.config(),
     resume: diedAt === null || stalls.wasStalledAt(diedAt) ? [] : resumptions([...facts.values()], diedAt),
     facts: [...facts.values()],
@@ -165,7 +166,7 @@ export const startSupervisor = (
         }
         return
       case 'reload-requested':
-        void reloader.reload().then((result) => send(role, { type: 'reloaded', result }))
+        void reloader.reload().then((result) => send(role, { type: 'reloaded', id: message.id, result }))
         return
       case 'reconfigured': {
         const asked = applying.get(role)
@@ -192,6 +193,11 @@ export const startSupervisor = (
       configure,
       onMessage: (message) => onMessage(role, message),
       onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),
+      onMisfit: () => {
+        // Without this process nothing here is served for long, and only a new supervisor can start it.
+        log.fatal({ child: role }, `${changedOnDisk}, and process ${role} cannot begin. Stopping, to be started anew`)
+        void stopAll(1)
+      },
     })
     processes.set(role, supervised)
   }

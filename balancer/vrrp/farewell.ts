@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { handOverWait, masterDownInterval } from './core/timers.ts'
+import { lastWord } from './core/transitions.ts'
 import { allAddresses } from './instance.ts'
 import { openSharedHost, type SharedHost } from './shared-host.ts'
 import { lookAround } from './surroundings.ts'
@@ -46,6 +47,10 @@ const handOver = async ({ config, vrrp, host, log, back }: HandOver): Promise<vo
   const around = await lookAround(netlink, config, virtual)
   const device = around.devices.get(config.interface)
   if (!around.link.up || device === undefined || back.aborted) return
+  const { version, priority, advertisement_interval: interval } = config
+  const { address } = around.link
+  /** Said when the addresses are gone. */
+  let word = resigning
   let onSuccessor = (): void => {}
   const successor = new Promise<void>((resolve) => {
     onSuccessor = resolve
@@ -53,24 +58,36 @@ const handOver = async ({ config, vrrp, host, log, back }: HandOver): Promise<vo
   const transport = openTransport({
     config,
     device,
-    address: around.link.address,
+    address,
     wires,
     packets,
-    onHeard: (_, { priority }) => {
-      if (priority !== resigning) onSuccessor()
+    onHeard: (from, heard) => {
+      if (heard.priority === resigning) return
+      word = lastWord({ from, priority: heard.priority }, address, priority)
+      onSuccessor()
     },
     onDropped: () => {},
     onFailure: onSuccessor,
   })
   if (!transport.ok) return
-  const { version, priority, advertisement_interval: interval } = config
   transport.value.send(resigning)
   log.warn({ instance: config.name }, `(${config.name}) sent 0 priority: its process is not back in time`)
   await Promise.race([successor, aborted(back), wait(handOverWait(masterDownInterval(version, priority, interval)))])
-  transport.value.close()
-  if (back.aborted) return
-  const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
+  if (back.aborted) {
+    transport.value.close()
+    return
+  }
+  const addresses = createVirtualAddresses({
+    config,
+    devices: () => around.devices,
+    netlink,
+    packets,
+    onRoutes: () => {},
+  })
   const removed = await addresses.remove()
+  // This host has answered for them until now: their new master shall announce them once more.
+  transport.value.send(word)
+  transport.value.close()
   if (!removed.ok)
     log.warn({ instance: config.name }, `(${config.name}) ${removed.text}; the kernel does it when the lease ends`)
 }

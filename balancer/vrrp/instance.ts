@@ -1,5 +1,6 @@
 // One virtual router as configured, in the words of the state machine and of the wire.
 
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Family, familyOf } from '../core/ip-address.ts'
@@ -49,6 +50,41 @@ export const allAddresses = (config: VrrpInstanceConfig): VrrpInstanceConfig['vi
   ...config.virtual_addresses,
   ...config.virtual_addresses_excluded,
 ]
+
+/**
+ * The name of the interface of its virtual MAC address, which says virtual router and interface: `vrrp.51.eth0`, for IPv6
+ * `vrrp6.51.eth0`. Where that is longer than the kernel allows, five digits made of the interface's name stand for it.
+ */
+export const virtualMacDevice = (config: VrrpInstanceConfig): string => {
+  const router = formerVirtualMacDevice(config)
+  const name = `${router}.${config.interface}`
+  if (name.length <= longestInterfaceName) return name
+  return `${router}.${createHash('sha256').update(config.interface).digest('hex').slice(0, digitsOfInterface)}`
+}
+
+/** Its name in version 0.1, the same on every interface: `vrrp.51`, `vrrp6.51`. */
+export const formerVirtualMacDevice = (config: VrrpInstanceConfig): string =>
+  `vrrp${familyOfInstance(config) === 'ipv4' ? '' : '6'}.${config.virtual_router_id}`
+
+const longestInterfaceName = 15
+const digitsOfInterface = 5
+
+/** The interface on which its addresses stand unless they name another. */
+export const homeDevice = (config: VrrpInstanceConfig): string =>
+  config.virtual_mac ? virtualMacDevice(config) : config.interface
+
+/** Tells an address on one interface from the same on another, as link-local ones may be. */
+export const placeOf = (address: string, device: string): string => `${address} ${device}`
+
+/** Where its addresses stand. */
+export const placesOf = (
+  config: VrrpInstanceConfig,
+): readonly { readonly address: string; readonly device: string }[] =>
+  allAddresses(config).map(({ address, dev }) => ({ address: address.address, device: dev ?? homeDevice(config) }))
+
+/** What the tracking calls a route to a network. */
+export const routeName = ({ address, prefixLength }: { readonly address: string; readonly prefixLength: number }) =>
+  `route ${address}/${prefixLength}`
 
 /** The interfaces that it touches. */
 export const devicesOf = (config: VrrpInstanceConfig): ReadonlySet<string> =>

@@ -3,6 +3,7 @@
 import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { Prospect, Watched } from './core/outlook.ts'
 import { noServerWeight } from './core/serving.ts'
+import { routeName } from './instance.ts'
 
 /** One prospect for each instance. */
 export const prospectsOf = (vrrp: VrrpConfig): readonly Prospect[] =>
@@ -21,7 +22,10 @@ export const prospectsOf = (vrrp: VrrpConfig): readonly Prospect[] =>
 /** As `unionOf` has it: FAULT outweighs everything. */
 const gravity = ({ weight }: Watched): number => (weight === 0 ? Number.POSITIVE_INFINITY : Math.abs(weight))
 
-const watchedBy = (vrrp: VrrpConfig, { interface: own, track }: VrrpInstanceConfig): readonly Watched[] => {
+const watchedBy = (
+  vrrp: VrrpConfig,
+  { interface: own, track, virtual_routes: routes }: VrrpInstanceConfig,
+): readonly Watched[] => {
   const state = (name: string, weight: number): Watched => ({ name, weight, kind: 'state' })
   const weightIn = (list: readonly { readonly name: string; readonly weight: number }[], name: string): number =>
     list.find((one) => one.name === name)?.weight ?? 0
@@ -46,6 +50,9 @@ const watchedBy = (vrrp: VrrpConfig, { interface: own, track }: VrrpInstanceConf
     ),
     ...track.processes.map(({ process, weight = weightIn(vrrp.track_processes, process) }) =>
       state(`process ${process} missing`, weight),
+    ),
+    ...routes.flatMap(({ to, track: counts }) =>
+      counts === null ? [] : [state(`${routeName(to)} cannot be added`, counts.weight)],
     ),
   ]
 }

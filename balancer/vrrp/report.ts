@@ -2,10 +2,11 @@
 
 import type { Level, Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
-import type { VirtualRouterFact, VirtualRouterState } from '../pool/core/facts.ts'
+import type { VirtualRouterFact, VirtualRouterState, VirtualRouteState } from '../pool/core/facts.ts'
 import { createBoundedLog } from './bounded-log.ts'
-import type { Advertisement, Decoded } from './core/advertisement.ts'
+import type { Advertisement } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
+import type { Dropped } from './core/reception.ts'
 import type { Notice, VirtualRouter } from './core/state.ts'
 import type { Standing } from './core/tracking.ts'
 import { advertisementOf, allAddresses, familyOfInstance, stateShown } from './instance.ts'
@@ -17,7 +18,7 @@ export type Report = {
   readonly configure: (config: VrrpInstanceConfig, syncGroup: string | null) => void
   readonly sent: () => void
   readonly heard: (from: string, advertisement: Advertisement) => void
-  readonly dropped: (dropped: Extract<Decoded, { ok: false }>) => void
+  readonly dropped: (dropped: Dropped) => void
   /** `from` is who was heard last. */
   readonly notice: (about: Notice, text: string) => void
   /** Something that was asked of the system did not work. */
@@ -29,6 +30,8 @@ export type Report = {
   readonly remains: (obstacle: string) => void
   /** From now on its effective priority is made of these parts, and an operator has taken it out or not. */
   readonly standing: (standing: Standing, isInMaintenance: boolean) => void
+  /** Its virtual routes are so now. */
+  readonly routes: (routes: readonly VirtualRouteState[]) => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
   readonly publish: () => void
@@ -66,9 +69,11 @@ export const createReport = (
   let standsBack = false
   let inMaintenance = false
   let source: string | null = null
+  let routes: readonly VirtualRouteState[] = []
   let standing: Standing | null = null
   let lastAdvertisement: VirtualRouterFact['lastAdvertisement'] = null
   let otherMasters: VirtualRouterFact['otherMasters'] = { count: 0, last: null }
+  let conflicts: VirtualRouterFact['conflicts'] = { count: 0, last: null }
 
   const publish = (): void =>
     publishFact({
@@ -91,8 +96,10 @@ export const createReport = (
       priorityParts: standing?.parts ?? [{ of: 'configured', value: config.priority }],
       advertisementInterval: config.advertisement_interval,
       addresses: allAddresses(config).map(({ address }) => address.address),
+      routes,
       lastAdvertisement,
       otherMasters,
+      conflicts,
       ...counts,
       dropped: { ...dropped },
     })
@@ -114,6 +121,16 @@ export const createReport = (
     },
     dropped: ({ source: from, reason: why, found, conflict }) => {
       dropped[why] = (dropped[why] ?? 0) + 1
+      if (conflict !== undefined) {
+        const { differs, advertisement, weight } = conflict
+        const { priority, addresses } = advertisement
+        conflicts = { count: conflicts.count + 1, last: { from, differs, priority, addresses, at: Date.now() } }
+        if (weight === 'told') {
+          const text = `(${config.name}) CONFIGURATION ERROR: ${from} ${differs}. What it says is ignored`
+          bounded('error', `ignored ${why}`, { instance: config.name, from, reason: why, addresses }, text)
+          return
+        }
+      }
       // Other virtual routers on the same network are no news.
       if (why === 'vrid' && conflict === undefined) return
       const text = `(${config.name}) dropped advert from ${from || 'nobody'}: ${found}`
@@ -152,6 +169,19 @@ export const createReport = (
     standing: (next, isInMaintenance) => {
       standing = next
       inMaintenance = isInMaintenance
+    },
+    routes: (next) => {
+      const fields = { instance: config.name }
+      for (const { route, isThere, trouble } of next) {
+        const before = routes.find((old) => old.route === route)?.trouble ?? null
+        if (trouble !== null && trouble !== before) {
+          const text = `cannot add the route ${route}: ${trouble}. The addresses stay; it is tried again`
+          bounded('error', 'route', fields, `(${config.name}) ${text}`)
+        }
+        if (isThere && before !== null) log.info(fields, `(${config.name}) the route ${route} is there now`)
+      }
+      routes = next
+      publish()
     },
     linked: (address) => {
       source = address

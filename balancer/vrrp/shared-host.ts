@@ -20,8 +20,11 @@ export type SharedHost = {
 export const openSharedHost = async (listener: NetworkListener): Promise<SharedHost> => {
   const missing = await missingCapabilities(['net_admin', 'net_raw'])
   if (missing.length > 0) {
-    const names = missing.map((capability) => `CAP_${capability.toUpperCase()}`).join(' and ')
-    throw new FailedStart(`VRRP needs ${names}. Start as root, or give the unit AmbientCapabilities=${names}.`)
+    const names = missing.map((capability) => `CAP_${capability.toUpperCase()}`)
+    // Whoever copies it must not copy the end of a sentence.
+    throw new FailedStart(
+      `VRRP needs ${names.join(' and ')}; start it as root, or write into its unit: AmbientCapabilities=${names.join(' ')}`,
+    )
   }
   const packets = openPacketSocket()
   if (!packets.ok) throw new FailedStart(`VRRP ${packets.text}`)

@@ -1,17 +1,13 @@
 // The advertisements of one virtual router on the wire: as multicast, to unicast peers, or from its virtual MAC address.
 
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import { isLinkLocal } from '../core/ip-address.ts'
 import type { NetworkInterface } from '../os/netlink.ts'
 import { done, type Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import type { Received } from '../os/raw-socket.ts'
-import {
-  type Advertisement,
-  type Decoded,
-  decodeAdvertisement,
-  type Expectation,
-  encodeAdvertisement,
-} from './core/advertisement.ts'
+import { openTwinSocket } from '../os/twin-socket.ts'
+import { type Advertisement, encodeAdvertisement } from './core/advertisement.ts'
 import {
   type Datagram,
   ipPacket,
@@ -19,8 +15,10 @@ import {
   readIpv4Packet,
   virtualMac,
   vrrpGroup,
+  vrrpProtocol,
   vrrpTtl,
 } from './core/datagram.ts'
+import { type Dropped, type Expectation, receiveAdvertisement } from './core/reception.ts'
 import { advertisementOf, familyOfInstance } from './instance.ts'
 import type { Wires } from './wires.ts'
 
@@ -32,7 +30,7 @@ export type TransportOptions = {
   readonly wires: Wires
   readonly packets: PacketSocket
   readonly onHeard: (from: string, advertisement: Advertisement) => void
-  readonly onDropped: (dropped: Extract<Decoded, { ok: false }>) => void
+  readonly onDropped: (dropped: Dropped) => void
   /** The socket is gone. */
   readonly onFailure: (text: string) => void
 }
@@ -52,25 +50,26 @@ export const openTransport = (options: TransportOptions): Outcome<Transport> => 
   const advertisement = advertisementOf(config)
   const peers = config.unicast?.peers ?? null
   const password = config.authentication?.password ?? null
-  const expected: Expectation = { ...advertisement, family, password, peers }
+  const expected: Expectation = { ...advertisement, family, own: address, password, peers }
   const minimumTtl = config.unicast?.min_ttl ?? vrrpTtl
 
-  const onPacket = (received: Received): void => {
+  const onPacket = (received: Received): boolean => {
     const datagram = family === 'ipv4' ? readIpv4Packet(received.bytes, minimumTtl) : ipv6Datagram(received)
     if (datagram === null) {
       options.onDropped({ ok: false, reason: 'ip-header', source: '', found: `${received.bytes.length} bytes` })
-      return
+      return true
     }
-    if (datagram.source === address) return
-    const decoded = decodeAdvertisement(datagram, expected)
+    const decoded = receiveAdvertisement(datagram, expected)
     if (decoded.ok) options.onHeard(decoded.source, decoded.advertisement)
     else options.onDropped(decoded)
+    return decoded.ok || decoded.reason !== 'addresses'
   }
   /** A raw IPv6 socket shows no header. What was sent elsewhere fails the checksum, whose pseudo-header has the destination. */
   const ipv6Datagram = ({ bytes, source, isFar }: Received): Datagram => ({
     source,
     destination: peers === null ? vrrpGroup.ipv6 : address,
     isFar,
+    isOnLink: !isFar && (minimumTtl === vrrpTtl || isLinkLocal(source)),
     payload: bytes,
   })
 
@@ -85,7 +84,17 @@ export const openTransport = (options: TransportOptions): Outcome<Transport> => 
     onFailure: options.onFailure,
   })
   if (!wire.ok) return wire
-  const { send: sendPacket, receive, detach } = wire.value
+  const { send: sendPacket, receive: receivePackets, detach } = wire.value
+  const twin = family === 'ipv4' ? openTwinSocket(device.index, vrrpProtocol, address) : null
+  const receive = (): void => {
+    receivePackets()
+    if (twin?.ok !== true) return
+    for (const bytes of twin.value.receive()) onPacket({ bytes, source: address, isFar: false })
+  }
+  const close = (): void => {
+    detach()
+    if (twin?.ok === true) twin.value.close()
+  }
   const pseudoHeader = config.checksum_with_ipv4_pseudoheader
   const sendTo = (destination: string, priority: number): Outcome => {
     const written = { source: address, destination, password, pseudoHeader }
@@ -101,5 +110,5 @@ export const openTransport = (options: TransportOptions): Outcome<Transport> => 
     const failed = outcomes.find((outcome) => !outcome.ok)
     return outcomes.some((outcome) => outcome.ok) ? done : (failed ?? done)
   }
-  return { ok: true, value: { send, receive, close: detach } }
+  return { ok: true, value: { send, receive, close } }
 }

@@ -3,18 +3,20 @@
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
-import { type Outcome, refused } from '../os/outcome.ts'
+import type { Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
 import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
-import type { Standing } from './core/tracking.ts'
+import { regrouping, type Strangers, withStranger } from './core/strangers.ts'
+import type { Standing, Tracked } from './core/tracking.ts'
 import type { HiddenAddresses } from './hidden-addresses.ts'
-import { allAddresses, identityOf, settingsOf, stateShown } from './instance.ts'
+import { advertisementOf, identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
+import { createOrders, type RouterOrder } from './orders.ts'
 import type { Report } from './report.ts'
-import { isSameLink, lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
+import { beforeBegin, isSameGround, isSameLink, lookAround, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
+import { untilQuiet } from './until-quiet.ts'
 import { createVirtualAddresses } from './virtual-addresses.ts'
-import { virtualMacDevice } from './virtual-mac.ts'
 import type { Wires } from './wires.ts'
 
 /** What the driver works with. */
@@ -25,17 +27,14 @@ export type Tools = {
   readonly hidden: HiddenAddresses
   /** The virtual addresses of all instances of this host, as they are configured now. */
   readonly virtual: () => ReadonlySet<string>
-  /** Those of the other instances that are master here. */
+  /** The places of those of the other instances that are master here. */
   readonly heldByOthers: () => ReadonlySet<string>
   readonly report: Report
+  /** What `trackedRoutes` tells has changed. */
+  readonly onRoutes: () => void
   /** Called after each event that changed the router, with the state it was in before. */
   readonly onStep: (before: VirtualRouter['state']) => void
 }
-
-/**
- * What an operator orders (`balancer vrrp`): another router shall be master; take no part; take part, and preempt, again.
- */
-export type RouterOrder = 'handover' | 'maint' | 'ready'
 
 /**
  * What an instance was in the process before this one; `was` is asked at its start: a master that is not missed yet, one that
@@ -55,21 +54,25 @@ export type VirtualRouterDriver = {
   readonly dispatch: (happening: Happening) => void
   /** Links or addresses of this host may have changed. */
   readonly networkChanged: () => void
+  /** Whether it stands on the interface of this index, whatever that is called now. */
+  readonly uses: (interfaceIndex: number) => boolean
+  /** Its virtual routes whose failure counts. */
+  readonly trackedRoutes: () => readonly Tracked[]
   /** From now on it stands so: its effective priority, or why it must not take part. */
   readonly stand: (standing: Standing) => void
   /** Resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
   readonly order: (order: RouterOrder) => Promise<Outcome<string>>
   /** Applies a new configuration of the same identity; the state stays. `around` was looked at for it. */
   readonly reconfigure: (next: VrrpInstanceConfig, around: Surroundings, standing: Standing) => Promise<void>
-  /** Once a second: publishes the fact, and in fault looks for what is missing. */
+  /** Once a second: publishes the fact, looks for what is missing in fault, and tries what failed again. */
   readonly tick: () => void
   /** Resolves when another router has the addresses, or nobody came for them, and they are gone from here. */
   readonly stop: () => Promise<void>
 }
 
 /**
- * Checks that the instance can work on this host, else throws `FailedStart`; where it worked before (`past`), what is
- * missing is a fault like any other. Nothing is sent or removed before `start`.
+ * Looks at what the instance needs of this host. What is missing is a fault until it is there; one that begins (without a
+ * `past`) also waits until nobody else has its addresses here. Nothing is sent or removed before `start`.
  */
 export const prepareVirtualRouter = async (
   first: VrrpInstanceConfig,
@@ -79,9 +82,17 @@ export const prepareVirtualRouter = async (
 ): Promise<VirtualRouterDriver> => {
   const { netlink, packets, wires, hidden, virtual, report } = tools
   let config = first
-  let around = await lookAround(netlink, config, virtual())
-  if (past === null) refuseImpossible(config, around)
-  const addresses = createVirtualAddresses(config, () => around.devices, netlink, packets)
+  let hasBegun = past !== null
+  const look = async (looked: VrrpInstanceConfig): Promise<Surroundings> => {
+    const seen = await lookAround(netlink, looked, virtual())
+    return hasBegun ? seen : beforeBegin(looked, seen)
+  }
+  let around = await look(config)
+  const onRoutes = (): void => {
+    report.routes(addresses.routes.states())
+    tools.onRoutes()
+  }
+  const addresses = createVirtualAddresses({ config, devices: () => around.devices, netlink, packets, onRoutes })
   let standing = standingNow
   let isInMaintenance = past?.isInMaintenance ?? false
   let router = initialRouter(settingsOf(config, standing))
@@ -89,6 +100,7 @@ export const prepareVirtualRouter = async (
   let timer: NodeJS.Timeout | undefined
   let removal: Promise<void> = Promise.resolve()
   let isRunning = false
+  let strangers: Strangers = new Map()
   /** Who waits for the end of a hand-over. */
   let onSettled: (() => void)[] = []
 
@@ -150,7 +162,7 @@ export const prepareVirtualRouter = async (
         })
         return
       case 'hide-addresses':
-        void hidden.hide(owner(), hideable(), longestHiding).then((hiding) => {
+        void hidden.hide(owner(), placesOf(config), longestHiding).then((hiding) => {
           if (!hiding.ok) report.trouble('hide', `${hiding.text}; clients may for a moment learn the old place`)
         })
         return
@@ -173,7 +185,6 @@ export const prepareVirtualRouter = async (
     }
   }
   const owner = (): string => identityOf(config)
-  const hideable = (): readonly string[] => allAddresses(config).map(({ address }) => address.address)
   const show = (): void => {
     void hidden.show(owner()).then((shown) => {
       if (!shown.ok) report.trouble('hide', shown.text)
@@ -212,7 +223,18 @@ export const prepareVirtualRouter = async (
         report.dropped(dropped)
         const { source: from, conflict } = dropped
         if (conflict === undefined) return
-        dispatch({ event: 'deaf-master-heard', from, ...conflict })
+        const { advertisement, differs, weight } = conflict
+        if (dropped.reason === 'addresses') strangers = withStranger(strangers, from, advertisement, now())
+        if (weight === 'told') return
+        const { priority, interval } = advertisement
+        dispatch({
+          event: 'deaf-master-heard',
+          from,
+          priority,
+          interval,
+          differs,
+          isYieldedTo: weight === 'yielded-to',
+        })
       },
       onFailure: (reason) => {
         transport = null
@@ -225,18 +247,24 @@ export const prepareVirtualRouter = async (
   }
   const follow = (next: Surroundings): void => {
     const before = around
-    around = next
-    if (transport !== null && isSameLink(config.interface, before, next)) return
-    const index = before.devices.get(config.interface)?.index
-    if (next.link.up && index !== next.devices.get(config.interface)?.index) {
+    const isSame = transport !== null && isSameLink(config.interface, before, next)
+    const isReplaced = before.devices.get(config.interface)?.index !== next.devices.get(config.interface)?.index
+    // What has to go is still known by the interface that it stands on, which may have another name by now.
+    if (!next.link.up) dispatch({ event: 'link-changed', link: connect(next.link) })
+    else if (isReplaced) {
       dispatch({ event: 'link-changed', link: { up: false, reason: `${config.interface} was replaced` } })
     }
-    dispatch({ event: 'link-changed', link: connect(next.link) })
+    around = next
+    if (next.link.up) hasBegun = true
+    else report.remains(next.link.reason)
+    if (next.link.up && !isSame) dispatch({ event: 'link-changed', link: connect(next.link) })
+    if (router.state === 'master' || !isSameGround(before, next, virtual())) addresses.routes.tryAgain()
   }
   /** A master whose address was taken away by something else gets it back; nobody else should be given one. */
   const checkAddresses = async (): Promise<void> => {
     const held = await netlink.listAddresses()
-    if (!held.ok || router.state === 'leaving') return
+    // Before the beginning the reason for waiting says it.
+    if (!held.ok || router.state === 'leaving' || !hasBegun) return
     if (router.state === 'master') {
       for (const address of addresses.absentFrom(held.value)) dispatch({ event: 'address-lost', address })
       return
@@ -246,42 +274,41 @@ export const prepareVirtualRouter = async (
       report.trouble('foreign', `${text}; ip address del ${place}`)
     }
   }
-  let isLooking = false
-  let isStale = false
-  const lookAgain = async (): Promise<void> => {
-    isLooking = true
-    while (isStale && isRunning) {
-      isStale = false
-      const looked = config
-      const next = await lookAround(netlink, looked, virtual())
-      // What was seen for another configuration says nothing, and no answer says nothing of the link.
-      if (looked !== config) isStale = true
-      else if (next.missing === 'answer') setTimeout(networkChanged, lookAgainMillis).unref()
-      else if (isRunning) follow(next)
-      if (isRunning) await checkAddresses()
-    }
-    isLooking = false
-  }
-  const networkChanged = (): void => {
-    isStale = true
-    if (!isLooking) void lookAgain()
-  }
+  const lookingAround = untilQuiet(async () => {
+    const looked = config
+    if (!isRunning) return
+    const next = await look(looked)
+    // What was seen for another configuration says nothing, and no answer says nothing of the link.
+    if (looked !== config) networkChanged()
+    else if (!next.isKnown) setTimeout(networkChanged, lookAgainMillis).unref()
+    else if (isRunning) follow(next)
+    if (isRunning) await checkAddresses()
+  })
+  const networkChanged = lookingAround.start
 
+  /** Who looks just now may be making it: not after it was removed. */
+  const removeVirtualMac = async (device: string): Promise<void> => {
+    await lookingAround.ended()
+    await netlink.removeInterface(device)
+  }
   const reconfigure: VirtualRouterDriver['reconfigure'] = async (next, seen, nextStanding) => {
     const hadVirtualMac = config.virtual_mac && !next.virtual_mac
     const device = virtualMacDevice(config)
+    if (seen.link.up) hasBegun = true
     const before = around
+    const [old, current] = [config, next].map((one) => advertisementOf(one).addresses)
+    const moves = regrouping(old ?? [], current ?? [], strangers, now())
     // Both are known here while the old addresses are told from the new ones.
     around = { ...seen, devices: new Map([...before.devices, ...seen.devices]) }
     config = next
     standing = nextStanding
     const removed = addresses.configure(next, tools.heldByOthers())
-    dispatch({ event: 'reconfigured', settings: settingsOf(next, standing) })
+    dispatch({ event: 'reconfigured', settings: settingsOf(next, standing), regrouping: moves })
     const link = connect(seen.link)
     if (!isSameLink(next.interface, before, seen) || !link.up) dispatch({ event: 'link-changed', link })
     const outcome = await removed
     if (!outcome.ok) report.trouble('remove', `${outcome.text}; the kernel does it when the lease ends`)
-    if (hadVirtualMac) await netlink.removeInterface(device)
+    if (hadVirtualMac) await removeVirtualMac(device)
   }
 
   const stand = (): void => {
@@ -294,37 +321,18 @@ export const prepareVirtualRouter = async (
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()
-  const handOver = async (): Promise<Outcome<string>> => {
-    const { name } = config
-    const shown = stateShown(router)
-    if (shown !== 'master') return refused('EINVAL', `${name} is ${shown} here; only a master hands over`)
-    if (config.priority === ownerPriority) {
-      return refused('EINVAL', `${name} owns its addresses (priority 255) and takes them back at once; use maint`)
-    }
-    dispatch({ event: 'handover-ordered' })
-    if (router.state !== 'leaving') return refused('EAGAIN', `${name} is only just becoming master; try again`)
-    await settled()
-    if (isMaster()) return refused('ENOENT', `${name}: no other router took over; this one stays master`)
-    return stateShown(router) === 'backup'
-      ? said(`${name} is handed over; "balancer vrrp ${name} ready" lets this host preempt again`)
-      : refused('ECANCELED', `${name} is ${stateShown(router)} now: something else came in between`)
-  }
-  const order: VirtualRouterDriver['order'] = async (ordered) => {
-    if (ordered === 'handover') return handOver()
-    const { name } = config
-    isInMaintenance = ordered === 'maint'
-    const wasMaster = stateShown(router) === 'master'
-    stand()
-    if (ordered === 'ready') dispatch({ event: 'handover-revoked' })
-    report.publish()
-    await settled()
-    if (ordered === 'ready') return said(`${name} takes part again: ${stateShown(router)}`)
-    if (!isInMaintenance) return refused('ECANCELED', `${name}: "ready" was ordered meanwhile`)
-    return said(
-      `${name} takes no part until "balancer vrrp ${name} ready"${wasMaster ? '; its addresses left this host' : ''}`,
-    )
-  }
-  const isMaster = (): boolean => router.state === 'master'
+  const order = createOrders({
+    config: () => config,
+    router: () => router,
+    dispatch,
+    settled,
+    isInMaintenance: () => isInMaintenance,
+    maintain: (isOrdered) => {
+      isInMaintenance = isOrdered
+      stand()
+    },
+    publish: report.publish,
+  })
 
   return {
     router: () => router,
@@ -335,6 +343,7 @@ export const prepareVirtualRouter = async (
     order,
     start: () => {
       isRunning = true
+      if (around.link.up) hasBegun = true
       stand()
       const was = past?.was()
       dispatch({
@@ -347,9 +356,12 @@ export const prepareVirtualRouter = async (
     },
     dispatch,
     networkChanged,
+    uses: (interfaceIndex) => [...around.devices.values()].some(({ index }) => index === interfaceIndex),
+    trackedRoutes: addresses.routes.tracked,
     reconfigure,
     tick: () => {
       if (router.state === 'fault') networkChanged()
+      addresses.routes.tick()
       report.publish()
     },
     stop: async () => {
@@ -359,16 +371,13 @@ export const prepareVirtualRouter = async (
       await removal
       transport?.close()
       clearTimeout(timer)
-      if (config.virtual_mac) await netlink.removeInterface(virtualMacDevice(config))
+      if (config.virtual_mac) await removeVirtualMac(virtualMacDevice(config))
     },
   }
 }
 
-const ownerPriority = 255
 const lookAgainMillis = 200
 /** Seconds; a hand-over takes at most five. */
 const longestHiding = 6
-
-const said = (text: string): Outcome<string> => ({ ok: true, value: text })
 
 const now = (): Millis => millis(performance.now())

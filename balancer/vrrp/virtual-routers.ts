@@ -7,15 +7,25 @@ import { type VrrpConfig, type VrrpInstanceConfig, vrrpSchema } from '../config/
 import { type Outcome, refused } from '../os/outcome.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { standingOf } from './core/tracking.ts'
-import { allAddresses, changedKeys, changedSharedKeys, devicesOf, identityOf, stateShown } from './instance.ts'
+import {
+  allAddresses,
+  changedKeys,
+  changedSharedKeys,
+  devicesOf,
+  homeDevice,
+  identityOf,
+  placeOf,
+  placesOf,
+  stateShown,
+} from './instance.ts'
 import { createNotifications } from './notify/notifications.ts'
+import type { RouterOrder } from './orders.ts'
 import { createReport, type Report } from './report.ts'
 import { openSharedHost, type SharedHost } from './shared-host.ts'
-import { lookAround, refuseImpossible, type Surroundings } from './surroundings.ts'
+import { lookAround, refuseForeign, type Surroundings } from './surroundings.ts'
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { createTracking, type Tracking } from './tracking/tracking.ts'
-import { homeDevice } from './virtual-mac.ts'
-import { type Past, prepareVirtualRouter, type RouterOrder, type VirtualRouterDriver } from './virtual-router.ts'
+import { type Past, prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
 
 /** `past` tells what is known of an instance from the process before this one; null: nothing. */
 export type VirtualRoutersOptions = {
@@ -35,7 +45,7 @@ export type VirtualRouters = {
   readonly hear: (fact: Fact) => void
   /**
    * Applies the difference to a new configuration and says what changed, a line each. Instances are matched by interface,
-   * family and virtual router id. Throws `FailedStart`, and changes nothing, for what cannot work.
+   * family and virtual router id. Throws `FailedStart`, and changes nothing, for an address that is somebody else's here.
    */
   readonly reconfigure: (next: HostConfig) => Promise<readonly string[]>
   /** Orders it of an instance and of those in its sync group; resolves when it has happened, with a line for each. */
@@ -50,7 +60,7 @@ type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; r
 const tickInterval = 1000
 const nothing: VrrpConfig = vrrpSchema.parse({})
 
-/** Starts all instances, or throws `FailedStart` before anything was sent. */
+/** Starts all instances; what one of them misses is its fault alone. Throws `FailedStart` where none can work. */
 export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
   const { log, publish } = options
   let vrrp = nothing
@@ -78,8 +88,8 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       onAddress: ({ address, isPermanent }, present) => {
         if (!present || isPermanent || !virtual().has(address)) networkChanged()
       },
-      onLink: (name) => {
-        if (isOwnDevice(name)) networkChanged()
+      onLink: ({ name, index }) => {
+        if (isOwnDevice(name) || [...running.values()].some(({ driver }) => driver.uses(index))) networkChanged()
         else tracking?.networkChanged()
       },
       onOverrun: networkChanged,
@@ -105,7 +115,8 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       const onChange = (): void => {
         if (!isChanging) stand()
       }
-      tracking = createTracking({ config: next, netlink, log, onChange })
+      const routes = (name: string) => drivers().get(name)?.trackedRoutes() ?? []
+      tracking = createTracking({ config: next, netlink, log, routes, onChange })
     } else tracking.reconfigure(next)
     return tracking
   }
@@ -118,6 +129,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       virtual,
       heldByOthers: () => heldByOthers(entry.config.name),
       report,
+      onRoutes: () => tracking?.routesChanged(),
       onStep,
     }
     const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), tools, past)
@@ -129,7 +141,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     new Set(
       vrrp.instances
         .filter((config) => config.name !== instance && isMasterHere(config))
-        .flatMap((config) => allAddresses(config).map(({ address }) => address.address)),
+        .flatMap((config) => placesOf(config).map(({ address, device }) => placeOf(address, device))),
     )
   const isMasterHere = (config: VrrpInstanceConfig): boolean => {
     const entry = running.get(identityOf(config))
@@ -148,14 +160,23 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     const lines = outcomes.map((outcome) => (outcome.ok ? outcome.value : outcome.text)).join('\n')
     return failed === undefined ? { ok: true, value: lines } : { ...failed, text: lines }
   }
-  const examine = async (entry: Running, config: VrrpInstanceConfig): Promise<Altered> => {
+  /** For a reload: who asks for it is told at once what an instance waits for. */
+  const examine = async (
+    config: VrrpInstanceConfig,
+    lines: string[],
+    before?: VrrpInstanceConfig,
+  ): Promise<Surroundings> => {
     const around = await lookAround((await shared()).netlink, config, virtual())
-    refuseImpossible(config, around)
-    return { entry, config, around }
+    refuseForeign(before, config, around)
+    if (!around.link.up) lines.push(`vrrp ${config.name}: waits in FAULT: ${around.link.reason}`)
+    return around
   }
 
   /** All that can fail comes first: it is the new configuration or the old one. */
-  const change = async (nextConfig: HostConfig, past: VirtualRoutersOptions['past']): Promise<readonly string[]> => {
+  const change = async (
+    nextConfig: HostConfig,
+    { past, isReload }: { readonly past: VirtualRoutersOptions['past']; readonly isReload: boolean },
+  ): Promise<readonly string[]> => {
     const before = vrrp
     const { vrrp: next } = nextConfig
     const lines: string[] = []
@@ -165,8 +186,12 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     try {
       for (const config of next.instances) {
         const entry = running.get(identityOf(config))
-        if (entry === undefined) prepared.push(await prepare(config, next, past(config.name)))
-        else if (!isDeepStrictEqual(entry.config, config)) altered.push(await examine(entry, config))
+        if (entry === undefined) {
+          if (isReload) await examine(config, lines)
+          prepared.push(await prepare(config, next, past(config.name)))
+        } else if (!isDeepStrictEqual(entry.config, config)) {
+          altered.push({ entry, config, around: await examine(config, lines, entry.config) })
+        }
       }
     } catch (error) {
       vrrp = before
@@ -210,13 +235,13 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return lines
   }
 
-  await change(options.config, options.past)
+  await change(options.config, { past: options.past, isReload: false })
   const ticker = setInterval(() => {
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
   return {
     hear: (fact) => tracking?.hear(fact),
-    reconfigure: (next) => change(next, () => null),
+    reconfigure: (next) => change(next, { past: () => null, isReload: true }),
     order,
     stop: async () => {
       clearInterval(ticker)

@@ -13,7 +13,8 @@ export type Subscription = {
   readonly isUnicast: boolean
   readonly minimumTtl: number
   readonly virtualRouterId: number
-  readonly onPacket: (packet: Received) => void
+  /** False when it has the number of this virtual router and the addresses of another. */
+  readonly onPacket: (packet: Received) => boolean
   /** The socket is gone. */
   readonly onFailure: (text: string) => void
 }
@@ -42,7 +43,10 @@ export const createWires = (): Wires => {
       group: wanted.isUnicast ? null : vrrpGroup[wanted.family],
       minimumHopLimit: wanted.minimumTtl,
       onPacket: (packet) => {
-        for (const subscriber of concerned(subscribers, packet)) subscriber.onPacket(packet)
+        const named = concerned(subscribers, packet)
+        const isTheirs = named.map((subscriber) => subscriber.onPacket(packet)).includes(true)
+        if (isTheirs) return
+        for (const subscriber of [...subscribers]) if (!named.includes(subscriber)) subscriber.onPacket(packet)
       },
       onFailure: (text) => {
         open.delete(key)

@@ -26,9 +26,10 @@ const configure = (port: number, more = ''): string => {
   writeFileSync(
     path,
     `listen: { address: 127.0.0.1, port: ${port} }
-mysql: { socket: ${db.socket}, user: ${user}, password_file: ${file('password')} }
+mysql: { socket: ${db.socket}, client_address: none, user: ${user}, password_file: ${file('password')} }
 check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
 force_fail_file: ${file('proxyoff')}
+lasting_force_fail_file: ${file('lasting')}
 ${more}`,
   )
   return path
@@ -59,7 +60,7 @@ t.test('the daemon follows its server down and up, and says so once each', async
   await waitFor('503', async () => (await get(port)).status === 503)
   const down = await get(port)
   t.match(down.reason, /^connection-refused; connect ENOENT/)
-  t.match(down.text, /^MySQL is \*down\*\.\r\nconnection-refused: connect ENOENT .*Is the server running\?.*\r\n$/)
+  t.match(down.text, /^MySQL is \*down\*\.\r\nconnection-refused: connect ENOENT .*Is the server up\?.*\r\n$/)
   await db.start()
   await waitFor('200', async () => (await get(port)).status === 200)
 
@@ -128,6 +129,10 @@ t.test('fail takes the node out at the next request, pass brings it back', async
   t.notOk(existsSync(file('proxyoff')))
   t.equal((await get(port)).status, 200)
   t.match((await agent('pass', '--config', config)).output(), /There was no /)
+  t.match((await agent('fail', '--lasting', '--config', config, 'new disk')).output(), `Created ${file('lasting')}.`)
+  t.match(await get(port), { status: 503, reason: 'force-fail; new disk' })
+  t.match((await agent('pass', '--config', config)).output(), `Removed ${file('lasting')}.`)
+  t.equal((await get(port)).status, 200)
   writeFileSync(file('proxyoff'), '')
   t.match(await get(port), { status: 503, reason: `force-fail; ${file('proxyoff')} exists` })
   await agent('pass', '--config', config)
@@ -142,6 +147,7 @@ t.test('once prints the answer and tells by its exit status', async (t) => {
   const json = await agent('once', '--json', '--config', config)
   t.match(parseHealthReport(json.output()), { ok: true, report: { verdict: 'pass' } })
 
+  t.match(await agent('check', '--login', '--config', config), { code: 0 })
   writeFileSync(file('wrong'), 'not the password')
   chmodSync(file('wrong'), 0o600)
   const other = configure(await freePort())
@@ -150,6 +156,9 @@ t.test('once prints the answer and tells by its exit status', async (t) => {
   t.equal(denied.code, 1)
   t.match(denied.output(), /^HTTP\/1\.1 503 [\s\S]*access-denied: error 1045: .*Compare its grants/)
   t.notMatch(denied.output(), 'not the password')
+  const login = await agent('check', '--login', '--config', other)
+  t.equal(login.code, 1)
+  t.match(login.output(), /is valid[\s\S]*The login does not work: access-denied: error 1045: .*The server said: /)
 })
 
 t.test('what the daemon cannot start with is one clear line', async (t) => {
@@ -170,6 +179,6 @@ t.test('what the daemon cannot start with is one clear line', async (t) => {
 
   const bad = await agent('run', '--config', configure(port, 'check: {}\nrespnse: {}'))
   t.equal(bad.code, 78)
-  t.match(bad.output(), /agent\d+\.yaml:5:1: \(YAML\): Map keys must be unique/)
+  t.match(bad.output(), /agent\d+\.yaml:6:1: \(YAML\): Map keys must be unique/)
   t.equal((await agent('rnu')).code, 64)
 })

@@ -19,7 +19,7 @@ t.test('an agent whose own loop stalls says that it is late, and not that the da
   const path = join(lab.directory, 'agent.yaml')
   writeFileSync(
     path,
-    `mysql: { socket: ${db.socket}, user: ${checkUser.user}, password: ${checkUser.password} }
+    `mysql: { socket: ${db.socket}, client_address: none, user: ${checkUser.user}, password: ${checkUser.password} }
 check: { timeout: 300ms, interval: 200ms, max_age: 0ms }
 force_fail_file: ${join(lab.directory, 'proxyoff')}
 `,

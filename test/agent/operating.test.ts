@@ -27,7 +27,7 @@ const secret = (name: string, text: string): string => {
 const passwordFile = secret('password', `${password}\n`)
 const config = file('agent.yaml')
 const quick = 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms }'
-const login = `mysql: { socket: ${db.socket}, user: ${user}, password_file: ${passwordFile} }`
+const login = `mysql: { socket: ${db.socket}, client_address: none, user: ${user}, password_file: ${passwordFile} }`
 /** All at once: a reload may read it at any moment. */
 const write = (...lines: readonly string[]): void => {
   writeFileSync(`${config}.new`, [`force_fail_file: ${file('proxyoff')}`, ...lines, ''].join('\n'))
@@ -312,11 +312,15 @@ t.test('an option file and a systemd credential log in, and no secret is ever sh
     'my.cnf',
     `[client]\nsocket = ${db.socket}\nuser = ${user}\npassword = "${password}" # ours\n[mysqld]\nuser=mysql\n`,
   )
-  write(listen(port), `mysql: { option_file: ${file('my.cnf')} }`, quick)
+  write(listen(port), `mysql: { option_file: ${file('my.cnf')}, client_address: none }`, quick)
   const byOptions = await finish('once')
   t.match(byOptions, { code: 0, output: /^HTTP\/1\.1 200 OK/ })
 
-  write(listen(port), `mysql: { socket: ${db.socket}, user: ${user}, password_credential: mysql }`, quick)
+  write(
+    listen(port),
+    `mysql: { socket: ${db.socket}, client_address: none, user: ${user}, password_credential: mysql }`,
+    quick,
+  )
   t.match(await finish('once'), {
     code: 78,
     output: /password_credential: systemd hands credentials to its service only/,
@@ -342,7 +346,7 @@ t.test('once answers as every path would', async (t) => {
 t.test('once tells of what is unwise, and a reader that leaves early is no failure', async (t) => {
   write(listen(await freePort()), login, quick)
   chmodSync(passwordFile, 0o644)
-  t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*chmod 640/ })
+  t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*; run: chmod o= / })
   chmodSync(passwordFile, 0o600)
   const line = `${process.execPath} dist/agent/main.js check --config ${config} | true; exit \${PIPESTATUS[0]}`
   t.same(await lab.spawn('early', 'bash', ['-c', line]).exited, { code: 0, signal: null })

@@ -10,6 +10,8 @@ export const judging = (change: Partial<Judging> = {}): Judging => ({
   mode: 'auto',
   availableWhenDonor: false,
   maximumLag: millis(30_000),
+  maximumAbsence: millis(300_000),
+  writerMustReplicate: false,
   reserves: { disk: null, connections: null, queues: null },
   ...change,
 })
@@ -25,6 +27,7 @@ export const facts = (words: Words = {}, change: Partial<ServerFacts> = {}): Ser
   disk: null,
   write: null,
   refused: null,
+  hosts: [],
   ...change,
 })
 
@@ -40,6 +43,7 @@ export const report = (change: Partial<HealthReport> = {}): HealthReport => ({
   lag_s: null,
   connections_free_percent: null,
   age_ms: 1,
+  warnings: [],
   probe_ms: 1,
   facts: {},
   agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },

@@ -42,7 +42,7 @@ writeFileSync(file('password'), `${checkUser.password}\n`, { mode: 0o600 })
 writeFileSync(
   file('agent.yaml'),
   `listen: { address: 127.0.0.1, port: ${ourPort} }
-mysql: { socket: ${server.socket}, user: ${checkUser.user}, password_file: ${file('password')} }
+mysql: { socket: ${server.socket}, client_address: none, user: ${checkUser.user}, password_file: ${file('password')} }
 access: { max_connections: 4000, max_connections_per_source: 4000 }
 force_fail_file: ${file('proxyoff')}
 `,

@@ -1,6 +1,6 @@
 // The agent's clients: Debian's HAProxy with httpchk and with agent-check, curl over TLS, and thousands that only hold on.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
@@ -8,7 +8,7 @@ import type { LabProcess } from '../lab/lab-process.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import { startAgent } from './agent.ts'
+import { type Agent, startAgent } from './agent.ts'
 
 t.setTimeout(240_000)
 const lab = await createLab({ name: 'e2e-agent-clients' })
@@ -202,12 +202,108 @@ await t.test('a full connection table is told apart, and the extra port looks be
   late.configure(`check: { ${quick} }\n${mysql}`)
   late.process().signal('SIGHUP')
   await late.until('/', '200 ok')
-  t.match((await late.report()).facts, { usual_port: /extra port: error 1040/ })
+  t.match((await late.report()).facts, { usual_port: /extra port: (error 1040|all 20 connections)/ })
   await Promise.all(holders.map((holder) => holder.stop()))
   await late.process().stop()
   // The server does not notice that those who slept have gone.
   await server.kill9()
   await server.start()
+})
+
+/** Clients that hold connections until none is left, also when those that looked have gone. */
+const fill = async (seenBy: Agent, name: string): Promise<readonly LabProcess[]> => {
+  const holders: LabProcess[] = []
+  let inRow = 0
+  const look = async (): Promise<boolean> => {
+    const isFull = (await seenBy.ask('/')) === '503 too-many-connections'
+    inRow = isFull ? inRow + 1 : 0
+    const login = ['--no-defaults', '-S', server.socket, '-uapp', '-plab-app-password', '-e', 'SELECT SLEEP(120)']
+    if (!isFull) holders.push(db.spawn(`${name}${holders.length}`, 'mariadb', login))
+    return inRow === 5
+  }
+  await waitFor('a full table', look, { interval: 120 })
+  return holders
+}
+
+await t.test('an old connection does not hide what a new login meets', async (t) => {
+  const own = await startAgent(lab, db, server, `check: { ${quick}, login_interval: 0s }`)
+  t.equal(await own.ask('/'), '200 ok')
+  await server.query(`ALTER USER '${checkUser.user}'@'localhost' ACCOUNT LOCK`)
+  await own.until('/', '503 access-denied')
+  t.match((await own.report()).reason.text, 'error 4151: the account is locked')
+  await server.query(`ALTER USER '${checkUser.user}'@'localhost' ACCOUNT UNLOCK`)
+  await own.until('/', '200 ok')
+  await own.process().stop()
+
+  // With a login that is kept, the counters tell of a full table.
+  const kept = await startAgent(lab, db, server, `check: { ${quick}, login_interval: 1h }`)
+  t.equal(await kept.ask('/'), '200 ok')
+  await server.query('SET GLOBAL max_connections = 10')
+  const crowd = await fill(kept, 'crowd')
+  t.match((await kept.report()).reason.text, /^all 10 connections are taken$/)
+  await Promise.all(crowd.map((holder) => holder.stop()))
+  await kept.process().stop()
+  await server.kill9()
+  await server.start()
+})
+
+await t.test('a user that may take the reserved connection is named, and leaves it to others', async (t) => {
+  await server.query(`GRANT CONNECTION ADMIN ON *.* TO '${checkUser.user}'@'localhost'`)
+  const privileged = await startAgent(lab, db, server, `check: { ${quick}, login_interval: 0s }`)
+  t.equal(await privileged.ask('/'), '200 ok')
+  t.match((await privileged.report()).facts, { check_user: /reserved for administrators/ })
+  await server.query('SET GLOBAL max_connections = 10')
+  const crowd = await fill(privileged, 'throng')
+  // Root's own connections take a moment to go.
+  for (let i = 0; i < 5; i += 1) {
+    await waitFor('root to get in', async () => (await server.query('SELECT 1')).length === 1)
+    t.equal(await privileged.ask('/'), '503 too-many-connections')
+  }
+  await Promise.all(crowd.map((holder) => holder.stop()))
+  await privileged.process().stop()
+  await server.query(`REVOKE CONNECTION ADMIN ON *.* FROM '${checkUser.user}'@'localhost'`)
+  await server.kill9()
+  await server.start()
+})
+
+await t.test('a server that clients cannot reach fails, whatever its socket says', async (t) => {
+  const own = await startAgent(lab, db, server, `check: { ${quick}, login_interval: 0s }`)
+  const optionFile = join(lab.directory, 'db1', 'my.cnf')
+  const options = readFileSync(optionFile, 'utf8')
+  const restart = async (...settings: readonly string[]): Promise<void> => {
+    await server.kill9()
+    writeFileSync(optionFile, `${options}${settings.map((one) => `${one}\n`).join('')}`)
+    await server.start()
+  }
+  const table: readonly [string, RegExp][] = [
+    ['skip_networking = ON', /^skip_networking is ON$/],
+    ['bind_address = 127.0.0.1', /^bind_address is an address of this host alone$/],
+    ['skip_grant_tables = ON', /skip-grant-tables/],
+  ]
+  for (const [setting, text] of table) {
+    await restart(setting)
+    await own.until('/', '503 closed-to-clients')
+    t.match((await own.report()).reason.text, text)
+    t.equal((await own.report()).certainty, 'hard')
+  }
+  const refused = async (): Promise<number> =>
+    Number((await server.query("SHOW GLOBAL STATUS LIKE 'Access_denied_errors'"))[0]?.['Value'])
+  await restart('port = 3310')
+  await own.until('/', '200 ok')
+  const before = await refused()
+  for (let i = 0; i < 20; i += 1) await own.ask('/')
+  t.ok((await refused()) - before <= 3, 'what is not allowed is not asked again and again')
+  const mysql = (address: string) =>
+    `mysql: { socket: ${server.socket}, client_address: '${address}', user: ${checkUser.user}, password: ${checkUser.password} }`
+  own.configure(`check: { ${quick}, login_interval: 0s }\n${mysql(`${db.address}:3306`)}`)
+  own.process().signal('SIGHUP')
+  await own.until('/', '503 closed-to-clients')
+  t.match((await own.report()).reason.text, `${db.address}:3306: connect ECONNREFUSED`)
+  own.configure(`check: { ${quick}, login_interval: 0s }\n${mysql('none')}`)
+  own.process().signal('SIGHUP')
+  await own.until('/', '200 ok')
+  await own.process().stop()
+  await restart()
 })
 
 await t.test('a server that takes no writes is found by the heartbeat, a full disk by its share', async (t) => {

@@ -1,6 +1,6 @@
 // The README's way from xinetd to the agent and back, step by step, while Debian's HAProxy checks the server all the time.
 
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startClassicScript } from '../lab/classic-script.ts'
@@ -17,6 +17,33 @@ const client = await lab.addHost('client', '198.18.0.200/24')
 const server = await startMariaDb({ lab, host: db, name: 'db1' })
 const classic = startClassicScript({ host: db, directory: lab.directory, port: 9222, socket: server.socket })
 
+/** What HAProxy may be told to ask, in the words of 1.4 and in those of today. */
+const forms: Readonly<Record<string, readonly string[]>> = {
+  plain: ['option httpchk'],
+  old: ['option httpchk GET /mysqlchk HTTP/1.0'],
+  posting: ['option httpchk POST /?t=1'],
+  today: ['option httpchk', 'http-check send meth GET uri / ver HTTP/1.1 hdr Host db1', 'http-check expect status 200'],
+  body: ['option httpchk GET /', 'http-check expect string MySQL\\ is\\ running.'],
+  words: ['option tcp-check', 'tcp-check expect string is\\ running.'],
+  asking: [
+    'option tcp-check',
+    'tcp-check send "GET / HTTP/1.0\\r\\n\\r\\n"',
+    'tcp-check expect rstring ^HTTP/1..\\ 200',
+  ],
+  unlike: ['option tcp-check', 'tcp-check send "status\\r\\n"', 'tcp-check expect string is\\ running.'],
+}
+const ports = [9222, 9223]
+/** The script's end resets those that have sent something, and some of their checks fail by that. */
+const compared = Object.keys(forms).flatMap((name) =>
+  (name === 'plain' || name === 'words' ? ports : [9223]).map((port) => ({ name, port, proxy: `${name}-${port}` })),
+)
+const backends = compared.map(
+  ({ name, port, proxy }) => `backend ${proxy}
+  ${forms[name]?.join('\n  ')}
+  server db1 ${db.address}:3306 check port ${port} inter 1s rise 1 fall 1
+`,
+)
+
 const stats = join(lab.directory, 'haproxy.sock')
 writeFileSync(
   join(lab.directory, 'haproxy.cfg'),
@@ -32,12 +59,12 @@ listen mysql
   bind 127.0.0.1:3306
   option httpchk
   server db1 ${db.address}:3306 check port 9222 inter 2s fastinter 1s rise 2 fall 3
-`,
+${backends.join('')}`,
 )
 const haproxy = client.spawn('haproxy', 'haproxy', ['-db', '-f', join(lab.directory, 'haproxy.cfg')])
 
-/** The server's columns of `show stat`, by name. */
-const seen = async (): Promise<Readonly<Record<string, string>>> => {
+/** The columns of `show stat` by name, for each proxy's server. */
+const table = async (): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> => {
   const script = `import socket
 s=socket.socket(socket.AF_UNIX); s.connect('${stats}'); s.sendall(b'show stat\\n')
 d=b''
@@ -47,14 +74,15 @@ while True:
   d+=c
 print(d.decode())`
   const [head = '', ...rows] = (await client.run('python3', ['-c', script])).stdout.split('\n')
-  const cells = rows.find((row) => row.startsWith('mysql,db1,'))?.split(',') ?? []
-  return Object.fromEntries(
-    head
-      .replace('# ', '')
-      .split(',')
-      .map((name, i) => [name, cells[i] ?? '']),
+  const names = head.replace('# ', '').split(',')
+  return new Map(
+    rows
+      .map((row) => row.split(','))
+      .filter(([, server]) => server === 'db1')
+      .map((cells) => [cells[0] ?? '', Object.fromEntries(names.map((name, i) => [name, cells[i] ?? '']))]),
   )
 }
+const seen = async (): Promise<Readonly<Record<string, string>>> => (await table()).get('mysql') ?? {}
 /** How often HAProxy marked the server down. */
 const timesDown = async (): Promise<string> => (await seen())['chkdown'] ?? 'unknown'
 const get = async (port: number): Promise<string> =>
@@ -121,4 +149,62 @@ await t.test('and so on the way back', async (t) => {
   })
   t.equal(await timesDown(), '0')
   t.ok(haproxy.isRunning())
+})
+
+const untilAllForms = async (status: RegExp): Promise<void> => {
+  await waitFor(`all forms of check to be ${status}`, async () => {
+    const now = await table()
+    const others = compared.filter(({ proxy }) => !status.test(now.get(proxy)?.['status'] ?? ''))
+    if (others.length > 0) throw new Error(others.map(({ proxy }) => proxy).join(', '))
+    return true
+  })
+}
+const timesDownByForm = async (): Promise<readonly number[]> => {
+  const now = await table()
+  return compared.filter(({ port }) => port === 9223).map(({ proxy }) => Number(now.get(proxy)?.['chkdown']))
+}
+
+await t.test('every form of check of HAProxy gets the same from both, up and down', async (t) => {
+  await untilAllForms(/^UP/)
+  const before = await timesDownByForm()
+  writeFileSync(classic.forceFailFile, '')
+  await agent.command('fail', 'a backup is running. 200 OK')
+  await untilAllForms(/^DOWN/)
+  await agent.command('pass')
+  rmSync(classic.forceFailFile)
+  await untilAllForms(/^UP/)
+  const down = before.map((count) => count + 1)
+  t.same(await timesDownByForm(), down, 'down once, with its reason')
+})
+
+await t.test('other checkers get the same from both, and compare says so', async (t) => {
+  const programs: readonly (readonly [string, (port: number) => readonly string[]])[] = [
+    ['curl', (port) => ['-sS', '--http0.9', '-m', '5', `http://${db.address}:${port}/`]],
+    ['curl', (port) => ['-sS', '--http0.9', '-m', '5', '-X', 'POST', '-d', 'x', `http://${db.address}:${port}/x?y`]],
+    ['wget', (port) => ['-q', '-O', '-', '-t', '1', '-T', '5', `http://${db.address}:${port}/`]],
+    ['bash', (port) => ['-c', `exec 3<>/dev/tcp/${db.address}/${port}; cat <&3`]],
+    [
+      'python3',
+      (port) => [
+        '-c',
+        `import socket
+s=socket.create_connection(('${db.address}',${port})); s.shutdown(socket.SHUT_WR)
+d=b''
+while c:=s.recv(999): d+=c
+print(d.decode())`,
+      ],
+    ],
+  ]
+  for (const [program, words] of programs) {
+    for (const port of ports) {
+      const { stdout } = await client.run(program, words(port))
+      t.match(stdout, /MySQL is running\./, `${program} ${words(port).join(' ')}`)
+    }
+  }
+  // As keepalived's HTTP_GET asks, by the program that comes with it. The script resets it before the end.
+  const keepalived = await client.run('genhash', ['-s', db.address, '-p', '9223', '-u', '/', '-v'])
+  t.match(keepalived.stdout, /HTTP\/1\.1 200 OK/)
+  const told = await agent.command('compare', '--script', join(lab.directory, 'mysqlchk'))
+  t.equal(told.code, 0, told.output)
+  t.match(told.output, /^OPTIONS \/ HTTP\/1\.0\S* +200 MySQL is running\..* +200 MySQL is running\.$/m)
 })

@@ -36,7 +36,7 @@ const configure = (port: number, more = ''): void =>
   writeFileSync(
     agentFile,
     `listen: { port: ${port} }
-mysql: { socket: /run/mysqld/mysqld.sock, user: ${checkUser.user}, password_credential: password }
+mysql: { socket: /run/mysqld/mysqld.sock, client_address: none, user: ${checkUser.user}, password_credential: password }
 check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
 ${more}
 `,

@@ -1,20 +1,22 @@
-// A single writer in front of a primary and a replica, seen by two balancers at once; orders, a reload, and a late loop.
+// A single writer in front of a primary and a replica, seen by two balancers at once; restarts and orders under clients
+// that come all the time, a reload, and a late loop.
 
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startForwarder } from '../lab/forwarder.ts'
+import { startProbe } from '../lab/gap-probe.ts'
 import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { type MariaDb, startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import { startOurs } from './sides.ts'
+import { startHaproxy, startOurs } from './sides.ts'
 
 t.setTimeout(240_000)
-const [agentPort, writerPort, readerPort] = [9222, 3306, 3307]
+const [agentPort, writerPort, readerPort, onePort, haproxyPort] = [9222, 3306, 3307, 3308, 3310]
 
 const lab = await createLab({ name: 'e2e-pool' })
 t.teardown(() => lab.destroy())
@@ -58,6 +60,7 @@ const listenersOf = (host: Host, writerKeys: object = {}) => {
   return [
     { name: 'rw', bind: `${host.address}:${writerPort}`, balance: 'single', ...common, ...writerKeys },
     { name: 'ro', bind: `${host.address}:${readerPort}`, balance: 'leastconn', ...common },
+    { name: 'one', bind: `${host.address}:${onePort}`, ...common, servers: common.servers.slice(0, 1) },
   ]
 }
 
@@ -73,6 +76,8 @@ const startBalancer = async (name: string, cidr: string) => {
   return { host, ours, session }
 }
 const balancers = [await startBalancer('lb1', '198.18.0.2/24'), await startBalancer('lb2', '198.18.0.3/24')] as const
+
+const client = await lab.addHost('client', '198.18.0.200/24')
 
 type Session = Awaited<ReturnType<(typeof balancers)[0]['session']>>
 
@@ -102,6 +107,67 @@ await t.test('both balancers take the primary for the writer, and readers go to 
   }
 })
 
+/** What clients see of a port of lb1, a new one every few milliseconds, while something is done. */
+const underClients = async (ports: readonly number[], action: (begin: () => void) => Promise<unknown>) => {
+  const { address } = balancers[0].host
+  const probes = await Promise.all(
+    ports.map((port) => startProbe(client, { ...appUser, target: { address, port }, interval: 10 })),
+  )
+  const marks = () => probes.map((probe) => probe.mark())
+  let from = marks()
+  // What ended before `begin` is called does not count.
+  await action(() => {
+    from = marks()
+  })
+  await Promise.all(probes.map((probe) => probe.settled()))
+  const seen = probes.map((probe, i) => probe.since(from[i] ?? probe.mark()))
+  await Promise.all(probes.map((probe) => probe.stop()))
+  return seen
+}
+
+await t.test(
+  'a restart of the only server, and of the only writer: clients wait for it, as with HAProxy',
+  async (t) => {
+    const { host } = balancers[0]
+    const section = `listen one
+  bind ${host.address}:${haproxyPort}
+  retries 3
+  server db1 ${hosts[0].address}:3306 check port ${agentPort}`
+    const haproxy = await startHaproxy({ directory: directoryOf('haproxy'), spawn: host.spawn }, [section], new Map())
+    await waitFor('HAProxy to have its server', async () => (await haproxy.states('one'))['db1'] === 'UP')
+    const seen = await underClients([onePort, writerPort, haproxyPort], async (begin) => {
+      // Those that are logging in when the server stops cannot be saved by anybody.
+      await servers[0].stop()
+      begin()
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      await servers[0].start()
+      await writersBecome('db1')
+    })
+    for (const window of seen) t.equal(window.failed, 0, JSON.stringify(window))
+  },
+)
+
+await t.test('a server that is taken out while clients log in: none of them fails', async (t) => {
+  const { ours } = balancers[0]
+  const forceFailFile = join(lab.directory, 'db2-etc', 'proxyoff')
+  const untilDb2Is = (status: string) =>
+    waitFor(`db2 to be ${status}`, async () => (await ours.show('ro')).servers[1]?.status === status)
+  const [seen] = await underClients([readerPort], async () => {
+    for (let round = 0; round < 3; round += 1) {
+      writeFileSync(forceFailFile, 'upgrade\n')
+      await untilDb2Is('DOWN')
+      rmSync(forceFailFile)
+      await untilDb2Is('UP')
+      await ours.ask('server ro/db2 maint')
+      await untilDb2Is('MAINT')
+      await ours.ask('server ro/db2 ready')
+      await untilDb2Is('UP')
+    }
+  })
+  t.match(seen, { failed: 0, reasons: {} })
+  t.ok((seen?.servers['db2'] ?? 0) > 0, JSON.stringify(seen))
+})
+
 await t.test('when the roles change places, both follow, and the sessions of the demoted writer end', async (t) => {
   const sessions = [await balancers[0].session('rw'), await balancers[1].session('rw')]
   const readers = [await balancers[0].session('ro'), await balancers[0].session('ro')]
@@ -123,11 +189,15 @@ await t.test('when the roles change places, both follow, and the sessions of the
   )
 })
 
-await t.test('with no primary nobody writes, and no server is guessed', async (t) => {
+await t.test('with no primary nobody writes and no server is guessed; clients wait for the next writer', async (t) => {
   await servers[1].query('SET GLOBAL read_only=ON')
   await writersBecome(null)
-  await t.rejects(balancers[0].session('rw'))
+  const waiting = balancers[0].session('rw')
+  await waitFor('it to wait', async () => (await balancers[0].ours.show('rw')).queued === 1)
   await servers[1].query('SET GLOBAL read_only=OFF')
+  const session = await waiting
+  t.equal(await hostOf(session), 'db2')
+  session.destroy()
   await writersBecome('db2')
 })
 
@@ -177,7 +247,7 @@ await t.test('a reload applies the difference: check state, writer and sessions 
   t.notOk(await isBroken(reader))
   const added = {
     name: 'ro2',
-    bind: `${host.address}:3308`,
+    bind: `${host.address}:3309`,
     check: { type: 'tcp', interval: '200ms' },
     servers: [{ name: 'db1', address: `${hosts[0].address}:3306` }],
   }

@@ -25,7 +25,7 @@ export type Place = {
 }
 
 /** Speaks one line over a UNIX socket and takes the whole answer. */
-const ask = (path: string, line: string): Promise<string> =>
+export const ask = (path: string, line: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(path, () => socket.write(`${line}\n`))
     let answer = ''
@@ -92,6 +92,7 @@ const shown = z.array(
   z.object({
     name: z.string(),
     writer: z.string().nullable(),
+    queued: z.number(),
     servers: z.array(
       z.object({
         name: z.string(),

@@ -1,6 +1,6 @@
 // Starts that cannot succeed: one clear line each, the exit code that systemd understands, and nothing left running.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -34,8 +34,9 @@ admin: { socket: ${join(lab.directory, 'admin.sock')} }
   return file
 }
 
-const isSupervisor = (pid: number): boolean =>
-  readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('balancer: supervisor')
+const titleOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+const isSupervisor = (pid: number): boolean => titleOf(pid).startsWith('balancer: supervisor')
+const isBalancer = (pid: number): boolean => titleOf(pid).startsWith('balancer: ')
 
 /** Runs a balancer that is expected to end by itself. */
 const start = async (on: Host, file: string, ...wrapper: readonly string[]) => {
@@ -79,14 +80,12 @@ t.test('the port is in use: the port, and what to do', async (t) => {
   t.equal(processesInNamespaces([host.namespace]).length, 0)
 })
 
-t.test('the interface is missing: its name, and what to do', async (t) => {
-  const { code, fatal, left } = await start(
-    host,
-    configuration((text) => text.replace('eth0', 'eth7')),
-  )
-  t.equal(code, 1)
-  t.match(fatal, [/eth7/])
-  t.equal(left, 0)
+t.test('the interface is missing: its instance waits in FAULT, and the rest runs', async (t) => {
+  const file = configuration((text) => text.replace('eth0', 'eth7'))
+  const running = host.spawn('balancer', process.execPath, [balancer, '--config', file])
+  await running.waitForOutput(/there is no interface eth7.*Entering FAULT STATE/)
+  await running.waitForOutput(/198\.18\.0\.2:3306/)
+  t.match(await running.stop(), { code: 0 })
 })
 
 t.test('no capability: which one, and what to do', async (t) => {
@@ -100,7 +99,7 @@ t.test('no capability: which one, and what to do', async (t) => {
     '-net_raw,-net_admin',
   )
   t.equal(code, 1)
-  t.match(fatal, [/CAP_NET_RAW|CAP_NET_ADMIN/])
+  t.match(fatal, [/^VRRP needs .*; start it as root, .*: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW$/])
   t.equal(left, 0)
 })
 
@@ -136,6 +135,53 @@ t.test('a reader of the log that is gone does not spoil the exit code', async (t
   await piped.exited
   t.equal(piped.lines().at(-1), 'code 0')
 })
+
+/** The program in a folder of its own, where it can be changed. */
+const installedAt = (name: string): string => {
+  const folder = join(lab.directory, name)
+  const dist = fileURLToPath(new URL('../..', import.meta.url))
+  for (const part of ['balancer', 'shared']) cpSync(join(dist, part), join(folder, part), { recursive: true })
+  symlinkSync(join(dist, '../node_modules'), join(folder, 'node_modules'))
+  cpSync(join(dist, '../package.json'), join(folder, 'package.json'))
+  return folder
+}
+
+const upgrades = [
+  {
+    file: 'version.js',
+    from: /version = '[^']*'/,
+    to: "version = '99.0.0'",
+    said: /is of version 99\.0\.0, its supervisor/,
+  },
+  { file: 'supervisor/messages.js', from: 'resume:', to: 'resumption:', said: /does not understand its supervisor/ },
+] as const
+for (const { file, from, to, said } of upgrades) {
+  t.test(`a program that is changed under a running one (${file}) shows no secret and makes room`, async (t) => {
+    const folder = installedAt(file.replace('/', '-'))
+    const program = join(folder, 'balancer', file)
+    const config = configuration((text) =>
+      text.replace(
+        'virtual_router_id: 51',
+        'virtual_router_id: 51\n      authentication: { type: pass, password: hunter2 }',
+      ),
+    )
+    const command = [join(folder, 'balancer/main.js'), '--config', config]
+    const running = host.spawn('upgraded', process.execPath, command)
+    await running.waitForOutput(/Balancer is running/)
+    writeFileSync(program, readFileSync(program, 'utf8').replace(from, to))
+    const [, pid] = await running.waitForOutput(/"child":"director","childPid":(\d+)/)
+    process.kill(Number(pid), 'SIGKILL')
+    t.match(await running.exited, { code: 1 })
+    const lines = running.lines().join('\n')
+    t.match(lines, said, 'the child says why it cannot begin')
+    t.match(lines, /The program on disk was changed while this one, version [\d.]+, runs/)
+    t.notMatch(lines, /hunter2/)
+    t.same(
+      processesInNamespaces([host.namespace]).filter(({ pid }) => isBalancer(pid)),
+      [],
+    )
+  })
+}
 
 t.test('a start that fails leaves no address behind', async (t) => {
   t.same(await host.addresses(), ['198.18.0.2/24'])

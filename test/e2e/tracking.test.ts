@@ -3,8 +3,10 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { startProbe } from '../lab/gap-probe.ts'
 import { createLab } from '../lab/lab.ts'
-import { agentPort, instanceName, statusLogin, statusPort, virtualAddress } from '../lab/site.ts'
+import { appUser } from '../lab/mariadb-files.ts'
+import { agentPort, instanceName, servicePort, statusLogin, statusPort, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { buildPair, ofInstance } from './pair.ts'
 
@@ -181,6 +183,64 @@ const dropChecks = (ports: string): readonly string[] => [
   'add chain inet blind out { type filter hook output priority 0; }',
   `add rule inet blind out tcp dport { ${ports} } drop`,
 ]
+
+await t.test('the last server is taken out by an order: no outage, the address and its sessions stay', async (t) => {
+  const [database] = pair.site.databases
+  const target = { address: virtualAddress, port: servicePort }
+  const probe = await startProbe(pair.site.client, { ...appUser, target, interval: 1000, sessions: 2 })
+  await waitFor('two sessions', () => probe.counters().openSessions === 2)
+  const statusOf = async (balancer: typeof first) => (await balancer.status()).listeners[0]?.servers[0]?.status
+  const untilBoth = (status: string) =>
+    waitFor(
+      `db1 to be ${status}`,
+      async () => (await statusOf(first)) === status && (await statusOf(second)) === status,
+    )
+  const transitions = async () => (await first.status()).vrrp[0]?.transitions
+  const before = await transitions()
+  const stays = async (what: string): Promise<void> => {
+    const sent = (await first.status()).vrrp[0]?.sent ?? 0
+    await waitFor('more advertisements', async () => ((await first.status()).vrrp[0]?.sent ?? 0) > sent + 5)
+    t.match(await show(first), { state: 'master', priority: 101, priority_parts: [{ of: 'configured' }] }, what)
+    t.equal(await transitions(), before, what)
+  }
+  for (const [order, status, back] of [
+    ['drain', 'DRAIN', 'ready'],
+    ['weight 0', 'UP', 'weight initial'],
+    ['maint', 'MAINT', 'ready'],
+  ] as const) {
+    const words = (text: string) => ['server', 'mysql/db1', ...text.split(' ')]
+    t.equal((await pair.command(first, ...words(order))).code, 0)
+    await waitFor(`db1 to be ${status}`, async () => (await statusOf(first)) === status)
+    await stays(order)
+    if (order !== 'maint') t.equal(probe.counters().lostSessions, 0, `${order} keeps the sessions`)
+    t.equal((await pair.command(first, ...words(back))).code, 0)
+    await untilBoth('UP')
+  }
+  database?.forceFail('upgrade')
+  await untilBoth('DOWN')
+  await stays('force-fail')
+  database?.clearForceFail()
+  await untilBoth('UP')
+  await probe.stop()
+})
+
+await t.test('a restart of the only server moves no address, and clients wait for it', async (t) => {
+  const [database] = pair.site.databases
+  const target = { address: virtualAddress, port: servicePort }
+  const queue = ['listeners', 0, 'timeouts', 'queue']
+  await edit(first, (document) => document.setIn(queue, '10s'))
+  const probe = await startProbe(pair.site.client, { ...appUser, target, interval: 20 })
+  const before = (await second.status()).vrrp[0]?.transitions
+  const from = probe.mark()
+  await database?.server.stop()
+  await database?.server.start({ bootstrap: true })
+  await probe.settled()
+  const seen = probe.since(from)
+  t.equal((await second.status()).vrrp[0]?.transitions, before)
+  t.ok(seen.failed <= 2, JSON.stringify(seen))
+  await probe.stop()
+  for (const balancer of [first, second]) await edit(balancer, (document) => document.setIn(queue, '100ms'))
+})
 
 await t.test(
   'no server up is no fault: a peer that sees one takes over, and where none does the address stays',

@@ -113,3 +113,17 @@ t.test('the unit hands over the password that its comment names, and reloads by 
   t.match(unit, /^ExecReload=.*-HUP \$MAINPID$/m)
   t.match(example, /password_credential: password /)
 })
+
+t.test('the template for several servers on a host is the same unit with files of its own', async (t) => {
+  const [one, each] = ['mysqlchk-agent.service', 'mysqlchk-agent@.service'].map((name) =>
+    packaged(`agent/${name}`).split('\n'),
+  )
+  const differing = (each ?? []).filter((line, i) => line !== one?.[i])
+  t.equal(one?.length, each?.length)
+  t.same(
+    differing.filter((line) => !line.includes('%i')),
+    [],
+  )
+  t.match(each?.join('\n'), /^ExecStart=.* --config \/etc\/mysqlchk-agent\/%i\.yaml$/m)
+  t.match(each?.join('\n'), /^LoadCredential=password:\/etc\/mysqlchk-agent\/%i\.password$/m)
+})

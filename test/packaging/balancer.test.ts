@@ -12,6 +12,7 @@ import { jsonSchemas } from './json-schema.ts'
 import { describedKeys, keysIn, keysOf, keysWithDefault, packaged, root, uncommented } from './keys.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'balancer-packaging-'))
+chmodSync(directory, 0o755)
 t.teardown(() => rmSync(directory, { recursive: true }))
 const example = packaged('examples/balancer.yaml')
 const whole = uncommented(example)
@@ -31,7 +32,7 @@ const problemsOf = async (text: string): Promise<readonly string[]> => {
   }
   const file = join(directory, 'balancer.yaml')
   writeFileSync(file, text.replaceAll('/etc/balancer', directory), { mode: 0o600 })
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok ? loaded.warnings : loaded.problems
 }
 

@@ -14,12 +14,27 @@ const report: HealthReport = {
   connections_free_percent: null,
   age_ms: 120,
   probe_ms: 3,
+  warnings: [],
   facts: { wsrep_cluster_status: 'non-Primary', wsrep_cluster_size: 1 },
   agent: { host: 'db1', version: '0.1.0', uptime_s: 12 },
 }
 
 t.test('a report survives the trip', async (t) => {
   t.same(parseHealthReport(JSON.stringify(report)), { ok: true, report })
+})
+
+t.test('texts come without control characters, which could rewrite a terminal', async (t) => {
+  const evil = 'a\u001b[2Jb\r\nc\u009bd\u202ee\u2028f\u2066'
+  const told = {
+    ...report,
+    reason: { code: 'force-fail', text: evil },
+    facts: { [evil]: evil },
+    agent: { ...report.agent, host: evil },
+  }
+  const clean = 'a [2Jb c d e f'
+  t.match(parseHealthReport(JSON.stringify(told)), {
+    report: { reason: { text: clean }, facts: { [clean]: clean }, agent: { host: clean } },
+  })
 })
 
 t.test('members and reason codes of a newer agent do not make the report unreadable', async (t) => {
@@ -37,7 +52,7 @@ t.test('members and reason codes of a newer agent do not make the report unreada
 })
 
 t.test('a report of an older agent lacks what came later', async (t) => {
-  const { lag_s: _lag, connections_free_percent: _free, ...older } = report
+  const { lag_s: _lag, connections_free_percent: _free, warnings: _warnings, ...older } = report
   t.same(parseHealthReport(JSON.stringify(older)), { ok: true, report })
 })
 

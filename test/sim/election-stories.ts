@@ -61,16 +61,6 @@ export const elections: readonly Story[] = [
     },
   },
   {
-    name: 'split-brain',
-    rule: 'Two masters after a partition: the higher contradicts at once and announces its addresses again, the lower yields.',
-    routers: masterAndBackup,
-    play: (lan, hosts) => {
-      settle(lan, hosts)
-      next(lan, 'the network splits', () => lan.split((host) => (host === hosts[0] ? 1 : 2)), 5000)
-      next(lan, 'the network is whole again', () => lan.split(() => 1), 1500)
-    },
-  },
-  {
     name: 'address-owner',
     rule: 'The address owner (priority 255) is master at once, and preempts whatever preempt says.',
     routers: [{ priority: 255, preempt: false }, { priority: 100 }],
@@ -153,17 +143,6 @@ export const elections: readonly Story[] = [
       settle(lan, hosts)
       next(lan, 'the process on lb1 is killed', hosts[0].crash, 200)
       next(lan, 'and restarted', () => hosts[0].boot(true), 1500)
-    },
-  },
-  {
-    name: 'other-version',
-    rule: 'A master of the other version cannot hear us: we stay backup while it speaks, and say that it is an error.',
-    routers: [{ priority: 150 }, { priority: 100, version: 2 }],
-    play: (lan, hosts) => {
-      lan.split((host) => (host === hosts[0] ? 1 : 2))
-      settle(lan, hosts)
-      next(lan, 'the network is whole again', () => lan.split(() => 1), 2500)
-      next(lan, 'lb1 loses its power', hosts[0].crash, 4500)
     },
   },
   {

@@ -2,7 +2,9 @@
 
 import { millis } from '../../balancer/core/time.ts'
 import { initialRouter, nextDeadline, step } from '../../balancer/vrrp/core/machine.ts'
+import type { Decoded } from '../../balancer/vrrp/core/reception.ts'
 import type { Effect, Event, Happening, Link, Settings, Step, VirtualRouter } from '../../balancer/vrrp/core/state.ts'
+import { regrouping, type Strangers, withStranger } from '../../balancer/vrrp/core/strangers.ts'
 import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import { brief } from '../balancer/vrrp/core/brief.ts'
 import type { Clock } from './clock.ts'
@@ -12,11 +14,14 @@ import type { Random } from './random.ts'
 export type HostOptions = {
   readonly settings: Settings
   readonly address: string
+  /** The virtual ones, until its configuration changes. */
+  readonly addresses: readonly string[]
   readonly clock: Clock
   readonly random: Random
   /** How fast its clock runs, 1 being right. */
   readonly drift: number
-  readonly broadcast: (from: SimulatedHost, priority: number) => void
+  /** `isLost`: its own kernel refuses to send. */
+  readonly broadcast: (from: SimulatedHost, priority: number, isLost: boolean) => void
   /** One line of the transcript. */
   readonly tell: (line: string) => void
   /** Adding addresses is refused while this is true. */
@@ -34,11 +39,20 @@ export type SimulatedHost = {
   /** As configured; the effective priority is the router's. */
   readonly settings: Settings
   readonly router: () => VirtualRouter
+  /** The virtual ones that it advertises, and listens for. */
+  readonly addresses: () => readonly string[]
+  /** Whether it lost these addresses with its link or its process: it could tell nobody. */
+  readonly leftSilently: (addresses: string) => boolean
+  /** Since when clients that ask for these addresses get no answer from here; 0: always. */
+  readonly unseenSince: (addresses: string) => number
+  /** When it last told the network that these addresses are here. */
+  readonly announcedAt: (addresses: string) => number
   /** Whether the kernel holds the virtual address. */
   readonly holds: () => boolean
   readonly isAlive: () => boolean
   readonly isStalled: () => boolean
   readonly learn: (happening: Happening) => void
+  readonly hear: (received: Decoded) => void
   readonly boot: (resume: boolean) => void
   /** The process dies; its kernel keeps the address until the lease ends. */
   readonly crash: () => void
@@ -50,6 +64,8 @@ export type SimulatedHost = {
   readonly weigh: (priority: number | null) => void
   /** Its configuration is applied anew, with this priority; null: the one it had at first. */
   readonly reload: (priority: number | null) => void
+  /** Its configuration is applied anew with other virtual addresses. */
+  readonly readdress: (addresses: readonly string[]) => void
   /** Something that it tracks fails and keeps it from taking part; null: no longer. */
   readonly fail: (reason: string | null) => void
   /** An operator takes it out, or lets it take part again. */
@@ -87,6 +103,13 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   /** Each boot is another process: what belonged to the last one does not reach it. */
   let life = 0
   let alarm = 0
+  let addresses = options.addresses
+  /** A new configuration is on the wire when the machine knows of it. */
+  let spoken = addresses
+  let strangers: Strangers = new Map()
+  const unseenSince = new Map<string, number>()
+  const announcedAt = new Map<string, number>()
+  const leftSilently = new Set<string>()
   const packets: Happening[] = []
   const others: Happening[] = []
   const waiting: Happening[] = []
@@ -101,6 +124,14 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   let patience = 0
 
   const holds = (): boolean => leaseEndsAt !== null && clock.now() < leaseEndsAt
+  const isSeen = (): boolean => holds() && !isHidden && link.up
+  /** Does something that may end that clients get an answer from here. */
+  const watching = (action: () => void): void => {
+    const wasSeen = isSeen()
+    const before = addresses.join()
+    action()
+    if (wasSeen && (!isSeen() || addresses.join() !== before)) unseenSince.set(before, clock.now())
+  }
   const setAddress = (lease: number): void => {
     const endsAt = clock.now() + lease * 1000
     leaseEndsAt = endsAt
@@ -109,6 +140,8 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       if (leaseEndsAt !== endsAt) return
       if (isAlive && !isStalled && router.state === 'leaving') throw new Error(`${name} leaves longer than its lease`)
       leaseEndsAt = null
+      unseenSince.set(addresses.join(), clock.now())
+      if (!isAlive || isStalled) leftSilently.add(addresses.join())
       tell(`${name} lease ended`)
       options.onStep?.(host, router, { event: 'address-lost', address: 'virtual' })
       learn({ event: 'address-lost', address: 'virtual' })
@@ -125,7 +158,8 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     if (!isAlive) return
     if (isStalled) {
       if (happening.event === 'deadline-reached') return
-      const queue = happening.event === 'advertisement-received' ? packets : others
+      const isPacket = happening.event === 'advertisement-received' || happening.event === 'deaf-master-heard'
+      const queue = isPacket ? packets : others
       queue.push(happening)
       return
     }
@@ -162,10 +196,10 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     if (before.state !== after.state || effects.length > 0) {
       tell(`${name} ${before.state}: ${describe(happening)} -> ${after.state} ${effects.map(brief).join(', ')}`)
     }
-    for (const effect of effects) carryOut(effect)
+    for (const effect of effects) watching(() => carryOut(effect, before))
     options.onStep?.(host, before, happening)
   }
-  const carryOut = (effect: Effect): void => {
+  const carryOut = (effect: Effect, before: VirtualRouter): void => {
     switch (effect.effect) {
       case 'add-addresses':
         isHidden = false
@@ -184,16 +218,20 @@ export const createHost = (options: HostOptions): SimulatedHost => {
         isHidden = true
         return
       case 'send-advertisement':
-        if (effect.priority > 0 && !holds() && !isRobbed) throw new Error(`${name} advertises without the address`)
-        if (effect.priority > 0 && router.state !== 'master') throw new Error(`${name} advertises in ${router.state}`)
-        if (effect.priority > 0 && localNow() - provenAt > patience) throw new Error(`${name} is stale`)
-        provenAt = localNow()
-        if (isMute) {
-          learn({ event: 'advertisement-failed' })
-          return
+        // The last word of one that was master says nothing of what it has.
+        if (effect.priority > 0 && !isLastWord(before, router)) {
+          if (!holds() && !isRobbed) throw new Error(`${name} advertises without the address`)
+          if (router.state !== 'master') throw new Error(`${name} advertises in ${router.state}`)
+          if (localNow() - provenAt > patience) throw new Error(`${name} is stale`)
         }
-        options.broadcast(host, effect.priority)
-        learn({ event: 'advertisement-sent' })
+        provenAt = localNow()
+        options.broadcast(host, effect.priority, isMute)
+        learn({ event: isMute ? 'advertisement-failed' : 'advertisement-sent' })
+        return
+      case 'announce-addresses':
+        if (!link.up) return
+        announcedAt.set(addresses.join(), clock.now())
+        leftSilently.delete(addresses.join())
         return
       default:
     }
@@ -223,10 +261,30 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     address,
     settings,
     router: () => router,
+    addresses: () => spoken,
+    leftSilently: (of) => leftSilently.has(of),
+    unseenSince: (of) => (isSeen() && addresses.join() === of ? clock.now() : (unseenSince.get(of) ?? 0)),
+    announcedAt: (of) => announcedAt.get(of) ?? 0,
     holds,
     isAlive: () => isAlive,
     isStalled: () => isStalled,
     learn,
+    hear: (received) => {
+      if (received.ok) {
+        const { priority, interval } = received.advertisement
+        learn({ event: 'advertisement-received', from: received.source, priority, interval })
+        return
+      }
+      const { source: from, reason, conflict } = received
+      if (conflict === undefined) return
+      const { advertisement, differs, weight } = conflict
+      // Who is suspended reads what waits for it later; what is remembered here is too old by then.
+      if (reason === 'addresses') strangers = withStranger(strangers, from, advertisement, localNow())
+      if (weight === 'told') return
+      const { priority } = advertisement
+      const isYieldedTo = weight === 'yielded-to'
+      learn({ event: 'deaf-master-heard', from, priority, interval: advertisement.interval, differs, isYieldedTo })
+    },
     boot: (resume) => {
       if (isAlive) return
       life += 1
@@ -235,17 +293,23 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       packets.length = 0
       others.length = 0
       isInMaintenance = false
-      isHidden = false
+      watching(() => {
+        isHidden = false
+      })
+      strangers = new Map()
       router = initialRouter(settings)
       tell(`${name} boots${resume ? ' as the master it was' : ''}`)
       waiting.push(...standing())
       learn({ event: 'started', resume, link })
     },
     crash: () => {
+      if (isSeen()) leftSilently.add(addresses.join())
       if (isAlive) switchOff('crashes')
     },
     cutPower: () => {
-      leaseEndsAt = null
+      watching(() => {
+        leaseEndsAt = null
+      })
       router = initialRouter(settings)
       if (isAlive) switchOff('loses its power')
     },
@@ -261,6 +325,26 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     reload: (priority) => {
       weighed = priority
       learn({ event: 'reconfigured', settings: { ...settings, priority: priority ?? settings.priority } })
+    },
+    readdress: (next) => {
+      if (isStalled) return
+      const moves = regrouping(addresses, next, strangers, localNow())
+      // A reload removes the old ones before anything else happens.
+      if (isAlive) {
+        watching(() => {
+          if (moves !== undefined && holds()) {
+            leaseEndsAt = null
+            isRobbed = true
+          }
+          addresses = next
+        })
+        tell(`${name} has the addresses ${addresses.join(', ')}`)
+        learn({ event: 'reconfigured', settings: router.settings, regrouping: moves })
+        spoken = addresses
+      } else if (!holds()) {
+        addresses = next
+        spoken = next
+      }
     },
     fail: (reason) => {
       failure = reason
@@ -288,7 +372,10 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       learn({ event: 'deadline-reached' })
     },
     setLink: (wanted) => {
-      link = wanted === 'up' ? { up: true, address } : { up: false, reason: 'no carrier' }
+      if (isSeen()) leftSilently.add(addresses.join())
+      watching(() => {
+        link = wanted === 'up' ? { up: true, address } : { up: false, reason: 'no carrier' }
+      })
       learn({ event: 'link-changed', link })
     },
     mute: (wanted) => {
@@ -297,7 +384,9 @@ export const createHost = (options: HostOptions): SimulatedHost => {
     isLinked: () => link.up,
     dropAddress: () => {
       if (!holds()) return
-      leaseEndsAt = null
+      watching(() => {
+        leaseEndsAt = null
+      })
       isRobbed = true
       tell(`${name} loses its address`)
       learn({ event: 'address-lost', address: 'virtual' })
@@ -305,6 +394,10 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   }
   return host
 }
+
+/** Whether what is said is not said as a master: this router was one, or owed it. */
+const isLastWord = (before: VirtualRouter, after: VirtualRouter): boolean =>
+  after.state === 'backup' && (before.state !== 'backup' || before.owesWord)
 
 const describe = (happening: Happening): string => {
   switch (happening.event) {
@@ -316,6 +409,8 @@ const describe = (happening: Happening): string => {
       return happening.link.up ? 'link is up' : `link is down (${happening.link.reason})`
     case 'addresses-failed':
       return `addresses refused (${happening.reason})`
+    case 'reconfigured':
+      return happening.regrouping === undefined ? 'reconfigured' : 'reconfigured for another group'
     case 'standing-changed':
       if (happening.fault !== null) return `takes no part (${happening.fault})`
       return `priority is ${happening.priority}`

@@ -4,7 +4,7 @@ import { millis } from '../../balancer/core/time.ts'
 import type { Settings } from '../../balancer/vrrp/core/state.ts'
 import { ownMasterDown } from '../../balancer/vrrp/core/transitions.ts'
 import { type SimulatedHost, slowestNetlinkAnswer } from './host.ts'
-import { createLan, type Lan } from './lan.ts'
+import { createLan, type Lan, otherAddresses, usualAddresses } from './lan.ts'
 import { createRandom, type Random } from './random.ts'
 
 /** How a scenario ended: what went wrong, if anything, and all that happened. */
@@ -15,7 +15,9 @@ const ownerPriority = 255
 const quietIntervals = 5
 /** Clocks are wrong by up to 1 %. */
 const worstDrift = 0.01
-const announcements = { repeat: 5, delay: millis(5000), refresh: null, refreshRepeat: 1 }
+/** Until the announcements are over that may be under way. */
+const announcing = 6000
+const groups: readonly [readonly string[], readonly string[]] = [usualAddresses, otherAddresses]
 
 /** Says what is wrong with a network that has been whole for long enough; null when nothing is. */
 export type Invariant = (hosts: readonly SimulatedHost[]) => string | null
@@ -31,9 +33,15 @@ const shownLines = 200
 export const playScenario = (seed: number, invariant: Invariant = problem): Outcome => {
   const random = createRandom(seed)
   const routers = chooseRouters(random)
-  const lan = createLan(routers, random, { drifts: worstDrift })
+  // Another group has the same number, and hosts may change from one to the other.
+  const hasGroups = random.chance(0.3)
+  const places = routers.map(() => random.pick(groups))
+  const lan = createLan(routers, random, {
+    drifts: worstDrift,
+    special: (i) => ({ addresses: (hasGroups ? places[i] : undefined) ?? usualAddresses }),
+  })
   try {
-    makeTrouble(lan, random)
+    makeTrouble(lan, random, hasGroups)
     return { problem: settle(lan, random, invariant), transcript: lan.transcript }
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error), transcript: lan.transcript }
@@ -47,6 +55,7 @@ const chooseRouters = (random: Random): readonly Settings[] => {
   const hasTies = random.chance(0.3)
   const owner = random.chance(0.1)
   const delays = random.chance(0.2)
+  const delay = millis(random.pick([0, 5000]))
   return Array.from({ length: random.integer(2, 5) }, (_, i) => ({
     name: `lb${i + 1}`,
     version: interval === 1000 ? version : 3,
@@ -54,11 +63,11 @@ const chooseRouters = (random: Random): readonly Settings[] => {
     interval,
     preempt: preempt === 'all' || (preempt === 'some' && random.chance(0.5)),
     preemptDelay: millis(delays ? random.integer(0, 4) * interval : 0),
-    announcements,
+    announcements: { repeat: 5, delay, refresh: null, refreshRepeat: 1 },
   })).map((settings) => ({ ...settings, priority: Math.max(1, settings.priority) }))
 }
 
-const makeTrouble = (lan: Lan, random: Random): void => {
+const makeTrouble = (lan: Lan, random: Random, hasGroups: boolean): void => {
   const { clock, hosts } = lan
   const interval = hosts[0]?.settings.interval ?? millis(0)
   for (const host of hosts) clock.after(random.next() * interval * 4, () => host.boot(false))
@@ -66,7 +75,8 @@ const makeTrouble = (lan: Lan, random: Random): void => {
     clock.runUntil(clock.now() + random.next() * interval * 6)
     const host = random.pick([hosts[0], ...hosts.slice(1)])
     if (host === undefined) continue
-    if (random.chance(0.5)) causeTrouble(lan, host, random)
+    if (hasGroups && random.chance(0.2)) host.readdress(random.pick(groups))
+    else if (random.chance(0.5)) causeTrouble(lan, host, random)
     else causeOrders(lan, host, random)
   }
 }
@@ -182,6 +192,9 @@ const settle = (lan: Lan, random: Random, invariant: Invariant): string | null =
   if (absent.length > 0) return `takes no part: ${names(absent)}`
   const found = invariant(hosts)
   if (found !== null) return found
+  if (random.chance(0.2)) clock.runUntil(clock.now() + announcing)
+  const stale = staleClients(lan)
+  if (stale !== null) return stale
 
   const before = hosts.map((host) => host.router().state).join()
   clock.runUntil(clock.now() + quietIntervals * interval)
@@ -189,8 +202,31 @@ const settle = (lan: Lan, random: Random, invariant: Invariant): string | null =
   return before === after ? invariant(hosts) : `states changed in a quiet network: ${before}, then ${after}`
 }
 
-/** What is wrong with a network at rest; null: it has one master, and the best of those that want to be it. */
+/** What is wrong with a network at rest; null: each group has one master, and the best of those that want to be it. */
 export const problem: Invariant = (hosts) => {
+  const found = groups.map((addresses) => hosts.filter((host) => host.addresses().join() === addresses.join()))
+  return found.map((members) => (members.length === 0 ? null : problemOf(members))).find((one) => one !== null) ?? null
+}
+
+/**
+ * Clients know an address where it was announced last, or where somebody answered for it since; null: that is at its master.
+ * What nobody could hear, nobody can mend.
+ */
+const staleClients = ({ hosts, isUnheard }: Lan): string | null => {
+  for (const master of hosts.filter((host) => host.router().state === 'master')) {
+    const router = master.router()
+    if (router.state === 'master' && router.announcements.length > 0) continue
+    const addresses = master.addresses().join()
+    const last = hosts.find((host) => {
+      const couldTell = !isUnheard(host, addresses) && !host.leftSilently(addresses)
+      return host !== master && couldTell && host.unseenSince(addresses) > master.announcedAt(addresses)
+    })
+    if (last !== undefined) return `clients know the address at ${last.name}, and not at ${master.name}`
+  }
+  return null
+}
+
+const problemOf: Invariant = (hosts) => {
   const masters = hosts.filter((host) => host.router().state === 'master')
   const holders = hosts.filter((host) => host.holds())
   const [master] = masters

@@ -3,7 +3,7 @@
 import { millis } from '../../balancer/core/time.ts'
 import type { Settings } from '../../balancer/vrrp/core/state.ts'
 import type { SimulatedHost } from './host.ts'
-import { createLan, type Lan } from './lan.ts'
+import { createLan, type Lan, type Special } from './lan.ts'
 import { createRandom } from './random.ts'
 
 /** A story: the rule it shows, the routers, and what happens to them. `name` is also the name of its file. */
@@ -11,6 +11,8 @@ export type Story = {
   readonly name: string
   readonly rule: string
   readonly routers: readonly Partial<Settings>[]
+  /** What else is not usual about each of them. */
+  readonly special?: readonly Special[]
   readonly play: (lan: Lan, hosts: readonly [SimulatedHost, SimulatedHost, ...SimulatedHost[]]) => void
 }
 
@@ -29,13 +31,13 @@ export const masterAndBackup = [{ priority: 150 }, { priority: 100 }] as const
 const seed = 1
 
 /** Plays a story and returns its transcript, ready for a file. */
-export const tell = ({ rule, routers, play }: Story): string => {
+export const tell = ({ rule, routers, special = [], play }: Story): string => {
   const settings = routers.map((changes, i) => ({ ...usual, name: `lb${i + 1}`, ...changes }))
-  const lan = createLan(settings, createRandom(seed))
+  const lan = createLan(settings, createRandom(seed), { special: (i) => special[i] ?? {} })
   const [first, second, ...others] = lan.hosts
   if (first === undefined || second === undefined) throw new Error('a story has at least two routers')
   play(lan, [first, second, ...others])
-  const cast = settings.map(describe).join('\n')
+  const cast = settings.map((one, i) => `${describe(one, i)}${remark(special[i])}`).join('\n')
   return `# ${rule}\n#\n${cast}\n\n${lan.transcript.join('\n')}\n`
 }
 
@@ -43,6 +45,9 @@ const describe = ({ name, version, priority, interval, preempt, preemptDelay }: 
   const manners = preempt ? (preemptDelay > 0 ? `preempts after ${preemptDelay} ms` : 'preempts') : 'does not preempt'
   return `# ${name}: 198.18.0.${i + 1}, version ${version}, priority ${priority}, every ${interval} ms, ${manners}`
 }
+
+const remark = ({ addresses, peers }: Special = {}): string =>
+  `${addresses === undefined ? '' : `, for ${addresses.join(', ')}`}${peers === undefined ? '' : `, unicast to ${peers.join(', ')}`}`
 
 /** Boots all hosts and waits until one is master. */
 export const settle = (lan: Lan, hosts: readonly SimulatedHost[]): void => {

@@ -34,7 +34,7 @@ const configOf = (failBack: boolean): ListenerConfig => {
 
 /** A balancer that only checks and chooses. `look` has it ask the nodes, in an order of its own. */
 const createBalancer = (config: ListenerConfig, random: Random) => {
-  const servers = new Map(config.servers.map((server) => [server.name, startHealth(1, 0)]))
+  const servers = new Map(config.servers.map((server) => [server.name, startHealth(config.check, 0)]))
   let writer: string | null = null
   const update = (name: string, change: (health: ServerHealth) => ServerHealth): void => {
     const health = servers.get(name)

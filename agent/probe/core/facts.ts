@@ -31,7 +31,16 @@ export type ServerFacts = {
   readonly write: Failure | null
   /** Why the usual port let nobody in, where the extra port was used in its place. */
   readonly refused: Failure | null
+  /** Hosts that the server blocks or soon will; none where it does not tell. */
+  readonly hosts: readonly HostErrors[]
+  /** Why a client would not get in now: all connections are taken, or the server does not listen where clients come in. */
+  readonly closed?: Failure | null
+  /** What an operator should know of the check user, in words; null where there is nothing. */
+  readonly account?: string | null
 }
+
+/** Logins of a host that broke off in a row, and how many of them (`most`) have the server block it. */
+export type HostErrors = { readonly address: string; readonly errors: number; readonly most: number }
 
 /** Space and inodes that are free, in percent. */
 export type DiskSpace = { readonly directory: string; readonly free: number; readonly freeInodes: number }

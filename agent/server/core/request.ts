@@ -22,6 +22,11 @@ const checks: ReadonlyMap<string, Question['about']> = new Map([
   ['/primary', 'primary'],
   ['/writer', 'primary'],
   ['/master', 'primary'],
+  // Patroni's names, where they mean the same.
+  ['/leader', 'primary'],
+  ['/health', 'configured'],
+  ['/readiness', 'configured'],
+  ['/read-only', 'configured'],
   ['/replica', 'replica'],
   ['/reader', 'replica'],
   ['/galera', 'galera'],
@@ -41,17 +46,22 @@ export const paths: readonly string[] = [...checks.keys(), ...pages.keys()]
 
 /**
  * Reads method, target and Accept header. The target may be a path, `*` (which stands for `/`, as in HAProxy's
- * `option httpchk OPTIONS *`) or a whole URL.
+ * `option httpchk OPTIONS *`) or a whole URL. `isTolerant`: any method will do, and any path and parameter that is not
+ * ours asks for `/`, as with the scripts under xinetd.
  */
-export const parseRequest = (method: string, target: string, accept: string): Asked => {
-  if (!methods.includes(method)) return { asks: 'nothing', status: 405, text: `use ${methods.join(', ')}` }
+export const parseRequest = (method: string, target: string, accept: string, isTolerant = false): Asked => {
+  if (!isTolerant && !methods.includes(method)) {
+    return { asks: 'nothing', status: 405, text: `use ${methods.join(', ')}` }
+  }
   const [, path = '', query = ''] = /^([^?]*)\??([\s\S]*)$/.exec(target.replace(/^https?:\/\/[^/?]*/i, '')) ?? []
   const page = pages.get(path)
   if (page !== undefined) return query === '' ? { asks: page } : badRequest(`${path} takes no parameters`)
-  const about = checks.get(path === '' || path === '*' ? '/' : path)
-  if (about === undefined) return { asks: 'nothing', status: 404, text: 'there is no such path' }
+  const known = checks.get(path === '' || path === '*' ? '/' : path)
+  if (known === undefined && !isTolerant) return { asks: 'nothing', status: 404, text: 'there is no such path' }
 
-  const parameters = parseParameters(query, about)
+  const about = known ?? 'configured'
+  // A role with a bound that is not understood must not pass for one without.
+  const parameters = parseParameters(query, about, isTolerant && about === 'configured')
   if (!parameters.ok) return badRequest(parameters.text)
   const { maximumLag, maintenance404 } = parameters
   return {
@@ -66,7 +76,7 @@ type Parameters =
   | { readonly ok: true; readonly maximumLag: Millis | null; readonly maintenance404: boolean }
   | { readonly ok: false; readonly text: string }
 
-const parseParameters = (query: string, about: Question['about']): Parameters => {
+const parseParameters = (query: string, about: Question['about'], takesAny: boolean): Parameters => {
   const known = about === 'replica' ? 'lag=10s and maintenance=404' : 'maintenance=404'
   const words = query === '' ? [] : query.split('&').map((word) => word.split('='))
   let maximumLag: Millis | null = null
@@ -77,7 +87,7 @@ const parseParameters = (query: string, about: Question['about']): Parameters =>
     } else if (name === 'lag' && about === 'replica' && rest.length === 0 && maximumLag === null) {
       maximumLag = parseDuration(value)
       if (maximumLag === null) return { ok: false, text: 'lag is a duration with a unit, such as lag=10s' }
-    } else {
+    } else if (!takesAny) {
       return { ok: false, text: `parameters of this path are ${known}, each once` }
     }
   }

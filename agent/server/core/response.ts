@@ -4,7 +4,7 @@ import type { HealthReport } from '../../../shared/health-report.ts'
 import type { ReasonCode } from '../../../shared/reason.ts'
 import { oneLine } from '../../core/text.ts'
 import type { Question } from '../../verdict/core/question.ts'
-import { type Body, type BodyStyle, bodyOf, plainBody } from './bodies.ts'
+import { type Body, type BodyStyle, bodyOf, plainBody, unaskedBody, withoutPraise } from './bodies.ts'
 import { type Asked, paths } from './request.ts'
 
 /** An HTTP answer. `body` is what a GET gets; a HEAD gets its length. */
@@ -40,6 +40,13 @@ export const answerTo = async (asked: Asked, { report, metrics }: AnswerSources,
   }
 }
 
+/** The answer to a client that says nothing: that of `/`. */
+export const unaskedAnswer = async ({ report }: AnswerSources, style: BodyStyle): Promise<Answer> => {
+  const told = await report()
+  const { code, text } = told.reason
+  return answer(told.verdict === 'pass' ? 200 : 503, code, text, unaskedBody(told, style))
+}
+
 const checkAnswer = (style: BodyStyle, maintenance404: boolean, report: HealthReport): Answer => {
   const { code, text } = report.reason
   const status = report.verdict === 'pass' ? 200 : code === 'force-fail' && maintenance404 ? 404 : 503
@@ -63,7 +70,7 @@ const answer = (status: number, code: ReasonCode, text: string, { text: body, he
     ...headers,
     'Content-Length': String(Buffer.byteLength(body)),
     'Cache-Control': 'no-store',
-    'Mysqlchk-Reason': `${code}; ${headerSafe(text)}`,
+    'Mysqlchk-Reason': `${code}; ${headerSafe(status === 200 ? text : withoutPraise(text))}`,
   },
   body,
 })

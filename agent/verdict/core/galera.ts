@@ -23,18 +23,30 @@ export const galeraFacts = [
   'pxc_maint_mode',
 ]
 
-/** Whether the server is a Galera node: a provider is loaded, and wsrep_on (not told by every version) is not off. */
-export const isGalera = (words: Words): boolean => {
-  const provider = words['wsrep_provider'] ?? ''
-  return (words['wsrep_on'] ?? 'ON') === 'ON' && provider !== '' && provider !== 'none'
+/** What tells whether a server is meant for Galera. */
+export const galeraSettings = ['wsrep_on', 'wsrep_provider', 'wsrep_cluster_address']
+
+const hasProvider = (words: Words): boolean => !['', 'none'].includes(words['wsrep_provider'] ?? '')
+
+/** Whether the server is meant to be a Galera node: it has a provider, or the address of a cluster. */
+export const isGalera = (words: Words): boolean => hasProvider(words) || (words['wsrep_cluster_address'] ?? '') !== ''
+
+/** Why one that is meant to be a node is none: its writes reach nobody. wsrep_on is not told by every version. */
+const offObjection = (words: Words): Reason | null => {
+  if (!hasProvider(words))
+    return { code: 'galera-off', text: 'wsrep_cluster_address is set and wsrep_provider is none' }
+  return (words['wsrep_on'] ?? 'ON') === 'ON'
+    ? null
+    : { code: 'galera-off', text: 'a wsrep_provider is set and wsrep_on is OFF' }
 }
 
 /** Why the node must not serve, or null. The most telling reason comes first. */
 export const galeraObjection = (words: Words, availableWhenDonor: boolean): Reason | null => {
   const word = (name: string) => words[name] ?? 'not known'
   const is = (name: string) => `${name} is ${word(name)}`
-  if (!isGalera(words))
-    return { code: 'not-applicable', text: 'the server is no Galera node (wsrep_on, wsrep_provider)' }
+  if (!isGalera(words)) return { code: 'not-applicable', text: 'the server is no Galera node (wsrep_provider)' }
+  const off = offObjection(words)
+  if (off !== null) return off
   if (word('wsrep_cluster_status') !== 'Primary') return { code: 'not-primary', text: is('wsrep_cluster_status') }
   if (word('wsrep_ready') !== 'ON') return { code: 'not-ready', text: is('wsrep_ready') }
   const maintenance = words['pxc_maint_mode'] ?? 'DISABLED'

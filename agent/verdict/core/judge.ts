@@ -1,14 +1,15 @@
 // From the facts of a probe to the verdict on the node, for each question that a client may have.
 
 import type { roles } from '../../../shared/health-report.ts'
+import { type Millis, millis } from '../../core/time.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
 import type { Failure } from '../../probe/core/failure.ts'
 import { backlogObjection } from './backlog.ts'
 import { ownMember } from './group.ts'
-import { clusterOf, membershipObjection, shownFacts, type TestedMode, type Tolerance } from './membership.ts'
+import { clusterOf, hidden, membershipObjection, shownFacts, type TestedMode, type Tolerance } from './membership.ts'
 import { configuredCheck, type Question } from './question.ts'
 import type { Reason } from './reason.ts'
-import { replicaObjection, withoutAbsentSources, worstLag } from './replica.ts'
+import { absenceNotice, replicaObjection, withoutAbsentSources, worstLag } from './replica.ts'
 import { freeConnections, type Reserves, resourceObjection } from './resources.ts'
 import { offlineObjection, setFlags } from './writable.ts'
 
@@ -26,7 +27,12 @@ export type Verdict = {
 }
 
 /** How a node is to be judged. */
-export type Judging = Tolerance & { readonly mode: 'auto' | TestedMode; readonly reserves: Reserves }
+export type Judging = Tolerance & {
+  readonly mode: 'auto' | TestedMode
+  readonly reserves: Reserves
+  /** Whether a server that takes writes fails where what it replicates itself does not run. */
+  readonly writerMustReplicate: boolean
+}
 
 /** The verdict on a node that could not be asked. */
 export const failed = ({ code, text }: Reason): Verdict => ({
@@ -49,12 +55,13 @@ export const judge = (facts: ServerFacts, judging: Judging, question: Question =
   const node = { facts, words: told.value, judging }
   const mode = testedMode(node, question)
   const objection = objectionTo(node, question)
+  const notice = objection === null && mode === 'replica' ? replicationNotice(node) : null
   const verdict = {
-    ...failed(objection ?? passed(mode)),
+    ...failed(objection ?? passed(mode, notice)),
     mode,
     freeConnections: freeConnections(told.value),
     lag: lagOf(facts),
-    facts: shownFacts(mode, facts, told.value),
+    facts: { ...shownFacts(mode, facts, told.value), ...(notice === null ? {} : { notice: notice.text }) },
   }
   // A node that fails its own check has no role; one that only is of the other role keeps its own.
   if (objection !== null && objectionTo(node, configuredCheck) !== null) return verdict
@@ -91,8 +98,7 @@ const objectionTo = (node: Node, question: Question): Reason | null => {
     case 'primary':
       return clusterObjection(node) ?? configuredObjection(node) ?? primaryObjection(node)
     case 'replica': {
-      const maximumLag = question.maximumLag ?? node.judging.maximumLag
-      const bounded = { ...node, judging: { ...node.judging, maximumLag } }
+      const bounded = { ...node, judging: { ...node.judging, ...boundsOf(question.maximumLag, node.judging) } }
       return (
         clusterObjection(bounded) ??
         configuredObjection(bounded) ??
@@ -109,10 +115,9 @@ const configuredObjection = (node: Node): Reason | null => {
   const { facts, words, judging } = node
   const mode = testedMode(node, configuredCheck)
   const membership =
-    mode === 'replica' && judging.mode === 'auto' && facts.channels.ok && isWritable(node) === true
-      ? // Of two servers that replicate from each other the survivor goes on: it takes writes itself.
-        replicaObjection(withoutAbsentSources(facts.channels.value), judging.maximumLag)
-      : membershipObjection(mode, facts, words, judging)
+    mode === 'replica' && judging.mode === 'auto' && isWritable(node) === true
+      ? writerObjection(node)
+      : membershipObjection(mode, facts, words, toleranceFor(node))
   const applier = mode === 'ping' ? null : applierObjection(node)
   return (
     membership ?? offlineObjection(words) ?? facts.check ?? applier ?? resourceObjection(facts, words, judging.reserves)
@@ -128,6 +133,32 @@ const lagOf = ({ channels, backlog }: ServerFacts): number | null => {
   const ofChannels = replicates ? worstLag(channels.value) : null
   if (!backlog?.ok || (replicates && ofChannels === null)) return ofChannels
   return Math.max(ofChannels ?? 0, Math.round(backlog.value.delay))
+}
+
+/** Who asks for a bound wants nothing older, and what a source has done while it is away is not known. */
+const boundsOf = (asked: Millis | null, { maximumLag, maximumAbsence }: Judging) =>
+  asked === null
+    ? { maximumLag, maximumAbsence }
+    : { maximumLag: asked, maximumAbsence: millis(Math.min(asked, maximumAbsence)) }
+
+/** Only a server that takes no writes itself waits for its source. */
+const toleranceFor = (node: Node): Tolerance =>
+  isWritable(node) === false ? node.judging : { ...node.judging, maximumAbsence: millis(0) }
+
+/** What a server that takes writes replicates itself: nobody is promoted that still has to. */
+const writerObjection = ({ facts: { channels }, judging }: Node): Reason | null => {
+  if (!judging.writerMustReplicate || !channels.ok) return null
+  // Of two servers that replicate from each other the survivor goes on.
+  return replicaObjection(withoutAbsentSources(channels.value), { ...judging, maximumAbsence: millis(0) })
+}
+
+/** What is shown of a replica that passes all the same. */
+const replicationNotice = (node: Node): Reason | null => {
+  const { channels } = node.facts
+  if (!channels.ok) return null
+  return isWritable(node) === true
+    ? replicaObjection(channels.value, { ...node.judging, maximumAbsence: millis(0) })
+    : absenceNotice(channels.value)
 }
 
 /** A role needs a working membership, also where `mode: ping` does not look at it. */
@@ -151,19 +182,26 @@ const primaryObjection = (node: Node): Reason | null => {
 }
 
 const replicaRoleObjection = (node: Node): Reason | null => {
-  const { facts, words, judging } = node
+  const { facts, words } = node
   const { channels } = facts
   const isReadOnly = isWritable(node) === false
   const hasChannels = channels.ok && channels.value.length > 0
   if (!isReadOnly && channels.ok && !hasChannels) {
     return { code: 'not-applicable', text: 'the server is neither read-only nor a replica' }
   }
+  if (!channels.ok && isWritable(node) === true) {
+    const text = `the server takes writes, and does not tell whether it is a replica: ${hidden(channels.failure)}`
+    return { code: 'not-applicable', text }
+  }
   // Members of a cluster that are in sync count as not behind, whether their channels can be seen or not.
   const isKnownFresh = isReadOnly && (channels.ok ? !hasChannels : clusterOf(words) !== null)
-  return isKnownFresh ? null : membershipObjection('replica', facts, words, judging)
+  return isKnownFresh ? null : membershipObjection('replica', facts, words, toleranceFor(node))
 }
 
-const passed = (mode: TestedMode): Reason => ({ code: 'ok', text: passedTexts[mode] })
+const passed = (mode: TestedMode, notice: Reason | null = null): Reason => ({
+  code: 'ok',
+  text: notice === null ? passedTexts[mode] : `the check query answers; ${notice.text}`,
+})
 
 const passedTexts: Readonly<Record<TestedMode, string>> = {
   ping: 'the check query answers',

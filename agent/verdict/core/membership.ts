@@ -1,14 +1,14 @@
 // What kind of server this is, and the test that belongs to each kind.
 
 import type { testedModes } from '../../../shared/health-report.ts'
-import type { Millis } from '../../core/time.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
+import type { Failure } from '../../probe/core/failure.ts'
 import { backlogFacts } from './backlog.ts'
 import { galeraFacts, galeraObjection, isGalera } from './galera.ts'
 import { groupFacts, groupObjection, isGroupMember } from './group.ts'
 import { isNdb, ndbFacts, ndbObjection } from './ndb.ts'
 import type { Reason } from './reason.ts'
-import { replicaFacts, replicaObjection } from './replica.ts'
+import { type ReplicaBounds, replicaFacts, replicaObjection } from './replica.ts'
 import { resourceFacts } from './resources.ts'
 import { readOnlyFlags } from './writable.ts'
 
@@ -16,7 +16,7 @@ import { readOnlyFlags } from './writable.ts'
 export type TestedMode = (typeof testedModes)[number]
 
 /** What the tests allow. */
-export type Tolerance = { readonly availableWhenDonor: boolean; readonly maximumLag: Millis }
+export type Tolerance = ReplicaBounds & { readonly availableWhenDonor: boolean }
 
 /** The kind of cluster that the server belongs to; null for one that stands alone or replicates the classic way. */
 export const clusterOf = (words: Words): Exclude<TestedMode, 'ping' | 'replica'> | null =>
@@ -27,13 +27,13 @@ export const membershipObjection = (
   mode: TestedMode,
   facts: ServerFacts,
   words: Words,
-  { availableWhenDonor, maximumLag }: Tolerance,
+  tolerance: Tolerance,
 ): Reason | null => {
   switch (mode) {
     case 'ping':
       return null
     case 'galera':
-      return galeraObjection(words, availableWhenDonor)
+      return galeraObjection(words, tolerance.availableWhenDonor)
     case 'group_replication':
       return groupObjection(words, facts.groupMembers)
     case 'ndb':
@@ -41,11 +41,11 @@ export const membershipObjection = (
     case 'replica': {
       const { channels } = facts
       if (!channels.ok) {
-        const text = `the server does not tell its replication status: ${channels.failure.text}`
+        const text = `the server does not tell its replication status: ${hidden(channels.failure)}`
         return { code: channels.failure.code, text }
       }
       if (channels.value.length === 0) return { code: 'not-applicable', text: 'the server replicates from no source' }
-      return replicaObjection(channels.value, maximumLag)
+      return replicaObjection(channels.value, tolerance)
     }
     default:
       return mode satisfies never
@@ -64,9 +64,13 @@ export const shownFacts = (mode: TestedMode, facts: ServerFacts, words: Words): 
     ...(channels.ok ? replicaFacts(channels.value) : {}),
     ...resourceFacts(facts),
     // Only where it may matter: the members of a cluster are judged without it.
-    ...(!channels.ok && cluster === null ? { replication: `not visible: ${channels.failure.text}` } : {}),
+    ...(!channels.ok && cluster === null ? { replication: `not visible: ${hidden(channels.failure)}` } : {}),
   }
 }
+
+/** Why replication is not seen, with what would show it. */
+export const hidden = ({ code, text }: Failure): string =>
+  code === 'access-denied' ? `${text} (SLAVE MONITOR, or REPLICATION CLIENT)` : text
 
 /** Made for each answer: a server tells far more words than are shown. */
 const picked = (words: Words, names: readonly string[]): Words => {

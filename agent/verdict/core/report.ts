@@ -4,6 +4,7 @@ import type { HealthReport } from '../../../shared/health-report.ts'
 import { certaintyOf } from '../../../shared/reason.ts'
 import type { Millis } from '../../core/time.ts'
 import type { Known } from '../../probe/core/facts.ts'
+import { hostWarnings } from './host-warnings.ts'
 import { failed, type Judging, judge, type Verdict } from './judge.ts'
 import type { Question } from './question.ts'
 
@@ -39,6 +40,7 @@ export const healthReport = (situation: Situation): HealthReport => {
     age_ms: latest === null ? null : Math.round(situation.now - latest.startedAt),
     probe_ms: latest === null ? null : Math.round(latest.took),
     facts: verdict.facts,
+    warnings: latest?.outcome.kind === 'answered' ? hostWarnings(latest.outcome.facts.hosts) : [],
     agent: situation.agent,
   }
 }

@@ -1,5 +1,6 @@
-// The optional tests: room on the disk, a write that works, connections that are left.
+// What a server that answers may lack all the same: a way in for clients, room on the disk, a write that works, connections.
 
+import { connectionsOf } from '../../probe/core/connections.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
 import type { QueueBounds } from './backlog.ts'
 import type { Reason } from './reason.ts'
@@ -16,6 +17,7 @@ const percent = (value: number): string => `${value.toFixed(1)}%`
 
 /** Why a node whose server answers must not serve all the same, or null. */
 export const resourceObjection = (facts: ServerFacts, words: Words, reserves: Reserves): Reason | null => {
+  if (facts.closed != null) return facts.closed
   if (reserves.disk !== null && facts.disk !== null) {
     const { disk } = facts
     if (!disk.ok) return { code: disk.failure.code, text: `free space is not known: ${disk.failure.text}` }
@@ -35,13 +37,15 @@ export const resourceObjection = (facts: ServerFacts, words: Words, reserves: Re
 
 /** Connections that are free, in percent of max_connections; null where the server was not asked. */
 export const freeConnections = (words: Words): number | null => {
-  const [used, most] = [words['threads_connected'], words['max_connections']].map(Number)
-  if (used === undefined || most === undefined || !(used >= 0) || !(most > 0)) return null
+  const connections = connectionsOf(words)
+  if (connections === null) return null
+  const { used, most } = connections
   return Math.max(0, ((most - used) / most) * hundred)
 }
 
 /** What a report shows of the resources that are tested. */
-export const resourceFacts = ({ disk, refused }: ServerFacts): Words => ({
+export const resourceFacts = ({ disk, refused, account }: ServerFacts): Words => ({
   ...(disk?.ok ? { disk_free: percent(disk.value.free), inodes_free: percent(disk.value.freeInodes) } : {}),
+  ...(account == null ? {} : { check_user: account }),
   ...(refused === null ? {} : { usual_port: `refused, seen through the extra port: ${refused.text}` }),
 })

@@ -2,7 +2,7 @@
 
 import { drawing } from './drawing.ts'
 import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
-import { bytes, duration, escapeHtml as e } from './text.ts'
+import { bytes, duration, escapeHtml as e, holderLines } from './text.ts'
 
 /** The page's only style sheet; its hash stands in the Content-Security-Policy. */
 export const styleSheet = `
@@ -68,7 +68,7 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
       e(router.name),
       `<span class="${router.state}">${router.state.toUpperCase()}</span><br><span class="dim">${e(router.reason ?? '')}</span>`,
       age(router.since),
-      router.virtual_addresses.map(e).join('<br>'),
+      [...router.virtual_addresses.map(e), ...router.virtual_routes.flatMap(routeTrouble)].join('<br>'),
       e(router.interface ?? '-'),
       `${router.virtual_router_id ?? '-'}`,
       priority(router),
@@ -78,9 +78,20 @@ const routerTable = (routers: readonly RouterStatus[]): string =>
         : `${e(router.last_advertisement.from)}, priority ${router.last_advertisement.priority}, ${age(router.last_advertisement)} ago`,
       `${router.sent}`,
       `${router.received}`,
-      counted(router.dropped),
+      `${counted(router.dropped)}${conflict(router)}`,
     ]),
   )
+
+/** A route that is as it should be is no news. */
+const routeTrouble = ({ route, trouble }: RouterStatus['virtual_routes'][number]): readonly string[] =>
+  trouble === null ? [] : [`<span class="down">route ${e(route)}: ${e(trouble)}</span>`]
+
+/** Who is configured otherwise, as long as that is news. */
+const conflict = ({ conflicts: { last } }: RouterStatus): string =>
+  last === null
+    ? ''
+    : `<br><span class="${last.ago_ms < conflictIsNews ? 'down' : 'dim'}">${e(last.from)} ${e(last.differs)}, ${age(last)} ago</span>`
+const conflictIsNews = 60_000
 
 /** `150`, or the sum with its parts below it. */
 const priority = ({ priority: effective, priority_parts: parts }: RouterStatus): string =>
@@ -115,7 +126,9 @@ ${table(
 
 const serverRow = (server: ServerStatus): readonly string[] => [
   e(server.name),
-  `<span class="${statusClass(server)}">${e(server.status)}</span>`,
+  `<span class="${statusClass(server)}">${e(server.status)}</span>${holderLines(server)
+    .map((line) => `<br><span class="dim">${e(line)}</span>`)
+    .join('')}`,
   age(server.since),
   `${e(server.address)}${server.backup ? ' (backup)' : ''}`,
   server.role === 'unknown' ? '-' : server.role,

@@ -2,9 +2,9 @@
 
 import type { Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
-import { bytes, duration } from './text.ts'
+import { bytes, duration, holderLines } from './text.ts'
 
-/** `show servers`: every server of every listener, with its state and why. */
+/** `show servers`: every server of every listener, with its state and why, and below them who holds one. */
 export const showServers = ({ listeners }: Status, json: boolean): string => {
   if (json) return toJson(listeners)
   const rows = listeners.flatMap((listener) =>
@@ -18,7 +18,11 @@ export const showServers = ({ listeners }: Status, json: boolean): string => {
       lastCheckText(server),
     ]),
   )
-  return columns(['SERVER', 'STATUS', 'SINCE', 'WEIGHT', 'SESSIONS', 'ROLE', 'LAST CHECK'], rows)
+  const table = columns(['SERVER', 'STATUS', 'SINCE', 'WEIGHT', 'SESSIONS', 'ROLE', 'LAST CHECK'], rows)
+  const held = listeners.flatMap(({ name, servers }) =>
+    servers.flatMap((server) => holderLines(server).map((line) => `${name}/${server.name}: ${line}`)),
+  )
+  return held.length === 0 ? table : `${table}\n\n${held.join('\n')}`
 }
 
 /** `show sessions`: how many there are and were, per listener and per server, and how they ended. */
@@ -42,6 +46,7 @@ export const showSessions = ({ listeners }: Status, json: boolean): string => {
           bytes_in: server.bytes_in,
           bytes_out: server.bytes_out,
           connect_failures: server.connect_failures,
+          retries: server.retries,
           redispatches: server.redispatches,
         })),
       })),

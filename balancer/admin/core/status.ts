@@ -1,7 +1,8 @@
 // The status document: the JSON that monitoring reads and the page draws.
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
-import type { AgentWord, LastCheck, VirtualRouterFact } from '../../pool/core/facts.ts'
+import type { AgentCheckState, AgentWord, LastCheck, Orders, VirtualRouterFact } from '../../pool/core/facts.ts'
+import { type Holder, holdersOf } from '../../pool/core/holders.ts'
 import { type Pool, serverKey } from '../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../pool/core/server-state.ts'
 
@@ -47,6 +48,7 @@ type ToMoment = (at: number) => Moment
 const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
   const heard = fact?.lastAdvertisement
   const other = fact?.otherMasters.last
+  const conflict = fact?.conflicts.last
   return {
     name,
     state: fact?.state ?? 'init',
@@ -57,6 +59,7 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
     priority: fact?.priority ?? null,
     advertisement_interval_ms: fact?.advertisementInterval ?? null,
     virtual_addresses: fact?.addresses ?? [],
+    virtual_routes: (fact?.routes ?? []).map(({ route, isThere, trouble }) => ({ route, there: isThere, trouble })),
     family: fact?.family ?? null,
     reason: fact?.reason ?? null,
     handing_over: fact?.handingOver ?? false,
@@ -69,6 +72,19 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
     other_masters: {
       count: fact?.otherMasters.count ?? 0,
       last: other == null ? null : { from: other.from, ...moment(other.at) },
+    },
+    conflicts: {
+      count: fact?.conflicts.count ?? 0,
+      last:
+        conflict == null
+          ? null
+          : {
+              from: conflict.from,
+              differs: conflict.differs,
+              priority: conflict.priority,
+              addresses: conflict.addresses,
+              ...moment(conflict.at),
+            },
     },
     last_advertisement: heard == null ? null : { from: heard.from, priority: heard.priority, ...moment(heard.at) },
     transitions: fact?.transitions ?? 0,
@@ -114,7 +130,10 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     status: statusWord(health),
     since: health === undefined ? null : moment(health.since),
     last_check: health?.lastCheck == null ? null : lastCheckStatus(health.lastCheck, moment),
+    held_by: health === undefined ? [] : holdersOf(health).map((holder) => holderStatus(holder, moment)),
+    orders: ordersStatus(health?.orders, moment),
     agent_check: health?.agent == null ? null : agentStatus(health.agent, moment),
+    agent_trouble: health?.agentCheck == null ? null : agentTrouble(health.agentCheck),
     late_checks: health?.lateChecks ?? 0,
     malformed_reports: health?.malformedReports ?? {},
     sessions: traffic?.sessions ?? 0,
@@ -124,6 +143,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     bytes_in: traffic?.bytesIn ?? 0,
     bytes_out: traffic?.bytesOut ?? 0,
     connect_failures: traffic?.connectFailures ?? 0,
+    retries: traffic?.retries ?? 0,
     redispatches: traffic?.redispatches ?? 0,
   }
 }
@@ -138,8 +158,34 @@ const lastCheckStatus = (check: LastCheck, moment: ToMoment) => ({
   text: check.text,
 })
 
-const agentStatus = ({ at, admin, down, percent, maximumSessions, text }: AgentWord, moment: ToMoment) => ({
+const sinceOf = (since: number | null | undefined, moment: ToMoment): Moment | null =>
+  since == null ? null : moment(since)
+
+const holderStatus = ({ by, wants, since, text }: Holder, moment: ToMoment) => ({
+  by,
+  wants,
+  since: sinceOf(since, moment),
+  text,
+})
+
+const ordersStatus = (orders: Orders | undefined, moment: ToMoment) => ({
+  admin: orders?.admin ?? 'ready',
+  admin_since: sinceOf(orders?.adminSince, moment),
+  weight: orders?.weight ?? null,
+  weight_since: sinceOf(orders?.weightSince, moment),
+})
+
+const agentTrouble = ({ failures, silent, reason, unknown, lastUnknown }: AgentCheckState) => ({
+  failures_in_a_row: failures,
+  silent,
+  reason,
+  lines_with_unknown_words: unknown,
+  last_unknown_words: lastUnknown,
+})
+
+const agentStatus = ({ at, since, admin, down, percent, maximumSessions, text }: AgentWord, moment: ToMoment) => ({
   ...moment(at),
+  since: sinceOf(since, moment),
   admin,
   down,
   weight_percent: percent,

@@ -38,3 +38,33 @@ export const bytes = (count: number): string => {
   const value = count / 1024 ** power
   return `${power === 0 ? value : value.toFixed(1)} ${byteUnits[power] ?? 'B'}`
 }
+
+/** Who holds a server and how its agent-check goes, one line each; see `held_by` and `agent_trouble` of the status. */
+export const holderLines = (server: {
+  readonly held_by: readonly {
+    readonly by: string
+    readonly wants: string
+    readonly since: { readonly ago_ms: number } | null
+    readonly text: string
+  }[]
+  readonly agent_trouble: {
+    readonly failures_in_a_row: number
+    readonly silent: boolean
+    readonly reason: string
+    readonly lines_with_unknown_words: number
+    readonly last_unknown_words: string
+  } | null
+}): readonly string[] => {
+  const held = server.held_by.map(({ by, wants, since, text }) => {
+    const told = text === '' || text === wants ? '' : ` "${text}"`
+    return `${wants} by ${by}${told}${since === null ? '' : ` for ${duration(since.ago_ms)}`}`
+  })
+  const trouble = server.agent_trouble
+  if (trouble === null) return held
+  const { failures_in_a_row: failures, silent, reason, lines_with_unknown_words: unknown } = trouble
+  return [
+    ...held,
+    ...(failures === 0 ? [] : [`agent silent for ${failures} checks${silent ? ', has no say' : ''}: ${reason}`]),
+    ...(unknown === 0 ? [] : [`agent: ${unknown} lines with unknown words, last "${trouble.last_unknown_words}"`]),
+  ]
+}

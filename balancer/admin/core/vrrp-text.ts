@@ -28,7 +28,7 @@ const priorityText = ({ priority, priorityParts }: VirtualRouterFact): string =>
     : `${priority} = ${priorityParts.map((p) => `${p.of} ${p.value}`).join(', ')}`
 
 const details = (fact: VirtualRouterFact, now: number): string => {
-  const { lastAdvertisement: heard, otherMasters, peers, source } = fact
+  const { lastAdvertisement: heard, otherMasters, conflicts, peers, source } = fact
   const ago = (at: number): string => `${duration(now - at)} ago`
   const lines = [
     `${fact.state.toUpperCase()} because: ${fact.reason}`,
@@ -42,11 +42,19 @@ const details = (fact: VirtualRouterFact, now: number): string => {
       ? 'no advertisement heard'
       : `last advertisement from ${heard.from}, priority ${heard.priority}, ${ago(heard.at)}`,
     `${fact.transitions} transitions, ${fact.sent} sent, ${fact.received} received, dropped: ${counted(fact.dropped)}`,
+    ...fact.routes.flatMap(({ route, isThere, trouble }) =>
+      trouble !== null ? [`route ${route} cannot be added: ${trouble}`] : isThere ? [`route ${route} is there`] : [],
+    ),
     ...(fact.syncGroup === null ? [] : [`in sync group ${fact.syncGroup}`]),
     ...(otherMasters.last === null
       ? []
       : [
           `${otherMasters.count} advertisements of another master: ${otherMasters.last.from}, ${ago(otherMasters.last.at)}`,
+        ]),
+    ...(conflicts.last === null
+      ? []
+      : [
+          `CONFIGURATION ERROR: ${conflicts.last.from} ${conflicts.last.differs} (${conflicts.count} advertisements, the last ${ago(conflicts.last.at)})`,
         ]),
   ]
   return [`\n${fact.name}`, ...lines.map((line) => `  ${line}`)].join('\n')

@@ -24,12 +24,14 @@ export type Binds = {
 export type BindsOptions = {
   readonly isPresent: (address: string) => boolean
   readonly onChange: (owner: string, state: ListenerState) => void
+  /** A client was there and accept(2) failed; the listener goes on. */
+  readonly onAcceptFailure: (owner: string, code: string) => void
 }
 
 type Held = { bind: Bind; readonly waiting: WaitingListener }
 
 /** No address is held yet. */
-export const createBinds = ({ isPresent, onChange }: BindsOptions): Binds => {
+export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptions): Binds => {
   let held = new Map<string, Held>()
 
   const hold = (bind: Bind): Held => {
@@ -41,6 +43,7 @@ export const createBinds = ({ isPresent, onChange }: BindsOptions): Binds => {
         key: bind.key,
         isPresent,
         onChange: (state) => onChange(entry.bind.owner, state),
+        onAcceptFailure: (code) => onAcceptFailure(entry.bind.owner, code),
       }),
     }
     return entry

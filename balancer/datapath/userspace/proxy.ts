@@ -3,10 +3,13 @@
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
+import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import type { Millis } from '../../core/time.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
+import { formersOf } from '../../pool/core/formers.ts'
+import { createShortageLog } from '../../shortage-log.ts'
 import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
 
@@ -24,16 +27,21 @@ export type ProxyOptions = {
   readonly listeners: readonly ListenerConfig[]
   readonly log: Logger
   readonly publish: (fact: ListenerFact) => void
+  /** Sockets of sessions that this process may have open. */
+  readonly maximumSockets: number
 }
 
+/** A client, and the server that it gets. */
+const socketsOfNewClient = 2
 const publishMillis = 500
 const lookMillis = 50
-/** A failed connect is told soon, and many of them together. */
+/** A failed connect and a client that waits are told soon, and many of them together. */
 const failureMillis = 20
 
 /** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
-export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Promise<Proxy> => {
+export const startProxy = async ({ listeners, log, publish, maximumSockets }: ProxyOptions): Promise<Proxy> => {
   let running = new Map<string, ProxyListener>()
+  let configured: readonly ListenerConfig[] = []
   const publishOne = (name: string): void => {
     const listener = running.get(name)
     if (listener !== undefined) publish(listener.fact(binds.statesOf(name)))
@@ -43,6 +51,12 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
   }
   const binds = createBinds({
     isPresent: (address) => watch.has(address),
+    onAcceptFailure: (owner, code) => {
+      const shortage = shortageOf(code)
+      if (shortage === undefined)
+        log.warn({ listener: owner, code }, `Listener ${owner} could not accept a client: ${code}`)
+      else onShortage(shortage, owner)
+    },
     onChange: (owner, { address, open }: ListenerState) => {
       log.info({ listener: owner, address }, `Listener ${owner} is ${open ? 'open' : 'closed'} on ${address}`)
       publishOne(owner)
@@ -65,18 +79,34 @@ export const startProxy = async ({ listeners, log, publish }: ProxyOptions): Pro
     soon.set(name, setTimeout(tell, failureMillis))
   }
 
+  const sayShortage = createShortageLog(log)
+  const onShortage = (shortage: Shortage, name: string): void => {
+    sayShortage(shortage, `clients, now of ${name}`)
+    publishSoon(name)
+  }
+  const hasRoom = (): boolean => {
+    let open = socketsOfNewClient
+    for (const listener of running.values()) open += listener.sockets()
+    return open <= maximumSockets
+  }
+  const start = (config: ListenerConfig): ProxyListener =>
+    createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom })
+
   const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
+    const formers = formersOf(configured, wanted)
     const next = new Map(
       wanted.map((config) => {
-        const onConnectFailure = () => publishSoon(config.name)
-        return [config.name, running.get(config.name) ?? createProxyListener({ config, onConnectFailure })] as const
+        const kept = running.get(formers.listener(config)?.name ?? '')
+        return [config.name, kept ?? start(config)] as const
       }),
     )
     const before = running
     await binds.assign(wanted.flatMap((config, i) => bindsOf(config, i, next)))
     running = next
+    configured = wanted
     for (const config of wanted) next.get(config.name)?.reconfigure(config)
-    for (const [name, listener] of before) if (!next.has(name)) listener.stop()
+    const kept = new Set(next.values())
+    for (const listener of before.values()) if (!kept.has(listener)) listener.stop()
     publishAll()
   }
 

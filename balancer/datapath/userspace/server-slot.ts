@@ -6,7 +6,7 @@ import type { Endpoint } from '../../config/values.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { ChoosableServer } from '../../pool/core/choice.ts'
 import type { ServerHealthFact, ServerTraffic } from '../../pool/core/facts.ts'
-import { takesSessions } from '../../pool/core/server-state.ts'
+import { stillWorks, takesSessions } from '../../pool/core/server-state.ts'
 import { slowStartShare } from '../../pool/core/slow-start.ts'
 import type { SessionEnd } from './session.ts'
 
@@ -17,28 +17,43 @@ export type Occupant = {
   readonly bytes: () => { readonly in: number; readonly out: number }
 }
 
-/** What a health fact changed. */
-export type MarkedAs = 'up' | 'down' | 'as-before'
+/** What a health fact changed: the mark, and whether it takes sessions that it did not take before. */
+export type Heard = { readonly marked: 'up' | 'down' | 'as-before'; readonly isOpened: boolean }
+
+/** Moments before which no session and every session began. */
+export const nobody = Number.NEGATIVE_INFINITY
+export const everybody = Number.POSITIVE_INFINITY
 
 /** A server's place in a listener. Down until a health fact says otherwise. */
 export type ServerSlot = {
   readonly name: string
+  /** A reload gave it another name. */
+  readonly rename: (name: string) => void
   readonly address: Endpoint
   readonly view: (slowStart: Millis) => ChoosableServer
-  readonly hear: (fact: ServerHealthFact) => MarkedAs
+  readonly hear: (fact: ServerHealthFact) => Heard
+  /** Whether those who are logging in can finish that there, although it gets no new sessions. */
+  readonly stillWorks: () => boolean
+  readonly isUp: () => boolean
+  readonly isReplica: () => boolean
   /** Takes a place until the returned function is called. */
   readonly enter: (occupant: Occupant) => () => void
-  /** Ends the attempts to connect, or those and all sessions. */
-  readonly empty: (reason: SessionEnd, whom: 'connecting' | 'all') => void
+  readonly isOccupied: () => boolean
+  /** Ends the attempts to connect, and the sessions that began before a moment of `performance.now()`. */
+  readonly empty: (reason: SessionEnd, begunBefore: number) => void
   readonly countSession: () => void
   /** `isRefused`: the server's host said no, as against not answering. */
-  readonly countConnectFailure: (failure: { readonly isRefused: boolean; readonly isRedispatched: boolean }) => void
+  readonly countConnectFailure: (failure: { readonly isRefused: boolean }) => void
+  /** Where a client that failed here goes: here again, or elsewhere. */
+  readonly countNextAttempt: (slot: ServerSlot) => void
   readonly traffic: () => ServerTraffic
 }
 
 /** Makes the slot of a configured server. */
-export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot => {
-  const occupants = new Set<Occupant>()
+export const createServerSlot = ({ name: first, address }: ServerConfig): ServerSlot => {
+  let name = first
+  /** With the moment at which each came. */
+  const occupants = new Map<Occupant, number>()
   const finished = { in: 0, out: 0 }
   let fact: ServerHealthFact | undefined
   let upAt = millis(0)
@@ -47,10 +62,16 @@ export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot =>
   let connectFailures = 0
   let refusedConnects = 0
   let failuresInARow = 0
+  let retries = 0
   let redispatches = 0
 
   return {
-    name,
+    get name() {
+      return name
+    },
+    rename: (next) => {
+      name = next
+    },
     address,
     view: (slowStart) => ({
       name,
@@ -63,14 +84,18 @@ export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot =>
     }),
     hear: (now) => {
       const wasUp = fact?.up ?? false
+      const isOpened = takesSessions(now) && !(fact !== undefined && takesSessions(fact))
       fact = now
-      if (wasUp === now.up) return 'as-before'
+      if (wasUp === now.up) return { marked: 'as-before', isOpened }
       // A worker that was started again finds servers that have been up for long.
       if (now.up) upAt = millis(performance.now() - Math.max(0, Date.now() - now.since))
-      return now.up ? 'up' : 'down'
+      return { marked: now.up ? 'up' : 'down', isOpened }
     },
+    stillWorks: () => fact !== undefined && stillWorks(fact),
+    isUp: () => fact?.up === true,
+    isReplica: () => fact?.role === 'replica',
     enter: (occupant) => {
-      occupants.add(occupant)
+      occupants.set(occupant, performance.now())
       maximumSessions = Math.max(maximumSessions, occupants.size)
       return () => {
         if (!occupants.delete(occupant)) return
@@ -79,22 +104,28 @@ export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot =>
         finished.out += bytes.out
       }
     },
-    empty: (reason, whom) => {
-      for (const occupant of [...occupants]) if (whom === 'all' || occupant.isConnecting) occupant.end(reason)
+    isOccupied: () => occupants.size > 0,
+    empty: (reason, begunBefore) => {
+      for (const [occupant, since] of [...occupants]) {
+        if (occupant.isConnecting || since <= begunBefore) occupant.end(reason)
+      }
     },
     countSession: () => {
       totalSessions += 1
       failuresInARow = 0
     },
-    countConnectFailure: ({ isRefused, isRedispatched }) => {
+    countConnectFailure: ({ isRefused }) => {
       connectFailures += 1
       failuresInARow += 1
       if (isRefused) refusedConnects += 1
-      if (isRedispatched) redispatches += 1
+    },
+    countNextAttempt: (slot) => {
+      if (slot.name === name) retries += 1
+      else redispatches += 1
     },
     traffic: () => {
       const bytes = { ...finished }
-      for (const occupant of occupants) {
+      for (const occupant of occupants.keys()) {
         const live = occupant.bytes()
         bytes.in += live.in
         bytes.out += live.out
@@ -109,6 +140,7 @@ export const createServerSlot = ({ name, address }: ServerConfig): ServerSlot =>
         connectFailures,
         refusedConnects,
         failuresInARow,
+        retries,
         redispatches,
       }
     },

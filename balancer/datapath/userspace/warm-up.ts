@@ -26,7 +26,12 @@ export const warmUp = async (): Promise<void> => {
       bind: '127.0.0.1:1',
       servers: [{ name, address: `127.0.0.1:${await listen(backend)}` }],
     })
-    const listener = createProxyListener({ config, onConnectFailure: () => {} })
+    const listener = createProxyListener({
+      config,
+      onTrouble: () => {},
+      onShortage: () => {},
+      hasRoom: () => true,
+    })
     listener.hear(healthy(name))
     const front = createServer({ allowHalfOpen: true }, listener.accept)
     try {
@@ -81,6 +86,7 @@ const healthy = (name: string): ServerHealthFact => ({
   backup: false,
   orders: { admin: 'ready', weight: null },
   agent: null,
+  agentCheck: null,
   malformedReports: {},
   lateChecks: 0,
 })

@@ -16,6 +16,8 @@ export type ExchangeOptions = {
 }
 
 const maximumBytes = 16_384
+/** Each read is judged anew with all that came before: who sends byte by byte must not keep this process busy. */
+const maximumReads = 256
 
 /** Connects, speaks, listens and hangs up. Never rejects. */
 export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
@@ -24,6 +26,7 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
     const socket = connect({ host: address, port, noDelay: true })
     let received: Buffer = Buffer.alloc(0)
     let isConnected = false
+    let reads = 0
     const settle = (judgement: Judgement | undefined): void => {
       if (judgement === undefined) return
       cancel()
@@ -40,10 +43,10 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
     })
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
-      const isFull = received.length >= maximumBytes
-      settle(
-        judge(received, isFull) ?? (isFull ? failed('L7RSP', 'invalid-answer', 'the answer is too long') : undefined),
-      )
+      reads += 1
+      const isFull = received.length >= maximumBytes || reads >= maximumReads
+      const tooMuch = `no whole answer in ${received.length} bytes and ${reads} pieces`
+      settle(judge(received, isFull) ?? (isFull ? failed('L7RSP', 'invalid-answer', tooMuch) : undefined))
     })
     socket.once('end', () =>
       settle(judge(received, true) ?? failed('L7RSP', 'invalid-answer', 'the connection ended without a whole answer')),

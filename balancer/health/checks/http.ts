@@ -1,7 +1,8 @@
 // Checks a server over HTTP, usually by asking its agent (HAProxy: `option httpchk`, `http-check`).
 
-import { Client, type Dispatcher, errors } from 'undici'
+import { buildConnector, Client, type Dispatcher, errors } from 'undici'
 import { maximumReportBytes } from '../../../shared/health-report.ts'
+import { compilePattern } from '../../config/body-pattern.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
 import { type Expectation, judgeAnswer, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
@@ -9,6 +10,9 @@ import { exchange } from './exchange.ts'
 import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
 
 const refusedReason = 'agent-refused'
+/** With all that belongs to no body and is told to no handler: provisional answers, extensions of chunks, trailers. */
+const maximumBytes = 8 * maximumReportBytes
+const tooLong = failed('L7RSP', 'invalid-answer', 'the answer is too long')
 
 /**
  * A check of `address` with its kept connection. A server whose answer is no proper HTTP, such as the classic script's
@@ -16,9 +20,19 @@ const refusedReason = 'agent-refused'
  */
 export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe => {
   const { port, path, method, timeout } = config
+  const connector = buildConnector({ timeout })
+  let hear: (bytesRead: number) => void = () => {}
   const open = (): Client =>
     new Client(`http://${address}:${port}`, {
-      connect: { timeout },
+      connect: (options, callback) =>
+        connector(options, (...[error, connected]: buildConnector.CallbackArgs) => {
+          if (error !== null) {
+            callback(error, null)
+            return
+          }
+          connected.on('readable', () => hear(connected.bytesRead))
+          callback(null, connected)
+        }),
       keepAliveTimeout: Math.max(config.interval, config.down_interval ?? 0) * 2,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -30,7 +44,8 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
   const defaults = Object.entries(defaultHeaders).filter(([name]) => !own.has(name))
   const headers = { ...Object.fromEntries(defaults), ...config.headers }
   const { status, body_contains: bodyContains, body_matches: pattern } = config.expect
-  const bodyMatches = pattern === undefined ? undefined : new RegExp(pattern)
+  const compiled = pattern === undefined ? undefined : compilePattern(pattern)
+  const bodyMatches = compiled?.ok ? compiled.pattern : undefined
   const expected: Expectation = {
     status,
     bodyContains,
@@ -48,6 +63,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
       let [statusCode, contentType, bytes] = [0, '', 0]
       const settle = (judgement: Judgement | 'malformed'): void => {
         cancel()
+        hear = () => {}
         resolve(judgement)
       }
       const giveUp = (judgement: Judgement): void => {
@@ -62,6 +78,11 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
       const cancel = startDeadline(timeout, () =>
         giveUp(controller === undefined ? noConnection(timeout) : noAnswer(timeout)),
       )
+      let bytesBefore: number | undefined
+      hear = (bytesRead) => {
+        bytesBefore ??= bytesRead
+        if (bytesRead - bytesBefore > maximumBytes) giveUp(tooLong)
+      }
       const request = { path, method, headers }
       client.dispatch(request, {
         onRequestStart: (started) => {
@@ -75,7 +96,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
         onResponseData: (_, chunk) => {
           chunks.push(chunk)
           bytes += chunk.length
-          if (bytes > maximumReportBytes) giveUp(failed('L7RSP', 'invalid-answer', 'the answer is too long'))
+          if (bytes > maximumReportBytes) giveUp(tooLong)
         },
         onResponseEnd: () => {
           const body = Buffer.concat(chunks).toString()
@@ -86,6 +107,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
     })
   const judgeError = (error: Error): Judgement | 'malformed' => {
     if (error instanceof errors.ConnectTimeoutError) return noConnection(timeout)
+    if (error instanceof errors.HeadersOverflowError) return tooLong
     const isMalformed = error instanceof errors.HTTPParserError || error instanceof errors.SocketError
     return isMalformed ? 'malformed' : connectionFailure(codeOf(error), port, refusedReason)
   }

@@ -2,8 +2,10 @@
 
 import type { IcmpCheckConfig } from '../../config/schema.ts'
 import { FailedStart } from '../../core/failed-start.ts'
+import { isBarred, shortageOf } from '../../core/shortage.ts'
+import { isTrackingFull } from '../../os/host-limits.ts'
 import { openPinger, type Pinger } from '../../os/ping.ts'
-import { failed, type Judgement, passed } from '../core/result.ts'
+import { failed, type Judgement, notMade, passed } from '../core/result.ts'
 import { type Probe, startDeadline } from './probe.ts'
 
 /** Opens the socket that all echo checks of this process share. Throws `FailedStart`. */
@@ -22,10 +24,21 @@ export const createIcmpProbe = (address: string, { timeout }: IcmpCheckConfig, p
         forget()
         resolve(judgement)
       }
-      const cancel = startDeadline(timeout, () => settle(failed('L3TOUT', 'timeout', `no echo within ${timeout} ms`)))
+      const cancel = startDeadline(timeout, () =>
+        settle(
+          isTrackingFull()
+            ? notMade('connection-tracking', 'timeout')
+            : failed('L3TOUT', 'timeout', `no echo within ${timeout} ms`),
+        ),
+      )
       const forget = pinger.ping(address, (outcome) =>
-        settle(outcome.ok ? passed('L3OK', 'the host answers') : failed('L3CON', 'unreachable', outcome.text)),
+        settle(outcome.ok ? passed('L3OK', 'the host answers') : notSent(outcome.code, outcome.text)),
       )
     }),
   close: () => {},
 })
+
+const notSent = (code: string, text: string): Judgement => {
+  const shortage = isBarred(code) && isTrackingFull() ? 'connection-tracking' : shortageOf(code)
+  return shortage === undefined ? failed('L3CON', 'unreachable', text) : notMade(shortage, code)
+}

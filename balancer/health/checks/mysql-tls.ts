@@ -51,3 +51,17 @@ const pemIn = (file: string): Buffer => {
     throw new FailedStart(`cannot read ${file} (${code}), which the tls of a mysql check names`)
   }
 }
+
+/** What is wrong with TLS, by what the library says of it. */
+const meanings: readonly (readonly [RegExp, string])[] = [
+  [/altnames|match certificate/i, 'the certificate of the server is for another name; set server_name in tls'],
+  [/not yet valid/i, 'the certificate of the server is not valid yet'],
+  [/alert.*certificate|certificate required/i, 'the server refuses the certificate of the check'],
+  [/expired/i, 'the certificate of the server has expired'],
+  [/self.signed|issuer|first certificate/i, 'the ca of the check has not signed the certificate of the server'],
+  [/version|protocol/i, 'the server has no version of TLS from 1.2 on'],
+]
+
+/** Words of ours for a failure of TLS: `message` may quote the certificate. */
+export const tlsFailure = (message: string): string =>
+  meanings.find(([pattern]) => pattern.test(message))?.[1] ?? 'TLS with the server failed'

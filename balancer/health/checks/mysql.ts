@@ -9,7 +9,7 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { judgeGreeting, mysqlFailure } from '../core/mysql-packet.ts'
 import { failed, type Judgement, passed } from '../core/result.ts'
 import { exchange } from './exchange.ts'
-import { type Encryption, encryptionOf } from './mysql-tls.ts'
+import { type Encryption, encryptionOf, tlsFailure } from './mysql-tls.ts'
 import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
 
 /** A check of the server's own port. Throws `FailedStart` where a file that it names cannot be read. */
@@ -31,6 +31,10 @@ const secretIn = (file: string): string => {
   return read.secret
 }
 
+const goodbyeMillis = 250
+/** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
+const maximumBytes = 262_144
+
 type Login = Endpoint &
   Pick<MysqlCheckConfig, 'timeout'> & {
     readonly user: string
@@ -45,6 +49,13 @@ const logIn = ({ address, port, timeout, user, password, query, encryption }: Lo
     const stream = connect({ host: address, port, noDelay: true }, () => {
       isConnected = true
     })
+    let bytes = 0
+    stream.on('data', (chunk) => {
+      bytes += chunk.length
+      if (bytes <= maximumBytes) return
+      const text = `the server sent more than ${maximumBytes / 1024} KiB; ask for less in query`
+      settle(failed('L7RSP', 'invalid-answer', text))
+    })
     const settings = { stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] }
     const connection = createConnection({ ...settings, ...encryption() })
     const settle = (judgement: Judgement): void => {
@@ -56,16 +67,24 @@ const logIn = ({ address, port, timeout, user, password, query, encryption }: Lo
     connection.on('error', (error) => settle(failureOf(error, port)))
     connection.query(query, (error) => {
       if (error !== null) return settle(failureOf(error, port))
-      // A goodbye: without it the server counts and logs an aborted connection.
-      connection.end(() => settle(passed('L7OK', 'the query answers')))
+      cancel()
+      resolve(passed('L7OK', 'the query answers'))
+      // A goodbye: without it the server counts and logs an aborted connection. It closes first, and keeps no port of ours.
+      connection.end()
+      setTimeout(() => stream.destroy(), goodbyeMillis).unref()
     })
   })
 
 const failureOf = (error: QueryError, port: number): Judgement => {
-  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno, error.message)
+  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
-  if (error.code === 'HANDSHAKE_SSL_ERROR') return failed('L6RSP', 'tls-failed', error.message)
-  return error.code === 'HANDSHAKE_NO_SSL_SUPPORT' || error.code === 'PROTOCOL_ERROR'
-    ? failed('L7RSP', 'invalid-answer', error.message)
-    : connectionFailure(codeOf(error), port)
+  if (error.code === 'HANDSHAKE_SSL_ERROR') return failed('L6RSP', 'tls-failed', tlsFailure(error.message))
+  if (error.code === 'HANDSHAKE_NO_SSL_SUPPORT') {
+    return failed('L7RSP', 'invalid-answer', 'the server has no TLS; take tls out of the check, or set it up')
+  }
+  // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
+  const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
+  return isSystemError
+    ? connectionFailure(codeOf(error), port)
+    : failed('L7RSP', 'invalid-answer', 'this is no MySQL server, or it speaks otherwise')
 }

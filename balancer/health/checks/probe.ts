@@ -1,7 +1,9 @@
 // What every check of a server has: a run that ends within its limit, and words for connections that fail.
 
+import { isBarred, shortageOf } from '../../core/shortage.ts'
 import type { Millis } from '../../core/time.ts'
-import { failed, type Judgement } from '../core/result.ts'
+import { isTrackingFull } from '../../os/host-limits.ts'
+import { failed, type Judgement, notMade } from '../core/result.ts'
 
 /** One check of one server. `run` never rejects and ends within the check's timeout. */
 export type Probe = { readonly run: () => Promise<Judgement>; readonly close: () => void }
@@ -23,24 +25,34 @@ export const startDeadline = (timeout: Millis, onDeadline: () => void): (() => v
 
 /** A connection that could not be made in time. */
 export const noConnection = (timeout: Millis): Judgement =>
-  failed('L4TOUT', 'timeout', `no connection within ${timeout} ms`)
+  isTrackingFull()
+    ? notMade('connection-tracking', 'timeout')
+    : failed('L4TOUT', 'timeout', `no connection within ${timeout} ms`)
 
 /** A connection on which no complete answer came in time. */
 export const noAnswer = (timeout: Millis): Judgement => failed('L7TOUT', 'timeout', `no answer within ${timeout} ms`)
 
 /** A connection that failed with the system's error `code`. */
 export const connectionFailure = (code: string, port: number, refusedReason = 'connection-refused'): Judgement => {
+  const shortage = shortageOf(code)
+  if (shortage !== undefined) return notMade(shortage, code)
+  if (isBarred(code)) return barred(code)
   switch (code) {
     case 'ECONNREFUSED':
       return failed('L4CON', refusedReason, `nothing listens on port ${port}`)
     case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
     case 'EHOSTDOWN':
       return failed('L4CON', 'unreachable', 'the host cannot be reached')
     default:
       return failed('SOCKERR', 'connection-lost', `the connection broke (${code})`)
   }
 }
+
+/** This host does not let its own packets out. */
+const barred = (code: string): Judgement =>
+  isTrackingFull()
+    ? notMade('connection-tracking', code)
+    : failed('L4CON', 'unreachable', `this host has no way there: its own routes or packet filter say ${code}`)
 
 /** The system's name of an error. */
 export const codeOf = (error: unknown): string =>

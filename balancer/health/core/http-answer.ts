@@ -7,7 +7,7 @@ import { failed, type Judgement, passed } from './result.ts'
 export type Expectation = {
   readonly status: readonly (readonly [number, number])[]
   readonly bodyContains: string | undefined
-  readonly bodyMatches: RegExp | undefined
+  readonly bodyMatches: { readonly test: (body: string) => boolean } | undefined
   readonly drainOn404: boolean
   /** Whether the connections that the agent's report tells to be free scale the server's weight. */
   readonly weightFromReport: boolean
@@ -41,7 +41,8 @@ export const judgeAnswer = ({ status, contentType, body }: HttpAnswer, expected:
   if ((bodyContains !== undefined && !body.includes(bodyContains)) || bodyMatches?.test(body) === false) {
     return failed('L7RSP', 'unexpected-body', `HTTP status ${status}, but the body is not what is expected`, plain)
   }
-  return passed('L7OK', told?.reason.text ?? `HTTP status ${status}`, { ...plain, reason: told?.reason.code ?? 'ok' })
+  const text = told === undefined ? `HTTP status ${status}` : [told.reason.text, ...told.warnings].join('; warning: ')
+  return passed('L7OK', text, { ...plain, reason: told?.reason.code ?? 'ok' })
 }
 
 /**

@@ -6,7 +6,7 @@ import { failed, type Judgement, passed } from './result.ts'
 const headerBytes = 4
 const protocolVersion = 10
 const errorPacket = 0xff
-const sqlStateBytes = 6
+const longestVersion = 64
 const maximumPacketBytes = 4096
 
 /** What the bytes so far mean; undefined while the packet is not complete. */
@@ -18,20 +18,17 @@ export const judgeGreeting = (bytes: Uint8Array): Judgement | undefined => {
   if (bytes.length < headerBytes + length) return undefined
   const payload = bytes.subarray(headerBytes, headerBytes + length)
   const [kind] = payload
-  if (kind === protocolVersion) return passed('L7OK', textOf(payload.subarray(1)))
+  if (kind === protocolVersion) return passed('L7OK', versionIn(payload.subarray(1)))
   if (kind !== errorPacket) return failed('L7RSP', 'invalid-answer', 'this is no MySQL server')
   const code = view.getUint16(headerBytes + 1, true)
-  const rest = payload.subarray(3)
-  return mysqlFailure(code, textOf(rest[0] === 0x23 ? rest.subarray(sqlStateBytes) : rest))
+  return mysqlFailure(code)
 }
 
-/** Up to the first zero byte; only what can be shown. */
-const textOf = (bytes: Uint8Array): string => {
+/** Up to the first zero byte; only what a version is made of. */
+const versionIn = (bytes: Uint8Array): string => {
   const end = bytes.indexOf(0)
   const shown = bytes.subarray(0, end < 0 ? bytes.length : end)
-  return String.fromCharCode(...shown)
-    .replace(/[^ -~]/g, '?')
-    .slice(0, 256)
+  return String.fromCharCode(...shown.subarray(0, longestVersion)).replace(/[^\w.+~:-]/g, '?')
 }
 
 /** MariaDB and MySQL error numbers with a reason of their own. */
@@ -48,6 +45,12 @@ const errorReasons: Readonly<Record<number, string>> = {
   1927: 'connection-lost',
 }
 
-/** An error that the server gave. Galera's 1047, a node outside its cluster, leaves no doubt; the others may pass. */
-export const mysqlFailure = (code: number, text: string): Judgement =>
-  failed('L7STS', errorReasons[code] ?? 'mysql-error', `error ${code}: ${text}`, { code, hard: code === 1047 })
+/**
+ * An error that the server gave. Its text may hold names and statements, and everybody sees the page: shown are the number and
+ * words of ours. Galera's 1047, a node outside its cluster, leaves no doubt; the others may pass.
+ */
+export const mysqlFailure = (code: number): Judgement => {
+  const reason = errorReasons[code] ?? 'mysql-error'
+  const text = `error ${code}: ${reason.replaceAll('-', ' ')}`
+  return failed('L7STS', reason, text, { code, hard: code === 1047 })
+}

@@ -1,12 +1,15 @@
 // The result of one check of a server.
 
 import type { HealthReport } from '../../../shared/health-report.ts'
+import { type Shortage, shortageReason } from '../../core/shortage.ts'
+import { oneLine } from '../../core/text.ts'
 import type { CheckStatus } from '../../pool/core/facts.ts'
 
 /**
  * What a check found. `hard`: the server itself said why it cannot serve, one such answer is enough. `drain`: it answered
  * 404 where that means no new sessions. `code` is the HTTP status or MySQL's error number. `malformedReport` tells why a
- * body that claimed to be a health report was none.
+ * body that claimed to be a health report was none. `shortage` is what this host ran out of: such a check says nothing of
+ * the server.
  */
 export type CheckResult = {
   readonly passed: boolean
@@ -21,13 +24,19 @@ export type CheckResult = {
   /** What part of its weight the server wants, 0 to 100; null where it does not say. */
   readonly percent: number | null
   readonly malformedReport: 'too-long' | 'not-json' | 'wrong-shape' | null
+  readonly shortage: Shortage | null
 }
 
 /** What a check says, before it is known how long it took. */
 export type Judgement = Omit<CheckResult, 'durationMs'>
 
 /** What most checks leave unsaid. */
-type More = Partial<Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport'>>
+type More = Partial<
+  Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport' | 'shortage'>
+>
+
+/** What a server says of itself ends on terminals and in logs. */
+const longestText = 1024
 
 const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text: string, more: More): Judgement => ({
   passed: isPassed,
@@ -36,10 +45,11 @@ const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text:
   status,
   code: more.code ?? null,
   reason: more.reason ?? reason,
-  text,
+  text: oneLine(text, longestText),
   role: more.role ?? 'unknown',
   percent: more.percent ?? null,
   malformedReport: more.malformedReport ?? null,
+  shortage: more.shortage ?? null,
 })
 
 const nothingMore: More = {}
@@ -51,3 +61,7 @@ export const passed = (status: CheckStatus, text: string, more: More = nothingMo
 /** A check that failed. */
 export const failed = (status: CheckStatus, reason: string, text: string, more: More = nothingMore): Judgement =>
   judgement(false, status, reason, text, more)
+
+/** A check that could not be made for want of something on this host (HAProxy: SOCKERR). `code` is the system's error. */
+export const notMade = (shortage: Shortage, code: string): Judgement =>
+  failed('SOCKERR', shortageReason(shortage), `not checked: this host is out of ${shortage} (${code})`, { shortage })

@@ -1,18 +1,22 @@
 // All that is known of one server of one listener: its checks, its agent's line, an operator's orders, and what follows.
 
 import type { CheckConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
-import type { AgentWord, LastCheck, Orders, ServerHealthFact } from '../../pool/core/facts.ts'
+import type { AgentCheckState, AgentWord, LastCheck, Orders, ServerHealthFact } from '../../pool/core/facts.ts'
 import { stricter } from '../../pool/core/server-state.ts'
 import { afterAgentLine } from './agent-line.ts'
+import { isSameQuestion, predecessors, presumed, rescaled } from './carry-over.ts'
 import type { CheckResult } from './result.ts'
-import { afterCheck, type HealthCounter, isUp, type Stand, standOf } from './rise-fall.ts'
+import { afterCheck, type HealthCounter, isUp, type Stand, standOf, type Thresholds } from './rise-fall.ts'
 
 /** A check of the server: its counter, and its last result. */
 export type CheckState = {
   readonly counter: HealthCounter
   readonly last: LastCheck | null
-  readonly draining: boolean
+  /** Since when it answers 404; null while it does not. */
+  readonly drainingSince: number | null
   readonly role: ServerHealthFact['role']
+  /** The role was told to the check before a reload; the first good answer to this one replaces it. */
+  readonly isRoleOld: boolean
   /** Part of its weight that the server asked for with its last answer; null where it does not say. */
   readonly percent: number | null
 }
@@ -22,6 +26,7 @@ export type ServerHealth = {
   readonly checks: readonly CheckState[]
   readonly orders: Orders
   readonly agent: AgentWord | null
+  readonly agentCheck: AgentCheckState | null
   readonly since: number
   readonly malformedReports: Readonly<Record<string, number>>
   readonly lateChecks: number
@@ -32,58 +37,144 @@ export type HealthEvent =
   | { readonly event: 'checked'; readonly check: number; readonly result: CheckResult; readonly at: number }
   | { readonly event: 'late'; readonly at: number }
   | { readonly event: 'agent-line'; readonly line: string; readonly at: number }
+  | { readonly event: 'agent-silent'; readonly text: string; readonly at: number }
   | { readonly event: 'ordered'; readonly orders: Partial<Orders>; readonly at: number }
   | { readonly event: 'passive'; readonly markDown: boolean; readonly text: string; readonly at: number }
 
-const unchecked: CheckState = { counter: null, last: null, draining: false, role: 'unknown', percent: null }
+const unchecked: CheckState = {
+  counter: null,
+  last: null,
+  drainingSince: null,
+  role: 'unknown',
+  isRoleOld: false,
+  percent: null,
+}
 
 /** A server before its first check, or as a director before this one left it. */
-export const startHealth = (checks: number, at: number, inherited?: ServerHealthFact): ServerHealth => ({
-  checks: Array.from({ length: checks }, (_, i) => ({
+export const startHealth = (checks: readonly Thresholds[], at: number, inherited?: ServerHealthFact): ServerHealth => ({
+  checks: checks.map((thresholds, i) => ({
     ...unchecked,
-    counter: inherited?.counters.length === checks ? (inherited.counters[i] ?? null) : null,
+    counter: inherited === undefined ? null : inheritedCounter(inherited, thresholds, i, checks.length),
     last: inherited?.lastCheck ?? null,
-    draining: inherited?.draining ?? false,
+    drainingSince: inherited?.draining ? (inherited.drainingSince ?? at) : null,
     role: inherited?.role ?? 'unknown',
-    percent: null,
   })),
   orders: inherited?.orders ?? { admin: 'ready', weight: null },
   agent: inherited?.agent ?? null,
+  agentCheck: inherited?.agentCheck ?? null,
   since: inherited?.since ?? at,
   malformedReports: inherited?.malformedReports ?? {},
   lateChecks: inherited?.lateChecks ?? 0,
 })
+
+/** A reload in the middle may have changed the checks since the fact was told: what was up stays up. */
+const inheritedCounter = (fact: ServerHealthFact, { rise, fall }: Thresholds, check: number, checks: number) => {
+  if (fact.counters.includes(null)) return fact.counters.length === checks ? (fact.counters[check] ?? null) : null
+  const full = rise + fall - 1
+  if (fact.counters.length !== checks) return fact.up ? full : 0
+  const counter = Math.min(full, fact.counters[check] ?? 0)
+  return fact.up ? Math.max(rise, counter) : counter
+}
 
 /** The configuration that a server's state is judged by. */
 export type HealthConfig = { readonly listener: ListenerConfig; readonly server: ServerConfig }
 
 /** The state after an event. */
 export const afterEvent = (health: ServerHealth, config: HealthConfig, event: HealthEvent): ServerHealth => {
-  const next = apply(health, config.listener.check, event)
-  const before = standing(health, config)
-  const after = standing(next, config)
+  const next = apply(health, config.listener, event)
+  return changed(standing(health, config), next, standing(next, config), event.at)
+}
+
+/** The state with another configuration of the same server. Its verdict stays until the changed checks have decided anew. */
+export const afterReconfiguration = (
+  health: ServerHealth,
+  before: HealthConfig,
+  after: HealthConfig,
+  at: number,
+): ServerHealth => {
+  const [old, wanted] = [before.listener.check, after.listener.check]
+  const counters = health.checks.map(({ counter }) => counter)
+  const heirs = predecessors(old, wanted)
+  const checks = wanted.map((check, i): CheckState => {
+    const index = heirs[i] ?? -1
+    const [state, thresholds] = [health.checks[index], old[index]]
+    if (state === undefined || thresholds === undefined) {
+      return { ...unchecked, counter: presumed(counters, old, check) }
+    }
+    const isRoleOld = state.isRoleOld || !isSameQuestion(thresholds, check)
+    return { ...state, counter: rescaled(state.counter, thresholds, check), isRoleOld }
+  })
+  const hasAgent = after.listener.agent_check !== undefined
+  const agents = hasAgent ? {} : { agent: null, agentCheck: null }
+  const next = { ...health, checks, ...agents }
+  return changed(standing(health, before), next, standing(next, after), at)
+}
+
+const changed = (before: Standing, next: ServerHealth, after: Standing, at: number): ServerHealth => {
   if (before.up === after.up && before.admin === after.admin) return next
   // Whoever comes back from maintenance is checked before it serves.
   const isBack = before.admin === 'maint' && after.admin !== 'maint'
-  return { ...next, since: event.at, checks: isBack ? next.checks.map(() => unchecked) : next.checks }
+  return { ...next, since: at, checks: isBack ? next.checks.map(() => unchecked) : next.checks }
 }
 
-const apply = (health: ServerHealth, checks: readonly CheckConfig[], event: HealthEvent): ServerHealth => {
+const apply = (health: ServerHealth, listener: ListenerConfig, event: HealthEvent): ServerHealth => {
+  const { check: checks } = listener
   switch (event.event) {
     case 'checked':
       return afterResult(health, checks, event)
     case 'late':
       return { ...health, lateChecks: health.lateChecks + 1 }
-    case 'agent-line': {
-      const said = afterAgentLine(health.agent, event.line)
-      return said === null ? health : { ...health, agent: { ...said, at: event.at } }
-    }
+    case 'agent-line':
+      return afterLine(health, event)
+    case 'agent-silent':
+      return afterSilence(health, listener.agent_check?.fall ?? 1, event.text)
     case 'ordered':
-      return { ...health, orders: { ...health.orders, ...event.orders } }
+      return afterOrders(health, event)
     case 'passive':
       return afterConnectFailures(health, checks, event)
     default:
       return event satisfies never
+  }
+}
+
+const unasked: AgentCheckState = { failures: 0, silent: false, reason: '', unknown: 0, lastUnknown: '' }
+
+const afterLine = (health: ServerHealth, { line, at }: Extract<HealthEvent, { event: 'agent-line' }>): ServerHealth => {
+  const before = health.agentCheck ?? unasked
+  const { said, unknown } = afterAgentLine(health.agent, line)
+  const trace = unknown.length === 0 ? {} : { unknown: before.unknown + 1, lastUnknown: unknown.join(' ') }
+  const agentCheck = { ...before, failures: 0, silent: false, reason: '', ...trace }
+  if (said === null) return { ...health, agentCheck }
+  const isSame = health.agent?.admin === said.admin && health.agent.down === said.down
+  return { ...health, agentCheck, agent: { ...said, at, since: isSame ? (health.agent?.since ?? at) : at } }
+}
+
+/** A line lost now and then changes nothing. Who is silent for good must not hold a server for good. */
+const afterSilence = (health: ServerHealth, fall: number, reason: string): ServerHealth => {
+  const before = health.agentCheck ?? unasked
+  const failures = before.failures + 1
+  const silent = failures >= fall
+  return { ...health, agentCheck: { ...before, failures, silent, reason }, agent: silent ? null : health.agent }
+}
+
+const afterOrders = (
+  health: ServerHealth,
+  { orders, at }: Extract<HealthEvent, { event: 'ordered' }>,
+): ServerHealth => {
+  const before = health.orders
+  const now = { ...before, ...orders }
+  const since = (isDefault: boolean, isSame: boolean, then: number | null | undefined): number | null =>
+    isDefault ? null : isSame ? (then ?? at) : at
+  // An agent that does not answer cannot take back what it said: the operator can.
+  const isTakenBack = orders.admin === 'ready' && (health.agentCheck?.failures ?? 0) > 0
+  return {
+    ...health,
+    agent: isTakenBack ? null : health.agent,
+    orders: {
+      ...now,
+      adminSince: since(now.admin === 'ready', now.admin === before.admin, before.adminSince),
+      weightSince: since(now.weight === null, now.weight === before.weight, before.weightSince),
+    },
   }
 }
 
@@ -94,15 +185,23 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const state = health.checks[check]
   if (thresholds === undefined || state === undefined) return health
   const { drain, durationMs, status, code, reason, text, role, percent, malformedReport } = result
+  // Nothing was learned of the server: only the result is shown, and not in place of what an operator wrote there.
+  if (result.shortage !== null) {
+    const last = { at, passed: false, status, code, durationMs, reason, text }
+    const isOrdered = state.last?.reason === 'force-fail'
+    return isOrdered ? health : { ...health, checks: health.checks.with(check, { ...state, last }) }
+  }
   // A 404 keeps a server that is up for the sessions it has; it brings none up (HAProxy: `disable-on-404`).
   const passed = result.passed && (!drain || isUp(state.counter, thresholds))
   const counter = afterCheck(state.counter, thresholds, { passed, hard: result.hard })
+  const isRoleKept = role === 'unknown' && isUp(counter, thresholds) && !(state.isRoleOld && result.passed)
   const next: CheckState = {
     counter,
     last: { at, passed, status, code, durationMs, reason, text },
-    draining: drain,
+    drainingSince: drain ? (state.drainingSince ?? at) : null,
     // One lost answer must not move a writer: a server keeps its role as long as it is up.
-    role: role === 'unknown' && isUp(counter, thresholds) ? state.role : role,
+    role: isRoleKept ? state.role : role,
+    isRoleOld: state.isRoleOld && isRoleKept,
     percent,
   }
   const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0) + 1
@@ -139,8 +238,10 @@ export const checkStand = (health: ServerHealth, check: number, checks: readonly
   return thresholds === undefined ? 'down' : standOf(health.checks[check]?.counter ?? null, thresholds)
 }
 
+type Standing = Pick<ServerHealthFact, 'up' | 'admin'>
+
 /** What operator, agent and checks make of a server together. */
-const standing = ({ checks, orders, agent }: ServerHealth, { listener }: HealthConfig) => {
+const standing = ({ checks, orders, agent }: ServerHealth, { listener }: HealthConfig): Standing => {
   const admin = stricter(orders.admin, agent?.admin ?? 'ready')
   const passing = checks.every(({ counter }, i) => isUp(counter, listener.check[i] ?? noThresholds))
   return { admin, up: passing && admin !== 'maint' && agent?.down !== true }
@@ -153,13 +254,15 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
   const deciding = decidingCheck(health, listener.check)
   const { rise, fall } = listener.check[deciding] ?? noThresholds
   const weight = orders.weight ?? server.weight
+  const drainingSince = checks.flatMap((check) => check.drainingSince ?? [])
   return {
     fact: 'server-health',
     listener: listener.name,
     server: server.name,
     ...standing(health, config),
     since: health.since,
-    draining: checks.some(({ draining }) => draining),
+    draining: drainingSince.length > 0,
+    drainingSince: drainingSince.length > 0 ? Math.min(...drainingSince) : null,
     refusing: checks.some(({ last }) => last?.reason === 'force-fail'),
     weight: scaled(weight, agent?.percent ?? percentOf(checks)),
     maximumSessions: agent?.maximumSessions ?? server.max_connections,
@@ -170,6 +273,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     lastCheck: checks[deciding]?.last ?? null,
     orders,
     agent,
+    agentCheck: health.agentCheck,
     malformedReports: health.malformedReports,
     lateChecks: health.lateChecks,
   }

@@ -24,18 +24,23 @@ export type Rules = {
   readonly panicThreshold: number
 }
 
-/** Who asks. `tried` are servers that this session could not connect to; `writer` matters to `single` only. */
+/**
+ * Who asks. `tried` are servers that this client could not connect to, `only` the one that it has to try again (without
+ * redispatch); `writer` matters to `single` only.
+ */
 export type Asking = {
   readonly client: string
   readonly tried: ReadonlySet<string>
+  readonly only: string | null
   readonly writer: string | null
   readonly random: () => number
 }
 
-/** The chosen server, or why there is none: all that may take it are full, or none is up (or left to try). */
+/** The chosen server, or why there is none: all that may take it are full, all were tried, or none takes sessions. */
 export type Choice<S> =
   | { readonly kind: 'server'; readonly server: S; readonly state: RoundRobin }
   | { readonly kind: 'full' }
+  | { readonly kind: 'none-left' }
   | { readonly kind: 'none-up' }
 
 /** Chooses a server for a session. */
@@ -45,8 +50,11 @@ export const chooseServer = <S extends ChoosableServer>(
   rules: Rules,
   asking: Asking,
 ): Choice<S> => {
-  const untried = candidates(servers, rules, asking.writer).filter(({ name }) => !asking.tried.has(name))
-  if (untried.length === 0) return { kind: 'none-up' }
+  const { only, tried } = asking
+  const able = candidates(servers, rules, asking.writer).filter(({ name }) => only === null || name === only)
+  if (able.length === 0) return { kind: 'none-up' }
+  const untried = able.filter(({ name }) => !tried.has(name))
+  if (untried.length === 0) return { kind: 'none-left' }
   if (rules.balance === 'source') {
     // A client belongs to its server: it waits for room there rather than go elsewhere, as in HAProxy.
     const server = pickBySource(asking.client, untried)

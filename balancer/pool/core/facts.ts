@@ -11,6 +11,10 @@ const duration = z.number().transform((value): Millis => millis(value))
 /** State of a virtual router on this host, RFC 9568 section 6.4; `fault` as keepalived has it. */
 const routerStates = ['init', 'backup', 'master', 'fault'] as const
 
+const virtualRouteState = z
+  .object({ route: z.string(), isThere: z.boolean(), trouble: z.string().nullable() })
+  .readonly()
+
 const virtualRouterFact = z
   .object({
     fact: z.literal('virtual-router'),
@@ -32,9 +36,25 @@ const virtualRouterFact = z
     priorityParts: z.array(z.object({ of: z.string(), value: z.number() }).readonly()).readonly(),
     advertisementInterval: duration,
     addresses: z.array(z.string()).readonly(),
+    routes: z.array(virtualRouteState).readonly().default([]),
     lastAdvertisement: z.object({ from: z.string(), priority: z.number(), at: z.number() }).readonly().nullable(),
     otherMasters: z
       .object({ count: z.number(), last: z.object({ from: z.string(), at: z.number() }).readonly().nullable() })
+      .readonly(),
+    conflicts: z
+      .object({
+        count: z.number(),
+        last: z
+          .object({
+            from: z.string(),
+            differs: z.string(),
+            priority: z.number(),
+            addresses: z.array(z.string()).readonly(),
+            at: z.number(),
+          })
+          .readonly()
+          .nullable(),
+      })
       .readonly(),
     transitions: z.number(),
     sent: z.number(),
@@ -75,16 +95,37 @@ const lastCheck = z
 /** What an operator or an agent wants of a server: all sessions, only those it has, or none. */
 const adminStates = ['ready', 'drain', 'maint'] as const
 
-const orders = z.object({ admin: z.enum(adminStates), weight: z.number().nullable() }).readonly()
+/** A moment that a process of an older version does not tell. */
+const maybeMoment = z.number().nullable().optional()
+
+const orders = z
+  .object({
+    admin: z.enum(adminStates),
+    weight: z.number().nullable(),
+    adminSince: maybeMoment,
+    weightSince: maybeMoment,
+  })
+  .readonly()
 
 const agentWord = z
   .object({
     at: z.number(),
+    since: maybeMoment,
     admin: z.enum(adminStates),
     down: z.boolean(),
     percent: z.number().nullable(),
     maximumSessions: z.number().nullable(),
     text: z.string(),
+  })
+  .readonly()
+
+const agentCheck = z
+  .object({
+    failures: z.number(),
+    silent: z.boolean(),
+    reason: z.string(),
+    unknown: z.number(),
+    lastUnknown: z.string(),
   })
   .readonly()
 
@@ -97,6 +138,7 @@ const serverHealthFact = z
     since: z.number(),
     admin: z.enum(adminStates),
     draining: z.boolean(),
+    drainingSince: maybeMoment,
     refusing: z.boolean(),
     weight: z.number(),
     maximumSessions: z.number(),
@@ -107,6 +149,7 @@ const serverHealthFact = z
     backup: z.boolean(),
     orders,
     agent: agentWord.nullable(),
+    agentCheck: agentCheck.nullable().default(null),
     malformedReports: counters,
     lateChecks: z.number(),
   })
@@ -127,6 +170,7 @@ const serverTraffic = z
     connectFailures: z.number(),
     refusedConnects: z.number(),
     failuresInARow: z.number(),
+    retries: z.number(),
     redispatches: z.number(),
   })
   .readonly()
@@ -183,10 +227,13 @@ export type Fact = z.output<typeof factSchema>
  * state; `handingOver`: it keeps the addresses only until another router has them; `standsBack`: an operator handed over, and
  * it does not preempt; `inMaintenance`: an operator took it out; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
  * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
+ * `conflicts` counts sound ones that are not followed, of routers that are configured otherwise;
  * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.
  */
 export type VirtualRouterFact = z.output<typeof virtualRouterFact>
 export type VirtualRouterState = VirtualRouterFact['state']
+/** A virtual route in the words of `ip route`: whether it is there, and why it could not be added when that was tried last. */
+export type VirtualRouteState = VirtualRouterFact['routes'][number]
 
 /** One server of one listener. `up` means that its checks pass; `admin` is the stricter of what operator and agent want;
  * `draining` that a check answered 404; `refusing` that an operator took the node out with a force-fail file. `weight` and
@@ -198,16 +245,20 @@ export type ServerHealthFact = z.output<typeof serverHealthFact>
 export type LastCheck = z.output<typeof lastCheck>
 export type CheckStatus = LastCheck['status']
 export type AdminState = (typeof adminStates)[number]
-/** What an operator ordered at runtime; `weight` null is the configured one. */
+/** What an operator ordered at runtime, and since when it differs from what is configured; `weight` null is the configured one. */
 export type Orders = z.output<typeof orders>
-/** The last line of an agent (HAProxy: `agent-check`); null means that it said nothing of that. */
+/** What an agent said, `at` last, and `since` when it wants this state (HAProxy: `agent-check`); null: nothing of that. */
 export type AgentWord = z.output<typeof agentWord>
+/** How asking an agent goes: failures in a row and the reason of the last one, after how many it has no say, and how many
+ * lines had words that nobody knows. */
+export type AgentCheckState = z.output<typeof agentCheck>
 
 /** The one server of a `balance: single` listener that takes sessions; null where none can. */
 export type WriterFact = z.output<typeof writerFact>
 
 /** Traffic of one server through one listener since the worker started. `in` is what clients sent. `refusedConnects` are
- * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. */
+ * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works.
+ * After a failure a client came here again (`retries`) or went elsewhere (`redispatches`). */
 export type ServerTraffic = z.output<typeof serverTraffic>
 
 /** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:

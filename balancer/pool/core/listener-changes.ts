@@ -1,6 +1,7 @@
 // What a reload changes in the listeners, a line each, for the operator who asked for it.
 
 import type { ListenerConfig, ServerConfig } from '../../config/schema.ts'
+import { type Formers, formersOf } from './formers.ts'
 
 /** The lines for what differs between two configurations; `isSame` compares values deeply. */
 export const describeListenerChanges = (
@@ -8,13 +9,13 @@ export const describeListenerChanges = (
   after: readonly ListenerConfig[],
   isSame: (one: unknown, other: unknown) => boolean,
 ): readonly string[] => {
-  const old = new Map(before.map((listener) => [listener.name, listener]))
-  const names = new Set(after.map(({ name }) => name))
+  const formers = formersOf(before, after)
+  const known = new Set(after.map(formers.listener))
   return [
-    ...before.flatMap(({ name }) => (names.has(name) ? [] : [`listener ${name} removed; its sessions end`])),
+    ...before.flatMap((one) => (known.has(one) ? [] : [`listener ${one.name} removed; its sessions end`])),
     ...after.flatMap((listener) => {
-      const known = old.get(listener.name)
-      return known === undefined ? [`listener ${listener.name} added`] : changesOf(known, listener, isSame)
+      const former = formers.listener(listener)
+      return former === undefined ? [`listener ${listener.name} added`] : changesOf(former, listener, formers, isSame)
     }),
   ]
 }
@@ -22,34 +23,43 @@ export const describeListenerChanges = (
 const changesOf = (
   before: ListenerConfig,
   after: ListenerConfig,
+  formers: Formers,
   isSame: (one: unknown, other: unknown) => boolean,
 ): readonly string[] => {
   const listener = `listener ${after.name}`
-  const { servers: _, ...keys } = after
+  const { servers: _, name: __, ...keys } = after
   const changed = Object.entries(keys)
     .filter(([key, value]) => !isSame(Reflect.get(before, key), value))
     .map(([key]) => key)
   const gone = Object.keys(before).filter((key) => !(key in after))
   const all = [...new Set([...changed, ...gone])]
   return [
+    ...(before.name === after.name ? [] : [`listener ${before.name}: now named ${after.name}`]),
     ...(all.length > 0 ? [`${listener}: changed ${all.join(', ')}`] : []),
-    ...serverChanges(before.servers, after.servers, isSame).map((line) => `${listener}: ${line}`),
+    ...serverChanges(before, after, formers, isSame).map((line) => `${listener}: ${line}`),
   ]
 }
 
 const serverChanges = (
-  before: readonly ServerConfig[],
-  after: readonly ServerConfig[],
+  before: ListenerConfig,
+  after: ListenerConfig,
+  formers: Formers,
   isSame: (one: unknown, other: unknown) => boolean,
 ): readonly string[] => {
-  const old = new Map(before.map((server) => [server.name, server]))
-  const names = new Set(after.map(({ name }) => name))
+  const formerOf = (server: ServerConfig) => formers.server(after, server)
+  const known = new Set(after.servers.map(formerOf))
+  const isMoved = ({ name }: ServerConfig): boolean => after.servers.some((server) => server.name === name)
   return [
-    ...before.flatMap(({ name }) => (names.has(name) ? [] : [`server ${name} removed`])),
-    ...after.flatMap((server) => {
-      const known = old.get(server.name)
-      if (known === undefined) return [`server ${server.name} added`]
-      return isSame(known, server) ? [] : [`server ${server.name} changed`]
+    ...before.servers.flatMap((one) => (known.has(one) || isMoved(one) ? [] : [`server ${one.name} removed`])),
+    ...after.servers.flatMap((server) => {
+      const former = formerOf(server)
+      if (former === undefined) {
+        const moved = before.servers.find(({ name }) => name === server.name)
+        return [moved === undefined ? `server ${server.name} added` : `server ${server.name} changed: another address`]
+      }
+      const renamed = former.name === server.name ? [] : [`server ${former.name}: now named ${server.name}`]
+      const isOnlyRenamed = isSame({ ...former, name: server.name }, server)
+      return isOnlyRenamed ? renamed : [...renamed, `server ${server.name} changed`]
     }),
   ]
 }

@@ -61,7 +61,10 @@ const changeOf = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact)
   if (isDrained(earlier) === drained) return weightChange(earlier, fact)
   return drained
     ? { better: false, text: `enters drain state${byWhom(fact)}` }
-    : { better: true, text: 'is UP (leaving drain)' }
+    : {
+        better: true,
+        text: `is UP (leaving drain)${fact.agentCheck?.silent && earlier?.agent?.admin === 'drain' ? ': its agent is silent' : ''}`,
+      }
 }
 
 const weightChange = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact): Change | undefined =>
@@ -89,6 +92,13 @@ const reasonOf = ({ lastCheck, agent }: ServerHealthFact): string => {
 
 const sessionsOn = (pool: Pool, { listener, server }: ServerHealthFact): number =>
   pool.listeners.get(listener)?.servers.find((traffic) => traffic.server === server)?.sessions ?? 0
+
+/** What to log when an operator ordered something of a server. */
+export const describeOrdered = (listener: string, server: string, words: string): ChangeLine => ({
+  level: 'warn',
+  text: `Server ${serverKey(listener, server)}: an operator ordered ${words}`,
+  fields: { listener, server, order: words },
+})
 
 /** What to log when a single-writer listener has another writer. */
 export const describeWriter = (earlier: WriterFact | undefined, { listener, server }: WriterFact): ChangeLine => {

@@ -4,7 +4,14 @@ import type { Orders } from './facts.ts'
 
 /** Which server, and what is ordered; or what is wrong with the words. */
 export type ServerOrder =
-  | { readonly ok: true; readonly listener: string; readonly server: string; readonly orders: Partial<Orders> }
+  | {
+      readonly ok: true
+      readonly listener: string
+      readonly server: string
+      readonly orders: Partial<Orders>
+      /** The order in the operator's words: `drain`, `weight 10`. */
+      readonly words: string
+    }
   | { readonly ok: false; readonly text: string }
 
 const usage = 'write: server LISTENER/SERVER ready|drain|maint|weight N, for example: server mysql/db1 drain'
@@ -16,7 +23,13 @@ export const parseServerOrder = (words: readonly string[]): ServerOrder => {
   const [listener = '', server = '', ...more] = place.split('/')
   const refuse = (text: string): ServerOrder => ({ ok: false, text })
   if (listener === '' || server === '' || more.length > 0 || rest.length > 0) return refuse(usage)
-  const give = (orders: Partial<Orders>): ServerOrder => ({ ok: true, listener, server, orders })
+  const give = (orders: Partial<Orders>): ServerOrder => ({
+    ok: true,
+    listener,
+    server,
+    orders,
+    words: words.slice(1).join(' '),
+  })
   switch (word) {
     case 'ready':
     case 'drain':

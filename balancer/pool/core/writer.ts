@@ -2,7 +2,7 @@
 
 import type { ListenerConfig } from '../../config/schema.ts'
 import type { ServerHealthFact } from './facts.ts'
-import { takesSessions } from './server-state.ts'
+import { isUnchecked, takesSessions } from './server-state.ts'
 
 /** What the choice depends on. `current` is the writer so far. */
 export type WriterQuestion = {
@@ -18,7 +18,7 @@ export type WriterQuestion = {
  */
 export const chooseWriter = ({ config, healthOf, current }: WriterQuestion): string | null => {
   const servers = config.servers.map(({ name, backup }) => ({ name, backup, health: healthOf(name) }))
-  const isOpen = servers.some(({ health }) => health === undefined || isUnknown(health))
+  const isOpen = servers.some(({ health }) => health === undefined || isUnchecked(health))
   if (current === null && isOpen) return null
   const able = servers.filter(
     ({ health }) => health !== undefined && takesSessions(health) && health.role !== 'replica',
@@ -30,5 +30,3 @@ export const chooseWriter = ({ config, healthOf, current }: WriterQuestion): str
   const first = candidates.find(({ backup }) => !backup) ?? candidates[0]
   return first?.name ?? null
 }
-
-const isUnknown = ({ counters, admin }: ServerHealthFact): boolean => admin !== 'maint' && counters.includes(null)

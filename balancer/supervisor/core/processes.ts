@@ -7,6 +7,16 @@ import type { Fact, VirtualRouterFact } from '../../pool/core/facts.ts'
 export const processRoles = ['proxy', 'director', 'vrrp'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
+/** How long a process may take to apply a configuration before the reload is called off. */
+export const applyLimit = millis(10_000)
+/** The longest that a reload takes: every process is late, and all of them are late again when it is taken back. */
+export const longestReload = millis(2 * processRoles.length * applyLimit)
+/**
+ * How a child ends that is of another version than its supervisor, or does not understand what it is to begin with: the
+ * program on disk was changed while it ran (sysexits: EX_PROTOCOL). Starting it again would not help.
+ */
+export const exitMisfit = 76
+
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': ['proxy', 'vrrp'],

@@ -9,11 +9,15 @@ export const vrrpGroup: Readonly<Record<Family, string>> = { ipv4: '224.0.0.18',
 /** TTL or hop limit of an advertisement: it proves that no router forwarded it. */
 export const vrrpTtl = 255
 
-/** A payload of IP with what its header says. `isFar`: it came with a lower TTL or hop limit than is allowed here. */
+/**
+ * A payload of IP with what its header says. `isFar`: it came with a lower TTL or hop limit than is allowed here; `isOnLink`:
+ * it was surely sent on this link, since no router forwarded it.
+ */
 export type Datagram = {
   readonly source: string
   readonly destination: string
   readonly isFar: boolean
+  readonly isOnLink: boolean
   readonly payload: Uint8Array
 }
 
@@ -62,6 +66,7 @@ export const readIpv4Packet = (packet: Uint8Array, minimumTtl: number): Datagram
     source: addressText(packet.subarray(12, 16)),
     destination: addressText(packet.subarray(16, 20)),
     isFar: view.getUint8(8) < minimumTtl,
+    isOnLink: view.getUint8(8) === vrrpTtl,
     payload: packet.subarray(header, total),
   }
 }

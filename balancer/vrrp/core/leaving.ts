@@ -1,6 +1,5 @@
 // The state machine while it hands over: it has said priority 0, and keeps the addresses until another router has them.
 
-import { compareAddresses } from '../../core/ip-address.ts'
 import type { Millis } from '../../core/time.ts'
 import type { Event, In, Step } from './state.ts'
 import { skewTime } from './timers.ts'
@@ -13,8 +12,10 @@ import {
   followed,
   isOutranked,
   letGo,
+  outranks,
   stay,
   withRival,
+  withSettings,
   withStanding,
 } from './transitions.ts'
 
@@ -58,7 +59,7 @@ export const stepLeaving = (router: In<'leaving'>, event: Event): Step => {
       if (event.to === 'backup') return [{ ...router, next: router.next === 'master' ? 'backup' : router.next }, []]
       return router.next === 'backup' ? stay(router, event.at, event.reason) : [router, []]
     case 'reconfigured':
-      return [{ ...router, settings: event.settings }, []]
+      return [withSettings(router, event), []]
     case 'shutdown-requested':
       return [{ ...router, next: 'init', reason: 'shutdown requested' }, []]
     case 'started':
@@ -78,20 +79,13 @@ const meet = (router: In<'leaving'>, heard: Extract<Event, { event: 'advertiseme
   if (heard.priority === resigning) return [withRival(router, heard.from, null), []]
   const known = withRival(router, heard.from, heard.priority)
   const { priority } = router.settings
-  if (router.next === 'master' && !router.standsBack && !isBetter(router, heard, priority)) {
+  if (router.next === 'master' && !router.standsBack && !outranks(heard, router.address, priority)) {
     return stay(known, heard.at, `${heard.from} has the lower priority ${heard.priority}, ours ${priority}`)
   }
-  const mayGoBack = !isBetter(router, heard, router.advertised)
+  const mayGoBack = !outranks(heard, router.address, router.advertised)
   if (mayGoBack && heard.at < earliestAnswer(router, heard.priority)) return [known, []]
   return succeeded(known, heard, `${heard.from} took over (${router.reason})`)
 }
-
-/** Whether the other one stays master where both are, this one with a certain priority. */
-const isBetter = (
-  { address }: In<'leaving'>,
-  other: { readonly from: string; readonly priority: number },
-  priority: number,
-): boolean => other.priority > priority || (other.priority === priority && compareAddresses(other.from, address) > 0)
 
 /**
  * Before its skew time has passed a router cannot have answered the priority 0: what it says has crossed with the last

@@ -4,7 +4,7 @@
 import { type Millis, millis } from '../../core/time.ts'
 import { finish, stepLeaving } from './leaving.ts'
 import { stepMaster } from './master.ts'
-import type { Effect, Event, In, Settings, Step, VirtualRouter } from './state.ts'
+import type { Effect, Event, In, Rival, Settings, Step, VirtualRouter } from './state.ts'
 import { skewTime } from './timers.ts'
 import {
   after,
@@ -15,10 +15,13 @@ import {
   enterMaster,
   followed,
   followedDeaf,
+  lastWord,
   leave,
   notice,
   ownMasterDown,
+  withLastWord,
   withRival,
+  withSettings,
   withStanding,
 } from './transitions.ts'
 
@@ -85,7 +88,7 @@ const stepInit = (router: In<'init'>, event: Event): Step => {
       return [changed, said]
     }
     case 'reconfigured':
-      return [{ ...router, settings: event.settings }, []]
+      return [withSettings(router, event), []]
     case 'handover-ordered':
     case 'handover-revoked':
     case 'deadline-reached':
@@ -122,11 +125,17 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
   switch (event.event) {
     case 'deadline-reached':
       return event.at < router.masterDownAt ? [router, []] : takeOver(router, event.at)
-    case 'advertisement-received':
-      return hear(router, event)
-    case 'deaf-master-heard':
+    case 'advertisement-received': {
       if (event.priority === resigning) return [awaitSuccessor(router, event), []]
-      return [followedDeaf(router, event), [conflictNotice(router, event)]]
+      const { address, settings } = router
+      const [known, word] = withLastWord(router, lastWord(event, address, settings.priority))
+      return after(word, hear(known, event))
+    }
+    case 'deaf-master-heard': {
+      if (event.priority === resigning) return [awaitSuccessor(router, event), []]
+      const [known, word] = withLastWord(router, resigning)
+      return [followedDeaf(known, event), [...word, conflictNotice(known, event)]]
+    }
     case 'link-changed':
       if (!event.link.up) return enterFault(router, event.link.reason, { isLinked: false })
       return [{ ...router, isUnheard: false, address: event.link.address }, []]
@@ -164,14 +173,22 @@ const stepBackup = (router: In<'backup'>, event: Event): Step => {
 
 /** Only another pace makes a backup listen anew: else each reload would have it wait for a dead master once more. */
 const reconfigured = (router: In<'backup'>, event: Extract<Event, { event: 'reconfigured' }>): In<'backup'> => {
-  const { settings } = event
+  const { settings, regrouping } = event
   // What kept its advertisements from going out may be what was mended.
-  const changed = { ...router, settings, isUnheard: false }
+  const changed = { ...withSettings(router, event), isUnheard: false }
+  if (regrouping !== undefined) return listenAnew(changed, event.at, regrouping.master)
   const isSamePace = settings.interval === router.settings.interval && settings.version === router.settings.version
   if (!isSamePace) return followed(changed, event.at, settings.interval, router.master)
   const next = followed(changed, router.heardAt, router.masterInterval, router.master)
   // Whether a lower master is still lower, and may be preempted, has to be heard anew.
   return router.preemptAt === null ? { ...next, masterDownAt: earlier(router.masterDownAt, next.masterDownAt) } : next
+}
+
+/** Nothing is known of the group that it is in now, but its master where that one was heard. */
+const listenAnew = (router: In<'backup'>, at: Millis, master: Rival | null): In<'backup'> => {
+  const alone = { ...router, owesWord: false }
+  if (master === null) return followed(alone, at, router.settings.interval, null)
+  return followed(withRival(alone, master.from, master.priority), at, master.interval, master.from)
 }
 
 const takeOver = (router: In<'backup'>, at: Millis): Step => {
@@ -199,14 +216,11 @@ const awaitSuccessor = (
   return { ...left, master: null, masterDownAt: millis(Math.min(before.masterDownAt, takeOverAt)), preemptAt: null }
 }
 
-/** A backup heard a master. */
+/** A backup heard a living master. */
 const hear = (before: In<'backup'>, heard: Extract<Event, { event: 'advertisement-received' }>): Step => {
   const { version, priority, preempt, preemptDelay } = before.settings
   const takeOverAt = heard.at + skewTime(version, priority, before.masterInterval)
   const soon = millis(Math.min(before.masterDownAt, takeOverAt))
-  if (heard.priority === resigning) {
-    return [awaitSuccessor(before, heard), []]
-  }
   const router = withRival(before, heard.from, heard.priority)
   const isOwner = priority === ownerPriority
   const mayPreempt = (preempt || isOwner) && !router.standsBack && !router.isUnsure && !router.isUnheard
@@ -247,7 +261,7 @@ const stepFault = (router: In<'fault'>, event: Event): Step => {
     case 'handover-revoked':
       return [{ ...router, standsBack: false, isUnheard: false }, []]
     case 'reconfigured':
-      return [{ ...router, settings: event.settings, isUnheard: false }, []]
+      return [{ ...withSettings(router, event), isUnheard: false }, []]
     case 'shutdown-requested':
       return [{ ...common(router), state: 'init' }, []]
     case 'started':
@@ -290,7 +304,8 @@ const isOverdue = (router: In<'leaving'>, at: Millis): boolean => at - router.en
 /** Nobody stays master who was suspended while it left. */
 const endLate = (router: In<'leaving'>, event: Event): Step => {
   const [gone, effects] = finish({ ...router, next: router.next === 'master' ? 'backup' : router.next }, event.at)
-  return after(effects, step(gone, event))
+  // Nothing has hidden its addresses since.
+  return after(effects, step(gone.state === 'backup' ? { ...gone, owesWord: true } : gone, event))
 }
 
 const earliest = (a: Millis | null, b: Millis | null): Millis | null =>

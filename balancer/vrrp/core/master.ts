@@ -1,8 +1,7 @@
 // The state machine while it is master: advertise, announce, keep the lease, and deal with another master.
 
-import { compareAddresses } from '../../core/ip-address.ts'
 import { type Millis, millis } from '../../core/time.ts'
-import type { Announcement, Effect, Event, In, Settings, Step } from './state.ts'
+import type { Announcement, Effect, Event, In, Rival, Settings, Step } from './state.ts'
 import { contentionPause, earlyAnnouncements, renewalInterval } from './timers.ts'
 import {
   after,
@@ -13,12 +12,16 @@ import {
   followed,
   followedDeaf,
   isOutranked,
+  lastWord,
   leaseOf,
   leave,
   notice,
+  outranks,
   ownMasterDown,
   resign,
+  withLastWord,
   withRival,
+  withSettings,
   withStanding,
 } from './transitions.ts'
 
@@ -36,13 +39,14 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
     case 'advertisement-received':
       return contend(router, event)
     case 'deaf-master-heard': {
-      if (event.priority === resigning) return [router, []]
+      if (event.priority === resigning) return isClaimed(router) ? answer(router, event.at) : [router, []]
       const unheard = isUnheard(router, event.at)
       if (!event.isYieldedTo && !unheard) return [router, [conflictNotice(router, event, 'it is master too')]]
       // It will never hear us, so one of two masters has to go, and only this one can.
       const conflict = conflictNotice(router, event)
       const [backup, effects] = enterBackup({ ...router, isUnheard: unheard }, event.at, conflict.text)
-      return [followedDeaf(backup, event), [{ effect: 'remove-addresses' }, conflict, ...effects]]
+      const [known, word] = withLastWord(backup, resigning)
+      return [followedDeaf(known, event), [{ effect: 'remove-addresses' }, ...word, conflict, ...effects]]
     }
     case 'advertisement-sent':
       return [{ ...router, provenAt: event.at, triedAt: event.at, isUnheard: false }, []]
@@ -79,13 +83,8 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
       return canHandOver(router)
         ? leave(router, event.at, 'backup', event.reason)
         : resign(router, enterBackup(router, event.at, event.reason))
-    case 'reconfigured': {
-      // Due at once, so that the others learn of it.
-      const advertiseAt = isClaimed(router) ? event.at : null
-      const changed = { ...router, settings: event.settings, advertiseAt, renewedAt: event.at }
-      if (yields(router, changed)) return giveWay(router, changed, event.at)
-      return [changed, [{ effect: 'add-addresses', lease: leaseOf(event.settings) }]]
-    }
+    case 'reconfigured':
+      return reconfigure(router, event)
     case 'shutdown-requested':
       return canHandOver(router)
         ? leave(router, event.at, 'init', 'shutdown requested')
@@ -96,6 +95,29 @@ export const stepMaster = (router: In<'master'>, event: Event): Step => {
     default:
       return event satisfies never
   }
+}
+
+const reconfigure = (router: In<'master'>, event: Extract<Event, { event: 'reconfigured' }>): Step => {
+  const { at, settings, regrouping } = event
+  // Due at once, so that the others learn of it.
+  const advertiseAt = isClaimed(router) ? at : null
+  const changed = { ...withSettings(router, event), advertiseAt, renewedAt: at }
+  if (regrouping !== undefined) return regroup(router, changed, at, regrouping.master)
+  if (yields(router, changed)) return giveWay(router, changed, at)
+  return [changed, [{ effect: 'add-addresses', lease: leaseOf(settings) }]]
+}
+
+/** It leaves those who have the old addresses, with priority 0, and is master among the others unless one is better there. */
+const regroup = (before: In<'master'>, router: In<'master'>, at: Millis, other: Rival | null): Step => {
+  const { settings, address } = router
+  if (other === null || !outranks(other, address, settings.priority)) {
+    const said: readonly Effect[] = isClaimed(before) ? [{ effect: 'send-advertisement', priority: resigning }] : []
+    return [{ ...router, advertiseAt: null }, [...said, { effect: 'add-addresses', lease: leaseOf(settings) }]]
+  }
+  const [backup, effects] = enterBackup(router, at, `${other.from} is master of the new addresses`)
+  // Of these it never had any.
+  const follower = { ...followed(backup, at, other.interval, other.from), owesWord: false }
+  return resign(before, [withRival(follower, other.from, other.priority), effects])
 }
 
 const reachable = (router: In<'master'>, at: Millis): Step =>
@@ -144,7 +166,7 @@ const keepUp = (router: In<'master'>, at: Millis): Step => {
   const effects: Effect[] = copies > 0 ? [{ effect: 'announce-addresses', copies }] : []
   const kept = copies > 0 ? { ...router, announcedAt: at, announcements: announcementsAfter(router, at) } : router
   if (router.advertiseAt === null || at < router.advertiseAt) return [kept, effects]
-  return after(effects, advertise(kept, at))
+  return after(effects, advertise({ ...kept, predecessor: null }, at))
 }
 
 /** A master heard another one. */
@@ -164,29 +186,38 @@ const contend = (before: In<'master'>, heard: Extract<Event, { event: 'advertise
           ),
         ]
       : []
-  const isBetter =
-    heard.priority > priority || (heard.priority === priority && compareAddresses(heard.from, router.address) > 0)
   const unheard = isUnheard(router, heard.at)
-  if (isBetter || unheard) {
+  if (outranks(heard, router.address, priority) || unheard) {
     const relation = heard.priority > priority ? 'higher' : heard.priority === priority ? 'same' : 'lower'
     const text = `Master received advert from ${heard.from} with ${relation} priority ${heard.priority}, ours ${priority}`
     const yielding = notice(router, 'yielding', unheard ? `${text}; ours do not go out: it cannot know of us` : text)
     const [backup, effects] = enterBackup({ ...router, isUnheard: unheard }, heard.at, yielding.text)
+    const [known, word] = withLastWord(backup, lastWord(heard, router.address, priority))
     return [
-      followed(backup, heard.at, heard.interval, heard.from),
-      [{ effect: 'remove-addresses' }, ...owners, yielding, ...effects],
+      followed(known, heard.at, heard.interval, heard.from),
+      [{ effect: 'remove-addresses' }, ...word, ...owners, yielding, ...effects],
     ]
   }
   if (router.advertiseAt === null) return [router, owners]
   const text = `Received advert from ${heard.from} with lower priority ${heard.priority}, ours ${priority}, forcing new election`
-  const notices = [...owners, notice(router, 'contention', text)]
-  if (heard.at - router.triedAt < interval * forcedAfter) return [router, notices]
-  if (heard.at - router.announcedAt < contentionPause) return after(notices, advertise(router, heard.at))
-  return after(
-    [...notices, { effect: 'announce-addresses', copies: 1 }],
-    advertise(announce(router, heard.at), heard.at),
-  )
+  const contention = heard.from === router.predecessor ? [] : [notice(router, 'contention', text)]
+  const [announced, announcement] = announceAgain({ ...router, predecessor: null }, heard.at)
+  const effects = [...owners, ...contention, ...announcement]
+  if (heard.at - router.triedAt < interval * forcedAfter) return [announced, effects]
+  return after(effects, advertise(announced, heard.at))
 }
+
+/** Another one had the addresses until now. Many that say so are answered together: no storm. */
+const announceAgain = (router: In<'master'>, at: Millis): readonly [In<'master'>, readonly Effect[]] => {
+  const again = millis(router.announcedAt + contentionPause)
+  if (at < again) return [announceAt(router, again), []]
+  return [announce(router, at), [{ effect: 'announce-addresses', copies: 1 }]]
+}
+
+const announceAt = (router: In<'master'>, moment: Millis): In<'master'> =>
+  router.announcements.some((due) => due.at === moment)
+    ? router
+    : { ...router, announcements: inOrder([...router.announcements, { at: moment, copies: 1 }]) }
 
 /** Whoever gave the addresses up may have answered for them until now. Many at once are answered together: no storm. */
 const answer = (router: In<'master'>, at: Millis): Step => {
@@ -195,8 +226,7 @@ const answer = (router: In<'master'>, at: Millis): Step => {
   if (at >= again) {
     return after([{ effect: 'announce-addresses', copies: 1 }], advertise({ ...router, answeredAt: at }, at))
   }
-  if (router.announcements.some((due) => due.at === again)) return [router, []]
-  return [{ ...router, announcements: inOrder([...router.announcements, { at: again, copies: 1 }]) }, []]
+  return [announceAt(router, again), []]
 }
 
 /** Every advertisement, forced ones too, sees to the lease: it ends only where the others have given this master up. */

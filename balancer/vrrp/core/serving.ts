@@ -4,7 +4,7 @@ import type { ListenerConfig } from '../../config/schema.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, HeartbeatFact } from '../../pool/core/facts.ts'
 import { createPool, type LivePool, serverKey } from '../../pool/core/pool.ts'
-import { takesSessions } from '../../pool/core/server-state.ts'
+import { isUnchecked, isWorking, wentByOrder } from '../../pool/core/server-state.ts'
 
 type Watched = HeartbeatFact['process']
 
@@ -14,14 +14,18 @@ type Pulse = { readonly heardAt: Millis | null; readonly diedAt: Millis | null }
 /** A bind that should be open: since when it is not, and when it last was not. */
 type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: string; readonly isConfirmed: boolean }
 
+/** Whether a listener has a server, since when it is so, and what is told of it meanwhile. Null: not known. */
+type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly told: boolean | null }
+
 /**
- * All that was heard. Binds in trouble are kept by `listener address:port`; the pool is shared by one state and the next, for
+ * All that was heard. Binds in trouble are kept by `listener address:port`, supplies by listener; the pool is shared by one state and the next, for
  * health facts are too many to copy it.
  */
 export type Known = {
   readonly startedAt: Millis
   readonly pulses: Readonly<Record<Watched, Pulse>>
   readonly troubles: ReadonlyMap<string, Trouble>
+  readonly supplies: ReadonlyMap<string, Supply>
   readonly pool: LivePool
 }
 
@@ -48,6 +52,10 @@ const silenceLimit = millis(3000)
 const shortGrace = millis(500)
 /** A bind that failed is not trusted again before: else this host would be master and fault in turn. */
 const latchTime = millis(60_000)
+/** An answer of the agent may be so old. */
+const oldestAnswer = 500
+/** Clients may be told to wait for minutes: an address does not. */
+const longestWait = 10_000
 const anyAddress = new Set(['0.0.0.0', '::', '*'])
 
 /** Before any fact. */
@@ -55,6 +63,7 @@ export const nothingKnown = (at: Millis): Known => ({
   startedAt: at,
   pulses: { director: { heardAt: null, diedAt: null }, proxy: { heardAt: null, diedAt: null } },
   troubles: new Map(),
+  supplies: new Map(),
   pool: createPool(),
 })
 
@@ -87,6 +96,29 @@ export const withFact = (known: Known, fact: Fact, at: Millis): Known => {
 const withPulse = (known: Known, process: Watched, pulse: Pulse): Known => ({
   ...known,
   pulses: { ...known.pulses, [process]: pulse },
+})
+
+/**
+ * After a look at which listeners have a server. Two hosts that see the same may say different things for a while, for each
+ * checks at its own moments; an address must not move for that, nor under clients that wait. So who holds the addresses of a
+ * listener believes an outage late and its end at once, and who does not the other way round.
+ */
+export const withSupplies = (
+  known: Known,
+  listeners: readonly ListenerConfig[],
+  holds: (listener: ListenerConfig) => boolean,
+  at: Millis,
+): Known => ({
+  ...known,
+  supplies: new Map(
+    listeners.map((listener) => {
+      const ok = hasServer(known.pool, listener)
+      const earlier = known.supplies.get(listener.name)
+      const supply = { ok, since: earlier?.ok === ok ? earlier.since : at }
+      const isDoubted = at < settlesAt(listener, supply) && ok === !holds(listener)
+      return [listener.name, { ...supply, told: isDoubted && earlier !== undefined ? earlier.told : ok }] as const
+    }),
+  ),
 })
 
 /**
@@ -152,6 +184,10 @@ export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at
   const next = [
     ...(at < graceEndsAt ? [graceEndsAt] : []),
     ...questions.flatMap(({ failsAt, endsAt }) => [failsAt, endsAt]),
+    ...concerned.map((listener) => {
+      const supply = known.supplies.get(listener.name)
+      return supply === undefined ? null : settlesAt(listener, supply)
+    }),
   ].filter((moment) => moment !== null && moment > at)
   return {
     host: { ok: failing.length === 0, text: failing.map(({ text }) => text).join('; ') || 'this host serves' },
@@ -181,15 +217,32 @@ const trouble = (listener: string, found: Trouble | undefined): Question => ({
   text: `listener ${listener}: ${found?.text ?? ''}`,
 })
 
-/** Only where every server has had its first check: both hosts may see the same outage, and neither may see it too early. */
-const serversOf = ({ pool }: Known, concerned: readonly ListenerConfig[]): Serving['servers'] => {
-  const idle = concerned.flatMap(({ name, servers }) => {
-    const facts = servers.map((server) => pool.servers.get(serverKey(name, server.name)))
-    if (facts.some((fact) => fact !== undefined && takesSessions(fact))) return []
-    return [{ name, isKnown: facts.every((fact) => fact !== undefined && !fact.counters.includes(null)) }]
+/**
+ * Only where every server has had its first check: neither host may see an outage too early. What an operator took out is no
+ * outage of this host: a server that works counts whether it is wanted or not, and where the last one to go went by an order,
+ * nothing failed.
+ */
+const hasServer = (pool: LivePool, { name, servers }: ListenerConfig): boolean | null => {
+  const facts = servers.map((server) => pool.servers.get(serverKey(name, server.name)))
+  const known = facts.filter((fact) => fact !== undefined)
+  if (known.some(isWorking) || wentByOrder(known)) return true
+  return known.length < facts.length || known.some(isUnchecked) ? null : false
+}
+
+/** When the other host has seen the same for sure, and nobody waits any more who came before. */
+const settlesAt = ({ check, timeouts }: ListenerConfig, { since }: Pick<Supply, 'since'>): Millis => {
+  const checks = check.map((one) => {
+    const interval = Math.max(one.interval, one.down_interval ?? 0)
+    // An agent is sure with its first answer; other checks may take all that `fall` asks for.
+    return one.type === 'http' ? interval : interval * one.fall
   })
-  const without = idle.filter(({ isKnown }) => isKnown)
-  const names = without.map(({ name }) => name).join(', ')
-  if (without.length > 0) return { ok: false, text: `listener ${names} has no server available` }
-  return { ok: idle.length > 0 ? null : true, text: '' }
+  const seen = Math.max(...checks) + oldestAnswer
+  return millis(since + Math.max(seen, Math.min(timeouts.queue, longestWait)))
+}
+
+const serversOf = ({ supplies }: Known, concerned: readonly ListenerConfig[]): Serving['servers'] => {
+  const verdicts = concerned.map(({ name }) => ({ name, told: supplies.get(name)?.told ?? null }))
+  const names = verdicts.flatMap(({ name, told }) => (told === false ? [name] : [])).join(', ')
+  if (names !== '') return { ok: false, text: `listener ${names} has no server available` }
+  return { ok: verdicts.some(({ told }) => told === null) ? null : true, text: '' }
 }

@@ -44,7 +44,17 @@ export type Backup = {
   readonly masterDownAt: Millis
   /** From when on a lower master is no longer followed; null while none was heard. */
   readonly preemptAt: Millis | null
+  /**
+   * It had the addresses until now, and no other master knows that yet: the one that is heard next has to announce them anew.
+   */
+  readonly owesWord: boolean
 }
+
+/** A master that was heard. */
+export type Rival = { readonly from: string; readonly priority: number; readonly interval: Millis }
+
+/** This router is in another group from now on: all addresses are new. `master`: who is heard as master there. */
+export type Regrouping = { readonly master: Rival | null }
 
 /** Announcements that are still to come. */
 export type Announcement = { readonly at: Millis; readonly copies: number }
@@ -63,6 +73,8 @@ export type Master = {
   readonly announcedAt: Millis
   /** When a priority 0 was answered last. */
   readonly answeredAt: Millis | null
+  /** The master that it took over from just now: what that one says once more is its last word. */
+  readonly predecessor: string | null
   /** In order of time. */
   readonly announcements: readonly Announcement[]
 }
@@ -126,24 +138,12 @@ export type Happening =
       readonly link: Link
     }
   | { readonly event: 'deadline-reached' }
-  | {
-      readonly event: 'advertisement-received'
-      readonly from: string
-      readonly priority: number
-      readonly interval: Millis
-    }
+  | ({ readonly event: 'advertisement-received' } & Rival)
   /**
-   * A master of the same addresses is configured otherwise (version, interval, virtual router, multicast or unicast): it does
-   * not hear what this one says. `differs` is what there is to say of it.
+   * A master of the same addresses is configured otherwise (version, interval, virtual router, peers …): it does not hear what
+   * this one says. `differs` is what there is to say of it.
    */
-  | {
-      readonly event: 'deaf-master-heard'
-      readonly from: string
-      readonly priority: number
-      readonly interval: Millis
-      readonly differs: string
-      readonly isYieldedTo: boolean
-    }
+  | ({ readonly event: 'deaf-master-heard'; readonly differs: string; readonly isYieldedTo: boolean } & Rival)
   | { readonly event: 'advertisement-sent' }
   | { readonly event: 'advertisement-failed' }
   | { readonly event: 'addresses-added' }
@@ -168,7 +168,7 @@ export type Happening =
   | { readonly event: 'handover-revoked' }
   /** The sync group moves, and this member with it. */
   | { readonly event: 'group-moved'; readonly to: 'master' | 'backup'; readonly reason: string }
-  | { readonly event: 'reconfigured'; readonly settings: Settings }
+  | { readonly event: 'reconfigured'; readonly settings: Settings; readonly regrouping?: Regrouping | undefined }
   | { readonly event: 'shutdown-requested' }
 
 /** A past fact. `at` is the monotonic time at which it was learned. */

@@ -1,7 +1,8 @@
 // How a virtual router enters each of its states, and what that takes.
 
+import { compareAddresses } from '../../core/ip-address.ts'
 import { type Millis, millis } from '../../core/time.ts'
-import type { Common, Effect, Event, In, Leaving, Settings, Step, VirtualRouter } from './state.ts'
+import type { Common, Effect, Event, In, Leaving, Rival, Settings, Step, VirtualRouter } from './state.ts'
 import { handOverWait, leaseSeconds, masterDownInterval } from './timers.ts'
 
 const resigning = 0
@@ -45,11 +46,35 @@ export const followedDeaf = (router: VirtualRouter, { at, from, interval }: Deaf
 /** Puts effects before those of a step. */
 export const after = (first: readonly Effect[], [router, effects]: Step): Step => [router, [...first, ...effects]]
 
-/** To backup, as if a master with the own interval had just been heard. `remark` ends the log line. */
-export const enterBackup = (router: VirtualRouter, at: Millis, reason: string, remark = ''): Step => {
+/**
+ * To backup, as if a master with the own interval had just been heard. A master that goes this way has handed nothing over.
+ * `remark` ends the log line.
+ */
+export const enterBackup = (
+  router: VirtualRouter,
+  at: Millis,
+  reason: string,
+  remark = '',
+): readonly [In<'backup'>, readonly Effect[]] => {
   const text = `(${router.settings.name}) Entering BACKUP STATE${remark}`
-  return [followed(router, at, router.settings.interval, null), [{ effect: 'report-transition', text, reason }]]
+  const backup = followed(router, at, router.settings.interval, null)
+  return [{ ...backup, owesWord: router.state === 'master' }, [{ effect: 'report-transition', text, reason }]]
 }
+
+/** Whether the other one stays master where both are, this one at this address with a certain priority. */
+export const outranks = (other: Pick<Rival, 'from' | 'priority'>, address: string, priority: number): boolean =>
+  other.priority > priority || (other.priority === priority && compareAddresses(other.from, address) > 0)
+
+/**
+ * The last word of a router that had the addresses too, to the master it hears: that one shall announce them once more. It is
+ * an advertisement that loses against that master, since keepalived does not announce anything for a priority 0.
+ */
+export const lastWord = (other: Pick<Rival, 'from' | 'priority'>, address: string, priority: number): number =>
+  outranks(other, address, priority) ? priority : Math.max(resigning, other.priority - 1)
+
+/** It has said what it owed, to this master; `priority` is what it says. */
+export const withLastWord = (router: In<'backup'>, priority: number): readonly [In<'backup'>, readonly Effect[]] =>
+  router.owesWord ? [{ ...router, owesWord: false }, [{ effect: 'send-advertisement', priority }]] : [router, []]
 
 /** To master: the addresses come first, their announcement and the first advertisement when they are there. */
 export const enterMaster = (router: VirtualRouter, at: Millis, reason: string): Step => {
@@ -83,6 +108,7 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   renewedAt: at,
   announcedAt: at,
   answeredAt: null,
+  predecessor: router.state === 'backup' ? router.master : null,
   announcements: [],
 })
 
@@ -171,8 +197,15 @@ export const followed = (router: VirtualRouter, at: Millis, announced: Millis, f
     masterInterval,
     masterDownAt,
     preemptAt: null,
+    owesWord: router.state === 'backup' && router.owesWord,
   }
 }
+
+/** With new settings. Whoever was heard in another group means nothing in this one. */
+export const withSettings = <R extends VirtualRouter>(
+  router: R,
+  { settings, regrouping }: Extract<Event, { event: 'reconfigured' }>,
+): R => ({ ...router, settings, rivals: regrouping === undefined ? router.rivals : new Map() })
 
 /** What a router keeps in every state. */
 export const common = ({

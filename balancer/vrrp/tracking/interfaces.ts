@@ -4,6 +4,7 @@
 import type { Logger } from 'pino'
 import { type Family, familyOf, isLinkLocal } from '../../core/ip-address.ts'
 import type { Netlink } from '../../os/netlink.ts'
+import { untilQuiet } from '../until-quiet.ts'
 import { isSameSight, type Sight, unseen, type Watch } from './source.ts'
 
 /** The kernel tells of every change; this is for what it had no room to tell. */
@@ -25,8 +26,6 @@ export const watchInterface = (
   /** Families it has had addresses of. Where both, IPv4 decides: IPv6 ones come and go with what other routers announce. */
   const had = new Set<Family>()
   let isStopped = false
-  let looking: Promise<void> | null = null
-  let again = false
 
   const see = async (): Promise<Sight | null> => {
     const found = await netlink.findInterface(name)
@@ -39,26 +38,15 @@ export const watchInterface = (
     if (needed === undefined || has.has(needed)) return { ok: true, text: '' }
     return { ok: false, text: `it has lost its ${names[needed]} addresses` }
   }
-  const lookUntilQuiet = async (): Promise<void> => {
-    do {
-      again = false
-      // A kernel that did not answer in time says nothing about the link.
-      const next = await see()
-      if (isStopped || next === null || isSameSight(next, sight)) continue
-      sight = next
-      log[next.ok ? 'info' : 'warn'](
-        { interface: name },
-        `Interface ${name} is ${next.ok ? 'up' : `down: ${next.text}`}`,
-      )
-      onChange()
-    } while (again && !isStopped)
-  }
-  const look = (): void => {
-    again = true
-    looking ??= lookUntilQuiet().finally(() => {
-      looking = null
-    })
-  }
+  const { start: look, ended } = untilQuiet(async () => {
+    if (isStopped) return
+    // A kernel that did not answer in time says nothing about the link.
+    const next = await see()
+    if (isStopped || next === null || isSameSight(next, sight)) return
+    sight = next
+    log[next.ok ? 'info' : 'warn']({ interface: name }, `Interface ${name} is ${next.ok ? 'up' : `down: ${next.text}`}`)
+    onChange()
+  })
   look()
   const ticker = setInterval(look, lookInterval).unref()
   return {
@@ -67,7 +55,7 @@ export const watchInterface = (
     stop: async () => {
       isStopped = true
       clearInterval(ticker)
-      await looking
+      await ended()
     },
   }
 }

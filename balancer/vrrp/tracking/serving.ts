@@ -6,7 +6,15 @@ import { type Millis, millis } from '../../core/time.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import { monotonicNow } from '../../os/clock.ts'
 import type { Fact } from '../../pool/core/facts.ts'
-import { concernedListeners, nothingKnown, type Serving, servingOf, withBinds, withFact } from '../core/serving.ts'
+import {
+  concernedListeners,
+  nothingKnown,
+  type Serving,
+  servingOf,
+  withBinds,
+  withFact,
+  withSupplies,
+} from '../core/serving.ts'
 
 /** What is known of this host's service. */
 export type ServingWatch = {
@@ -37,6 +45,13 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
   let lookedAt = tickedAt
   let listenUntil = tickedAt
 
+  /** The addresses that routers asked for: a listener on all addresses has them all. */
+  const virtual = new Set<string>()
+  const holds = (listener: ListenerConfig): boolean =>
+    [...virtual].some(
+      (address) => addresses?.has(address) === true && concernedListeners([listener], new Set([address])).length > 0,
+    )
+
   const tick = (): void => {
     const now = monotonicNow()
     if (now - tickedAt > tickInterval + lateness) listenUntil = millis(now + listeningTime)
@@ -52,6 +67,7 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
     }
     lookedAt = tickedAt
     known = withBinds(known, listeners, (address) => addresses?.has(address) === true, lookedAt)
+    known = withSupplies(known, listeners, holds, lookedAt)
     const { lookAgainAt } = servingOf(known, listeners, lookedAt)
     if (lookAgainAt !== null) wakeAt(lookAgainAt)
     onChange()
@@ -87,7 +103,10 @@ export const watchServing = (first: readonly ListenerConfig[], log: Logger, onCh
       known = withFact(known, fact, monotonicNow())
       if (fact.fact !== 'virtual-router' && fact.fact !== 'writer') lookSoon()
     },
-    of: (own) => servingOf(known, concernedListeners(listeners, own), lookedAt),
+    of: (own) => {
+      for (const address of own) virtual.add(address)
+      return servingOf(known, concernedListeners(listeners, own), lookedAt)
+    },
     reconfigure: (next) => {
       listeners = next
       lookSoon()

@@ -24,6 +24,8 @@ export type TrackingOptions = {
   readonly config: TrackingConfig
   readonly netlink: Pick<Netlink, 'findInterface'>
   readonly log: Logger
+  /** The virtual routes of an instance whose failure counts, as its master has found them. */
+  readonly routes: (instance: string) => readonly Tracked[]
   /** Called at once when the standing of an instance is another one. */
   readonly onChange: (instance: string, standing: Standing) => void
 }
@@ -35,6 +37,8 @@ export type Tracking = {
   readonly hear: (fact: Fact) => void
   /** Links or addresses of this host may have changed. */
   readonly networkChanged: () => void
+  /** What `routes` tells may be something else now. */
+  readonly routesChanged: () => void
   /** What stays as it is configured keeps its state and its schedule. */
   readonly reconfigure: (next: TrackingConfig) => void
   /** Kills running scripts; resolves when none is left. */
@@ -45,7 +49,7 @@ export type Tracking = {
 const firstLooks = 10_000
 
 /** Starts to track. */
-export const createTracking = ({ config: first, netlink, log, onChange }: TrackingOptions): Tracking => {
+export const createTracking = ({ config: first, netlink, log, routes, onChange }: TrackingOptions): Tracking => {
   let config = first
   let isStopped = false
   let isNew = true
@@ -96,7 +100,7 @@ export const createTracking = ({ config: first, netlink, log, onChange }: Tracki
     interfaces.keep(new Map([...wantedInterfaces].map((name) => [name, name])))
   }
 
-  const trackedBy = ({ track }: VrrpInstanceConfig, addresses: ReadonlySet<string>): readonly Tracked[] => {
+  const trackedBy = ({ name: own, track }: VrrpInstanceConfig, addresses: ReadonlySet<string>): readonly Tracked[] => {
     const { vrrp } = config
     const weightIn = (list: readonly { readonly name: string; readonly weight: number }[], name: string): number =>
       list.find((one) => one.name === name)?.weight ?? 0
@@ -122,6 +126,7 @@ export const createTracking = ({ config: first, netlink, log, onChange }: Tracki
         name: `process ${name}`,
         weight,
       })),
+      ...routes(own),
     ]
   }
   const servingTracked = (
@@ -158,6 +163,7 @@ export const createTracking = ({ config: first, netlink, log, onChange }: Tracki
     networkChanged: () => {
       for (const one of interfaces.all()) one.look()
     },
+    routesChanged: changed,
     reconfigure: (next) => {
       config = next
       const names = new Set(next.vrrp.instances.map(({ name }) => name))

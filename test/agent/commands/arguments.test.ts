@@ -31,6 +31,25 @@ t.test('options belong to their command', async (t) => {
   t.match(parseArguments(['pass', 'now']), { command: 'usage-error', text: /takes no further words, found now/ })
 })
 
+t.test('a fail may outlive a reboot, a check may log in', async (t) => {
+  t.match(parseArguments(['fail', '--lasting', 'disk']), { command: 'fail', reason: 'disk', reboot: true })
+  t.match(parseArguments(['check', '--login']), { command: 'check', login: true })
+  t.match(parseArguments(['pass', '--lasting']), { command: 'usage-error', text: /belongs to the command fail/ })
+  t.match(parseArguments(['run', '--login']), { command: 'usage-error', text: /belongs to the command check/ })
+})
+
+t.test('compare takes a script, what it is called with, and perhaps a file of requests', async (t) => {
+  t.same(parseArguments(['compare', '--script', '/usr/bin/clustercheck', '--config', '/x', '--', 'user', '-p']), {
+    command: 'compare',
+    config: '/x',
+    script: { file: '/usr/bin/clustercheck', args: ['user', '-p'] },
+    requests: null,
+  })
+  t.match(parseArguments(['compare', '--script', '/x', '--requests', '/y']), { requests: '/y' })
+  t.match(parseArguments(['compare']), { command: 'usage-error', text: /compare needs --script FILE/ })
+  t.match(parseArguments(['once', '--script', '/x']), { command: 'usage-error', text: /belong to the command compare/ })
+})
+
 t.test('a wrong word is answered with the nearest right one', async (t) => {
   t.match(parseArguments(['chek']), { command: 'usage-error', text: /unknown command chek; did you mean check\?/ })
   t.match(parseArguments(['--confg', 'x']), {

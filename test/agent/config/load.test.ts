@@ -126,7 +126,7 @@ t.test('a colon without its space is told as that', async (t) => {
     '1:19: mysql.password: unknown key; write password: with a space behind the colon',
   ])
   t.same(load(`mysql:\n  password:${secret}\n`).problems, [
-    '2:3: mysql: found (not shown); expected a mapping (key: value)',
+    '2:3: mysql: found (not shown); a mapping (key: value) is needed',
   ])
 })
 
@@ -141,8 +141,8 @@ t.test('what is no configuration at all is a problem and no exception', async (t
     [`a: ${'['.repeat(3000)}${']'.repeat(3000)}`, /^1:\d+: /],
     ['a: 1\na: 2', /^2:1: \(YAML\): Map keys must be unique/],
     ['a: 1\n---\nb: 2', /^2:1: \(YAML\): /],
-    ['check:', /^1:7: check: found null; expected a mapping/],
-    ['- a', /^1:1: \(top level\): found "a list"; expected a mapping/],
+    ['check:', /^1:7: check: found null; a mapping .* is needed/],
+    ['- a', /^1:1: \(top level\): found "a list"; a mapping .* is needed/],
     ['1: x\n? [a]\n: b\nnull: 3\n__proto__: { x: 1 }\n', /unknown key/],
     ['mysql: { host: 127.0.0.1, password: *p }', /refers to an anchor that does not exist/],
     [Buffer.from(Array.from({ length: 3000 }, (_, i) => (i * 37) % 256)).toString('latin1'), /^\d+:\d+: /],
@@ -162,7 +162,7 @@ t.test('a password that everybody can read is a warning', async (t) => {
   const inline = load(`mysql: { password: ${secret} }`, { mode: 0o644 })
   t.match(inline.warnings, [/^1:20: mysql\.password: warning: everybody on this host can read/])
   const file = load(`mysql: { password_file: ${passwordFile(secret, 0o644)} }`)
-  t.match(file.warnings, [/^1:25: mysql\.password_file: warning: everybody on this host can read .*chmod 640/])
+  t.match(file.warnings, [/^1:25: mysql\.password_file: warning: everybody on this host can read .*; run: chmod o= /])
   t.same(load(`mysql: { password_file: ${passwordFile(secret)} }`, { mode: 0o644 }).warnings, [])
   t.ok(inline.config && file.config, 'a warning does not stop the start')
 })
@@ -188,4 +188,87 @@ t.test('a missing configuration file is a problem with what to do', async (t) =>
     problems: ['/nowhere/agent.yaml:1:1: (file): /nowhere/agent.yaml does not exist; create it, or correct the path'],
     warnings: [],
   })
+})
+
+t.test('addresses, ports and networks that cannot work are errors, and those that hardly can warnings', async (t) => {
+  const rows: readonly (readonly [text: string, found: readonly string[]])[] = [
+    [
+      'listen: { address: 224.0.0.1 }',
+      ['1:20: listen.address: 224.0.0.1 is a multicast address; write an address of this host, or 0.0.0.0 for all'],
+    ],
+    [
+      'listen: { address: ff02::1 }',
+      ['1:20: listen.address: ff02::1 is a multicast address; write an address of this host, or 0.0.0.0 for all'],
+    ],
+    [
+      'listen: { address: 255.255.255.255 }',
+      [
+        '1:20: listen.address: 255.255.255.255 is the broadcast address; write an address of this host, or 0.0.0.0 for all',
+      ],
+    ],
+    [
+      'listen: { address: "::ffff:10.0.0.1" }',
+      [
+        '1:20: listen.address: ::ffff:10.0.0.1 is an IPv4 address in the form of IPv6; write an address of this host, or 0.0.0.0 for all',
+      ],
+    ],
+    [
+      'listen: { address: 240.0.0.1 }',
+      ['1:20: listen.address: 240.0.0.1 is reserved (240.0.0.0/4); write an address of this host, or 0.0.0.0 for all'],
+    ],
+    [
+      'listen: { address: 203.0.113.77 }',
+      [
+        '1:20: listen.address: warning: this host does not have 203.0.113.77: the agent cannot start until it has; write an address of this host, or 0.0.0.0',
+      ],
+    ],
+    ['listen: { port: 0 }', ['1:17: listen.port: found 0; allowed are the whole numbers 1 to 65535']],
+    [
+      'agent_check: { address: 239.1.1.1, port: 9223 }',
+      [
+        '1:25: agent_check.address: 239.1.1.1 is a multicast address; write an address of this host, or 0.0.0.0 for all',
+      ],
+    ],
+    [
+      'agent_check: { port: 9222 }',
+      [
+        '1:22: agent_check.port: 9222 is the port of HTTP (listen.port); agent-check needs one of its own, such as 9223',
+      ],
+    ],
+    [
+      'mysql: { host: 0.0.0.0 }',
+      [
+        '1:16: mysql.host: 0.0.0.0 stands for every address of a host; write the address of the server, such as 127.0.0.1',
+      ],
+    ],
+    [
+      'mysql: { host: 224.1.1.1 }',
+      ['1:16: mysql.host: 224.1.1.1 is a multicast address; write the address of the server, such as 127.0.0.1'],
+    ],
+    [
+      'mysql: { host: 127.0.0.1, port: 9222 }',
+      ['1:33: mysql.port: 9222 is the agent itself (listen.port); write the port of the server, such as 3306'],
+    ],
+    [
+      'access: { deny: [0.0.0.0/0] }',
+      ['1:18: access.deny[0]: warning: nobody with an IPv4 address is answered; name the networks that shall not be'],
+    ],
+    [
+      'access: { allow: [10.0.0.0/8], deny: [10.0.0.0/8] }',
+      ['1:39: access.deny[0]: warning: 10.0.0.0/8 is allowed as well, and of two alike deny counts; keep one'],
+    ],
+    [
+      'access: { max_connections: 8, max_connections_per_source: 9 }',
+      [
+        '1:59: access.max_connections_per_source: warning: found 9, more than the 8 of all sources together (max_connections), so that it bounds nothing; write a smaller number',
+      ],
+    ],
+    ['access: { allow: [10.0.0.0/8], deny: [0.0.0.0/0] }', []],
+    ['listen: { address: 127.0.0.1 }', []],
+    ['listen: { address: "::" }', []],
+  ]
+  for (const [text, found] of rows) {
+    const { problems, warnings } = load(text)
+    t.same([...problems, ...warnings], found, text)
+  }
 })

@@ -82,7 +82,9 @@ t.test('what the agent would not obey is refused, and what everybody can read is
   for (const whole of ['\uFEFF[client]\n', 'user=x\n', '[client\nuser=x\n']) {
     t.match(load(whole).problems, [/which the agent does not obey/], 'the clients refuse it too')
   }
-  t.match(load('[client]\npassword=x\n', '', 0o644).warnings, [/warning: everybody on this host can read .*chmod 640/])
+  t.match(load('[client]\npassword=x\n', '', 0o644).warnings, [
+    /warning: everybody on this host can read .*; run: chmod o= /,
+  ])
 })
 
 t.test(

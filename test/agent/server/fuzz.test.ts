@@ -9,54 +9,60 @@ import { createRandom } from '../../sim/random.ts'
 import { dial } from '../client.ts'
 import { report } from '../samples.ts'
 
-const runMillis = 4000
+const runMillis = 2000
 const parallel = 8
 /** Slow enough that the agent keeps up: what is tested is what the bytes do, not their number. */
 const patienceMillis = 30
 
 t.setTimeout(60_000)
 
-t.test('no bytes stop the agent or spoil the answer of somebody else', async (t) => {
-  const seed = randomInt(2 ** 31)
-  t.comment(`seed ${seed}`)
-  const port = await freePort()
-  const incidents = new Map<string, number>()
-  const server = await startServer({
-    listen: { address: '127.0.0.1', port, tls: null },
-    access: { allow: [], deny: [], max_connections: 100, max_connections_per_source: 100, rate_limit: null },
-    body: 'classic',
-    sources: { report: async () => report(), metrics: async () => ({ text: '', headers: {} }) },
-    incident: (reason) => incidents.set(reason, (incidents.get(reason) ?? 0) + 1),
-    onAnswered: () => undefined,
-  })
-  const until = performance.now() + runMillis
-  let sent = 0
-  const attack = async (random: () => number): Promise<void> => {
-    while (performance.now() < until) {
-      const client = dial(port)
-      client.send(mutated(random))
-      sent += 1
-      // Half of them wait for what comes, the others leave in the middle.
-      await sleep(random() * patienceMillis)
-      if (random() < 0.5) client.end()
-      else client.destroy()
-    }
-  }
-  let checks = 0
-  const check = async (): Promise<void> => {
-    while (performance.now() < until) {
-      const client = dial(port)
-      client.send('OPTIONS / HTTP/1.0\r\n\r\n')
-      const text = await client.untilEnded()
-      if (!/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nMySQL is running\.\r\n$/.test(text)) t.fail(`a check got ${text}`)
-      checks += 1
-    }
-  }
-  await Promise.all([check(), ...Array.from({ length: parallel }, (_, i) => attack(createRandom(seed + i).next))])
-  t.ok(sent > 100 && checks > 10, `${sent} attacks, ${checks} checks`)
-  t.ok(incidents.has('malformed'))
-  await server.stop()
-})
+for (const isTolerant of [false, true]) {
+  t.test(
+    `no bytes stop the agent or spoil the answer of somebody else, ${isTolerant ? 'also' : 'not'} in compatibility`,
+    async (t) => {
+      const seed = randomInt(2 ** 31)
+      t.comment(`seed ${seed}`)
+      const port = await freePort()
+      const incidents = new Map<string, number>()
+      const server = await startServer({
+        listen: { address: '127.0.0.1', port, tls: null },
+        access: { allow: [], deny: [], max_connections: 100, max_connections_per_source: 100, rate_limit: null },
+        body: 'classic',
+        isTolerant,
+        sources: { report: async () => report(), metrics: async () => ({ text: '', headers: {} }) },
+        incident: (reason) => incidents.set(reason, (incidents.get(reason) ?? 0) + 1),
+        onAnswered: () => undefined,
+      })
+      const until = performance.now() + runMillis
+      let sent = 0
+      const attack = async (random: () => number): Promise<void> => {
+        while (performance.now() < until) {
+          const client = dial(port)
+          client.send(mutated(random))
+          sent += 1
+          // Half of them wait for what comes, the others leave in the middle.
+          await sleep(random() * patienceMillis)
+          if (random() < 0.5) client.end()
+          else client.destroy()
+        }
+      }
+      let checks = 0
+      const check = async (): Promise<void> => {
+        while (performance.now() < until) {
+          const client = dial(port)
+          client.send('OPTIONS / HTTP/1.0\r\n\r\n')
+          const text = await client.untilEnded()
+          if (!/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nMySQL is running\.\r\n$/.test(text)) t.fail(`a check got ${text}`)
+          checks += 1
+        }
+      }
+      await Promise.all([check(), ...Array.from({ length: parallel }, (_, i) => attack(createRandom(seed + i).next))])
+      t.ok(sent > 100 && checks > 10, `${sent} attacks, ${checks} checks`)
+      t.ok(incidents.has('malformed'))
+      await server.stop()
+    },
+  )
+}
 
 const seeds = [
   'GET / HTTP/1.1\r\nHost: x\r\n\r\n',

@@ -51,6 +51,7 @@ const serve = async (
       rate_limit: rate,
     },
     body: 'classic',
+    isTolerant: false,
     sources: { report: answer, metrics: async () => plainBody('metrics') },
     incident: (reason) => incidents.push(reason),
     onAnswered: (_, status) => statuses.push(status),

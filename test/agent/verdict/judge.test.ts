@@ -113,6 +113,22 @@ t.test('role and writability follow every read-only flag, and are unknown while 
   t.match(verdictOn({ ...synced, wsrep_ready: 'OFF' }), { role: 'unknown', writable: null })
 })
 
+t.test('a node that is set up for Galera and runs without it fails in every way but ping', async (t) => {
+  const provider = '/usr/lib/galera/libgalera_smm.so'
+  const table: readonly Words[] = [
+    { ...synced, wsrep_on: 'OFF' },
+    { ...plain, wsrep_provider: provider },
+    { ...plain, wsrep_cluster_address: 'gcomm://198.18.0.11,198.18.0.12' },
+    { ...plain, wsrep_on: 'ON', wsrep_cluster_address: 'gcomm://' },
+  ]
+  for (const words of table) {
+    for (const about of ['configured', 'primary', 'galera'] as const) {
+      t.match(judge(facts(words), judging(), { about }), { mode: 'galera', reason: { code: 'galera-off' } })
+    }
+    t.equal(judge(facts(words), judging({ mode: 'ping' })).reason.code, 'ok')
+  }
+})
+
 t.test('the report shows the words that decided and none beside them', async (t) => {
   t.same(verdictOn({ ...plain, wsrep_cluster_status: 'Disconnected' }).facts, { read_only: 'OFF' })
   const { facts: shown } = verdictOn({ ...synced, wsrep_sst_auth: 'root:secret' })
@@ -141,5 +157,19 @@ t.test('errors of the client library become reasons', async (t) => {
   ]
   for (const [error, code] of table) t.equal(failureOf(error).code, code, error.message)
   t.match(failureOf({ message: 'connect EACCES', code: 'EACCES', errno: -13 }).text, /^this user may not go there: /)
-  t.equal(failureOf({ message: 'a\nb\u0007c', errno: 1146 }).text, 'error 1146: a b c')
+})
+
+t.test('the words of a server are kept for the log, and shown to nobody else', async (t) => {
+  t.same(failureOf({ message: "a\nb\u0007c 'app'.'t'", errno: 1146, code: 'ER_NO_SUCH_TABLE' }), {
+    code: 'query-failed',
+    text: 'error 1146: there is no such table',
+    fatal: false,
+    said: "a b c 'app'.'t'",
+  })
+  t.equal(failureOf({ message: 'secret', errno: 9999 }).text, 'error 9999')
+  for (const code of ['AUTH_SWITCH_PLUGIN_ERROR', 'ERR_OUT_OF_RANGE', 'ER_X', 'x secret', undefined]) {
+    const failure = failureOf({ message: 'secret', code, fatal: true })
+    t.notMatch(failure.text, /secret/)
+    t.equal(failure.said, 'secret')
+  }
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { millis } from '../../../agent/core/time.ts'
+import { noteAbsences } from '../../../agent/probe/core/absence.ts'
 import type { ServerFacts, Words } from '../../../agent/probe/core/facts.ts'
 import { failureOf } from '../../../agent/probe/core/failure.ts'
 import { type Channel, channelsFrom } from '../../../agent/probe/core/replication.ts'
@@ -9,6 +10,7 @@ import type { Question } from '../../../agent/verdict/core/question.ts'
 import { facts, judging } from '../samples.ts'
 
 const running: Channel = { name: '', ioThread: 'Yes', sqlThread: 'Yes', lag: 0, error: '' }
+const away = { ioThread: 'Connecting', lag: null, isSourceAway: true } as const
 const writable: Words = { read_only: 'OFF' }
 const readOnly: Words = { read_only: 'ON' }
 const galera: Words = {
@@ -54,14 +56,62 @@ t.test('auto judges a replica by its threads and its lag', async (t) => {
   t.match(judge(replicating(readOnly, { lag: 3 }, { lag: 7 }), judging()), { role: 'replica', writable: false, lag: 7 })
 })
 
-t.test('a survivor of two that replicate from each other goes on, a broken one does not', async (t) => {
-  t.equal(codeOf(replicating(writable, { ioThread: 'Connecting', lag: null })), 'ok')
-  t.equal(codeOf(replicating(writable, { ioThread: 'Connecting', lag: null }), primary), 'ok')
-  t.equal(codeOf(replicating(writable, { ioThread: 'No', lag: null })), 'replication-stopped')
-  t.equal(codeOf(replicating(writable, { sqlThread: 'No', lag: null }), primary), 'replication-stopped')
-  const asked = judging({ mode: 'replica' })
-  t.equal(codeOf(replicating(writable, { ioThread: 'Connecting', lag: null }), undefined, asked), 'replication-stopped')
-  t.equal(codeOf(replicating(writable, { ioThread: 'Connecting', lag: null }), replica()), 'replication-stopped')
+t.test('a server that takes writes goes on, whatever it replicates itself, unless it must', async (t) => {
+  const strict = judging({ writerMustReplicate: true })
+  const table: readonly [Partial<Channel>, string][] = [
+    [away, 'ok'],
+    [{ ioThread: 'No', lag: null }, 'replication-stopped'],
+    [{ sqlThread: 'No', lag: null, error: 'error 1062: a duplicate key' }, 'replication-stopped'],
+    [{ lag: 31 }, 'replication-lag'],
+  ]
+  for (const [change, code] of table) {
+    const node = replicating(writable, change)
+    for (const question of [undefined, primary]) {
+      t.equal(codeOf(node, question), 'ok')
+      t.equal(codeOf(node, question, strict), code)
+    }
+    t.not(codeOf(node, replica()), 'ok', 'as a replica it is judged strictly')
+    t.not(codeOf(node, undefined, judging({ mode: 'replica' })), 'ok')
+  }
+  t.match(judge(replicating(writable, { sqlThread: 'No', error: 'error 1062' }), judging(), primary), {
+    reason: { text: 'the check query answers; the SQL thread is No: error 1062' },
+    facts: { notice: 'the SQL thread is No: error 1062' },
+    role: 'primary',
+  })
+  t.equal(judge(replicating(writable), judging()).facts['notice'], undefined)
+})
+
+t.test('a read-only replica whose source is away serves what it has for a while', async (t) => {
+  const after = (seconds: number, change: Partial<Channel> = {}) =>
+    replicating(readOnly, { ...away, awayFor: millis(seconds * 1000), ...change })
+  for (const question of [undefined, replica()]) {
+    t.equal(codeOf(after(300), question), 'ok')
+    t.equal(codeOf(after(301), question), 'replication-stopped')
+    t.equal(codeOf(after(1), question, judging({ maximumAbsence: millis(0) })), 'replication-stopped')
+    t.equal(codeOf(after(1, { isApplied: false }), question), 'replication-lag')
+    t.equal(codeOf(after(1, { sqlThread: 'No', isSourceAway: false }), question), 'replication-stopped')
+  }
+  t.equal(codeOf(after(9), replica(10_000)), 'ok')
+  t.equal(codeOf(after(11), replica(10_000)), 'replication-stopped', 'who asks for a bound wants nothing older')
+  t.equal(codeOf(after(9), primary), 'read-only')
+  t.match(judge(after(12), judging()), {
+    reason: { text: 'the check query answers; the source has been away for 12 s' },
+    facts: { notice: 'the source has been away for 12 s', replication: /source away for 12 s$/ },
+    lag: null,
+  })
+  t.match(judge(after(301), judging()).reason.text, /away for 301 s, allowed are 300 s/)
+})
+
+t.test('the time that a source is away begins when it is first seen so, and ends when it is back', async (t) => {
+  const there = { ...running, name: 'a' }
+  const gone = { ...there, ...away }
+  const first = noteAbsences([gone, { ...gone, name: 'b' }], new Map(), millis(1000))
+  t.match(first.channels, [{ awayFor: 0 }, { awayFor: 0 }])
+  const second = noteAbsences([gone, { ...there, name: 'b' }], first.absences, millis(4000))
+  t.equal(second.channels[0]?.awayFor, 3000)
+  t.equal(second.channels[1]?.awayFor, undefined)
+  const third = noteAbsences([there], second.absences, millis(5000))
+  t.equal(noteAbsences([gone], third.absences, millis(9000)).channels[0]?.awayFor, 0)
 })
 
 t.test('mode replica on a server that replicates from nobody is not applicable', async (t) => {
@@ -98,7 +148,7 @@ t.test('/replica passes on a read-only server or a replica within the bounds of 
   t.equal(codeOf(replicating(readOnly, { lag: 50 }), replica()), 'replication-lag')
   t.equal(codeOf(replicating(readOnly, { lag: 50 }), replica(), judging({ mode: 'ping' })), 'replication-lag')
   t.equal(codeOf(facts(readOnly, { channels: denied }), replica()), 'access-denied', 'a lag that is not known')
-  t.equal(codeOf(facts(writable, { channels: denied }), replica()), 'access-denied')
+  t.equal(codeOf(facts(writable, { channels: denied }), replica()), 'not-applicable', 'it takes writes')
   t.equal(
     codeOf(facts({ ...galera, ...readOnly }, { channels: denied }), replica()),
     'ok',
@@ -224,7 +274,9 @@ t.test('channels are read in either naming scheme, whatever else a row holds', a
     replica_sql_running: 'No',
     seconds_behind_source: null,
     last_sql_error: 'Duplicate\nentry',
+    last_sql_errno: '1062',
     last_io_error: '',
+    replica_sql_running_state: 'applying',
   }
   const mariadb = {
     connection_name: '',
@@ -232,11 +284,41 @@ t.test('channels are read in either naming scheme, whatever else a row holds', a
     slave_sql_running: 'Yes',
     seconds_behind_master: '7',
     last_io_error: 'refused',
+    last_io_errno: '2003',
+    slave_sql_running_state: 'Slave has read all relay log; waiting for more updates',
+  }
+  const positions = {
+    source_log_file: 'b.1',
+    read_source_log_pos: '7',
+    relay_source_log_file: 'b.1',
+    exec_source_log_pos: '6',
   }
   t.same(channelsFrom([mysql8, mariadb]), [
-    { name: 'paris', ioThread: 'Yes', sqlThread: 'No', lag: null, error: 'Duplicate entry' },
-    { name: '', ioThread: 'Connecting', sqlThread: 'Yes', lag: 7, error: 'refused' },
+    {
+      name: 'paris',
+      ioThread: 'Yes',
+      sqlThread: 'No',
+      lag: null,
+      error: 'error 1062: a duplicate key',
+      said: 'Duplicate entry',
+      isSourceAway: false,
+      isApplied: true,
+    },
+    {
+      name: '',
+      ioThread: 'Connecting',
+      sqlThread: 'Yes',
+      lag: 7,
+      error: 'error 2003: the source cannot be reached',
+      said: 'refused',
+      isSourceAway: true,
+      isApplied: true,
+    },
   ])
+  t.match(channelsFrom([{ ...mysql8, ...positions }]), [{ isApplied: false }])
+  t.match(channelsFrom([{ ...mysql8, ...positions, exec_source_log_pos: '7' }]), [{ isApplied: true }])
+  t.match(channelsFrom([{ ...mariadb, last_io_errno: '1045' }]), [{ isSourceAway: false }], 'the source refuses it')
+  t.match(channelsFrom([{ last_sql_error: 'x' }]), [{ error: 'an error without a number' }])
   t.same(channelsFrom([{ ...mysql8, channel_name: 'group_replication_applier' }]), [])
   t.match(channelsFrom([{}]), [{ ioThread: 'not told', sqlThread: 'not told', lag: null }])
 })

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import t from 'tap'
 import { RuntimeError, startRuntimeSocket } from '../../../balancer/admin/runtime-socket.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'balancer-runtime-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
@@ -123,4 +124,34 @@ t.test('a path that cannot be is a failed start that names it', async (t) => {
     name: 'FailedStart',
     message: /cannot listen at .*admin\.socket/,
   })
+})
+
+t.test('a socket that is deleted comes back, with its directory and its mode', async (t) => {
+  const place = join(directory, 'run', 'balancer')
+  const path = join(place, 'admin.sock')
+  const lines: string[] = []
+  const telling = pino({ level: 'warn' }, { write: (line) => void lines.push(line) })
+  const socket = await startRuntimeSocket(path, commands, telling, { idle: 30_000, look: 20 })
+  t.teardown(() => socket.stop())
+  for (const gone of [path, place]) {
+    rmSync(gone, { recursive: true })
+    await waitFor('the socket', () => statSync(path, { throwIfNoEntry: false })?.isSocket())
+    t.equal(await ask(path, 'echo here\n'), 'here\n')
+    t.equal(statSync(path).mode & 0o777, 0o600)
+  }
+  t.match(lines.at(-1), 'was deleted; it is there again')
+
+  rmSync(path)
+  writeFileSync(path, 'data')
+  await waitFor('the log to tell', () => lines.at(-1)?.includes('Something else is at'))
+  socket.stop()
+  t.equal(readFileSync(path, 'utf8'), 'data', 'what is of others stays')
+})
+
+t.test('a command may take longer than who talks to it may be silent', async (t) => {
+  const path = join(directory, 'slow.sock')
+  const slow = () => new Promise<string>((resolve) => setTimeout(resolve, 300, 'done at last'))
+  const socket = await startRuntimeSocket(path, { slow }, log, { idle: 50, look: 2000 })
+  t.teardown(() => socket.stop())
+  t.equal(await ask(path, 'slow\n'), 'done at last\n')
 })

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { request } from 'node:http'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -7,8 +9,9 @@ import t from 'tap'
 import { renderPage } from '../../../balancer/admin/core/page.ts'
 import { statusOf } from '../../../balancer/admin/core/status.ts'
 import { bytes, duration, escapeHtml } from '../../../balancer/admin/core/text.ts'
+import { createCredentials } from '../../../balancer/admin/credentials.ts'
 import { startStatusPage } from '../../../balancer/admin/status-page.ts'
-import { hashPassword } from '../../../balancer/config/password-file.ts'
+import { hashPassword, parsePasswordHash } from '../../../balancer/config/password-file.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
 import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
 import type { Fact, ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
@@ -120,7 +123,7 @@ t.test('over HTTP', async (t) => {
     status: (refusals) => statusOf({ config: configWith(port), pool, ...clock, refusals }),
     log: pino({ level: 'silent' }),
   })
-  t.teardown(() => page?.stop())
+  t.teardown(() => page.stop())
   const get = (path: string, login?: string, method = 'GET') =>
     fetch(`http://127.0.0.1:${port}${path}`, {
       method,
@@ -184,4 +187,115 @@ t.test('over HTTP', async (t) => {
     t.match(text, /^HTTP\/1.1 400 /)
     t.match(await (await get('/status/json', right)).json(), { status_page: { refused: { malformed: 1 } } })
   })
+})
+
+t.test('strangers at the door', async (t) => {
+  writeFileSync(passwordFile, await hashPassword('correct horse'), { mode: 0o600 })
+  const port = await freePort()
+  const lines: string[] = []
+  const page = await startStatusPage({
+    http: configWith(port).admin.http,
+    status: (refusals) => statusOf({ config: configWith(port), pool, ...clock, refusals }),
+    log: pino({ level: 'warn' }, { write: (line) => void lines.push(line) }),
+  })
+  t.teardown(() => page.stop())
+  const get = (login: string, localAddress = '127.0.0.1') =>
+    new Promise<number>((resolve, reject) => {
+      const headers = { authorization: `Basic ${Buffer.from(login).toString('base64')}` }
+      request({ port, host: '127.0.0.1', path: '/status', localAddress, headers, agent: false }, (answer) => {
+        answer.resume()
+        resolve(answer.statusCode ?? 0)
+      })
+        .on('error', reject)
+        .end()
+    })
+  const right = 'admin:correct horse'
+
+  t.test('who only holds connections, with requests half sent, locks nobody out', async (t) => {
+    const half = await Promise.all(
+      Array.from({ length: 300 }, async (_, i) => {
+        const socket = connect({ port, host: '127.0.0.1', localAddress: `127.0.1.${1 + (i % 20)}` })
+        socket.on('error', () => {})
+        await once(socket, 'connect')
+        socket.write('GET /status HTTP/1.1\r\n')
+        return socket
+      }),
+    )
+    t.teardown(() => {
+      for (const socket of half) socket.destroy()
+    })
+    t.equal(await get(right), 200, 'from elsewhere')
+    t.equal(await get(right, '127.0.1.1'), 200, 'from where they come from')
+  })
+
+  t.test('a wrong password is told in the log: who, for which name, and at a bounded rate', async (t) => {
+    const name = `ro\nt\u001b[31m${'x'.repeat(100)}`
+    t.equal(await get(`${name}:secret word`, '127.0.2.1'), 401)
+    for (let i = 0; i < 5; i += 1) t.equal(await get('root:secret word', '127.0.2.1'), 401)
+    const told = lines.filter((line) => line.includes('wrong password'))
+    t.equal(told.length, 1)
+    t.match(JSON.parse(told[0] ?? '{}'), { source: '127.0.2.1', user: /^ro\?t\?\[31mx{1,64}$/ })
+    t.notMatch(told.join(), 'secret word')
+  })
+
+  t.test('who guesses is slowed down, others and those who are known are not', async (t) => {
+    const answers: number[] = []
+    for (let i = 0; i < 12; i += 1) answers.push(await get('admin:guess', '127.0.3.1'))
+    t.same([answers[0], answers[9], answers[11]], [401, 401, 503])
+    t.equal(await get(right, '127.0.3.1'), 200, 'a password that was right before')
+    t.equal(await get('admin:guess', '127.0.3.2'), 401)
+  })
+})
+
+t.test('a name that nobody has costs as much work as one that somebody has', async (t) => {
+  const credentials = createCredentials()
+  const hash = parsePasswordHash(await hashPassword('right'))
+  if (hash === undefined) throw new Error('no hash')
+  credentials.setUsers(new Map([['admin', hash]]))
+  const verify = async (login: string): Promise<string> =>
+    (await credentials.verify(`Basic ${Buffer.from(login).toString('base64')}`, 'here')).verdict
+  // One is worked at for each source: the second finds it busy.
+  t.same(await Promise.all(['nobody:a', 'nobody:b'].map(verify)), ['wrong', 'busy'])
+  t.same(await Promise.all(['admin:a', 'admin:b'].map(verify)), ['wrong', 'busy'])
+  t.same(await Promise.all(['admin:right', 'admin:right'].map(verify)), ['granted', 'granted'], 'a browser asks twice')
+  t.equal(await verify('constructor:a'), 'wrong')
+  credentials.setUsers(new Map())
+  t.equal(await verify('admin:right'), 'wrong', 'users that are gone')
+})
+
+t.test('a reload opens, moves and closes the page, and what cannot be opened changes nothing', async (t) => {
+  writeFileSync(passwordFile, await hashPassword('one'), { mode: 0o600 })
+  const [first, second] = [await freePort(), await freePort()]
+  const config = configWith(first)
+  const page = await startStatusPage({
+    http: undefined,
+    status: (refusals) => statusOf({ config, pool, ...clock, refusals }),
+    log: pino({ level: 'silent' }),
+  })
+  t.teardown(() => page.stop())
+  const status = async (port: number, path: string, password: string): Promise<number> => {
+    const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`
+    return (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization } })).status
+  }
+  await t.rejects(status(first, '/status', 'one'))
+  ;(await page.prepare(config.admin.http)).apply()
+  t.equal(await status(first, '/status', 'one'), 200)
+
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(second, '127.0.0.1', resolve))
+  await t.rejects(page.prepare(configWith(second).admin.http), { name: 'FailedStart', message: /the port is in use/ })
+  taken.close()
+  t.equal(await status(first, '/status', 'one'), 200)
+
+  writeFileSync(passwordFile, await hashPassword('two'), { mode: 0o600 })
+  const http = configWith(second).admin.http
+  if (http === undefined) throw new Error('no page')
+  const users = [{ name: 'admin', password_file: passwordFile, print: 'another' }]
+  ;(await page.prepare({ ...http, path: '/other', users })).apply()
+  await t.rejects(status(first, '/status', 'one'))
+  t.equal(await status(second, '/other', 'one'), 401)
+  t.equal(await status(second, '/other', 'two'), 200)
+  t.equal(await status(second, '/status', 'two'), 404)
+  ;(await page.prepare(undefined)).apply()
+  await t.rejects(status(second, '/other', 'two'))
 })

@@ -17,6 +17,16 @@ const master = routerFact({
   advertisementInterval: millis(1000),
   lastAdvertisement: { from: '198.18.0.2', priority: 100, at: now - 5000 },
   otherMasters: { count: 2, last: { from: '198.18.0.2', at: now - 5000 } },
+  conflicts: {
+    count: 3,
+    last: {
+      from: '198.18.0.9',
+      differs: 'is another group',
+      priority: 200,
+      addresses: ['198.18.0.77'],
+      at: now - 5000,
+    },
+  },
   transitions: 2,
   sent: 3600,
   received: 2,
@@ -41,6 +51,7 @@ const fault: VirtualRouterFact = {
   addresses: ['fe80::100', '2001:db8::100'],
   lastAdvertisement: null,
   otherMasters: { count: 0, last: null },
+  conflicts: { count: 0, last: null },
   dropped: {},
 }
 
@@ -58,6 +69,7 @@ VI_1
   2 transitions, 3600 sent, 2 received, dropped: checksum 1, vrid 7
   in sync group G1
   2 advertisements of another master: 198.18.0.2, 5s ago
+  CONFIGURATION ERROR: 198.18.0.9 is another group (3 advertisements, the last 5s ago)
 
 VI_6
   FAULT because: eth1 is down
@@ -66,4 +78,22 @@ VI_6
   2 transitions, 3600 sent, 2 received, dropped: none`,
   )
   t.equal(describeRouters([], now), 'no VRRP instance is configured')
+})
+
+t.test('a route is told where it is there, and where it should be and cannot', async (t) => {
+  const text = describeRouters(
+    [
+      routerFact({
+        routes: [
+          { route: '198.18.8.0/24 via 198.18.0.9 dev eth0', isThere: true, trouble: null },
+          { route: '198.18.9.0/24 dev eth0', isThere: false, trouble: 'its interface is down (ENETDOWN)' },
+          { route: '198.18.10.0/24 dev eth0', isThere: false, trouble: null },
+        ],
+      }),
+    ],
+    now,
+  )
+  t.match(text, '\n  route 198.18.8.0/24 via 198.18.0.9 dev eth0 is there\n')
+  t.match(text, '\n  route 198.18.9.0/24 dev eth0 cannot be added: its interface is down (ENETDOWN)')
+  t.notMatch(text, '198.18.10.0')
 })

@@ -22,13 +22,14 @@ listeners:
   writeFileSync(file, text)
   return file
 }
-const run = (...words: readonly string[]) =>
+const execute = (file: string, words: readonly string[]) =>
   new Promise<{ code: number; out: string; err: string }>((resolve) => {
     const { NODE_OPTIONS: _, ...env } = process.env
-    execFile(process.execPath, [program, ...words], { env }, (error, out, err) => {
+    execFile(file, words, { env }, (error, out, err) => {
       resolve({ code: Number(error?.code ?? 0), out, err })
     })
   })
+const run = (...words: readonly string[]) => execute(process.execPath, [program, ...words])
 
 t.test('check tells what each tracked failure leads to, and warns where that is nothing', async (t) => {
   const track = ', track: { interfaces: [{ interface: eth1, weight: -2 }] }, peer: { priority: 90 }'
@@ -67,4 +68,34 @@ t.test('notify --test runs the scripts, and its exit code tells whether all went
   t.match(await run('notify', '--test', '--config', write('')), { code: 0, out: /no notification scripts/ })
   t.match(await run('notify', '--config', write('')), { code: 64, err: /notify needs --test/ })
   t.match(await run('check', '--test', '--config', write('')), { code: 64, err: /check has no --test/ })
+})
+
+t.test('words that every object knows are no commands, of neither daemon', async (t) => {
+  const agent = fileURLToPath(new URL('../../../agent/main.js', import.meta.url))
+  for (const word of ['constructor', '__proto__']) {
+    t.match(await run(word), { code: 64, err: `balancer: unknown command ${word}` })
+    t.match(await execute(process.execPath, [agent, word]), { code: 64, err: `unknown command ${word}` })
+  }
+})
+
+t.test('a reader that has seen enough is no failure, a disk that is full is one', async (t) => {
+  const agent = fileURLToPath(new URL('../../../agent/main.js', import.meta.url))
+  const file = write(', track: { interfaces: [{ interface: eth1, weight: -2 }] }')
+  const shell = (text: string) => execute('/bin/bash', ['-o', 'pipefail', '-c', text])
+  for (const [daemon, words, code] of [
+    [program, `check --config ${file}`, 0],
+    [program, 'dance', 64],
+    [agent, '--help', 0],
+    [agent, 'dance', 64],
+  ] as const) {
+    // Nobody reads from the beginning: true ends at once.
+    const broken = `(sleep 0.1; exec ${process.execPath} ${daemon} ${words})`
+    const said = await shell(code === 0 ? `${broken} | true` : `${broken} 2> >(true)`)
+    t.equal(said.code, code, words)
+    t.notMatch(said.err, /EPIPE|Error|throw/, words)
+  }
+  t.match(await shell(`${process.execPath} ${program} --help >/dev/full`), {
+    code: 1,
+    err: /cannot be written: ENOSPC/,
+  })
 })

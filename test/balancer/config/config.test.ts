@@ -11,7 +11,7 @@ t.teardown(() => rmSync(directory, { recursive: true }))
 const load = (text: string) => {
   const file = join(directory, 'balancer.yaml')
   writeFileSync(file, text)
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok ? loaded : { ...loaded, problems: loaded.problems.map((line) => line.replace(`${file}:`, '')) }
 }
 
@@ -35,6 +35,7 @@ t.test('a short configuration gets the documented defaults', async (t) => {
           bind: [{ address: '198.18.0.100', port: 3306 }],
           balance: 'roundrobin',
           datapath: 'userspace',
+          retries: 3,
           redispatch: true,
           on_marked_down: 'shutdown_sessions',
           timeouts: { connect: 5000, client: 28_800_000, server: 28_800_000, queue: 5000 },
@@ -134,7 +135,17 @@ t.test('each kind of mistake has its own words', async (t) => {
     [
       'name: mysql',
       'name: mysql\n    check: { expect: { body_matches: "(" } }',
-      'this is no regular expression of JavaScript',
+      'this is no regular expression: missing closing ): `(`',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { expect: { body_matches: "(?=a)b" } }',
+      'this is no regular expression: invalid or unsupported Perl syntax: `(?=`; RE2',
+    ],
+    [
+      'name: mysql',
+      'name: mysql\n    check: { expect: { body_matches: "(a?){500}" } }',
+      'steps, and 100 are allowed: repeat less',
     ],
     ['name: mysql', 'name: mysql\n    check: { type: mysql, query: SELECT 1 }', 'a query or a password needs a user'],
     [

@@ -24,7 +24,7 @@ listeners:
   - { name: mysql, bind: 198.18.0.100:3306, servers: [{ name: db1, address: 198.18.0.11:3306 }] }
 `
   writeFileSync(file, text)
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok
     ? { vrrp: loaded.config.vrrp, first: loaded.config.vrrp.instances[0], warnings: loaded.warnings }
     : { problems: loaded.problems.map((line) => line.slice(directory.length + 1)) }
@@ -145,7 +145,7 @@ t.test('what cannot work is reported with its place and the way out', async (t) 
   }
 })
 
-t.test('a script that would run as root must be out of the reach of others', async (t) => {
+t.test('a script must be out of the reach of others than root and who runs it', async (t) => {
   const loose = join(directory, 'loose')
   writeFileSync(loose, '#!/bin/sh\n')
   chmodSync(loose, 0o777)
@@ -159,7 +159,13 @@ t.test('a script that would run as root must be out of the reach of others', asy
   t.match(load('', `  scripts: [{ name: a, command: [${join(directory, 'first')}] }]`), {
     problems: [/others than root may write to .*loose-folder; run/],
   })
-  t.match(load('', shared.replace(' }]', ', user: nobody }]')), { vrrp: { scripts: [{ user: 'nobody' }] } })
+  chmodSync(directory, 0o755)
+  const ofNobody = shared.replace(' }]', ', user: nobody }]')
+  t.match(load('', ofNobody), {
+    problems: [/run as nobody, and others than root and nobody may write to .*loose; run/],
+  })
+  chmodSync(loose, 0o755)
+  t.match(load('', ofNobody), { vrrp: { scripts: [{ user: 'nobody' }] } })
 })
 
 t.test('a reload tells which of these keys changed', async (t) => {

@@ -18,7 +18,7 @@ listeners:
   - { name: mysql, bind: 198.18.0.100:3306, servers: [{ name: db1, address: 198.18.0.11:3306 }] }
 `
   writeFileSync(file, text, { mode: 0o640 })
-  const loaded = loadConfig(file)
+  const loaded = loadConfig(file, null)
   return loaded.ok
     ? { ok: true as const, warnings: loaded.warnings, first: loaded.config.vrrp.instances[0], vrrp: loaded.config.vrrp }
     : { ok: false as const, problems: loaded.problems.map((line) => line.replace(/^.*?: vrrp\./, '')) }
@@ -58,7 +58,7 @@ t.test('every key is accepted where it has a meaning', async (t) => {
         { address: { address: '198.18.0.101', prefixLength: 32 }, dev: 'lo', label: 'lo:1' },
       ],
       virtual_routes: [
-        { to: { address: '198.19.0.0', prefixLength: 16 }, via: '198.18.0.254', dev: 'eth0', metric: 10 },
+        { to: { address: '198.19.0.0', prefixLength: 16 }, via: '198.18.0.254', dev: 'eth0', metric: 10, track: null },
       ],
     },
   })
@@ -86,6 +86,10 @@ t.test('what contradicts itself is refused with the way out', async (t) => {
     [six.replace('"fe80::100/64"', '"fe80::100/64", 198.18.0.9'), 'one instance advertises one family'],
     [plain.replace('/24', '/33'), 'write an IP address with its prefix length'],
     [plain.replace('198.18.0.100/24', '{ address: 198.18.0.100, lable: x }'), 'unknown key'],
+    [`${plain}, virtual_routes: [{ to: 198.19.0.0/16 }, { to: 198.19.0.0/16 }]`, 'write another metric'],
+    [`${plain}, virtual_routes: [{ to: 198.19.0.0/16, track: yes }]`, 'write true, false or { weight: -50 }'],
+    [`${plain}, priority: 255, virtual_routes: [{ to: 198.19.0.0/16, track: { weight: -5 } }]`, 'keeps its priority'],
+    [`${six}, virtual_routes: [{ to: 198.19.0.0/16 }]`, 'an IPv4 route ends with an IPv4 address'],
   ]
   for (const [instance, expected] of cases) {
     const loaded = load([instance])
@@ -134,6 +138,8 @@ t.test('a password comes from its file, is never shown, and everyone who may rea
   t.notMatch(JSON.stringify(long), /hunter2/)
   chmodSync(join(directory, 'balancer.yaml'), 0o644)
   t.match(load([inline.replace('-hunter2', '')]), {
-    warnings: [/balancer.yaml holds a VRRP password and is readable by everyone/],
+    warnings: [
+      /authentication.password: everyone may read this file, and the password in it; run: chmod o= .*balancer.yaml$/,
+    ],
   })
 })

@@ -5,7 +5,7 @@ import { balancerSchema, type ListenerConfig } from '../../../balancer/config/sc
 import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
 import { createProxyListener, type ProxyListener } from '../../../balancer/datapath/userspace/proxy-listener.ts'
 import type { ListenerFact } from '../../../balancer/pool/core/facts.ts'
-import { healthFact } from '../pool/health-fact.ts'
+import { failedCheck, healthFact } from '../pool/health-fact.ts'
 
 /** A TCP server on loopback that hands each connection to `serve`. */
 export type Backend = { readonly port: number; readonly sockets: Set<Socket>; readonly close: () => void }
@@ -25,6 +25,16 @@ export const startBackend = async (serve: (socket: Socket) => void): Promise<Bac
     for (const socket of sockets) socket.destroy()
   }
   return { port: portOf(server.address()), sockets, close }
+}
+
+/** Has a server listen on a port that was free until now. */
+export const openLate = async (port: number, serve: (socket: Socket) => void): Promise<{ close: () => void }> => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    serve(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return { close: () => void server.close() }
 }
 
 /** A port of 127.0.0.1 where nothing listens. */
@@ -73,9 +83,14 @@ export const listenerConfig = (
 export const startFront = async (ports: readonly number[], change: Record<string, unknown> = {}): Promise<Front> => {
   const port = await freePort()
   const config = listenerConfig(port, ports, change)
-  const listener = createProxyListener({ config, onConnectFailure: () => {} })
+  const listener = createProxyListener({
+    config,
+    onTrouble: () => {},
+    onShortage: () => {},
+    hasRoom: () => true,
+  })
   let isPresent = true
-  const binds = createBinds({ isPresent: () => isPresent, onChange: () => {} })
+  const binds = createBinds({ isPresent: () => isPresent, onChange: () => {}, onAcceptFailure: () => {} })
   const owner = config.name
   await binds.assign(
     config.bind.map((endpoint, i) => ({
@@ -96,6 +111,7 @@ export const startFront = async (ports: readonly number[], change: Record<string
           weight: server?.weight ?? 1,
           maximumSessions: server?.max_connections ?? 0,
           backup: server?.backup ?? false,
+          lastCheck: up ? null : failedCheck(),
         }),
       )
     },

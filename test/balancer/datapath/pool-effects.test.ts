@@ -3,8 +3,9 @@
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
+import { loginMillis } from '../../../balancer/datapath/userspace/leave-taking.ts'
 import { waitFor } from '../../lab/wait-for.ts'
-import { healthFact } from '../pool/health-fact.ts'
+import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import {
   type Backend,
   type Front,
@@ -48,9 +49,11 @@ const isOpen = async (client: TestClient): Promise<boolean> => {
 
 t.test('single: the writer alone gets sessions; when it changes, those of the old one end first', async (t) => {
   const { front } = await twoServers(t, { balance: 'single' })
-  t.equal(await startClient(front.port).ended, 'reset', 'nobody before there is a writer')
+  const early = startClient(front.port)
+  await waitFor('a client that waits for a writer', () => front.listener.fact().queued === 1)
   front.listener.setWriter('s1')
-  const clients = [await greeted(front), await greeted(front)]
+  const clients = [early, await greeted(front)]
+  await waitFor('the client that waited', early.received)
   t.same(
     clients.map(({ received }) => received()),
     ['one', 'one'],
@@ -112,8 +115,9 @@ t.test('on_marked_up: when an active server is back, sessions on backups end whe
     const client = await greeted(front)
     t.equal(client.received(), 'two')
     front.listener.markServer('s1', true)
-    t.equal(await isOpen(client), policy === 'keep', policy)
     t.equal((await greeted(front)).received(), 'one')
+    if (policy === 'keep') t.ok(await isOpen(client))
+    else t.equal(await client.ended, 'reset')
   }
 })
 
@@ -145,7 +149,7 @@ t.test('addresses: a reload opens the new, closes the old and hands over the res
   const [kept, added, taken] = [await freePort(), await freePort(), await startBackend(() => {})]
   t.teardown(taken.close)
   const seen: string[] = []
-  const binds = createBinds({ isPresent: () => true, onChange: () => {} })
+  const binds = createBinds({ isPresent: () => true, onChange: () => {}, onAcceptFailure: () => {} })
   t.teardown(binds.stop)
   const bind = (port: number, owner: string) => ({
     endpoint: { address: '127.0.0.1', port },
@@ -167,4 +171,60 @@ t.test('addresses: a reload opens the new, closes the old and hands over the res
   await waitFor('clients of the new listener', () => seen.filter((owner) => owner === 'new').length === 2)
   await binds.assign([bind(added, 'new')])
   t.equal(await startClient(kept).ended, 'reset')
+})
+
+t.test('a server that is taken out although it works lets those finish who are logging in', async (t) => {
+  const changes = [
+    healthFact('s1', { up: false, admin: 'maint' }),
+    ...['force-fail', 'donor', 'http-status'].map((reason) =>
+      healthFact('s1', { up: false, lastCheck: failedCheck(reason) }),
+    ),
+  ]
+  for (const change of changes) {
+    const { front } = await twoServers(t)
+    const client = await greeted(front)
+    front.listener.hear(change)
+    t.ok(await isOpen(client))
+    t.equal((await greeted(front)).received(), 'two', 'who comes now goes elsewhere')
+    t.equal(await client.ended, 'reset', 'a login is all the time it gets')
+  }
+})
+
+t.test('a server that is dead, or that works no more, loses everybody at once', async (t) => {
+  for (const reason of ['connection-refused', 'timeout', 'not-primary', 'read-only']) {
+    const { front } = await twoServers(t)
+    await greeted(front)
+    front.listener.hear(healthFact('s1', { up: false, lastCheck: failedCheck(reason) }))
+    t.match(front.listener.fact(), { sessions: 0, ends: { 'server-down': 1 } }, reason)
+  }
+})
+
+t.test('single: the new writer waits for who is logging in at the old one; a replica keeps nobody', async (t) => {
+  const { front } = await twoServers(t, { balance: 'single' })
+  front.listener.setWriter('s1')
+  const old = await greeted(front)
+  front.listener.hear(healthFact('s1', { admin: 'drain' }))
+  front.listener.setWriter('s2')
+  const next = startClient(front.port)
+  await waitFor('a client that waits for the new writer', () => front.listener.fact().queued === 1)
+  t.ok(await isOpen(old))
+  old.socket.destroy()
+  await waitFor('the new writer', next.received)
+  t.equal(next.received(), 'two')
+  front.listener.hear(healthFact('s2', { role: 'replica' }))
+  front.listener.setWriter('s1')
+  t.match(front.listener.fact(), { sessions: 0, ends: { demoted: 1 } })
+})
+
+t.test('single: the last writer that is drained keeps its sessions until there is another, or it fails', async (t) => {
+  const { front } = await twoServers(t, { balance: 'single' })
+  front.listener.setWriter('s1')
+  const [one, two] = [await greeted(front), await greeted(front)]
+  front.listener.markServer('s2', false)
+  front.listener.hear(healthFact('s1', { admin: 'drain' }))
+  front.listener.setWriter(null)
+  await new Promise((resolve) => setTimeout(resolve, loginMillis + 100))
+  t.ok((await isOpen(one)) && (await isOpen(two)))
+  front.listener.hear(healthFact('s1', { admin: 'drain', role: 'replica' }))
+  t.match(front.listener.fact(), { sessions: 0, ends: { demoted: 2 } })
 })

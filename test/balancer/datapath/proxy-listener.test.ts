@@ -42,24 +42,24 @@ t.test('a server that refuses is passed over and the client does not notice', as
   t.match(first, { connectFailures: 1, redispatches: 1, totalSessions: 0 })
 })
 
-t.test('without redispatch a refused connection is the end', async (t) => {
+t.test('without redispatch and retries a refused connection is the end', async (t) => {
   const backend = await greeter('two')
-  const front = await startFront([await freePort(), backend.port], { redispatch: false })
+  const front = await startFront([await freePort(), backend.port], { redispatch: false, retries: 0 })
   cleanUp(t, front, backend)
   t.equal(await startClient(front.port).ended, 'reset')
   t.match(front.listener.fact().ends, { 'connect-failed': 1 })
 })
 
 t.test('when every server was tried the client is turned away', async (t) => {
-  const front = await startFront([await freePort(), await freePort()])
+  const front = await startFront([await freePort(), await freePort()], { retries: 0 })
   cleanUp(t, front)
   t.equal(await startClient(front.port).ended, 'reset')
   t.match(front.listener.fact(), { ends: { 'connect-failed': 1 }, sessions: 0 })
 })
 
-t.test('before the first good check there is no server', async (t) => {
+t.test('before the first good check there is no server: who has waited for one is turned away', async (t) => {
   const backend = await greeter('one')
-  const front = await startFront([backend.port])
+  const front = await startFront([backend.port], { timeouts: { queue: '100ms' } })
   cleanUp(t, front, backend)
   front.listener.markServer('s1', false)
   t.equal(await startClient(front.port).ended, 'reset')
@@ -248,3 +248,24 @@ t.test('what a client sends before it has a server reaches the server', async (t
   await waitFor('the echo', () => second.received() === 'sent while waiting')
   t.match(front.listener.fact(), { sessions: 1, queued: 0 })
 })
+
+const comQuit = Buffer.from([1, 0, 0, 0, 1])
+const closeNotify = Buffer.from([0x15, 3, 3, 0, 2, 1, 0])
+for (const [what, bytes] of [
+  ['a goodbye', comQuit],
+  ['an encrypted goodbye', closeNotify],
+] as const) {
+  t.test(`after ${what} the server closes first, so that no port is kept here`, async (t) => {
+    const seen: string[] = []
+    const backend = await startBackend((socket) => {
+      socket.on('data', () => setTimeout(() => socket.end(() => seen.push('server')), 20))
+      socket.on('end', () => seen.push('client'))
+    })
+    const front = await startFront([backend.port])
+    cleanUp(t, front, backend)
+    startClient(front.port).socket.end(bytes)
+    await waitFor('both to close', () => seen.length === 2)
+    t.same(seen, ['server', 'client'])
+    await waitFor('the session to be counted as closed', () => front.listener.fact().ends['closed'] === 1)
+  })
+}

@@ -3,7 +3,11 @@ import t from 'tap'
 import { millis } from '../../../balancer/core/time.ts'
 import { type Expectation, judgeAnswer, readLeniently } from '../../../balancer/health/core/http-answer.ts'
 import { judgeGreeting } from '../../../balancer/health/core/mysql-packet.ts'
+import { failed, passed } from '../../../balancer/health/core/result.ts'
 import { firstCheckAt, intervalFor, type Pace } from '../../../balancer/health/core/schedule.ts'
+
+/** ESC, C1, bidi and line ends: what a server could do to the terminal of whoever asks for it. */
+const evil = 'a\u001b[2Jb\r\nc\u009bd\u202ee'
 
 const usual: Expectation = {
   status: [[200, 399]],
@@ -84,8 +88,10 @@ t.test('the first packet of a server: a greeting, or an error with a reason of i
     [9999, 'mysql-error', false],
   ] as const
   for (const [code, reason, hard] of errors) {
-    t.match(judgeGreeting(error(code, 'no\nway')), { passed: false, hard, reason, code, text: `error ${code}: no?way` })
-    t.match(judgeGreeting(error(code, '#08S01because')), { text: `error ${code}: because` }, 'with an SQL state')
+    const text = `error ${code}: ${reason.replaceAll('-', ' ')}`
+    for (const said of ['secret', '#08S01secret']) {
+      t.match(judgeGreeting(error(code, said)), { passed: false, hard, reason, code, text }, 'not in its own words')
+    }
   }
   t.match(judgeGreeting(packet(9, 1, 2, 3)), { passed: false, status: 'L7RSP' })
   t.match(judgeGreeting(Uint8Array.from(ascii('HTTP/1.1 400 Bad Request'))), { passed: false, status: 'L7RSP' })
@@ -140,4 +146,10 @@ t.test('the connections that a report tells to be free are the weight, where tha
     judgeAnswer({ status: 200, body, contentType: 'application/json' }, { ...usual, weightFromReport }).percent
   t.equal(percent(true), 62.5)
   t.equal(percent(false), null)
+})
+
+t.test('whatever a server says comes without control characters, bounded', async (t) => {
+  t.equal(passed('L7OK', evil).text, 'a [2Jb c d e')
+  t.equal(failed('L7STS', 'x', evil).text, 'a [2Jb c d e')
+  t.equal(passed('L7OK', 'x'.repeat(5000)).text.length, 1024)
 })

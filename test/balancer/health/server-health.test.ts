@@ -2,10 +2,13 @@ import fc from 'fast-check'
 import t from 'tap'
 import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
 import { afterAgentLine } from '../../../balancer/health/core/agent-line.ts'
+import { rescaled } from '../../../balancer/health/core/carry-over.ts'
 import { judgeFailures } from '../../../balancer/health/core/passive.ts'
-import { type CheckResult, failed, type Judgement, passed } from '../../../balancer/health/core/result.ts'
+import { type CheckResult, failed, type Judgement, notMade, passed } from '../../../balancer/health/core/result.ts'
+import { isUp } from '../../../balancer/health/core/rise-fall.ts'
 import {
   afterEvent,
+  afterReconfiguration,
   factOf,
   type HealthEvent,
   type ServerHealth,
@@ -50,7 +53,7 @@ const words = (
   config: { listener: ListenerConfig; server: ListenerConfig['servers'][number] },
   ...events: HealthEvent[]
 ) => {
-  let health: ServerHealth = startHealth(config.listener.check.length, 0)
+  let health: ServerHealth = startHealth(config.listener.check, 0)
   return events.map((event) => {
     health = afterEvent(health, config, event)
     return statusWord(factOf(health, config))
@@ -61,7 +64,7 @@ const after = (config: ReturnType<typeof configOf>, ...events: HealthEvent[]) =>
   factOf(
     events.reduce<ServerHealth>(
       (health, event) => afterEvent(health, config, event),
-      startHealth(config.listener.check.length, 0),
+      startHealth(config.listener.check, 0),
     ),
     config,
   )
@@ -144,6 +147,7 @@ t.test('the words of an agent line', async (t) => {
     ['UP,READY;50%\tmaxconn:10', { down: false, admin: 'ready', percent: 50, maximumSessions: 10 }],
     ['stopped #planned', { down: true, text: 'planned' }],
     ['failed', { down: true, text: 'failed' }],
+    ['fail', { down: true, text: 'fail' }],
     ['drain 20%', { admin: 'drain', percent: 20 }],
     ['', null],
     ['#only a comment', null],
@@ -151,10 +155,10 @@ t.test('the words of an agent line', async (t) => {
     ['-5%', null],
   ] as const
   for (const [text, expected] of table) {
-    const said = afterAgentLine(null, text)
+    const { said } = afterAgentLine(null, text)
     expected === null ? t.equal(said, null, text) : t.match(said, expected, text)
   }
-  fc.assert(fc.property(fc.string(), (text) => (afterAgentLine(null, text)?.text.length ?? 0) <= 256))
+  fc.assert(fc.property(fc.string(), (text) => (afterAgentLine(null, text).said?.text.length ?? 0) <= 256))
 })
 
 t.test('connect failures of sessions: a refusal acts at once, others when there are enough in a row', async (t) => {
@@ -199,7 +203,7 @@ t.test('a director that is started again goes on where the one before was', asyn
     since: 77,
     malformedReports: { 'not-json': 3 },
   })
-  t.match(factOf(startHealth(2, 0, inherited), config), {
+  t.match(factOf(startHealth(config.listener.check, 0, inherited), config), {
     up: true,
     admin: 'drain',
     weight: 4,
@@ -207,7 +211,123 @@ t.test('a director that is started again goes on where the one before was', asyn
     counters: [4, 3],
     malformedReports: { 'not-json': 3 },
   })
-  t.match(factOf(startHealth(1, 0, inherited), configOf({})), { up: false, counters: [null], admin: 'drain' })
+  const one = configOf({})
+  t.match(
+    factOf(startHealth(one.listener.check, 0, inherited), one),
+    { up: true, counters: [4], admin: 'drain' },
+    'also where a reload came in between',
+  )
+  const down = { ...inherited, up: false, counters: [0, 3] }
+  t.match(factOf(startHealth(one.listener.check, 0, down), one), { up: false, counters: [0] })
+  const strict = configOf({ check: [{ type: 'tcp', rise: 9 }, { type: 'icmp' }] })
+  t.match(factOf(startHealth(strict.listener.check, 0, inherited), strict), { up: true, counters: [9, 3] })
+})
+
+const reloaded = (
+  from: ReturnType<typeof configOf>,
+  to: ReturnType<typeof configOf>,
+  ...events: readonly HealthEvent[]
+) => {
+  const before = events.reduce((health, event) => afterEvent(health, from, event), startHealth(from.listener.check, 0))
+  return afterReconfiguration(before, from, to, 9)
+}
+
+t.test('a reload that changes checks leaves the verdict until the new ones have decided', async (t) => {
+  const from = configOf({ check: { rise: 2, fall: 3 } })
+  const agents = { agent_check: { port: 5555 } }
+  const table = [
+    ['interval', configOf({ check: { rise: 2, fall: 3, interval: '7s' } }), [4]],
+    ['path and port', configOf({ check: { rise: 2, fall: 3, port: 9223, path: '/primary' } }), [4]],
+    ['type', configOf({ check: { type: 'tcp' } }), [4]],
+    ['rise', configOf({ check: { rise: 10, fall: 3 } }), [12]],
+    ['fall', configOf({ check: { rise: 2, fall: 1 } }), [2]],
+    ['an agent-check', configOf({ check: { rise: 2, fall: 3 }, ...agents }), [4]],
+    ['a second check', configOf({ check: [{ type: 'tcp', rise: 1, fall: 5 }, {}] }), [5, 4]],
+  ] as const
+  for (const [name, to, counters] of table) {
+    t.match(factOf(reloaded(from, to, checked(good)), to), { up: true, since: 5, counters }, name)
+    t.match(factOf(reloaded(from, to, checked(bad)), to), { up: false, counters: counters.map(() => 0) }, name)
+    t.match(factOf(reloaded(from, to), to), { up: false, counters: counters.map(() => null) }, `${name}, unchecked`)
+  }
+})
+
+t.test(
+  'a check that a reload adds takes its own time to take a server down, one that it removes leaves nothing',
+  async (t) => {
+    const one = configOf({ check: { rise: 2, fall: 3 } })
+    const two = configOf({
+      check: [
+        { rise: 2, fall: 3 },
+        { type: 'tcp', rise: 2, fall: 3 },
+      ],
+    })
+    let health = reloaded(one, two, checked(good))
+    const then = [bad, bad, bad].map((outcome) => {
+      health = afterEvent(health, two, checked(outcome, 1))
+      return statusWord(factOf(health, two))
+    })
+    t.same(then, ['UP 2/3', 'UP 1/3', 'DOWN'])
+    t.match(factOf(afterReconfiguration(health, two, one, 9), one), { up: true, since: 9, counters: [4] })
+    const other = configOf({ check: { type: 'tcp', rise: 2, fall: 3 } })
+    t.match(factOf(afterReconfiguration(health, two, other, 9), other), { up: false, counters: [0] })
+  },
+)
+
+t.test('under other thresholds a verdict stays, whatever they are', async () => {
+  const threshold = fc.record({ rise: fc.integer({ min: 1, max: 100 }), fall: fc.integer({ min: 1, max: 100 }) })
+  fc.assert(
+    fc.property(threshold, threshold, fc.nat(), (from, to, number) => {
+      const counter = number % (from.rise + from.fall)
+      const now = rescaled(counter, from, to) ?? -1
+      return isUp(now, to) === isUp(counter, from) && now >= 0 && now < to.rise + to.fall
+    }),
+  )
+})
+
+t.test('what an agent said goes with its check in a reload, and a role until a good answer tells none', async (t) => {
+  const with_ = configOf({ agent_check: { port: 5555 } })
+  const without = configOf({})
+  const back = reloaded(with_, without, checked(good), line('maint'))
+  t.match(factOf(back, without), { admin: 'ready', up: false, counters: [null], agent: null })
+  const primary = checked(result(passed('L7OK', 'fine', { role: 'primary' })))
+  const to = configOf({ check: { path: '/other' } })
+  const moved = reloaded(without, to, primary)
+  t.equal(factOf(moved, to).role, 'primary')
+  t.equal(factOf(afterEvent(moved, to, checked(bad)), to).role, 'primary')
+  t.equal(factOf(afterEvent(moved, to, checked(good)), to).role, 'unknown')
+  t.equal(factOf(afterEvent(afterEvent(moved, to, primary), to, checked(good)), to).role, 'primary')
+})
+
+t.test('an agent that is silent loses its say after `fall` checks, or when the operator orders ready', async (t) => {
+  const config = configOf({ agent_check: { port: 5555, fall: 3 } })
+  const silent: HealthEvent = { event: 'agent-silent', text: 'nothing listens on port 5555', at: 7 }
+  t.same(words(config, checked(good), line('drain'), silent, silent, silent), ['UP', 'DRAIN', 'DRAIN', 'DRAIN', 'UP'])
+  t.same(words(config, checked(good), line('drain'), silent, line('50%'), silent, silent), [
+    ...['UP', 'DRAIN', 'DRAIN', 'DRAIN', 'DRAIN', 'DRAIN'],
+  ])
+  t.same(words(config, checked(good), line('down'), order({ admin: 'ready' })), ['UP', 'DOWN', 'DOWN'])
+  t.same(words(config, checked(good), line('drain'), silent, order({ admin: 'ready' })), ['UP', 'DRAIN', 'DRAIN', 'UP'])
+  t.match(after(config, checked(good), line('drain 10%'), silent, silent, silent), {
+    agent: null,
+    weight: 1,
+    agentCheck: { failures: 3, silent: true, reason: 'nothing listens on port 5555' },
+  })
+  t.match(after(config, line('dra\u001bin 50%'), line('ready wobble')), {
+    agent: { percent: 50, admin: 'ready' },
+    agentCheck: { unknown: 2, lastUnknown: 'wobble' },
+  })
+})
+
+t.test('an order tells since when it holds, and repeating it changes nothing of that', async (t) => {
+  const config = configOf({})
+  const at = (moment: number, orders: Parameters<typeof order>[0]): HealthEvent => ({
+    event: 'ordered',
+    orders,
+    at: moment,
+  })
+  const twice = after(config, at(3, { admin: 'drain' }), at(4, { admin: 'drain' }), at(5, { weight: 9 }))
+  t.match(twice.orders, { admin: 'drain', adminSince: 3, weight: 9, weightSince: 5 })
+  t.match(after(config, at(3, { admin: 'drain' }), at(4, { admin: 'ready' })).orders, { adminSince: null })
 })
 
 t.test('roles follow the last answer that told one', async (t) => {
@@ -225,7 +345,7 @@ t.test('the free connections that reports tell scale the weight, and the least o
   const told = (percent: number | null) => result(passed('L7OK', 'fine', { percent }))
   const weightAfter = (...events: readonly HealthEvent[]) =>
     factOf(
-      events.reduce((health, event) => afterEvent(health, config, event), startHealth(2, 0)),
+      events.reduce((health, event) => afterEvent(health, config, event), startHealth(config.listener.check, 0)),
       config,
     ).weight
   t.equal(weightAfter(), 40)
@@ -233,4 +353,21 @@ t.test('the free connections that reports tell scale the weight, and the least o
   t.equal(weightAfter(checked(told(75)), checked(told(50), 1)), 20)
   t.equal(weightAfter(checked(told(75)), checked(told(null))), 40, 'an answer without it takes it back')
   t.equal(weightAfter(checked(told(0))), 1, 'a full server keeps the least weight: it did not ask to leave')
+})
+
+t.test('a check that this host could not make is shown and counts for nothing', async (t) => {
+  const config = configOf({ check: { rise: 1, fall: 1 } })
+  const up = afterEvent(startHealth(config.listener.check, 0), config, checked(good))
+  const short = afterEvent(up, config, checked(result(notMade('ports', 'EADDRNOTAVAIL'))))
+  t.match(factOf(short, config), { up: true, lastCheck: { passed: false, status: 'SOCKERR', reason: 'out-of-ports' } })
+  t.same(factOf(short, config).counters, factOf(up, config).counters)
+  const never = afterEvent(
+    startHealth(config.listener.check, 0),
+    config,
+    checked(result(notMade('descriptors', 'EMFILE'))),
+  )
+  t.match(factOf(never, config), { up: false, counters: [null] }, 'nor for a first check')
+  const forced = afterEvent(up, config, checked(result(failed('L7STS', 'force-fail', 'taken out', { hard: true }))))
+  const after = afterEvent(forced, config, checked(result(notMade('memory', 'ENOBUFS'))))
+  t.match(factOf(after, config), { up: false, refusing: true }, 'an order stays')
 })

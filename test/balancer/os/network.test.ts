@@ -50,7 +50,7 @@ t.test('addresses that come and go are noticed', async (t) => {
   await lb1.run('ip', ['address', 'add', '198.18.0.100/24', 'dev', 'lo'])
   await lb1.run('ip', ['address', 'del', '198.18.0.100/24', 'dev', 'eth0'])
   await lb1.run('ip', ['link', 'set', 'eth0', 'alias', 'uplink'])
-  await watch.waitForOutput(/"link":"eth0"/)
+  await watch.waitForOutput(/"link":{"name":"eth0"/)
   t.notMatch(watch.lines().join('\n'), /"present":false/, 'an address that is still on another interface is not gone')
   await lb1.run('ip', ['address', 'del', '198.18.0.100/24', 'dev', 'lo'])
   await watch.waitForOutput(/{"address":"198.18.0.100","present":false,"has":false}/)

@@ -1,6 +1,15 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -14,6 +23,16 @@ t.setTimeout(120_000)
 const directory = mkdtempSync(join(tmpdir(), 'script-'))
 chmodSync(directory, 0o777)
 t.teardown(() => rmSync(directory, { recursive: true }))
+/** A folder that nobody but root may change. */
+const scripts = mkdtempSync(join(tmpdir(), 'scripts-'))
+chmodSync(scripts, 0o755)
+t.teardown(() => rmSync(scripts, { recursive: true }))
+const file = (name: string, text: string, mode: number): string => {
+  writeFileSync(join(scripts, name), text)
+  chmodSync(join(scripts, name), mode)
+  return join(scripts, name)
+}
+const programFile = new URL('../../../balancer/os/program-file.js', import.meta.url).href
 const isRunning = (id: number): boolean => {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${id}/stat`, 'utf8'))
@@ -67,25 +86,95 @@ t.test('a user that is given brings his groups', async (t) => {
 })
 
 t.test('what cannot be run is a failure that says why, whoever is to run it', async (t) => {
-  const file = (name: string, text: string, mode: number): string => {
-    writeFileSync(join(directory, name), text)
-    chmodSync(join(directory, name), mode)
-    return join(directory, name)
-  }
-  const cases: readonly (readonly [program: string, text: string])[] = [
-    ['/nowhere/chk', 'exited with status 127: it, or what it calls, is not there'],
-    [file('no-interpreter', '#!/nowhere/sh\n', 0o755), 'exited with status 127: it, or what it calls, is not there'],
-    [directory, 'exited with status 126: it, or what it calls, cannot be executed'],
-    [file('plain', '#!/bin/sh\n', 0o644), 'exited with status 126: it, or what it calls, cannot be executed'],
+  const cases: readonly (readonly [program: string, text: RegExp])[] = [
+    ['/nowhere/chk', /^could not be started: cannot find \/nowhere\/chk \(ENOENT\); write/],
+    [file('no-interpreter', '#!/nowhere/sh\n', 0o755), /names \/nowhere\/sh, which is not there; install it, or/],
+    [file('no-path', '#!bash\n', 0o755), /names no interpreter by its absolute path; write one, such as #!\/bin\/sh$/],
+    [file('searched', '#!/usr/bin/env -S perl7 -w\n', 0o755), /asks for perl7, which is nowhere in \/usr\/local/],
+    [
+      file('windows', '#!/bin/sh\r\nexit 0\r\n', 0o755),
+      /has the line ends of Windows.*; run: sed -i 's\/\\r\$\/\/' '.*windows'$/,
+    ],
+    [file('arguments', '#!/bin/sh -e\r\n', 0o755), /has the line ends of Windows/],
+    [file('marked', '\ufeff#!/bin/sh\n', 0o755), /begins with a byte order mark.*; run: sed -i '1s/],
+    [file('empty', '', 0o755), /empty is empty; write the script into it$/],
+    [scripts, /is no file; name a program$/],
+    [file('plain', '#!/bin/sh\n', 0o644), /plain is not executable; run: chmod \+x \S+plain$/],
     // As execvp(3) has it, the shell tries what the kernel does not know.
-    [file('binary', '\x7fELF\0\0', 0o755), 'exited with status 127: it, or what it calls, is not there'],
+    [file('binary', '\x7fELF\0\0', 0o755), /^exited with status 127: it, or what it calls, is not there$/],
   ]
   for (const [program, text] of cases) {
     for (const user of [undefined, 'nobody']) {
-      t.match(await run('', { command: [program], user }).result, { ok: false, text }, `${program} as ${user}`)
+      const { ok, text: said } = await run('', { command: [program], user }).result
+      t.match(said, text, `${program} as ${user}`)
+      t.notOk(ok)
     }
   }
 })
+
+t.test('what the commands of these texts mend can be run', async (t) => {
+  const mended = ['windows', 'marked', 'plain']
+  for (const name of mended) {
+    const command = /run: (.*)$/.exec((await run('', { command: [join(scripts, name)] }).result).text)?.[1] ?? 'false'
+    execFileSync('/bin/sh', ['-c', command])
+    t.match(await run('', { command: [join(scripts, name)] }).result, { ok: true }, command)
+  }
+})
+
+t.test(
+  'only root, the own user and who runs it may write to a script, its interpreter and their folders',
+  async (t) => {
+    const owned = (name: string, uid: number, mode = 0o755): string => {
+      const made = file(name, '#!/bin/sh\n', mode)
+      chownSync(made, uid, 0)
+      return made
+    }
+    const nobody = 65_534
+    const his = owned('his', nobody)
+    const other = owned('other', 1)
+    const open = owned('open', 0, 0o777)
+    const interpreted = file('interpreted', `#!${open}\n`, 0o755)
+    const said = async (command: string, user?: string) => (await run('', { command: [command], user }).result).text
+    t.equal(await said(his, 'nobody'), 'exited with status 0')
+    t.match(
+      await said(his),
+      /would run as root, and others than root may write to \S+his; run: chown root \S+his && chmod go-w/,
+    )
+    t.match(
+      await said(other, 'nobody'),
+      /would run as nobody, and others than root and nobody may write to \S+other; run/,
+    )
+    t.match(await said(open, 'nobody'), /others than root and nobody may write to \S+open/)
+    t.match(await said(interpreted, 'nobody'), /others than root and nobody may write to \S+open/)
+    chmodSync(join(scripts, 'his'), 0o700)
+    t.match(
+      await said(owned('closed', 0, 0o700), 'nobody'),
+      /nobody may not execute \S+closed; run: chmod o\+x \S+closed, or name another/,
+    )
+
+    // A process without root's rights, as with ambient capabilities, looks as closely.
+    const look = `import(${JSON.stringify(programFile)}).then((m) => console.log(process.argv.slice(1).map((p) => String(m.programProblem(p, undefined))).join('|')))`
+    const asNobody = [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      '--inh-caps=-all',
+      process.execPath,
+      '-e',
+      look,
+    ]
+    const { NODE_OPTIONS: _, ...env } = process.env
+    const [own, foreign] = execFileSync('/usr/bin/setpriv', [...asNobody, owned('own', nobody), other], {
+      env,
+      encoding: 'utf8',
+    }).split('|')
+    t.equal(own, 'undefined')
+    t.match(
+      foreign,
+      /would run as the user of the balancer, and others than root and the user of the balancer may write/,
+    )
+  },
+)
 
 t.test('a script is started by another thread than the one that asks for it', async (t) => {
   const file = join(directory, 'own-thread')

@@ -44,7 +44,7 @@ t.test('over one round every server is picked exactly as often as its weight say
 })
 
 const plain: Rules = { balance: 'roundrobin', allBackups: false, panicThreshold: 0 }
-const nobody: Asking = { client: '198.18.0.200', tried: new Set(), writer: null, random: () => 0.5 }
+const nobody: Asking = { client: '198.18.0.200', tried: new Set(), only: null, writer: null, random: () => 0.5 }
 
 t.test('only servers that are up, weighted, not full and not tried are chosen', async (t) => {
   const choose = (servers: readonly ChoosableServer[], tried: readonly string[] = []) => {
@@ -54,7 +54,7 @@ t.test('only servers that are up, weighted, not full and not tried are chosen', 
   t.equal(choose([]), 'none-up')
   t.equal(choose([server('a', { usable: false }), server('b')]), 'b')
   t.equal(choose([server('a'), server('b')], ['a']), 'b')
-  t.equal(choose([server('a')], ['a']), 'none-up')
+  t.equal(choose([server('a')], ['a']), 'none-left')
   t.equal(choose([server('a', { sessions: 2, maximumSessions: 2 }), server('b')]), 'b')
   t.equal(choose([server('a', { sessions: 2, maximumSessions: 2 })]), 'full')
   t.equal(choose([server('a', { sessions: 2, maximumSessions: 3 })]), 'a')

@@ -1,6 +1,13 @@
 // A fact about a server as tests need it: up and with nothing special, unless told.
 
-import type { ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
+import type { LastCheck, ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
+
+/** A check that failed because nothing answered, or with a reason that the server told. */
+export const failedCheck = (reason = 'connection-refused'): LastCheck => {
+  const isTold = reason !== 'connection-refused'
+  const [status, code] = isTold ? (['L7STS', 503] as const) : (['L4CON', null] as const)
+  return { at: 1000, passed: false, status, code, durationMs: 1, reason, text: reason }
+}
 
 /** The fact of `mysql/<server>`. */
 export const healthFact = (server: string, change: Partial<ServerHealthFact> = {}): ServerHealthFact => ({
@@ -21,6 +28,7 @@ export const healthFact = (server: string, change: Partial<ServerHealthFact> = {
   backup: false,
   orders: { admin: 'ready', weight: null },
   agent: null,
+  agentCheck: null,
   malformedReports: {},
   lateChecks: 0,
   ...change,

@@ -12,10 +12,10 @@ import { healthFact } from './health-fact.ts'
 t.test('orders of an operator', async (t) => {
   const order = (text: string) => parseServerOrder(text.split(' '))
   const db1 = { ok: true, listener: 'mysql', server: 'db1' } as const
-  t.same(order('mysql/db1 drain'), { ...db1, orders: { admin: 'drain' } })
-  t.same(order('mysql/db1 weight 0'), { ...db1, orders: { weight: 0 } })
-  t.same(order('mysql/db1 weight 256'), { ...db1, orders: { weight: 256 } })
-  t.same(order('mysql/db1 weight initial'), { ...db1, orders: { weight: null } })
+  t.same(order('mysql/db1 drain'), { ...db1, words: 'drain', orders: { admin: 'drain' } })
+  t.same(order('mysql/db1 weight 0'), { ...db1, words: 'weight 0', orders: { weight: 0 } })
+  t.same(order('mysql/db1 weight 256'), { ...db1, words: 'weight 256', orders: { weight: 256 } })
+  t.same(order('mysql/db1 weight initial'), { ...db1, words: 'weight initial', orders: { weight: null } })
   const wrong = ['', 'mysql', 'mysql/db1', 'mysql/db1 stop', 'mysql/db1 drain 5', 'a/b/c drain', 'mysql/db1 weight 1 2']
   for (const text of wrong) t.match(order(text), { ok: false, text: /^write: server LISTENER\/SERVER/ }, text)
   for (const weight of ['257', '-1', 'x', '1.5']) {

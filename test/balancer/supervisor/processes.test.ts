@@ -8,7 +8,7 @@ import {
   restartAfter,
   resumptions,
 } from '../../../balancer/supervisor/core/processes.ts'
-import { parseFromChild, parseToChild } from '../../../balancer/supervisor/messages.ts'
+import { parseFromChild, parseToChild, versionIn } from '../../../balancer/supervisor/messages.ts'
 import { routerFact } from '../pool/router-fact.ts'
 
 const router = routerFact()
@@ -52,13 +52,33 @@ t.test('facts reach those who act on them', async (t) => {
 
 t.test('a fact survives the trip between two processes', async (t) => {
   const message = { type: 'fact', fact: router }
-  t.same(parseFromChild(JSON.parse(JSON.stringify(message))), message)
-  t.same(parseToChild(JSON.parse(JSON.stringify(message))), message)
+  t.same(parseFromChild(JSON.parse(JSON.stringify(message))), { ok: true, message })
+  t.same(parseToChild(JSON.parse(JSON.stringify(message))), { ok: true, message })
 })
 
 t.test('what is no message is none', async (t) => {
   for (const received of [null, 1, 'stop', {}, { type: 'fact' }, { type: 'fact', fact: { fact: 'weather' } }]) {
-    t.equal(parseFromChild(received), undefined, JSON.stringify(received))
-    t.equal(parseToChild(received), undefined, JSON.stringify(received))
+    t.match(parseFromChild(received), { ok: false }, JSON.stringify(received))
+    t.match(parseToChild(received), { ok: false }, JSON.stringify(received))
   }
 })
+
+t.test(
+  'what is wrong with a message is told without its contents, and the version whatever else is in it',
+  async (t) => {
+    const config = { vrrp: { instances: [{ authentication: { password: 'hunter2' } }] } }
+    const strange = {
+      type: 'configure',
+      version: '9.9.9',
+      config,
+      resumption: ['hunter2'],
+      facts: [{ fact: 'hunter2' }],
+    }
+    t.same(parseToChild(strange), { ok: false, text: 'configure, wrong at resume, facts.0.fact' })
+    t.same(parseToChild({ type: 'hunter2', config }), { ok: false, text: 'of a kind nobody knows' })
+    t.same(parseFromChild({ type: 'fact', fact: { fact: 'hunter2' } }), { ok: false, text: 'fact, wrong at fact.fact' })
+    t.equal(versionIn(strange), '9.9.9')
+    t.equal(versionIn({ type: 'configure', config }), 'another')
+    t.equal(versionIn({ type: 'fact' }), undefined)
+  },
+)

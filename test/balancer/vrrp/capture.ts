@@ -31,6 +31,13 @@ export type Frame = {
 
 const everything = 'ip proto 112 or ip6 proto 112 or arp or (icmp6 and ip6[40] == 136)'
 
+/** The MAC address of a host's interface; /sys would show the machine's own. */
+export const macOf = async (host: Host): Promise<string> => {
+  const { stdout } = await host.run('ip', ['-json', 'link', 'show', 'eth0'])
+  const [{ address }] = JSON.parse(stdout)
+  return address
+}
+
 /** Starts to write down the VRRP and ARP traffic that a host sees; the function returned ends that and reads it. */
 export const capture = async (
   lab: Lab,

@@ -113,7 +113,8 @@ t.test('rules that a dead process left end by themselves, and with the next star
   const dead = startRouter(lb1, config)
   await dead.waitForState('master')
   await dead.process.kill()
-  const hideUntil = (moment: number) => lb1.run('nft', ['-f', '-'], { input: hidingRules([address], moment) })
+  const hideUntil = (moment: number) =>
+    lb1.run('nft', ['-f', '-'], { input: hidingRules([{ address, device: 'eth0' }], moment) })
   const now = Math.floor(Date.now() / 1000)
   t.match(await hideUntil(now - 1), { code: 0 })
   t.ok(await isFound(), 'their time is over')

@@ -16,12 +16,17 @@ export type KeepalivedOptions = {
   readonly password?: string
   /** From a virtual MAC address. */
   readonly useVmac?: boolean
+  /** Seconds after which it announces its addresses a second time; 5 unless this says otherwise. */
+  readonly announceAgainAfter?: number
+  /** Its priority goes out once more before it yields to a higher one. */
+  readonly speaksBeforeItYields?: boolean
   readonly unicast?: { readonly source: string; readonly peer: string }
 }
 
 /** Starts keepalived with the instance VI_1, virtual router 51 on eth0. */
 export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedOptions): Promise<LabProcess> => {
   const { version, priority, interval, addresses, nopreempt = false, password, useVmac = false, unicast } = options
+  const { announceAgainAfter, speaksBeforeItYields = false } = options
   const file = (ending: string): string => join(lab.directory, `${host.name}-keepalived.${ending}`)
   const configuration = `
     global_defs {
@@ -36,6 +41,8 @@ export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedO
       advert_int ${interval}
       ${nopreempt ? 'nopreempt' : ''}
       ${useVmac ? 'use_vmac' : ''}
+      ${announceAgainAfter === undefined ? '' : `garp_master_delay ${announceAgainAfter}`}
+      ${speaksBeforeItYields ? 'higher_prio_send_advert true' : ''}
       ${password === undefined ? '' : `authentication {\n auth_type PASS\n auth_pass ${password}\n }`}
       ${unicast === undefined ? '' : `unicast_ttl 255\n unicast_src_ip ${unicast.source}\n unicast_peer {\n ${unicast.peer}\n }`}
       virtual_ipaddress {

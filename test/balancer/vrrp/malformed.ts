@@ -1,8 +1,9 @@
 // Hand-made frames: what is wrong with each, and the counter it belongs in.
 
 import { millis } from '../../../balancer/core/time.ts'
-import { type Advertisement, type DropReason, encodeAdvertisement } from '../../../balancer/vrrp/core/advertisement.ts'
+import { type Advertisement, encodeAdvertisement } from '../../../balancer/vrrp/core/advertisement.ts'
 import { ipPacket, onesSum, vrrpGroup } from '../../../balancer/vrrp/core/datagram.ts'
+import type { DropReason } from '../../../balancer/vrrp/core/reception.ts'
 
 /** A way of speaking: who sends to whom, and what a sound advertisement looks like there. */
 export type Speech = {

@@ -61,15 +61,15 @@ const addressSteps: readonly Step[] = [
   ],
   [
     'another address',
-    { virtual_addresses: at('198.18.0.102', '198.18.0.101') },
-    /added 198.18.0.102\/24,vrrp VI_1: removed 198.18.0.100\/24/,
-    { addresses: ['198.18.0.102', '198.18.0.101'] },
+    { virtual_addresses: at('198.18.0.100', '198.18.0.102') },
+    /added 198.18.0.102\/24,vrrp VI_1: removed 198.18.0.101\/24/,
+    { addresses: ['198.18.0.100', '198.18.0.102'] },
   ],
   [
     'an address that is no longer advertised',
-    { virtual_addresses: at('198.18.0.102'), virtual_addresses_excluded: at('198.18.0.101') },
+    { virtual_addresses: at('198.18.0.100'), virtual_addresses_excluded: at('198.18.0.102') },
     /order or place of addresses changed/,
-    { addresses: ['198.18.0.102'] },
+    { addresses: ['198.18.0.100'] },
   ],
 ]
 const otherSteps: readonly Step[] = [
@@ -167,6 +167,33 @@ for (const [peerName, startPeer, steps] of [
     },
   )
 }
+
+stage(
+  'all addresses are replaced on one host before the other: none is lost, and none is on both',
+  base,
+  async (t, stage) => {
+    const { lb1, lb2, router } = stage
+    const peer = startRouter(lb2, { ...base, priority: 100 })
+    await peer.waitForState('backup')
+    const holds = async (host: Host, address: string) => (await host.addresses()).includes(`${address}/24`)
+    const told = lb2.spawn('monitor', 'ip', ['-oneline', 'monitor', 'address'])
+    const next = at('198.18.0.110')
+    await router.reconfigure(vrrpOf([{ ...base, virtual_addresses: next }, bystander]))
+    await peer.waitForState('master')
+    await waitFor('both addresses to be there', async () => {
+      return (await holds(lb1, '198.18.0.110')) && (await holds(lb2, '198.18.0.100'))
+    })
+    const ignored = (one: Router) => one.lastFact()?.dropped['addresses'] ?? 0
+    await waitFor('both to ignore each other', () => [router, peer].every((one) => ignored(one) > 1))
+    await peer.reconfigure(vrrpOf([{ ...base, priority: 100, virtual_addresses: next }]))
+    await peer.waitForState('backup')
+    await waitFor('it to follow', () => (peer.lastFact()?.received ?? 0) > 2)
+    t.match(router.lastFact(), { state: 'master', transitions: 2 })
+    t.notOk(await holds(lb2, '198.18.0.100'))
+    t.notMatch(told.lines().join('\n'), '198.18.0.110/', 'it never had the new one')
+    await Promise.all([peer.process.stop(), told.stop()])
+  },
+)
 
 const secret = (password: string) => ({ type: 'pass' as const, password })
 const versionTwo = instance({

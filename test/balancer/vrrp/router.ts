@@ -54,6 +54,8 @@ export type Router = {
   readonly factOf: (name: string) => VirtualRouterFact | undefined
   /** Gives it a new configuration and returns the lines that it answers with. */
   readonly reconfigure: (vrrp: VrrpConfig) => Promise<readonly string[]>
+  /** Gives it one that it does not take, and returns why. */
+  readonly refuse: (vrrp: VrrpConfig) => Promise<string>
 }
 
 /**
@@ -88,6 +90,13 @@ export const startRouter = (
   const facts = (): readonly VirtualRouterFact[] =>
     printed().flatMap((one) => (one.fact === 'virtual-router' ? [one] : []))
   const factOf = (name: string): VirtualRouterFact | undefined => facts().findLast((fact) => fact.name === name)
+  const give = async (next: VrrpConfig, beginning: string): Promise<string> => {
+    writeFileSync(nextFile, JSON.stringify(next))
+    const answers = () => labProcess.lines().filter((line) => line.startsWith(beginning))
+    const before = answers().length
+    labProcess.signal('SIGHUP')
+    return (await waitFor('an answer', () => answers()[before])).replace(beginning, '')
+  }
   return {
     process: labProcess,
     lastFact: () => factOf(first ?? ''),
@@ -97,14 +106,8 @@ export const startRouter = (
         const fact = factOf(first ?? '')
         return fact?.state === state ? fact : undefined
       }),
-    reconfigure: async (next) => {
-      writeFileSync(nextFile, JSON.stringify(next))
-      const answers = () => labProcess.lines().filter((line) => line.startsWith('reconfigured: '))
-      const before = answers().length
-      labProcess.signal('SIGHUP')
-      const answer = await waitFor('an answer', () => answers()[before])
-      return JSON.parse(answer.replace('reconfigured: ', ''))
-    },
+    reconfigure: async (next) => JSON.parse(await give(next, 'reconfigured: ')),
+    refuse: (next) => give(next, 'refused: '),
     logged: (pattern) => printed().flatMap((one) => (one.fact === undefined && pattern.test(one.msg) ? [one] : [])),
   }
 }

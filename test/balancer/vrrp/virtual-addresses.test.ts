@@ -1,15 +1,19 @@
 // What a master has on its host and what a client sees of it: virtual MAC address, labels, devices, routes, announcements.
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
 import type { Host } from '../../lab/host.ts'
 import { createLab, type Lab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
-import { capture } from './capture.ts'
+import { capture, macOf } from './capture.ts'
 import { startRouter } from './router.ts'
 
 t.setTimeout(300_000)
 t.jobs = 3
+const balancer = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 
 const configuration = (changes: object) =>
   vrrpSchema.parse({
@@ -40,7 +44,7 @@ const families = [
   {
     family: 'IPv4',
     addresses: ['198.18.0.100/24'],
-    device: 'vrrp.51',
+    device: 'vrrp.51.eth0',
     mac: '00:00:5e:00:01:33',
     announcement: 'arp',
     target: '198.18.0.100',
@@ -48,7 +52,7 @@ const families = [
   {
     family: 'IPv6',
     addresses: ['fe80::100/64', '2001:db8:18::100/64'],
-    device: 'vrrp6.51',
+    device: 'vrrp6.51.eth0',
     mac: '00:00:5e:00:02:33',
     announcement: 'na',
     target: '2001:db8:18::100',
@@ -187,4 +191,108 @@ stage('addresses and routes of a process that was killed go with their lease', a
   await waitFor('all to be there', async () => (await left()) === everything)
   await third.process.stop()
   t.equal(await left(), '')
+})
+
+stage('one virtual router id on two networks and in both families: an interface for each', async (t, _lab, lb1) => {
+  const ip = async (...words: readonly string[]): Promise<string> => (await lb1.run('ip', words)).stdout
+  await ip('link', 'add', 'enp130s0f1np1', 'type', 'veth', 'peer', 'name', 'other1')
+  for (const name of ['other1', 'enp130s0f1np1']) await ip('link', 'set', name, 'up')
+  await ip('address', 'add', '198.18.9.1/24', 'dev', 'enp130s0f1np1')
+  // As version 0.1 left it in a crash, and as keepalived has it while it is master.
+  const mac = '00:00:5e:00:01:33'
+  await ip('link', 'add', 'vrrp.51', 'link', 'eth0', 'address', mac, 'type', 'macvlan', 'mode', 'bridge')
+  await ip('link', 'set', 'vrrp.51', 'up')
+  await ip('address', 'add', '198.18.0.100/24', 'dev', 'vrrp.51')
+  const common = { virtual_router_id: 51, version: 3, advertisement_interval: '100ms', virtual_mac: true }
+  const instances = [
+    { ...common, name: 'A', interface: 'eth0', virtual_addresses: ['198.18.0.100/24'] },
+    { ...common, name: 'B', interface: 'enp130s0f1np1', virtual_addresses: ['198.18.9.100/24'] },
+    { ...common, name: 'C', interface: 'eth0', virtual_addresses: ['fe80::100/64', '2001:db8:18::100/64'] },
+  ].map((one) => ({ ...one, track: { serving: false } }))
+  const router = startRouter(lb1, vrrpSchema.parse({ instances }))
+  const masters = (...names: readonly string[]) =>
+    waitFor(`${names} to be master`, () => names.every((name) => router.factOf(name)?.state === 'master'))
+  const places = async (): Promise<readonly string[]> =>
+    [...(await ip('-oneline', 'address')).matchAll(/: (\S+) +inet6? ((?:198\.18\.\d+|\S*:):?\.?100)\//g)].map(
+      ([, device, address]) => `${address} ${device}`,
+    )
+  await masters('B', 'C')
+  t.match(
+    router.factOf('A')?.reason,
+    /vrrp\.51 has the virtual MAC address, and 198\.18\.0\.100, .*"ip link del vrrp\.51"/,
+  )
+  await ip('address', 'del', '198.18.0.100/24', 'dev', 'vrrp.51')
+  await masters('A', 'B', 'C')
+  const all = [
+    '198.18.0.100 vrrp.51.eth0',
+    '198.18.9.100 vrrp.51.a8bda',
+    '2001:db8:18::100 vrrp6.51.eth0',
+    'fe80::100 vrrp6.51.eth0',
+  ]
+  t.same([...(await places())].sort(), all)
+  t.not((await lb1.run('ip', ['link', 'show', 'vrrp.51'])).code, 0, 'what was left is gone')
+  await router.reconfigure(vrrpSchema.parse({ instances: instances.slice(1) }))
+  t.same([...(await places())].sort(), all.slice(1), 'the others keep what is theirs')
+  t.equal(router.logged(/Entering FAULT/).length, 1, 'and nobody else was disturbed')
+  t.match(await router.process.stop(), { code: 0 })
+  t.same(await places(), [])
+  t.notMatch(await ip('link'), /vrrp/)
+})
+
+/** What `balancer check` warns of on a host. */
+const warnings = async (lab: Lab, host: Host, address: object): Promise<string> => {
+  const common = { name: 'VI_1', interface: 'eth0', virtual_router_id: 51, version: 3 }
+  const file = join(lab.directory, 'balancer.yaml')
+  const vrrp = { instances: [{ ...common, virtual_addresses: [address] }] }
+  const servers = [{ name: 'db1', address: '198.18.0.11:3306' }]
+  const listeners = [{ name: 'mysql', bind: '198.18.0.100:3306', servers }]
+  writeFileSync(file, JSON.stringify({ router_id: 'lb1', vrrp, listeners }))
+  return (await host.run(process.execPath, [balancer, 'check', '--config', file])).stderr
+}
+
+stage(
+  'an address on lo is announced on the interface of the instance, where clients are',
+  async (t, lab, lb1, client) => {
+    const readCapture = await capture(lab, client)
+    const router = startRouter(lb1, configuration({ virtual_addresses: [{ address: '198.18.0.100/32', dev: 'lo' }] }))
+    await router.waitForState('master')
+    t.match((await lb1.run('ip', ['address', 'show', 'dev', 'lo'])).stdout, '198.18.0.100/32')
+    await waitFor('some advertisements', () => (router.lastFact()?.sent ?? 0) > 3)
+    t.match(await client.run('ping', ['-c', '1', '-W', '5', '198.18.0.100']), { code: 0 })
+    await router.process.stop()
+    const announced = (await readCapture()).filter(
+      ({ protocol, source }) => protocol === 'arp' && source === '198.18.0.100',
+    )
+    t.ok(announced.length > 4, `${announced.length} announcements`)
+    t.same([...new Set(announced.map((frame) => frame.mac))], [await macOf(lb1)])
+
+    const onLo = (address: string) => ({ address, dev: 'lo' })
+    t.notMatch(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'is on lo')
+    t.match(await warnings(lab, lb1, onLo('198.18.0.100/24')), 'all of that network would be this host; write')
+    t.match(await warnings(lab, lb1, onLo('2001:db8:18::100/128')), 'clients on eth0 do not find it; remove dev')
+    t.match(await warnings(lab, lb1, { address: '198.18.0.9/32', dev: 'eth7' }), 'there is no interface eth7 here now')
+    await lb1.run('sh', ['-c', 'echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore'])
+    t.match(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'arp_ignore is 1 on eth0: nobody who asks for it is')
+  },
+)
+stage('one link-local address is held on two interfaces at once, and each goes with its own', async (t, _lab, lb1) => {
+  await lb1.run('ip', ['link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'nobody'])
+  for (const device of ['eth1', 'nobody']) await lb1.run('ip', ['link', 'set', device, 'up'])
+  const like = { version: 3, advertisement_interval: '100ms', virtual_router_id: 51, track: { serving: false } }
+  const vrrp = vrrpSchema.parse({
+    instances: ['eth0', 'eth1'].map((device) => ({
+      ...{ ...like, name: device, interface: device, virtual_addresses: ['fe80::100/64'] },
+    })),
+  })
+  const router = startRouter(lb1, vrrp)
+  const heldOn = async (device: string): Promise<boolean> =>
+    (await lb1.run('ip', ['-oneline', 'address', 'show', 'dev', device])).stdout.includes(' fe80::100/64 ')
+  for (const device of ['eth0', 'eth1']) await waitFor(`it on ${device}`, () => heldOn(device))
+  const [first, ...others] = vrrp.instances
+  await router.reconfigure({ ...vrrp, instances: first === undefined ? [] : [first] })
+  await waitFor('it to leave eth1', async () => !(await heldOn('eth1')))
+  t.equal(others.length, 1)
+  t.ok(await heldOn('eth0'), 'the other interface keeps it')
+  t.match(await router.process.stop(), { code: 0 })
+  t.notOk(await heldOn('eth0'))
 })

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type Millis, millis } from '../../../../balancer/core/time.ts'
 import { initialRouter, nextDeadline, step } from '../../../../balancer/vrrp/core/machine.ts'
-import type { Effect, Event, Link, Settings, VirtualRouter } from '../../../../balancer/vrrp/core/state.ts'
-import { ownMasterDown } from '../../../../balancer/vrrp/core/transitions.ts'
+import type { Effect, Event, Link, Regrouping, Settings, VirtualRouter } from '../../../../balancer/vrrp/core/state.ts'
+import { outranks, ownMasterDown } from '../../../../balancer/vrrp/core/transitions.ts'
 
 type Happen = (at: Millis) => Event
 type Taken = {
@@ -33,6 +33,12 @@ const link: fc.Arbitrary<Link> = fc.oneof(
 )
 const priority = fc.integer({ min: 0, max: 255 })
 const interval = fc.constantFrom(10, 1000).map(millis)
+const regrouping: fc.Arbitrary<Regrouping | undefined> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(undefined) },
+  fc.record({
+    master: fc.option(fc.record({ from: fc.ipV4(), priority: fc.integer({ min: 1, max: 255 }), interval })),
+  }),
+)
 const trouble = fc.option(fc.constant('a check fails'), { freq: 1 })
 
 /** Something that happens at a moment yet to be decided. */
@@ -67,9 +73,9 @@ const happening: fc.Arbitrary<Happen> = fc.oneof(
     (event) =>
       (at: Millis): Event => ({ at, event }),
   ),
-  settings.map(
-    (changed) =>
-      (at: Millis): Event => ({ at, event: 'reconfigured', settings: changed }),
+  fc.tuple(settings, regrouping).map(
+    ([changed, moves]) =>
+      (at: Millis): Event => ({ at, event: 'reconfigured', settings: changed, regrouping: moves }),
   ),
   interval.map(
     (announced) =>
@@ -141,6 +147,15 @@ const positions = (effects: readonly Effect[], kind: Effect['effect']): readonly
 const sentPriorities = (effects: readonly Effect[]): readonly number[] =>
   effects.flatMap((effect) => (effect.effect === 'send-advertisement' ? [effect.priority] : []))
 
+/** What a router says to the master it hears, that has no addresses any more. */
+const lastWords = (before: VirtualRouter, effects: readonly Effect[]): readonly number[] => {
+  if (before.state !== 'master' && before.state !== 'backup') return []
+  const [removed = holds(before) ? Number.POSITIVE_INFINITY : -1] = positions(effects, 'remove-addresses')
+  return positions(effects, 'send-advertisement').filter((sent) => sent > removed)
+}
+const isHearing = (event: Event): boolean =>
+  event.event === 'advertisement-received' || event.event === 'deaf-master-heard'
+
 const isFarewell = (effects: readonly Effect[]): boolean => sentPriorities(effects).join() === '0'
 
 t.test('who stops holding the addresses removes them, once', (t) =>
@@ -180,28 +195,44 @@ t.test('who begins to leave renews the addresses, hides them, and only then says
   }),
 )
 
-t.test('nothing is sent by backup, fault or init', (t) =>
-  always(t, ({ before, effects }) => {
-    const spoken = [...positions(effects, 'send-advertisement'), ...positions(effects, 'announce-addresses')]
-    return holds(before) || spoken.length === 0
+t.test('nothing is sent by backup, fault or init but the last word that a backup owes', (t) =>
+  always(t, ({ before, event, effects }) => {
+    if (holds(before)) return true
+    const owes = before.state === 'backup' && before.owesWord && isHearing(event)
+    const words = positions(effects, 'send-advertisement').length
+    return words <= (owes ? 1 : 0) && positions(effects, 'announce-addresses').length === 0
+  }),
+)
+
+t.test('a last word never beats the master that is heard, and is said once', (t) =>
+  always(t, ({ before, event, after, effects }) => {
+    if (before.state === 'leaving') return true
+    const words = lastWords(before, effects)
+    if (words.length === 0) return true
+    if (words.length > 1 || (after.state === 'backup' && after.owesWord)) return false
+    if (event.event !== 'advertisement-received') return event.event === 'deaf-master-heard' && isFarewell(effects)
+    const said = sentPriorities(effects).at(-1) ?? Number.POSITIVE_INFINITY
+    return said === 0 || outranks(event, after.address, said)
   }),
 )
 
 t.test('who leaves sends nothing but a last priority 0, right after the addresses were removed', (t) =>
-  always(t, ({ before, effects }) => {
+  always(t, ({ before, event, effects }) => {
     if (before.state !== 'leaving') return true
     const [removed] = positions(effects, 'remove-addresses')
     const sent = positions(effects, 'send-advertisement')
     const isQuiet = positions(effects, 'announce-addresses').length === 0
-    return (
-      isQuiet && (sent.length === 0 || (sent.length === 1 && isFarewell(effects) && sent[0] === (removed ?? -2) + 1))
-    )
+    if (sent.length === 0) return isQuiet
+    // One that was suspended while it left owes the master that it hears then another word.
+    const most = isHearing(event) && event.at > before.endsAt ? 2 : 1
+    return isQuiet && sent.length <= most && sentPriorities(effects)[0] === 0 && sent[0] === (removed ?? -2) + 1
   }),
 )
 
 t.test('a mastership is claimed only with the addresses there, and resigned only when it was claimed', (t) =>
   always(t, ({ before, event, effects }) => {
-    const speaks = effects.some(({ effect }) => effect === 'send-advertisement')
+    const sent = positions(effects, 'send-advertisement').length
+    const speaks = sent > lastWords(before, effects).length
     const hasAddresses =
       before.state === 'master' &&
       (before.advertiseAt !== null || before.isStaying || event.event === 'addresses-added')
@@ -209,15 +240,20 @@ t.test('a mastership is claimed only with the addresses there, and resigned only
   }),
 )
 
-t.test('a master that goes says priority 0 before the addresses are removed, and nothing after that', (t) =>
-  always(t, ({ before, effects }) => {
-    const [removed = Number.POSITIVE_INFINITY] = positions(effects, 'remove-addresses')
-    return before.state !== 'master' || positions(effects, 'send-advertisement').every((sent) => sent < removed)
-  }),
+t.test(
+  'a master that goes says priority 0 before the addresses are removed, and after that a word to whom it hears',
+  (t) =>
+    always(t, ({ before, event, effects }) => {
+      if (before.state !== 'master') return true
+      const words = lastWords(before, effects).length
+      return words <= (isHearing(event) ? 1 : 0)
+    }),
 )
 
 t.test('what is advertised is the effective priority or 0, and never both', (t) =>
-  always(t, ({ after, effects }) => {
+  always(t, ({ before, after, effects }) => {
+    // Who was suspended while it left has a word left after its priority 0.
+    if (lastWords(before, effects).length > 0 || before.state === 'leaving') return true
     const sent = new Set(sentPriorities(effects))
     return sent.size === 0 || (sent.size === 1 && (sent.has(0) || sent.has(after.settings.priority)))
   }),

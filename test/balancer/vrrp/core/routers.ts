@@ -42,6 +42,8 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly renewedAt?: number
   readonly announcedAt?: number
   readonly answeredAt?: number
+  readonly predecessor?: string
+  readonly owesWord?: boolean
   readonly announcements?: readonly Announcement[]
   readonly preemptAt?: number
   readonly held?: string
@@ -102,6 +104,7 @@ export const backup = (given: Given = {}): VirtualRouter => ({
   masterInterval: millis(1000),
   masterDownAt: millis(given.masterDownAt ?? 13_000),
   preemptAt: given.preemptAt === undefined ? null : millis(given.preemptAt),
+  owesWord: given.owesWord ?? false,
 })
 export const master = (given: Given = {}): VirtualRouter => ({
   ...base(given),
@@ -113,6 +116,7 @@ export const master = (given: Given = {}): VirtualRouter => ({
   renewedAt: millis(given.renewedAt ?? 9700),
   announcedAt: millis(given.announcedAt ?? 5000),
   answeredAt: given.answeredAt === undefined ? null : millis(given.answeredAt),
+  predecessor: given.predecessor ?? null,
   announcements: given.announcements ?? [],
 })
 export const leaving = (given: Given = {}): VirtualRouter => ({
@@ -201,6 +205,13 @@ export const maintenance: Event = {
 export const ordered: Event = { at, event: 'handover-ordered' }
 export const revoked: Event = { at, event: 'handover-revoked' }
 export const reconfigured: Event = { at, event: 'reconfigured', settings: { ...settings, priority: 120 } }
+/** The same settings, but all addresses are other ones, of which the larger address is master with this priority. */
+export const regrouped = (priority: number | null): Event => ({
+  at,
+  event: 'reconfigured',
+  settings,
+  regrouping: { master: priority === null ? null : { from: larger, priority, interval: millis(1000) } },
+})
 export const shutdown: Event = { at, event: 'shutdown-requested' }
 
 export const once = (moment: number, copies = 1): Announcement => ({ at: millis(moment), copies })

@@ -9,6 +9,7 @@ import {
   servingOf,
   withBinds,
   withFact,
+  withSupplies,
 } from '../../../../balancer/vrrp/core/serving.ts'
 import { healthFact } from '../../pool/health-fact.ts'
 
@@ -57,6 +58,7 @@ const host = (silent: readonly string[] = []) => {
   let now = 0
   const look = (listeners = [mysql]) => {
     known = withBinds(known, listeners, (address) => isHere && address === vip, millis(now))
+    known = withSupplies(known, listeners, () => isHere, millis(now))
     return servingOf(known, listeners, millis(now))
   }
   const hear = (...facts: readonly Fact[]) => {
@@ -184,8 +186,67 @@ t.test('no server up is said only when all have had their first check', async (t
   t.match(one.look(), { servers: { ok: null } }, 'db2 is not checked')
   one.hear(health('db2', false))
   t.match(one.look(), { host: { ok: true }, servers: { ok: false, text: 'listener mysql has no server available' } })
-  one.hear(health('db1', true))
-  t.match(one.look(), { servers: { ok: true } })
+  const other = host()
+  other.hear(health('db1', true), health('db2', false))
+  t.match(other.look(), { servers: { ok: true } })
+})
+
+/** A host that had a server a moment ago. */
+const supplied = (holds: boolean) => {
+  const one = host()
+  one.setHere(holds)
+  one.hear(bindFact(true), health('db1', true), health('db2', false))
+  one.until(1000)
+  return one
+}
+
+t.test('the end of the last server is believed at once by who has no address, and late by who has it', async (t) => {
+  const [holder, other] = [supplied(true), supplied(false)]
+  for (const one of [holder, other]) one.hear(health('db1', false))
+  t.match(other.look(), { servers: { ok: false } })
+  t.match(holder.look(), { servers: { ok: true } })
+  t.match(holder.until(5900), { servers: { ok: true } }, 'as long as clients wait')
+  t.match(holder.until(6000), { host: { ok: true }, servers: { ok: false } })
+  other.setHere(true)
+  t.match(other.look(), { servers: { ok: false } }, 'who takes over does not doubt what it knew')
+})
+
+t.test('its return is believed at once by who has the address, and late by who has not', async (t) => {
+  const [holder, other] = [supplied(true), supplied(false)]
+  for (const one of [holder, other]) {
+    one.hear(health('db1', false))
+    one.until(9000)
+    one.hear(health('db1', true))
+  }
+  t.match(holder.look(), { servers: { ok: true } })
+  t.match(other.look(), { servers: { ok: false }, lookAgainAt: 12_000 })
+  other.setHere(true)
+  t.match(other.look(), { servers: { ok: true } }, 'it took the address over meanwhile')
+})
+
+t.test('a restart that is over sooner than both hosts can have seen it changes nothing', async (t) => {
+  const holder = supplied(true)
+  for (const up of [false, true, false, true]) {
+    holder.hear(health('db1', up))
+    t.match(holder.until(up ? 6000 : 3500), { servers: { ok: true } })
+  }
+})
+
+t.test('servers that an operator took out are no outage, unless the last one to go failed', async (t) => {
+  const orders = [{ admin: 'drain' }, { weight: 0 }, { draining: true }, { up: false, refusing: true }] as const
+  const out = (server: string, since: number) =>
+    healthFact(server, { up: false, admin: 'maint', since, counters: [null] })
+  const failed = (server: string, since: number) => healthFact(server, { up: false, since })
+  const verdict = (...facts: readonly Fact[]) => {
+    const one = host()
+    one.hear(...facts)
+    return one.look().servers.ok
+  }
+  for (const order of orders) t.equal(verdict(failed('db1', 9), healthFact('db2', order)), true, JSON.stringify(order))
+  t.equal(verdict(out('db1', 1), out('db2', 2)), true, 'all in maintenance')
+  t.equal(verdict(failed('db1', 1), out('db2', 2)), true, 'the last one went into maintenance')
+  t.equal(verdict(failed('db1', 2), out('db2', 1)), false, 'one is in maintenance for long, now the other failed')
+  t.equal(verdict(healthFact('db1', { up: false, admin: 'drain' }), failed('db2', 1)), false, 'drained, and dead')
 })
 
 t.test('listeners on the address or on all addresses are concerned, others are not', async (t) => {

@@ -15,9 +15,14 @@ export const directory = mkdtempSync(join(tmpdir(), 'notify-'))
 chmodSync(directory, 0o777)
 t.teardown(() => rmSync(directory, { recursive: true }))
 
+/** Nobody but root may change a script: where all may write, none is run. */
+const programs = mkdtempSync(join(tmpdir(), 'notify-programs-'))
+chmodSync(programs, 0o755)
+t.teardown(() => rmSync(programs, { recursive: true }))
+
 /** Writes a shell script and returns its path. */
 export const program = (name: string, text: string): string => {
-  const file = join(directory, name)
+  const file = join(programs, name)
   writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 })
   return file
 }

@@ -46,7 +46,7 @@ t.test('what cannot be started, what dies of a signal and what runs as nobody at
   })
   await waitFor('all results', () => messages().length >= scripts.length)
   const { fault } = tracking.standing('V')
-  t.match(fault, /script missing: exited with status 127: it, or what it calls, is not there/)
+  t.match(fault, /script missing: could not be started: cannot find \/nowhere\/chk \(ENOENT\)/)
   t.match(fault, /script killed: killed by signal SIGKILL/)
   t.match(fault, /script nobody: could not be started: there is no user no-such-user/)
   t.notMatch(fault, /other/)

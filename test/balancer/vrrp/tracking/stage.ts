@@ -59,6 +59,7 @@ export const start = (input: Input, netlink: Parameters<typeof createTracking>[0
     config: configOf(input),
     netlink,
     log,
+    routes: () => [],
     onChange: (instance, standing) => changes.push([instance, standing]),
   })
   return { tracking, messages, changes }

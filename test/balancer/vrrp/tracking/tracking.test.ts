@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { monotonicNow } from '../../../../balancer/os/clock.ts'
 import type { NetworkInterface } from '../../../../balancer/os/netlink.ts'
@@ -6,6 +7,8 @@ import { waitFor } from '../../../lab/wait-for.ts'
 import { start } from './stage.ts'
 
 t.setTimeout(120_000)
+
+const eth1 = { name: 'eth1', index: 2, mac: [], mtu: 1500, hasNeighbours: true, parentIndex: null }
 
 t.test('an interface fails without a link, without the addresses it had, and when it is gone', async (t) => {
   const held = (address: string) => ({
@@ -17,11 +20,15 @@ t.test('an interface fails without a link, without the addresses it had, and whe
   })
   let seen: Outcome<NetworkInterface> = refused('ENODEV', 'none')
   const show = (isUp: boolean, addresses: readonly string[]): void => {
-    seen = { ok: true, value: { name: 'eth1', index: 2, mac: [], isUp, addresses: addresses.map(held) } }
+    seen = { ok: true, value: { ...eth1, isUp, addresses: addresses.map(held) } }
     tracking.networkChanged()
   }
   const { tracking } = start({ track: { serving: false, interfaces: ['eth1'] } }, { findInterface: async () => seen })
-  const fault = (expected: string | null) => waitFor(String(expected), () => tracking.standing('V').fault === expected)
+  const fault = async (expected: string | null) => {
+    // What was shown is looked at before the next is.
+    await setImmediate()
+    await waitFor(String(expected), () => tracking.standing('V').fault === expected)
+  }
   await fault('interface eth1: there is no such interface')
   show(true, [])
   await fault(null)
@@ -48,7 +55,7 @@ t.test('an interface fails without a link, without the addresses it had, and whe
 t.test('an interface that never had IPv4 is measured by its IPv6 addresses, not by the one of the link', async (t) => {
   const addressed = (addresses: readonly string[]): Outcome<NetworkInterface> => {
     const held = addresses.map((address) => ({ ...ipv6, address }))
-    return { ok: true, value: { name: 'eth1', index: 2, mac: [], isUp: true, addresses: held } }
+    return { ok: true, value: { ...eth1, isUp: true, addresses: held } }
   }
   const ipv6 = { prefixLength: 64, interfaceIndex: 2, isPermanent: true, isTentative: false }
   let seen = addressed(['fe80::5'])

@@ -1,0 +1,59 @@
+// The secrets that stand in files of their own. A configuration carries what each is known by, so that a reload sees the
+// ones that were changed; neither that nor the secret itself is ever shown.
+
+import { createHmac, randomBytes } from 'node:crypto'
+import type { BalancerConfig } from './schema.ts'
+import { readSecretFile } from './secret-file.ts'
+
+/** Whose secret, in an operator's words, and what its content is known by within this process. */
+export type Secrets = Readonly<Record<string, string>>
+
+const key = randomBytes(32)
+
+const printOf = (file: string): string => {
+  const read = readSecretFile(file)
+  return read.ok ? createHmac('sha256', key).update(read.secret.trim()).digest('base64') : ''
+}
+
+/**
+ * The configuration with what its secrets are known by: all in `secrets`, and beside the user or check that has one, which
+ * is thereby another user or check when the secret changes.
+ */
+export const withSecrets = (config: BalancerConfig): BalancerConfig => {
+  const secrets = new Map<string, string>()
+  const noted = (of: string, file: string): string => {
+    const print = printOf(file)
+    secrets.set(of, print)
+    return print
+  }
+  const { http } = config.admin
+  const users = http?.users.map((user) => ({
+    ...user,
+    print: noted(`password of user ${user.name}`, user.password_file),
+  }))
+  const listeners = config.listeners.map((listener) => ({
+    ...listener,
+    check: listener.check.map((check, i) => {
+      if (check.type !== 'mysql' || check.password_file === undefined) return check
+      const which = listener.check.length === 1 ? 'the check' : `check ${i + 1}`
+      return { ...check, print: noted(`password of ${which} of listener ${listener.name}`, check.password_file) }
+    }),
+  }))
+  for (const { name, authentication } of config.vrrp.instances) {
+    if (authentication?.password_file !== undefined) {
+      noted(`password of VRRP instance ${name}`, authentication.password_file)
+    }
+  }
+  for (const { url, header_files: files } of config.vrrp.webhooks) {
+    for (const [header, file] of Object.entries(files))
+      noted(`header ${header} of webhook ${new URL(url).origin} (${file})`, file)
+  }
+  const admin = http === undefined || users === undefined ? config.admin : { ...config.admin, http: { ...http, users } }
+  return { ...config, admin, listeners, secrets: Object.fromEntries(secrets) }
+}
+
+/** A line for each secret that is another one. */
+export const describeSecretChanges = (before: Secrets = {}, after: Secrets = {}): readonly string[] =>
+  Object.entries(after).flatMap(([of, print]) =>
+    Object.hasOwn(before, of) && before[of] !== print ? [`${of} changed`] : [],
+  )

@@ -1,0 +1,30 @@
+// Classic BPF for sockets (linux/filter.h): a program of instructions, as SO_ATTACH_FILTER wants it.
+
+import { addressInMemory } from './libc.ts'
+
+/** struct sock_fprog for SO_ATTACH_FILTER. Its instructions must live until the kernel has copied them: keep the object. */
+export type SocketFilter = { readonly program: Buffer; readonly instructions: Buffer }
+
+/** Load a byte, load a word, load the length, jump if greater or equal, jump if equal, return. */
+export const [loadByte, loadWord, loadLength, jumpIfAtLeast, jumpIfEqual, giveBack] = [
+  0x30, 0x20, 0x80, 0x35, 0x15, 0x06,
+]
+/** What a filter gives back to pass all of a packet. */
+export const wholePacket = 0xffff
+
+/** struct sock_filter; the jumps count the instructions that are skipped. */
+export const instruction = (code: number, whenTrue: number, whenFalse: number, value: number): Buffer =>
+  Buffer.concat([
+    Buffer.from(Uint16Array.of(code).buffer),
+    Buffer.of(whenTrue, whenFalse),
+    Buffer.from(Int32Array.of(value).buffer),
+  ])
+
+/** The program that these instructions are. */
+export const socketFilter = (...given: readonly Buffer[]): SocketFilter => {
+  const instructions = Buffer.concat(given)
+  const program = Buffer.alloc(16)
+  program.set(Buffer.from(Uint16Array.of(given.length).buffer), 0)
+  program.set(Buffer.from(BigUint64Array.of(addressInMemory(instructions)).buffer), 8)
+  return { program, instructions }
+}

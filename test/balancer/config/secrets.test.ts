@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { loadConfig } from '../../../balancer/config/load.ts'
+import { describeSecretChanges } from '../../../balancer/config/secrets.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'balancer-secrets-'))
+t.teardown(() => rmSync(directory, { recursive: true }))
+const place = (name: string): string => join(directory, name)
+const write = (name: string, text: string): void => writeFileSync(place(name), text, { mode: 0o600 })
+
+const file = place('balancer.yaml')
+writeFileSync(
+  file,
+  JSON.stringify({
+    router_id: 'lb1',
+    vrrp: {
+      instances: [
+        {
+          name: 'VI_1',
+          interface: 'eth0',
+          virtual_router_id: 51,
+          virtual_addresses: ['198.18.0.100/24'],
+          authentication: { type: 'pass', password_file: place('vrrp') },
+        },
+      ],
+      webhooks: [{ url: 'https://198.18.0.9/hook?token=x', header_files: { Authorization: place('header') } }],
+    },
+    listeners: [
+      {
+        name: 'mysql',
+        bind: '198.18.0.100:3306',
+        check: [{ type: 'tcp' }, { type: 'mysql', user: 'u', password_file: place('login') }],
+        servers: [{ name: 'db1', address: '198.18.0.11:3306' }],
+      },
+    ],
+  }),
+)
+
+const load = () => {
+  const loaded = loadConfig(file)
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
+  return loaded.config
+}
+
+t.test('each secret that is another one has a line that says whose it is, and never what it is', async (t) => {
+  write('vrrp', 'first')
+  write('header', 'Bearer first')
+  write('login', 'first login\n')
+  const before = load()
+  t.same(load(), before, 'the same files are the same configuration')
+  write('vrrp', 'second')
+  write('header', 'Bearer second')
+  write('login', 'second login\n')
+  const after = load()
+  t.notSame(after.listeners, before.listeners, 'the check is another one')
+  const lines = describeSecretChanges(before.secrets, after.secrets)
+  t.same(lines, [
+    'password of check 2 of listener mysql changed',
+    'password of VRRP instance VI_1 changed',
+    `header Authorization of webhook https://198.18.0.9 (${place('header')}) changed`,
+  ])
+  t.notMatch(JSON.stringify(after.secrets), /second|token/)
+  t.same(describeSecretChanges({}, after.secrets), [], 'a new one is no other one')
+})
