@@ -8,6 +8,7 @@ export const reasonCodes = [
   'unreachable',
   'timeout',
   'access-denied',
+  'tls-failed',
   'too-many-connections',
   'host-blocked',
   'query-failed',
@@ -70,7 +71,12 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   'access-denied': {
     certainty: 'soft',
     advice:
-      'The server refused the check user, or a question of it. Compare its grants with what the agent logs in with and asks.',
+      'The server refused the check user, or a question of it. Compare its grants with what the agent logs in with and asks, and REQUIRE SSL with mysql.tls.',
+  },
+  'tls-failed': {
+    certainty: 'soft',
+    advice:
+      'The login cannot be encrypted as one of the two wants it. Compare mysql.tls in agent.yaml with the certificate of the server.',
   },
   'too-many-connections': {
     certainty: 'soft',
@@ -116,7 +122,8 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   },
   'maintenance-mode': {
     certainty: 'hard',
-    advice: 'pxc_maint_mode is set, or the node shuts down. SET GLOBAL pxc_maint_mode=DISABLED brings it back.',
+    advice:
+      'Somebody took the node out, or it shuts down: pxc_maint_mode (back with DISABLED) or offline_mode (back with OFF).',
   },
   'galera-off': {
     certainty: 'hard',

@@ -7,6 +7,7 @@ import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
 import { clientAddressPattern, credentialName, type MysqlSettings } from './schema.ts'
+import { readServerTls, type ServerTls } from './server-tls.ts'
 
 /** Where the server listens. */
 export type MysqlTarget =
@@ -24,6 +25,8 @@ export type MysqlConfig = {
   readonly client?: ClientAddress
   readonly user: string
   readonly password: () => string
+  /** Null: the login is not encrypted. */
+  readonly tls: ServerTls | null
 }
 
 /**
@@ -39,11 +42,12 @@ export type ConfigFile = { readonly path: string; readonly mode: number }
 export type LoginSources = {
   readonly password: string | null
   readonly options: ClientOptions
+  readonly tls: ServerTls | null
   readonly findings: readonly Finding[]
 }
 
 /** Where nothing was read. */
-export const noLoginSources: LoginSources = { password: null, options: { unsafe: [] }, findings: [] }
+export const noLoginSources: LoginSources = { password: null, options: { unsafe: [] }, tls: null, findings: [] }
 const credentialsVariable = 'CREDENTIALS_DIRECTORY'
 const maximumOptionFileBytes = 65_536
 
@@ -53,10 +57,12 @@ export const readLoginSources = (written: Written, config: ConfigFile, secrets: 
   const optionFile = written('mysql', 'option_file')
   const options = isPath(optionFile) ? fromOptionFile(optionFile) : noLoginSources
   const own = ownPassword(written, config, secrets)
+  const { tls, findings } = readServerTls(written, options.options.tls ?? null)
   return {
     password: own.password ?? options.password,
     options: options.options,
-    findings: [...own.findings, ...options.findings],
+    tls,
+    findings: [...own.findings, ...options.findings, ...findings],
   }
 }
 
@@ -96,6 +102,7 @@ const fromOptionFile = (path: string): LoginSources => {
     const options = parseOptionFile(readFileSync(path, 'utf8'))
     const open = `everybody on this host can read ${path}; run: chmod o= ${path}`
     return {
+      ...noLoginSources,
       password: options.password ?? null,
       options,
       findings: [
@@ -116,10 +123,9 @@ const defaultPort = 3306
 const loopback = '127.0.0.1'
 
 /** What is written in agent.yaml comes before what an option file says. */
-export const loginOf = (settings: MysqlSettings, { password, options }: LoginSources): MysqlConfig => {
+export const loginOf = (settings: MysqlSettings, { password, options, tls }: LoginSources): MysqlConfig => {
   const isWritten = settings.host !== undefined || settings.socket !== undefined
-  // The clients take localhost for the socket, and any other host before a socket.
-  const place = isWritten ? settings : { ...options, host: options.host === 'localhost' ? undefined : options.host }
+  const place = isWritten ? settings : { ...options, host: hostIn(options) }
   const target: MysqlTarget =
     place.host === undefined
       ? { kind: 'socket', path: place.socket ?? defaultSocket }
@@ -136,7 +142,14 @@ export const loginOf = (settings: MysqlSettings, { password, options }: LoginSou
     client: clientOf(settings.client_address),
     user: settings.user ?? options.user ?? defaultUser,
     password: () => secret,
+    tls,
   }
+}
+
+/** The clients take localhost for the socket, and any other host before a socket, unless told which way to go. */
+const hostIn = ({ host, protocol }: ClientOptions): string | undefined => {
+  if (protocol === 'tcp') return host === undefined || host === 'localhost' ? loopback : host
+  return protocol === 'socket' || host === 'localhost' ? undefined : host
 }
 
 const clientOf = (written: MysqlSettings['client_address']): ClientAddress => {

@@ -17,7 +17,8 @@ export const readPasswordFile = (path: string): PasswordFile => {
     if (!stats.isFile()) return { ok: false, text: `${path} is not a file; write the path of a file with one line` }
     if (stats.size > maximumBytes) return { ok: false, text: `${path} is larger than a password; it must be one line` }
     content = readFileSync(path, 'utf8')
-    const password = content.replace(/\r?\n$/, '')
+    // Some editors of Windows put a byte order mark before the text; nobody types it.
+    const password = content.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
     if (password === '') return { ok: false, text: `${path} is empty; write the password of the check user into it` }
     if (/[\r\n\0]/.test(password))
       return { ok: false, text: `${path} has several lines; it must hold the password alone` }

@@ -15,15 +15,22 @@ const port = integer(1, 65_535)
 /** What systemd takes for the name of a credential. */
 export const credentialName = /^[A-Za-z0-9._-]{1,255}$/
 
+const hostName = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, { error: 'write a host name or an IP address' })
+
+const serverTls = z.strictObject({
+  ca: absolutePath('/etc/mysql/ca.pem').optional(),
+  verify: z.union([z.boolean(), z.literal('ca')], { error: 'allowed are true, false and ca' }).default(true),
+  server_name: hostName.optional(),
+  certificate: absolutePath('/etc/mysqlchk-agent/client.crt').optional(),
+  key: absolutePath('/etc/mysqlchk-agent/client.key').optional(),
+})
+
 /** An address or a host name, perhaps with a port; an IPv6 address stands in brackets. */
 export const clientAddressPattern = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?$/
 
 const mysql = z.strictObject({
   socket: socketPath.optional(),
-  host: z
-    .string()
-    .regex(/^[A-Za-z0-9.:_-]{1,253}$/, { error: 'write a host name or an IP address' })
-    .optional(),
+  host: hostName.optional(),
   port: port.optional(),
   extra_port: port.optional(),
   admin_port: port.optional(),
@@ -39,6 +46,7 @@ const mysql = z.strictObject({
     .regex(credentialName, { error: 'write the name of a credential, as in LoadCredential=NAME:PATH' })
     .optional(),
   option_file: absolutePath('/etc/mysqlchk-agent/my.cnf').optional(),
+  tls: serverTls.optional(),
 })
 
 const modes = ['auto', 'ping', 'galera', 'replica', 'group_replication', 'ndb'] as const
@@ -69,6 +77,13 @@ const check = z.strictObject({
         error: 'write database.table, such as mysqlchk.heartbeat',
       }),
       interval: duration('100ms', '1h').prefault('5s'),
+    })
+    .nullable()
+    .default(null),
+  queues: z
+    .strictObject({
+      max_apply: integer(0, 1_000_000_000).nullable().default(null),
+      max_certify: integer(0, 1_000_000_000).nullable().default(null),
     })
     .nullable()
     .default(null),

@@ -1,11 +1,13 @@
 // The statements of one probe, and the facts that their answers make.
 
 import { oneLine } from '../core/text.ts'
-import { galeraSettings } from '../verdict/core/galera.ts'
+import { galeraSettings, isGalera } from '../verdict/core/galera.ts'
 import { isGroupMember } from '../verdict/core/group.ts'
 import { isNdb } from '../verdict/core/ndb.ts'
 import { setFlags } from '../verdict/core/writable.ts'
+import type { BacklogWatch } from './backlog-watch.ts'
 import { accountStatement, takesReserved, withoutGrants } from './core/account.ts'
+import { type Backlog, galeraQueues, groupQueues } from './core/backlog.ts'
 import { fullTable } from './core/connections.ts'
 import { closed, doorNames, doorStatement } from './core/door.ts'
 import type { HostErrors, Outcome, ServerFacts, Told, Words } from './core/facts.ts'
@@ -23,6 +25,7 @@ export type Inquiry = {
   readonly expect: string | null
   readonly disk: DiskLook | null
   readonly heartbeat: Heartbeat | null
+  readonly backlog: BacklogWatch
 }
 
 /**
@@ -30,15 +33,6 @@ export type Inquiry = {
  * the server has no answer to and what the check user may not ask, and asks no more for that.
  */
 export type Interview = (session: Session, leaving: number) => Promise<Outcome>
-
-/**
- * Prepares a fresh login, so that the check does not wait behind Galera's flow control. A server without wsrep refuses
- * the variable, and that is no failure; only a lost connection is.
- */
-export const prepareSession = async (session: Session): Promise<Failure | null> => {
-  const reply = await session.query('SET SESSION wsrep_sync_wait = 0')
-  return !reply.ok && reply.failure.fatal ? reply.failure : null
-}
 
 /**
  * SHOW passes where Galera refuses a SELECT, and LIKE is filtered by the server before it computes the values; without
@@ -51,6 +45,7 @@ const wordStatements = [
   "SHOW GLOBAL VARIABLES LIKE 'pxc_maint_mode'",
   "SHOW GLOBAL VARIABLES LIKE 'group_replication_group_name'",
   "SHOW GLOBAL VARIABLES LIKE 'server_uuid'",
+  "SHOW GLOBAL VARIABLES LIKE 'offline_mode'",
   "SHOW STATUS LIKE 'ndb_number_of%data_nodes'",
 ]
 /** Not asked again. `wsrep_on` is: an operator may turn it. */
@@ -66,7 +61,7 @@ const noGrants = new RegExp(`^error ${withoutGrants}\\b`)
 
 /** Begins an interview, of a server that stays the same. `refused` is why the usual port let nobody in, where this is the extra one. */
 export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Interview => {
-  const { query, expect, disk: lookAtDisk, heartbeat } = inquiry
+  const { query, expect, disk: lookAtDisk, heartbeat, backlog: watchBacklog } = inquiry
   const all: readonly string[] = [
     ...wordStatements,
     ...connectionStatements,
@@ -116,6 +111,18 @@ export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Inter
     }
   }
 
+  const askBacklog = async (session: Session, words: Words): Promise<Told<Backlog> | null> => {
+    if (isGalera(words)) {
+      const queues = galeraQueues(words)
+      return queues === null ? null : { ok: true, value: watchBacklog(queues) }
+    }
+    if (!isGroupMember(words)) return null
+    const stats = await ask(session, 'SELECT * FROM performance_schema.replication_group_member_stats')
+    if (!stats.ok) return stats
+    const queues = groupQueues(words, stats.value)
+    return queues === null ? null : { ok: true, value: watchBacklog(queues) }
+  }
+
   return async (session, leaving) => {
     const words = without(leaving, await askWords(session))
     const known = words.ok ? words.value : {}
@@ -123,6 +130,7 @@ export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Inter
     const groupMembers = isGroupMember(known)
       ? await ask(session, 'SELECT * FROM performance_schema.replication_group_members')
       : null
+    const backlog = await askBacklog(session, known)
     const dataNodes = isNdb(known) ? await ask(session, 'SELECT status FROM ndbinfo.nodes') : null
     const check = objectionTo(await session.query(query), expect)
     const takesWrites = setFlags(known)?.length === 0
@@ -138,6 +146,7 @@ export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Inter
       words,
       channels,
       groupMembers,
+      backlog,
       dataNodes,
       disk,
       write,
@@ -146,7 +155,9 @@ export const beginInterview = (inquiry: Inquiry, refused: Failure | null): Inter
       closed: isRescued ? closed('the server was started with skip-grant-tables') : fullTable(known),
       account: isAdministrator ? 'can take the connection that is reserved for administrators' : null,
     }
-    const lost = [words, channels, groupMembers, dataNodes].map((told) => (told?.ok === false ? told.failure : null))
+    const lost = [words, channels, groupMembers, backlog, dataNodes].map((told) =>
+      told?.ok === false ? told.failure : null,
+    )
     const fatal = [...lost, check, write].find((failure) => failure?.fatal)
     return fatal == null ? { kind: 'answered', facts } : { kind: 'failed', failure: fatal }
   }

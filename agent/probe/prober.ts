@@ -8,8 +8,10 @@ import { createAbandoned } from './abandoned.ts'
 import { type Absences, noteAbsences } from './core/absence.ts'
 import { connectionsOf } from './core/connections.ts'
 import type { Outcome, Probe, ServerFacts } from './core/facts.ts'
+import { isOwnLimit } from './core/failure.ts'
 import { createDoorLook, type DoorTurn } from './door.ts'
-import { beginInterview, type Inquiry, type Interview, prepareSession } from './gather.ts'
+import { beginInterview, type Inquiry, type Interview } from './gather.ts'
+import { createPreparation } from './prepare.ts'
 import { openSession, type Session } from './session.ts'
 import type { StallWatch } from './stall-watch.ts'
 
@@ -41,6 +43,8 @@ type Kept = {
   readonly session: Session
   readonly interview: Interview
   readonly learnedAt: number
+  /** When a login was made last, or refused for a limit of the check user's own. */
+  readonly triedAt: number
   /** A login now would take the last connection, or be refused. */
   readonly isFull: boolean
 }
@@ -51,6 +55,7 @@ type Turn = DoorTurn & { over: boolean; session: Session | null; querying: boole
 /** A prober without a connection; the first probe opens one. */
 export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSettings, stalls: StallWatch): Prober => {
   const abandoned = createAbandoned()
+  const prepare = createPreparation(timeout)
   const doorLook = createDoorLook(mysql, loginInterval)
   const { target, extra, extraAlone = false } = mysql
   let kept: Kept | null = null
@@ -90,7 +95,7 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
   const enter = async (turn: Turn, where: MysqlTarget) => {
     const session = openSession(where, mysql)
     turn.session = session
-    const refused = (await session.login()) ?? (await prepareSession(session)) ?? (await abandoned.objection(session))
+    const refused = (await session.login()) ?? (await prepare(session)) ?? (await abandoned.objection(session))
     return { session, refused }
   }
 
@@ -112,7 +117,7 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     return second.refused === null ? { ...second, usual: refused } : { ...second, refused, usual: null }
   }
 
-  const isDue = ({ session, isFull }: Kept): boolean => !isFull && performance.now() - session.openedAt >= loginInterval
+  const isDue = ({ triedAt, isFull }: Kept): boolean => !isFull && performance.now() - triedAt >= loginInterval
 
   const examine = async (turn: Turn): Promise<Outcome> => {
     let old = kept?.session.isAlive() === true ? kept : null
@@ -133,6 +138,12 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     const known = old !== null && performance.now() - old.learnedAt < learnedMillis ? old : null
     const { session, refused, usual } = await logIn(turn)
     if (turn.over) return cutShort
+    if (refused !== null && isOwnLimit(refused) && old?.session.isAlive()) {
+      // The server let us in as far as it lets others: the limit is this user's own, and the old login is within it.
+      session.end()
+      kept = { ...old, triedAt: performance.now() }
+      return ask(turn, old.session, old.interview)
+    }
     if (refused !== null) {
       session.end()
       letGo()
@@ -153,7 +164,8 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     // The old connection stays until the new login has a place of its own in the server's connection table.
     letGo()
     if (usual !== null || outcome.kind !== 'answered') return outcome
-    kept = { session, interview, learnedAt: known?.learnedAt ?? performance.now(), isFull: table === 'full' }
+    const now = performance.now()
+    kept = { session, interview, learnedAt: known?.learnedAt ?? now, triedAt: now, isFull: table === 'full' }
     return outcome
   }
 

@@ -1,11 +1,11 @@
 // One login to the server over its socket or TCP. The socket is ours, so that throwing it away is certain and at once.
 
-import { connect, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
+import { connect, isIP, type Socket } from 'node:net'
 import { createConnection } from 'mysql2'
 import type { MysqlConfig, MysqlTarget } from '../config/login.ts'
-import { type Millis, millis } from '../core/time.ts'
+import type { ServerTls } from '../config/server-tls.ts'
 import { type ClientError, type Failure, failureOf } from './core/failure.ts'
+import { loginPlugins } from './login-plugins.ts'
 
 /** What a query returned, each row an array of its columns (none for a statement without rows), or why it failed. */
 export type Reply =
@@ -14,7 +14,6 @@ export type Reply =
 
 /** One connection. Nothing here rejects: failures are values. */
 export type Session = {
-  readonly openedAt: Millis
   /** Resolves once logged in. */
   readonly login: () => Promise<Failure | null>
   readonly query: (sql: string) => Promise<Reply>
@@ -32,7 +31,7 @@ export type Session = {
 const goodbyeMillis = 500
 
 /** Opens a connection and starts to log in. */
-export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user' | 'password'>): Session => {
+export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user' | 'password' | 'tls'>): Session => {
   const socket = connectTo(target)
   const connection = createConnection({
     stream: socket,
@@ -40,6 +39,8 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     password: mysql.password(),
     connectTimeout: 0,
     flags: ['-LOCAL_FILES'],
+    authPlugins: loginPlugins(target),
+    ...(mysql.tls === null ? {} : encrypted(mysql.tls, target)),
     // Values as the server wrote them: no dates of ours, no numbers that lose digits.
     typeCast: false,
   })
@@ -53,7 +54,6 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     alive = false
   })
   return {
-    openedAt: millis(performance.now()),
     login: () =>
       new Promise((resolve) => connection.connect((error) => resolve(error === null ? null : failure(error)))),
     query: (sql) =>
@@ -83,6 +83,21 @@ const connectTo = (target: MysqlTarget): Socket => {
       return connect({ host: target.host, port: target.port, noDelay: true })
     default:
       return target satisfies never
+  }
+}
+
+/**
+ * Made for each login: a session of TLS that is taken up again shows no certificate, and that of the server may have
+ * expired since.
+ */
+const encrypted = ({ verify, serverName, ...files }: ServerTls, target: MysqlTarget) => {
+  // Behind a Unix socket of this host nobody passes himself off as another; a name is compared only where one is given.
+  const name = serverName ?? (target.kind === 'tcp' ? target.host : null)
+  const verifyIdentity = verify === 'identity' && name !== null
+  return {
+    ssl: { ...files, rejectUnauthorized: verify !== 'none', verifyIdentity, minVersion: 'TLSv1.2' },
+    // The library takes the name to compare from here, but drops an address. With a dot behind it, it is compared.
+    ...(name === null ? {} : { host: isIP(name) === 0 ? name : `${name}.` }),
   }
 }
 

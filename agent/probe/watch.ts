@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { AgentConfig } from '../config/load.ts'
+import { createBacklogWatch } from './backlog-watch.ts'
 import type { Known, Probe } from './core/facts.ts'
 import { createDiskLook } from './disk.ts'
 import { createHeartbeat } from './heartbeat.ts'
@@ -31,6 +32,7 @@ export const startWatch = (
     expect,
     disk: disk === null ? null : createDiskLook(disk.path, timeout),
     heartbeat: heartbeat === null ? null : createHeartbeat(heartbeat),
+    backlog: createBacklogWatch(),
   }
   const prober = createProber({ mysql, inquiry, timeout, loginInterval }, stalls)
   const schedule = startSchedule({
@@ -63,7 +65,7 @@ export const probesAlike = (one: AgentConfig, other: AgentConfig): boolean =>
 
 /** How the answer is judged plays no part in the probing. */
 const probing = ({ mysql, check }: AgentConfig): unknown => {
-  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, ...others } = check
+  const { mode: _mode, available_when_donor: _donor, max_replication_lag: _lag, queues: _queues, ...others } = check
   const { max_source_absence: _absence, writer_must_replicate: _writer, ...asked } = others
   return { ...mysql, password: mysql.password(), asked }
 }

@@ -72,6 +72,19 @@ const http = z.strictObject({
 
 const tcp = z.strictObject({ type: z.literal('tcp'), port: port.optional(), ...pace })
 
+const mysqlTls = z
+  .strictObject({
+    ca: path.optional(),
+    verify: z.union([z.boolean(), z.literal('ca')], { error: 'allowed are true, false and ca' }).default(true),
+    server_name: z.string().min(1).max(253).optional(),
+    certificate: path.optional(),
+    key: path.optional(),
+  })
+  .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+    path: ['certificate'],
+    error: 'certificate and key of the check belong together; write both, or neither',
+  })
+
 const mysql = z
   .strictObject({
     type: z.literal('mysql'),
@@ -79,11 +92,12 @@ const mysql = z
     user: z.string().min(1).max(80).optional(),
     password_file: path.optional(),
     query: z.string().min(1).max(1024).optional(),
+    tls: mysqlTls.optional(),
     ...pace,
   })
-  .refine(({ user, query, password_file: file }) => user !== undefined || (query === undefined && file === undefined), {
+  .refine(({ user, query, password_file: file, tls }) => user !== undefined || (query ?? file ?? tls) === undefined, {
     path: ['user'],
-    error: 'a query or a password needs a user; without one only the greeting of the server is read',
+    error: 'a query or a password needs a user, and tls too; without one only the greeting of the server is read',
   })
 
 const icmp = z.strictObject({ type: z.literal('icmp'), ...pace })

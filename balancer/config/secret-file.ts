@@ -19,7 +19,9 @@ export const readSecretFile = (file: string): SecretFile => {
     if (!stat.isFile())
       return { ok: false, problem: `${file} is no file; write the password into the first line of one` }
     if (size > maximumFileBytes) return { ok: false, problem: `${file} is no password file: larger than 1 KiB` }
-    const [secret = ''] = readFileSync(file, 'utf8').split(/\r?\n/)
+    const [secret = ''] = readFileSync(file, 'utf8')
+      .replace(/^\uFEFF/, '')
+      .split(/\r?\n/)
     if (secret === '') return { ok: false, problem: `${file} is empty; write the password into its first line` }
     const warning = (mode & 0o007) === 0 ? undefined : `${file} is readable by everyone; run: chmod o= ${file}`
     return { ok: true, secret, warning }

@@ -44,11 +44,11 @@ const install = ['install', '--yes', '--no-install-recommends', '--no-remove']
 
 /**
  * The packages that are not installed.
- * @param {'start' | 'test'} purpose
+ * @param {import('./main.mjs').Purpose} purpose
  * @returns {readonly string[]}
  */
 export const missingDebianPackages = (purpose) => {
-  const needed = purpose === 'test' ? [...neededAlways, ...neededByTests] : neededAlways
+  const needed = purpose === 'start' ? neededAlways : [...neededAlways, ...neededByTests]
   const format = `--showformat=\${Package} \${db:Status-Status}\\n`
   const { stdout } = spawnSync('dpkg-query', ['--show', format, ...needed], { encoding: 'utf8' })
   const installed = new Set(

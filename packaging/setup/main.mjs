@@ -1,15 +1,17 @@
 // @ts-check
-// `npm start` and `npm test`: looks what is missing, says so, puts it in place, then runs the demo or the tests.
+// `npm start`, `npm test` and `npm run test:servers`: looks what is missing, says so, puts it in place, then runs the demo or
+// the tests.
 
 import { fileURLToPath } from 'node:url'
 import { build, isBuilt } from './build.mjs'
 import { installDebianPackages, missingDebianPackages } from './debian.mjs'
 import { installNpmPackages, npmPackagesToInstall } from './npm.mjs'
 import { unmetRequirements } from './requirements.mjs'
+import { installServerRoots, missingServerRoots, serversDirectory } from './servers.mjs'
 import { Interrupted, StepFailed, watchInterrupts } from './step.mjs'
-import { runTests } from './tests.mjs'
+import { runTests, serverTests } from './tests.mjs'
 
-/** @typedef {'start' | 'test'} Purpose */
+/** @typedef {'start' | 'test' | 'servers'} Purpose */
 
 /**
  * Puts in place what is missing; prints the whole list before it changes anything.
@@ -17,9 +19,10 @@ import { runTests } from './tests.mjs'
  */
 const setUp = async (purpose) => {
   const debian = missingDebianPackages(purpose)
+  const roots = purpose === 'servers' ? missingServerRoots() : []
   const npm = npmPackagesToInstall()
   const stale = npm !== undefined || !isBuilt()
-  if (debian.length === 0 && !stale) return
+  if (debian.length === 0 && roots.length === 0 && !stale) return
 
   console.log('This is going to be put in place first:')
   if (debian.length > 0) {
@@ -28,6 +31,10 @@ const setUp = async (purpose) => {
   }
   if (npm !== undefined) console.log(`  npm packages      into node_modules: ${npm}`)
   if (stale) console.log('  the build         TypeScript into dist')
+  if (roots.length > 0) {
+    console.log(`  servers           ${roots.map(({ title }) => title).join(' and ')} in ${serversDirectory}`)
+    console.log('                    (130 MB of Debian packages, unpacked there and not installed; 0.7 GB)')
+  }
   console.log()
 
   const stopWatching = watchInterrupts()
@@ -35,6 +42,7 @@ const setUp = async (purpose) => {
     if (debian.length > 0) await installDebianPackages(debian)
     if (npm !== undefined) await installNpmPackages()
     if (stale) await build()
+    if (roots.length > 0) await installServerRoots(roots)
   } finally {
     stopWatching()
   }
@@ -54,8 +62,10 @@ const runDemo = async (args) => {
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 
 const [purpose, ...args] = process.argv.slice(2)
-if (purpose !== 'start' && purpose !== 'test') {
-  console.error('Usage: npm start [-- ARGUMENTS]   or   npm test [-- ARGUMENTS OF TAP]')
+// For .ci/run: whether the servers are there, without putting them there.
+if (purpose === 'has-servers') process.exit(missingServerRoots().length === 0 ? 0 : 1)
+if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers') {
+  console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP] or npm run test:servers')
   process.exit(2)
 }
 
@@ -78,4 +88,4 @@ try {
 }
 
 if (purpose === 'start') await runDemo(args)
-else process.exitCode = await runTests(args)
+else process.exitCode = await runTests(purpose === 'servers' ? [...serverTests(), ...args] : args)

@@ -2,7 +2,7 @@
 // The tests: runs tap over dist and counts what passed and failed.
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -35,6 +35,14 @@ const runTap = (args) =>
       resolve(code ?? 1)
     })
   })
+
+const serverTestDirectory = 'dist/test/servers'
+
+/** The tests against servers of other versions, which a plain `npm test` leaves out, and how tap has to run them. */
+export const serverTests = () => {
+  const files = readdirSync(serverTestDirectory).filter((file) => file.endsWith('.servers.js'))
+  return ['--disable-coverage', '--jobs=2', ...files.map((file) => join(serverTestDirectory, file))]
+}
 
 /**
  * Runs all tests; `args` are passed on to tap. The last line says how many assertions passed and failed.

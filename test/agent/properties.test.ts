@@ -170,7 +170,8 @@ t.test('option files of any content are read without an exception', async (t) =>
     {
       user: 'chk',
       port: 3307,
-      unsafe: ['!include', 'ssl-ca'],
+      tls: { ca: '/y', verify: 'ca' },
+      unsafe: ['!include'],
     },
   )
 })

@@ -12,7 +12,7 @@ export const judging = (change: Partial<Judging> = {}): Judging => ({
   maximumLag: millis(30_000),
   maximumAbsence: millis(300_000),
   writerMustReplicate: false,
-  reserves: { disk: null, connections: null },
+  reserves: { disk: null, connections: null, queues: null },
   ...change,
 })
 
@@ -22,6 +22,7 @@ export const facts = (words: Words = {}, change: Partial<ServerFacts> = {}): Ser
   words: { ok: true, value: words },
   channels: { ok: true, value: [] },
   groupMembers: null,
+  backlog: null,
   dataNodes: null,
   disk: null,
   write: null,

@@ -1,5 +1,6 @@
 // Three Galera nodes, each with its agent: cut off, desynced, out by hand, and a donor with a real state transfer.
 
+import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startGalera } from '../lab/galera-cluster.ts'
 import type { Host } from '../lab/host.ts'
@@ -47,6 +48,26 @@ await t.test('a node desynced by hand and one that rejects queries are out', asy
   t.equal(await agent2.ask('/synced'), '503 rejecting-queries')
   await server2.query('SET GLOBAL wsrep_reject_queries=NONE').catch(() => undefined)
   await agent2.until('/', '200 ok')
+})
+
+await t.test('a synced node whose applier stands still is lagging', async (t) => {
+  await server2.query('SET GLOBAL read_only=ON')
+  await server1.query('CREATE TABLE app.t (n INT PRIMARY KEY)')
+  await waitFor(
+    'the table on the other node',
+    async () => (await server2.query("SHOW TABLES FROM app LIKE 't'")).length,
+  )
+  await agent2.until('/replica?lag=1s', '200 ok')
+  const blocker = await createConnection({ socketPath: server2.socket, user: 'root' })
+  await blocker.query('LOCK TABLES app.t READ')
+  for (let n = 0; n < 5; n += 1) await server1.query(`INSERT INTO app.t VALUES (${n})`)
+  await agent2.until('/replica?lag=1s', '503 replication-lag')
+  t.equal(await agent2.ask('/galera'), '200 ok', 'its membership is what it was')
+  t.match((await agent2.report()).facts, { applier: /^\d+\.\d s behind, [1-5] to be applied$/ })
+  await blocker.end()
+  await agent2.until('/replica?lag=1s', '200 ok')
+  await server2.query('SET GLOBAL read_only=OFF')
+  await agent2.until('/primary', '200 ok')
 })
 
 await t.test('a node whose wsrep_on is switched off is no member, and is one again when it is back', async (t) => {

@@ -1,7 +1,7 @@
 // Where clients come in, by what the server tells of itself: the door that the agent knocks at.
 
 import type { Words } from './facts.ts'
-import type { Failure } from './failure.ts'
+import { type Failure, isOwnLimit } from './failure.ts'
 
 /** Where clients come in: the server's own port on an address that others reach, a place, or nowhere to be looked at. */
 export type ClientAddress =
@@ -43,10 +43,11 @@ const defaultPort = 3306
 export const closed = (text: string): Failure => ({ code: 'closed-to-clients', text, fatal: false })
 
 /**
- * What a login there that failed says of clients: a user that is not let in says nothing, since clients have users of their
- * own.
+ * What a login there that failed says of clients: a user that is not let in, or that has used up what it may have, says
+ * nothing, since clients have users of their own.
  */
 export const closedBy = (failure: Failure, where: string): Failure | null => {
+  if (isOwnLimit(failure)) return null
   switch (failure.code) {
     case 'connection-refused':
     case 'unreachable':

@@ -1,6 +1,7 @@
 // What one probe found out about the server, before anybody judges it.
 
 import type { Millis } from '../../core/time.ts'
+import type { Backlog } from './backlog.ts'
 import type { Failure } from './failure.ts'
 import type { Channel } from './replication.ts'
 import type { Row } from './rows.ts'
@@ -20,6 +21,8 @@ export type ServerFacts = {
   readonly channels: Told<readonly Channel[]>
   /** Rows of performance_schema.replication_group_members. */
   readonly groupMembers: Told<readonly Row[]> | null
+  /** What waits to be applied, on a member of a Galera cluster or of a group that tells. */
+  readonly backlog: Told<Backlog> | null
   /** Rows of ndbinfo.nodes. */
   readonly dataNodes: Told<readonly Row[]> | null
   /** Null where it is not looked at. */

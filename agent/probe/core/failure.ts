@@ -2,6 +2,7 @@
 
 import type { ReasonCode } from '../../../shared/reason.ts'
 import { oneLine } from '../../core/text.ts'
+import { loginMeaning } from './login-meaning.ts'
 
 /**
  * Why a login or a query did not work. `fatal`: the connection is gone with it. `text` is shown to everybody, and so is ours
@@ -24,6 +25,9 @@ export type ClientError = {
 
 const textLength = 256
 
+/** Whether the server refused this user for having used up what the user may have; others are let in. */
+export const isOwnLimit = ({ text }: Failure): boolean => /^error (1203|1226):/.test(text)
+
 // Numbers of the server, https://mariadb.com/kb/en/mariadb-error-code-reference/
 const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
   [1040, 'too-many-connections'],
@@ -43,6 +47,10 @@ const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
   [3118, 'access-denied'],
   [4151, 'access-denied'],
   [1129, 'host-blocked'],
+  // require_secure_transport
+  [3159, 'tls-failed'],
+  // offline_mode
+  [3032, 'maintenance-mode'],
   // Galera's "WSREP has not yet prepared node for application use"
   [1047, 'not-ready'],
   [1053, 'connection-lost'],
@@ -68,6 +76,8 @@ const serverWords: ReadonlyMap<number, string> = new Map([
   [3118, 'the account is locked'],
   [4151, 'the account is locked'],
   [1129, 'this host is blocked'],
+  [3159, 'the server wants TLS (require_secure_transport); set mysql.tls in agent.yaml'],
+  [3032, 'offline_mode is ON'],
   [1047, 'the node is not prepared for use'],
   [1053, 'the server is stopping'],
   [1927, 'the connection was killed'],
@@ -103,7 +113,10 @@ const meanings: ReadonlyMap<string, string> = new Map([
   ['EAGAIN', 'the listen queue of the server is full'],
   ['EACCES', 'this user may not go there'],
   ['EPERM', 'this host does not let this user go there'],
-  ['AUTH_SWITCH_PLUGIN_ERROR', 'the server wants a way to log in that the agent does not know'],
+  [
+    'HANDSHAKE_NO_SSL_SUPPORT',
+    'the server has no TLS (ssl_cert, ssl_key); take mysql.tls out of agent.yaml, or set it up',
+  ],
   ['ERR_OUT_OF_RANGE', 'what answers there does not speak the protocol of MySQL'],
   ['ERR_BUFFER_OUT_OF_BOUNDS', 'what answers there does not speak the protocol of MySQL'],
 ])
@@ -118,6 +131,9 @@ const systemReasons: ReadonlyMap<string, ReasonCode> = new Map([
   ['EACCES', 'unreachable'],
   ['EPERM', 'unreachable'],
   ['AUTH_SWITCH_PLUGIN_ERROR', 'access-denied'],
+  ['MYSQL_CLEAR_PASSWORD_NOT_ENABLED', 'access-denied'],
+  ['HANDSHAKE_NO_SSL_SUPPORT', 'tls-failed'],
+  ['HANDSHAKE_SSL_ERROR', 'tls-failed'],
   ['ETIMEDOUT', 'timeout'],
   ['EAGAIN', 'timeout'],
   ['ECONNRESET', 'connection-lost'],
@@ -141,7 +157,7 @@ export const failureOf = (error: ClientError): Failure => {
   const said = oneLine(error.message, textLength)
   if (number !== undefined) return { code, text: numberText(number), fatal, said }
   const word = /^[A-Z][A-Z0-9_]{1,40}$/.exec(error.code ?? '')?.[0] ?? ''
-  const meaning = meanings.get(word)
+  const meaning = loginMeaning(word, error.message) ?? meanings.get(word)
   const shown = isHarmless(word) ? said : (meaning ?? word) || 'the answer is not understood'
   const text = isHarmless(word) && meaning !== undefined ? `${meaning}: ${said}` : shown
   return isHarmless(word) ? { code, text, fatal } : { code, text, fatal, said }

@@ -14,12 +14,13 @@ export const serverWords = (outcome: Outcome): readonly ServerWord[] => {
     case 'failed':
       return wordOf('the login', outcome.failure)
     case 'answered': {
-      const { check, words, channels, groupMembers, dataNodes, disk, write, refused, closed } = outcome.facts
+      const { check, words, channels, groupMembers, backlog, dataNodes, disk, write, refused, closed } = outcome.facts
       return [
         ...wordOf('the check query', check),
         ...wordOf('its variables', failureIn(words)),
         ...wordOf('its replication', exceptDenied(channels)),
         ...wordOf('its group', exceptDenied(groupMembers)),
+        ...wordOf('its applier', exceptDenied(backlog)),
         ...wordOf('its data nodes', exceptDenied(dataNodes)),
         ...wordOf('its disk', failureIn(disk)),
         ...wordOf('the heartbeat', write),

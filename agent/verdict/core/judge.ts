@@ -4,13 +4,14 @@ import type { roles } from '../../../shared/health-report.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
 import type { Failure } from '../../probe/core/failure.ts'
+import { backlogObjection } from './backlog.ts'
 import { ownMember } from './group.ts'
 import { clusterOf, hidden, membershipObjection, shownFacts, type TestedMode, type Tolerance } from './membership.ts'
 import { configuredCheck, type Question } from './question.ts'
 import type { Reason } from './reason.ts'
 import { absenceNotice, replicaObjection, withoutAbsentSources, worstLag } from './replica.ts'
 import { freeConnections, type Reserves, resourceObjection } from './resources.ts'
-import { setFlags } from './writable.ts'
+import { offlineObjection, setFlags } from './writable.ts'
 
 /** What the node is good for. It passes where the reason is `ok`. */
 export type Verdict = {
@@ -59,7 +60,7 @@ export const judge = (facts: ServerFacts, judging: Judging, question: Question =
     ...failed(objection ?? passed(mode, notice)),
     mode,
     freeConnections: freeConnections(told.value),
-    lag: facts.channels.ok ? worstLag(facts.channels.value) : null,
+    lag: lagOf(facts),
     facts: { ...shownFacts(mode, facts, told.value), ...(notice === null ? {} : { notice: notice.text }) },
   }
   // A node that fails its own check has no role; one that only is of the other role keeps its own.
@@ -98,7 +99,12 @@ const objectionTo = (node: Node, question: Question): Reason | null => {
       return clusterObjection(node) ?? configuredObjection(node) ?? primaryObjection(node)
     case 'replica': {
       const bounded = { ...node, judging: { ...node.judging, ...boundsOf(question.maximumLag, node.judging) } }
-      return clusterObjection(bounded) ?? configuredObjection(bounded) ?? replicaRoleObjection(bounded)
+      return (
+        clusterObjection(bounded) ??
+        configuredObjection(bounded) ??
+        replicaRoleObjection(bounded) ??
+        applierObjection(bounded)
+      )
     }
     default:
       return question satisfies never
@@ -112,7 +118,21 @@ const configuredObjection = (node: Node): Reason | null => {
     mode === 'replica' && judging.mode === 'auto' && isWritable(node) === true
       ? writerObjection(node)
       : membershipObjection(mode, facts, words, toleranceFor(node))
-  return membership ?? facts.check ?? resourceObjection(facts, words, judging.reserves)
+  const applier = mode === 'ping' ? null : applierObjection(node)
+  return (
+    membership ?? offlineObjection(words) ?? facts.check ?? applier ?? resourceObjection(facts, words, judging.reserves)
+  )
+}
+
+const applierObjection = ({ facts, judging }: Node): Reason | null =>
+  backlogObjection(facts, judging.maximumLag, judging.reserves.queues)
+
+/** The worse of both: a member of a cluster may be a replica of something else. */
+const lagOf = ({ channels, backlog }: ServerFacts): number | null => {
+  const replicates = channels.ok && channels.value.length > 0
+  const ofChannels = replicates ? worstLag(channels.value) : null
+  if (!backlog?.ok || (replicates && ofChannels === null)) return ofChannels
+  return Math.max(ofChannels ?? 0, Math.round(backlog.value.delay))
 }
 
 /** Who asks for a bound wants nothing older, and what a source has done while it is away is not known. */

@@ -3,6 +3,7 @@
 import type { testedModes } from '../../../shared/health-report.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
 import type { Failure } from '../../probe/core/failure.ts'
+import { backlogFacts } from './backlog.ts'
 import { galeraFacts, galeraObjection, isGalera } from './galera.ts'
 import { groupFacts, groupObjection, isGroupMember } from './group.ts'
 import { isNdb, ndbFacts, ndbObjection } from './ndb.ts'
@@ -59,6 +60,7 @@ export const shownFacts = (mode: TestedMode, facts: ServerFacts, words: Words): 
   return {
     ...picked(words, names),
     ...(mode === 'group_replication' ? groupFacts(words, facts.groupMembers) : {}),
+    ...backlogFacts(facts),
     ...(channels.ok ? replicaFacts(channels.value) : {}),
     ...resourceFacts(facts),
     // Only where it may matter: the members of a cluster are judged without it.

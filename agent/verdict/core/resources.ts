@@ -2,12 +2,14 @@
 
 import { connectionsOf } from '../../probe/core/connections.ts'
 import type { ServerFacts, Words } from '../../probe/core/facts.ts'
+import type { QueueBounds } from './backlog.ts'
 import type { Reason } from './reason.ts'
 
 /** What must be left, in percent; null for what is not tested. */
 export type Reserves = {
   readonly disk: { readonly min_free: number; readonly min_free_inodes: number } | null
   readonly connections: { readonly min_free: number } | null
+  readonly queues: QueueBounds
 }
 
 const hundred = 100

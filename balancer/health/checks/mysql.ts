@@ -9,9 +9,10 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { judgeGreeting, mysqlFailure } from '../core/mysql-packet.ts'
 import { failed, type Judgement, passed } from '../core/result.ts'
 import { exchange } from './exchange.ts'
+import { type Encryption, encryptionOf, tlsFailure } from './mysql-tls.ts'
 import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
 
-/** A check of the server's own port. Throws `FailedStart` where the password file cannot be read. */
+/** A check of the server's own port. Throws `FailedStart` where a file that it names cannot be read. */
 export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: MysqlCheckConfig): Probe => {
   const port = config.port ?? ownPort
   const { timeout, user, query = 'SELECT 1' } = config
@@ -20,7 +21,8 @@ export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: M
     return { run, close: () => {} }
   }
   const password = config.password_file === undefined ? '' : secretIn(config.password_file)
-  return { run: () => logIn({ address, port, timeout, user, password, query }), close: () => {} }
+  const encryption = encryptionOf(config.tls, address)
+  return { run: () => logIn({ address, port, timeout, user, password, query, encryption }), close: () => {} }
 }
 
 const secretIn = (file: string): string => {
@@ -38,9 +40,10 @@ type Login = Endpoint &
     readonly user: string
     readonly password: string
     readonly query: string
+    readonly encryption: Encryption
   }
 
-const logIn = ({ address, port, timeout, user, password, query }: Login): Promise<Judgement> =>
+const logIn = ({ address, port, timeout, user, password, query, encryption }: Login): Promise<Judgement> =>
   new Promise((resolve) => {
     let isConnected = false
     const stream = connect({ host: address, port, noDelay: true }, () => {
@@ -53,7 +56,8 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
       const text = `the server sent more than ${maximumBytes / 1024} KiB; ask for less in query`
       settle(failed('L7RSP', 'invalid-answer', text))
     })
-    const connection = createConnection({ stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] })
+    const settings = { stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] }
+    const connection = createConnection({ ...settings, ...encryption() })
     const settle = (judgement: Judgement): void => {
       cancel()
       stream.destroy()
@@ -74,6 +78,10 @@ const logIn = ({ address, port, timeout, user, password, query }: Login): Promis
 const failureOf = (error: QueryError, port: number): Judgement => {
   if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno)
   if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
+  if (error.code === 'HANDSHAKE_SSL_ERROR') return failed('L6RSP', 'tls-failed', tlsFailure(error.message))
+  if (error.code === 'HANDSHAKE_NO_SSL_SUPPORT') {
+    return failed('L7RSP', 'invalid-answer', 'the server has no TLS; take tls out of the check, or set it up')
+  }
   // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
   const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
   return isSystemError

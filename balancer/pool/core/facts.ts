@@ -71,6 +71,7 @@ const checkStatuses = [
   'L4OK',
   'L4CON',
   'L4TOUT',
+  'L6RSP',
   'L7OK',
   'L7OKC',
   'L7STS',

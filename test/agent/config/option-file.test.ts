@@ -54,6 +54,9 @@ t.test('the server is found as the clients find it', async (t) => {
     ['socket=/run/x.sock\nport=3307', socket],
     ['socket=/run/x.sock\nhost=10.0.0.5', { kind: 'tcp', host: '10.0.0.5', port: 3306 }],
     ['host=10.0.0.5\nport=3307', { kind: 'tcp', host: '10.0.0.5', port: 3307 }],
+    ['socket=/run/x.sock\nhost=10.0.0.5\nprotocol=socket', socket],
+    ['protocol=TCP', { kind: 'tcp', host: '127.0.0.1', port: 3306 }],
+    ['protocol=tcp\nhost=localhost', { kind: 'tcp', host: '127.0.0.1', port: 3306 }],
     ['host=10.0.0.5\nport=0', { kind: 'tcp', host: '10.0.0.5', port: 3306 }],
     ['', { kind: 'socket', path: '/run/mysqld/mysqld.sock' }],
   ]
@@ -70,12 +73,51 @@ t.test('what stands in agent.yaml comes before the option file, and the rest is 
 })
 
 t.test('what the agent would not obey is refused, and what everybody can read is a warning', async (t) => {
-  for (const line of ['ssl', 'ssl-ca=/x', 'protocol=tcp', 'default_auth=x', 'port=33o6', 'port=99999']) {
+  const lines = ['ssl-crl=/x', 'tls-version=TLSv1.3', 'ssl-mode=SOMETIMES', 'protocol=pipe', 'port=33o6', 'port=99999']
+  for (const line of lines) {
     t.match(load(`[client]\n${line}\n`).problems, [/which the agent does not obey/], line)
     t.same(load(`[mysql]\n${line}\n`).problems, [], 'not a section of ours')
   }
   t.match(load('[client]\n!include /etc/x\n').problems, [/!include, which the agent does not obey/])
+  for (const whole of ['\uFEFF[client]\n', 'user=x\n', '[client\nuser=x\n']) {
+    t.match(load(whole).problems, [/which the agent does not obey/], 'the clients refuse it too')
+  }
   t.match(load('[client]\npassword=x\n', '', 0o644).warnings, [
     /warning: everybody on this host can read .*; run: chmod o= /,
   ])
+})
+
+t.test(
+  'names are read as the clients do: first letters, what stands before a name, the case of a section',
+  async (t) => {
+    const table: readonly [string, object][] = [
+      ['[Client]\nuse=u\npass=p\n', { user: 'u', password: 'p' }],
+      ['[CLIENT]\nloose-password=p\nloose_default_auth=x\n', { password: 'p' }],
+      ['[client]\npassword=p\nskip-password\n', { password: '' }],
+      ['[client]\nplugin-dir=/x\ndefault-auth=mysql_native_password\n', { unsafe: [] }],
+      ['[ client]\nuser=u\n', { unsafe: [] }],
+    ]
+    for (const [text, wanted] of table) t.match(parseOptionFile(text), wanted, text)
+    t.equal(parseOptionFile('[ client]\nuser=u\n').user, undefined)
+  },
+)
+
+t.test('encryption is what both clients mean by their options', async (t) => {
+  const table: readonly [string, object | null | undefined][] = [
+    ['', undefined],
+    ['ssl=0', null],
+    ['skip-ssl', null],
+    ['ssl-mode=DISABLED\nssl-ca=/ca', null],
+    ['ssl_mode=preferred', null],
+    ['ssl', { verify: 'none' }],
+    ['enable-ssl=1', { verify: 'none' }],
+    ['ssl-mode=REQUIRED', { verify: 'none' }],
+    ['ssl-ca=/ca', { ca: '/ca', verify: 'ca' }],
+    ['ssl-mode=VERIFY_CA\nssl-ca=/ca', { ca: '/ca', verify: 'ca' }],
+    ['ssl-mode=VERIFY_IDENTITY\nssl-ca=/ca', { ca: '/ca', verify: 'identity' }],
+    ['ssl-ca=/ca\nssl-verify-server-cert', { ca: '/ca', verify: 'identity' }],
+    ['ssl-verify-server-cert=0', null],
+    ['ssl-cert=/c\nssl-key=/k', { certificate: '/c', key: '/k', verify: 'none' }],
+  ]
+  for (const [lines, tls] of table) t.same(parseOptionFile(`[client]\n${lines}\n`).tls, tls, lines)
 })

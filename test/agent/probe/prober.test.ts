@@ -5,6 +5,7 @@ import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import type { MysqlConfig } from '../../../agent/config/login.ts'
 import { millis } from '../../../agent/core/time.ts'
+import { createBacklogWatch } from '../../../agent/probe/backlog-watch.ts'
 import type { Outcome } from '../../../agent/probe/core/facts.ts'
 import { createDiskLook } from '../../../agent/probe/disk.ts'
 import type { Inquiry } from '../../../agent/probe/gather.ts'
@@ -33,6 +34,7 @@ const overSocket: MysqlConfig = {
   extra: null,
   user,
   password: () => password,
+  tls: null,
 }
 const overTcp: MysqlConfig = { ...overSocket, target: { kind: 'tcp', host: '127.0.0.1', port } }
 const plainInquiry: Inquiry = {
@@ -40,6 +42,7 @@ const plainInquiry: Inquiry = {
   expect: null,
   disk: null,
   heartbeat: null,
+  backlog: createBacklogWatch(),
 }
 const prober = (
   mysql: MysqlConfig,

@@ -244,7 +244,9 @@ t.test('an NDB SQL node passes while it sees data nodes that are ready', async (
 t.test('the optional tests take a node out whose server answers', async (t) => {
   const disk = (free: number, freeInodes: number): ServerFacts =>
     facts(writable, { disk: { ok: true, value: { directory: '/var/lib/mysql', free, freeInodes } } })
-  const reserves = judging({ reserves: { disk: { min_free: 5, min_free_inodes: 5 }, connections: { min_free: 10 } } })
+  const reserves = judging({
+    reserves: { disk: { min_free: 5, min_free_inodes: 5 }, connections: { min_free: 10 }, queues: null },
+  })
   t.equal(codeOf(disk(5, 5), undefined, reserves), 'ok')
   t.match(judge(disk(4.9, 50), reserves).reason, {
     code: 'disk-full',

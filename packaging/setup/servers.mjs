@@ -1,0 +1,147 @@
+// @ts-check
+// The servers of `npm run test:servers`: packages of other Debian suites, unpacked into root folders of their own in a
+// cache of this user. Nothing of them is installed, and no program of theirs runs before a test starts it.
+
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { runStep, StepFailed } from './step.mjs'
+
+/** @typedef {{ readonly name: string, readonly title: string, readonly suite: string, readonly packages: readonly string[] }} ServerRoot */
+
+/** @type {readonly ServerRoot[]} */
+const serverRoots = [
+  { name: 'mysql', title: 'MySQL', suite: 'sid', packages: ['mysql-server-core', 'mysql-client-core'] },
+  { name: 'mariadb', title: 'MariaDB 11.8', suite: 'trixie', packages: ['mariadb-server'] },
+]
+
+const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+
+/** Where the root folders are: below the user's cache, so that a fresh clone finds them. */
+export const serversDirectory = join(cache, 'mysql-balancer', 'servers')
+
+/** The root folders that are not there. Each comes into its place complete, by one rename. */
+export const missingServerRoots = () => serverRoots.filter(({ name }) => !existsSync(join(serversDirectory, name)))
+
+const workPrefix = '.making-'
+
+/** What a set-up that was killed left behind; one that runs is left alone. */
+const removeRemains = () => {
+  for (const entry of readdirSync(serversDirectory)) {
+    if (!entry.startsWith(workPrefix)) continue
+    const [pid = ''] = entry.slice(workPrefix.length).split('-')
+    if (!existsSync(`/proc/${pid}`)) rmSync(join(serversDirectory, entry), { recursive: true, force: true })
+  }
+}
+
+/** The archive that this machine itself installs from; undefined where its lists were never fetched. */
+const debianArchive = () => {
+  const wanted = ['Created-By: Packages', 'Origin: Debian', 'Label: Debian']
+  const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...wanted], { encoding: 'utf8' })
+  return stdout?.split('\n').find((line) => line !== '')
+}
+
+const findArchive = async () => {
+  const known = debianArchive()
+  if (known !== undefined) return known
+  await runStep('the lists of packages (apt-get update)', 'apt-get', ['update'], { alone: true })
+  const archive = debianArchive()
+  if (archive === undefined)
+    throw new StepFailed('The sources of apt name no archive of Debian, where these servers come from.')
+  return archive
+}
+
+const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+/**
+ * An apt of its own: it sees one suite, and not what is installed here.
+ * @param {string} work
+ * @param {string} archive
+ * @param {string} suite
+ */
+const writeAptFiles = (work, archive, suite) => {
+  for (const directory of ['state/lists/partial', 'cache/archives/partial']) {
+    mkdirSync(join(work, directory), { recursive: true })
+  }
+  writeFileSync(join(work, 'status'), '')
+  writeFileSync(join(work, 'sources.list'), `deb [signed-by=${keyring}] ${archive} ${suite} main\n`)
+  const configuration = join(work, 'apt.conf')
+  const settings = {
+    'Dir::Etc::SourceList': join(work, 'sources.list'),
+    'Dir::Etc::SourceParts': '/dev/null',
+    'Dir::Etc::Preferences': '/dev/null',
+    'Dir::Etc::PreferencesParts': '/dev/null',
+    'Dir::State': join(work, 'state'),
+    'Dir::State::status': join(work, 'status'),
+    'Dir::Cache': join(work, 'cache'),
+    'APT::Sandbox::User': 'root',
+    'APT::Install-Recommends': 'false',
+    'Acquire::Languages': 'none',
+  }
+  writeFileSync(
+    configuration,
+    Object.entries(settings)
+      .map(([key, value]) => `${key} "${value}";\n`)
+      .join(''),
+  )
+  return configuration
+}
+
+const unpackAll = 'for package in "$1"/*.deb; do dpkg-deb --extract "$package" "$2" || exit; done'
+
+/** What a package of a merged-/usr system takes for granted, and where the lab mounts the kernel's own. */
+const links = ['bin', 'sbin', 'lib', 'lib64']
+const mountPoints = ['dev', 'proc', 'tmp', 'run']
+
+/**
+ * @param {ServerRoot} root
+ * @param {string} archive
+ */
+const makeServerRoot = async ({ name, title, suite, packages }, archive) => {
+  const work = mkdtempSync(join(serversDirectory, `${workPrefix}${process.pid}-`))
+  try {
+    const apt = ['-c', writeAptFiles(work, archive, suite)]
+    const root = join(work, 'root')
+    mkdirSync(join(root, 'usr'), { recursive: true })
+    for (const link of links) {
+      mkdirSync(join(root, 'usr', link), { recursive: true })
+      symlinkSync(`usr/${link}`, join(root, link))
+    }
+    for (const directory of mountPoints) mkdirSync(join(root, directory), { recursive: true })
+    mkdirSync(join(root, 'etc'), { recursive: true })
+    // auth_socket asks for the name of a user by its number.
+    writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n')
+    await runStep(`${title}: the lists of ${suite}`, 'apt-get', [...apt, 'update'])
+    await runStep(`${title}: its packages`, 'apt-get', [...apt, '--yes', '--download-only', 'install', ...packages])
+    await runStep(`${title}: unpacking`, 'sh', ['-c', unpackAll, 'sh', join(work, 'cache/archives'), root])
+    try {
+      renameSync(root, join(serversDirectory, name))
+    } catch (error) {
+      // Another set-up was faster: its root is as good.
+      if (!existsSync(join(serversDirectory, name))) throw error
+    }
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Puts root folders in place.
+ * @param {readonly ServerRoot[]} roots
+ */
+export const installServerRoots = async (roots) => {
+  mkdirSync(serversDirectory, { recursive: true })
+  removeRemains()
+  const archive = await findArchive()
+  for (const root of roots) await makeServerRoot(root, archive)
+}
