@@ -2,8 +2,8 @@
 
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { ask } from '../compare/ask.ts'
-import { agree, type Compared, comparisonTable } from '../compare/core/comparison.ts'
-import { parseRequestLine, usualRequests } from '../compare/core/requests.ts'
+import { agree, type Compared, comparisonTable, type Heard, isCutShort } from '../compare/core/comparison.ts'
+import { parseRequestLine, type Request, usualRequests } from '../compare/core/requests.ts'
 import { type Script, startInetd } from '../compare/inetd.ts'
 import type { AgentConfig } from '../config/load.ts'
 import { startHealth } from '../health.ts'
@@ -13,6 +13,8 @@ import { type ExitStatus, exitStatus } from './exit.ts'
 
 /** Longer than a script that waits for its own time limits. */
 const patienceMillis = 15_000
+/** A script that does not read its request resets the connection, now and then before its answer was read. */
+const tries = 5
 
 /** Prints both answers to each request; `requests` is a file with one a line, null for the usual ones. */
 export const compare = async (config: AgentConfig, script: Script, requests: string | null): Promise<ExitStatus> => {
@@ -43,7 +45,7 @@ export const compare = async (config: AgentConfig, script: Script, requests: str
   const inetd = await startInetd(script, (text) => failures.add(text))
   const all: Compared[] = []
   for (const request of lines.map(parseRequestLine)) {
-    const theirs = await ask(inetd.port, request, patienceMillis)
+    const theirs = await askScript(inetd.port, request)
     const ours = await ask(listeners.port(), request, patienceMillis)
     all.push({ name: request.name, script: theirs, agent: ours })
   }
@@ -55,6 +57,15 @@ export const compare = async (config: AgentConfig, script: Script, requests: str
   const differing = all.filter((one) => !agree(one)).length
   process.stdout.write(differing === 0 ? 'All alike.\n' : `${differing} of ${all.length} differ.\n`)
   return differing === 0 && failures.size === 0 ? exitStatus.ok : exitStatus.failed
+}
+
+const askScript = async (port: number, request: Request): Promise<Heard> => {
+  let heard = await ask(port, request, patienceMillis)
+  for (let i = 1; i < tries && isCutShort(heard); i += 1) {
+    const again = await ask(port, request, patienceMillis)
+    if (again.text.length > heard.text.length) heard = again
+  }
+  return heard
 }
 
 const complain = (text: string): ExitStatus => {

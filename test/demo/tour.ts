@@ -18,16 +18,13 @@ type Row = {
 
 type Print = (line: string) => void
 
-/** What the probe itself was late on a busy machine is no gap of the service. */
-const hasGapUnder = (limit: number, { longestGapMs, probeLateMs }: ProbeWindow): boolean =>
-  longestGapMs - probeLateMs < limit
 const gapUnder = (limit: number): Target => ({
   text: `gap < ${limit} ms`,
-  isMet: (window) => hasGapUnder(limit, window),
+  isMet: ({ longestGapMs }) => longestGapMs < limit,
 })
 const gapAndLease = (limit: number, leaseLimit: number): Target => ({
   text: `gap < ${limit} ms, address gone < ${leaseLimit} ms`,
-  isMet: (window, lease) => hasGapUnder(limit, window) && lease !== null && lease < leaseLimit,
+  isMet: ({ longestGapMs }, lease) => longestGapMs < limit && lease !== null && lease < leaseLimit,
 })
 /** Connections that were just logging in to a server when it died cannot be saved by anybody. */
 const onlyInFlight: Target = { text: 'at most 2 failed, in flight', isMet: ({ failed }) => failed <= 2 }

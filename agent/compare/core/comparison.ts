@@ -28,6 +28,9 @@ const wordsOf = (text: string): string => {
   return body.split('\n').find((line) => line.trim() !== '') ?? ''
 }
 
+/** Whether a reset may have cut off the words of an answer. */
+export const isCutShort = ({ text, end }: Heard): boolean => end === 'reset' && wordsOf(text) === ''
+
 /**
  * Whether a checker that looks at the status, or at the word for a running server, sees the same. HEAD has no body with the
  * agent.
