@@ -93,7 +93,7 @@ t.test("the balancer's mysql check encrypts its login as its tls says", async (t
   t.equal(await check('needs_tls', { ca }), 'passed')
   t.equal(await check('needs_tls', { verify: false }), 'passed')
   t.equal(await check('needs_certificate', { ca, ...own }), 'passed')
-  t.match(await check('needs_tls', { ca, server_name: 'other.test' }), /other\.test/)
+  t.match(await check('needs_tls', { ca, server_name: 'other.test' }), /is for another name/)
   t.equal(await check('needs_tls', { ca, server_name: 'other.test', verify: 'ca' }), 'passed')
   await t.rejects(check('needs_tls', { ca: '/nowhere' }), /cannot read \/nowhere \(ENOENT\)/)
 })

@@ -32,7 +32,7 @@ export type LocalAgent = {
   readonly until: (path: string, answer: string) => Promise<void>
 }
 
-/** The check user of the matrix. */
+/** The check user of the matrix: it exists for localhost, and the servers listen where no agent of the tests is. */
 export const chk = { user: 'mysqlchkusr', password: 'matrix-password' }
 
 const until =
@@ -60,7 +60,7 @@ export const startHealthOf = (
   check: string,
 ): Omit<LocalAgent, 'reason'> => {
   const file = join(lab.directory, `${name}.yaml`)
-  const login = `{ socket: ${socket}, user: ${chk.user}, password: ${chk.password} }`
+  const login = `{ socket: ${socket}, client_address: none, user: ${chk.user}, password: ${chk.password} }`
   writeFileSync(file, `mysql: ${login}\ncheck: { interval: 200ms, max_age: 100ms, timeout: 5s, ${check} }\n`, {
     mode: 0o600,
   })
@@ -89,7 +89,7 @@ export const startLocalAgent = async (
   mkdirSync(directory)
   const lines = [
     `listen: { address: 127.0.0.1, port: ${port} }`,
-    `mysql: { socket: ${socket}, user: ${chk.user}, password: ${chk.password} }`,
+    `mysql: { socket: ${socket}, client_address: none, user: ${chk.user}, password: ${chk.password} }`,
     `check: { interval: 200ms, max_age: 100ms, ${check} }`,
     `force_fail_file: ${join(directory, 'proxyoff')}`,
   ]

@@ -35,8 +35,10 @@ for (const isTolerant of [false, true]) {
       })
       const until = performance.now() + runMillis
       let sent = 0
+      let checks = 0
+      const goesOn = (): boolean => performance.now() < until || sent <= 100 || checks <= 10
       const attack = async (random: () => number): Promise<void> => {
-        while (performance.now() < until) {
+        while (goesOn()) {
           const client = dial(port)
           client.send(mutated(random))
           sent += 1
@@ -46,9 +48,8 @@ for (const isTolerant of [false, true]) {
           else client.destroy()
         }
       }
-      let checks = 0
       const check = async (): Promise<void> => {
-        while (performance.now() < until) {
+        while (goesOn()) {
           const client = dial(port)
           client.send('OPTIONS / HTTP/1.0\r\n\r\n')
           const text = await client.untilEnded()
@@ -57,7 +58,6 @@ for (const isTolerant of [false, true]) {
         }
       }
       await Promise.all([check(), ...Array.from({ length: parallel }, (_, i) => attack(createRandom(seed + i).next))])
-      t.ok(sent > 100 && checks > 10, `${sent} attacks, ${checks} checks`)
       t.ok(incidents.has('malformed'))
       await server.stop()
     },
