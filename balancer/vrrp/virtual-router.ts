@@ -314,10 +314,11 @@ export const prepareVirtualRouter = async (
   const stand = (): void => {
     const fault = standing.fault ?? (isInMaintenance ? 'maintenance ordered by an operator' : null)
     report.standing(standing, isInMaintenance)
-    const { priority, isUnsure } = standing
-    if (router.settings.priority === priority && router.failure === fault && router.isUnsure === isUnsure) return
+    const { priority, isUnsure, sharedLoss } = standing
+    const isSame = router.isUnsure === isUnsure && router.sharedLoss === sharedLoss
+    if (isSame && router.settings.priority === priority && router.failure === fault) return
     const isPlanned = standing.fault === null
-    dispatch({ event: 'standing-changed', priority, fault, isPlanned, isUnsure })
+    dispatch({ event: 'standing-changed', priority, fault, isPlanned, isUnsure, sharedLoss })
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()
