@@ -19,7 +19,8 @@ runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
   const past = (name: string): Past | null => {
     const fact = facts.find((one) => one.fact === 'virtual-router' && one.name === name)
     if (fact?.fact !== 'virtual-router') return null
-    return { was: () => was(name), standsBack: fact.standsBack, isInMaintenance: fact.inMaintenance }
+    const { hasBegun, standsBack, inMaintenance: isInMaintenance } = fact
+    return { was: () => was(name), hasBegun, standsBack, isInMaintenance }
   }
   const routers = await startVirtualRouters({ config, past, log, publish })
   facts.forEach(routers.hear)

@@ -35,7 +35,7 @@ const watchedBy = (
       ? []
       : [
           state('this host does not serve', -Math.abs(track.serving.weight) || 0),
-          state('no server up', noServerWeight),
+          { ...state('no server up', noServerWeight), isShared: true },
         ]),
     ...track.interfaces.map(({ interface: name, weight }) => state(`interface ${name} down`, weight)),
     ...track.scripts.map(({ script, weight = weightIn(vrrp.scripts, script) }) =>

@@ -32,6 +32,8 @@ export type Report = {
   readonly standing: (standing: Standing, isInMaintenance: boolean) => void
   /** Its virtual routes are so now. */
   readonly routes: (routes: readonly VirtualRouteState[]) => void
+  /** It has all that it waits for at its start. */
+  readonly begun: () => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
   readonly publish: () => void
@@ -68,6 +70,7 @@ export const createReport = (
   let handingOver = false
   let standsBack = false
   let inMaintenance = false
+  let hasBegun = false
   let source: string | null = null
   let routes: readonly VirtualRouteState[] = []
   let standing: Standing | null = null
@@ -89,6 +92,7 @@ export const createReport = (
       handingOver,
       standsBack,
       inMaintenance,
+      hasBegun,
       syncGroup,
       source,
       peers: config.unicast?.peers ?? null,
@@ -182,6 +186,9 @@ export const createReport = (
       }
       routes = next
       publish()
+    },
+    begun: () => {
+      hasBegun = true
     },
     linked: (address) => {
       source = address

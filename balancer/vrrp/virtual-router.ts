@@ -38,10 +38,12 @@ export type Tools = {
 
 /**
  * What an instance was in the process before this one; `was` is asked at its start: a master that is not missed yet, one that
- * may be by now, or none any more. And what an operator had ordered there and has not taken back.
+ * may be by now, or none any more. Whether it had begun, or still waited for what it needs. And what an operator had ordered
+ * there and has not taken back.
  */
 export type Past = {
   readonly was: () => 'master' | 'late-master' | 'no-master'
+  readonly hasBegun: boolean
   readonly standsBack: boolean
   readonly isInMaintenance: boolean
 }
@@ -71,8 +73,8 @@ export type VirtualRouterDriver = {
 }
 
 /**
- * Looks at what the instance needs of this host. What is missing is a fault until it is there; one that begins (without a
- * `past`) also waits until nobody else has its addresses here. Nothing is sent or removed before `start`.
+ * Looks at what the instance needs of this host. What is missing is a fault until it is there; one that has not begun yet
+ * also waits until nobody else has its addresses here. Nothing is sent or removed before `start`.
  */
 export const prepareVirtualRouter = async (
   first: VrrpInstanceConfig,
@@ -82,7 +84,12 @@ export const prepareVirtualRouter = async (
 ): Promise<VirtualRouterDriver> => {
   const { netlink, packets, wires, hidden, virtual, report } = tools
   let config = first
-  let hasBegun = past !== null
+  let hasBegun = false
+  const begin = (): void => {
+    hasBegun = true
+    report.begun()
+  }
+  if (past?.hasBegun === true) begin()
   const look = async (looked: VrrpInstanceConfig): Promise<Surroundings> => {
     const seen = await lookAround(netlink, looked, virtual())
     return hasBegun ? seen : beforeBegin(looked, seen)
@@ -255,7 +262,7 @@ export const prepareVirtualRouter = async (
       dispatch({ event: 'link-changed', link: { up: false, reason: `${config.interface} was replaced` } })
     }
     around = next
-    if (next.link.up) hasBegun = true
+    if (next.link.up) begin()
     else report.remains(next.link.reason)
     if (next.link.up && !isSame) dispatch({ event: 'link-changed', link: connect(next.link) })
     if (router.state === 'master' || !isSameGround(before, next, virtual())) addresses.routes.tryAgain()
@@ -294,7 +301,7 @@ export const prepareVirtualRouter = async (
   const reconfigure: VirtualRouterDriver['reconfigure'] = async (next, seen, nextStanding) => {
     const hadVirtualMac = config.virtual_mac && !next.virtual_mac
     const device = virtualMacDevice(config)
-    if (seen.link.up) hasBegun = true
+    if (seen.link.up) begin()
     const before = around
     const [old, current] = [config, next].map((one) => advertisementOf(one).addresses)
     const moves = regrouping(old ?? [], current ?? [], strangers, now())
@@ -314,10 +321,11 @@ export const prepareVirtualRouter = async (
   const stand = (): void => {
     const fault = standing.fault ?? (isInMaintenance ? 'maintenance ordered by an operator' : null)
     report.standing(standing, isInMaintenance)
-    const { priority, isUnsure } = standing
-    if (router.settings.priority === priority && router.failure === fault && router.isUnsure === isUnsure) return
+    const { priority, isUnsure, sharedLoss } = standing
+    const isSame = router.isUnsure === isUnsure && router.sharedLoss === sharedLoss
+    if (isSame && router.settings.priority === priority && router.failure === fault) return
     const isPlanned = standing.fault === null
-    dispatch({ event: 'standing-changed', priority, fault, isPlanned, isUnsure })
+    dispatch({ event: 'standing-changed', priority, fault, isPlanned, isUnsure, sharedLoss })
   }
   const settled = (): Promise<void> =>
     router.state === 'leaving' ? new Promise((resolve) => onSettled.push(resolve)) : Promise.resolve()
@@ -343,7 +351,7 @@ export const prepareVirtualRouter = async (
     order,
     start: () => {
       isRunning = true
-      if (around.link.up) hasBegun = true
+      if (around.link.up) begin()
       stand()
       const was = past?.was()
       dispatch({

@@ -88,6 +88,22 @@ t.test('the interface is missing: its instance waits in FAULT, and the rest runs
   t.match(await running.stop(), { code: 0 })
 })
 
+t.test('an instance that waits for its address to be free still waits when its process is another one', async (t) => {
+  const shown = '198.18.0.100/24'
+  await host.run('ip', ['address', 'add', shown, 'dev', 'eth0'])
+  const running = host.spawn('balancer', process.execPath, [balancer, '--config', configuration()])
+  const isThere = async () => (await host.run('ip', ['address', 'show', 'dev', 'eth0'])).stdout.split(shown)[1] ?? ''
+  const waits = () => running.lines().filter((line) => /is on eth0 already.*Entering FAULT STATE/.test(line)).length
+  await waitFor('it to wait', () => waits() === 1)
+  const started = running.lines().findLast((line) => line.includes('Process vrrp started')) ?? '{}'
+  process.kill(JSON.parse(started).childPid, 'SIGKILL')
+  await waitFor('the other process to wait', () => waits() === 2)
+  t.match(await isThere(), /valid_lft forever/)
+  await host.run('ip', ['address', 'del', shown, 'dev', 'eth0'])
+  await running.waitForOutput(/Entering MASTER STATE/)
+  t.match(await running.stop(), { code: 0 })
+})
+
 t.test('no capability: which one, and what to do', async (t) => {
   const { code, fatal, left } = await start(
     host,

@@ -277,5 +277,19 @@ await t.test(
     for (const { host } of [first, second]) await host.run('nft', ['delete table inet blind'])
     await waitFor('both to see the server again', async () => (await show(first)).priority === 101)
     await untilHeldBy(first)
+
+    // The first has just taken over from the other one, and knows its priority of before the outage.
+    const moves = async () => (await second.status()).vrrp[0]?.transitions
+    const moved = await moves()
+    await Promise.all([blind(first.host), blind(second.host)])
+    await waitFor('both to see none', async () => (await show(first)).priority + (await show(second)).priority === 101)
+    const { sent = 0 } = (await first.status()).vrrp[0] ?? {}
+    await waitFor('it to go on', async () => ((await first.status()).vrrp[0]?.sent ?? 0) > sent + 10)
+    t.equal(await moves(), moved, 'what both lose moves nothing')
+    for (const { host } of [first, second]) await host.run('nft', ['delete table inet blind'])
+    await waitFor(
+      'both to see it again',
+      async () => (await show(first)).priority + (await show(second)).priority === 201,
+    )
   },
 )

@@ -29,6 +29,7 @@ const virtualRouterFact = z
     handingOver: z.boolean(),
     standsBack: z.boolean(),
     inMaintenance: z.boolean(),
+    hasBegun: z.boolean(),
     syncGroup: z.string().nullable(),
     source: z.string().nullable(),
     peers: z.array(z.string()).readonly().nullable(),
@@ -225,7 +226,8 @@ export type Fact = z.output<typeof factSchema>
 /**
  * One VRRP instance of this host. Moments are milliseconds since the epoch, for people. `reason` is why it entered its
  * state; `handingOver`: it keeps the addresses only until another router has them; `standsBack`: an operator handed over, and
- * it does not preempt; `inMaintenance`: an operator took it out; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
+ * it does not preempt; `inMaintenance`: an operator took it out; `hasBegun`: it has had all that it waits for at its
+ * start, nobody else's address in its place among that; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
  * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
  * `conflicts` counts sound ones that are not followed, of routers that are configured otherwise;
  * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.

@@ -35,6 +35,7 @@ export const initialRouter = (settings: Settings): VirtualRouter => ({
   held: null,
   failure: null,
   isUnsure: false,
+  sharedLoss: 0,
   isUnheard: false,
   standsBack: false,
   rivals: new Map(),

@@ -2,8 +2,13 @@
 
 import { faultOfFile } from './tracking.ts'
 
-/** Something that is tracked, as configured. A file's number is multiplied with its weight. */
-export type Watched = { readonly name: string; readonly weight: number; readonly kind: 'state' | 'file' }
+/** Something that is tracked, as configured. A file's number is multiplied with its weight; `isShared`: see `Tracked`. */
+export type Watched = {
+  readonly name: string
+  readonly weight: number
+  readonly kind: 'state' | 'file'
+  readonly isShared?: boolean
+}
 
 /** A virtual router as configured here, and what the other one is configured with; null: nobody said. */
 export type Prospect = {
@@ -47,7 +52,8 @@ const outlookFor = (router: Prospect, watched: Watched): Outlook => {
       text: `${subject}: priority stays ${well}, for it cannot leave ${lowest} to ${highest}: this failure moves nothing`,
     }
   }
-  const { isWarning, text } = router.peer === null ? withoutPeer(failed) : withPeer(router, router.peer, well, failed)
+  const { isWarning, text } =
+    router.peer === null ? withoutPeer(failed) : withPeer(router, router.peer, well, failed, watched.isShared === true)
   return { isWarning, text: `${subject}: ${step}: ${text}` }
 }
 
@@ -70,6 +76,7 @@ const withPeer = (
   peer: NonNullable<Prospect['peer']>,
   well: number,
   failed: number,
+  isShared: boolean,
 ): Outlook => {
   const theirs = `the peer's ${peer.priority}`
   if (failed > peer.priority) {
@@ -81,8 +88,9 @@ const withPeer = (
       text: `equal to ${theirs}, and a backup takes over from lower ones only: this failure moves nothing`,
     }
   }
-  const heardBefore =
-    'but the peer does not preempt: it takes over only if this host has heard it as master since the start'
+  const heardBefore = isShared
+    ? 'but the peer does not preempt, and nothing is handed over for what it may see too: this failure moves nothing'
+    : 'but the peer does not preempt: it takes over only if this host has heard it as master since the start'
   if (well < peer.priority && !peer.preempt) {
     return { isWarning: true, text: `below ${theirs} before and after, ${heardBefore}` }
   }
@@ -99,6 +107,6 @@ const withPeer = (
     ? { isWarning: false, text: `below ${theirs}: the peer takes over${after}` }
     : {
         isWarning: true,
-        text: `below ${theirs}, ${heardBefore}${after}`,
+        text: `below ${theirs}, ${heardBefore}${isShared ? '' : after}`,
       }
 }

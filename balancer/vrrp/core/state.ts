@@ -107,6 +107,8 @@ export type Common = {
   readonly failure: string | null
   /** Something that it tracks has not been looked at yet: a living master is followed, however low, until all has. */
   readonly isUnsure: boolean
+  /** What its priority lacks for a reason that other hosts are likely to have too: what they said before says less then. */
+  readonly sharedLoss: number
   /**
    * Another router took over because nothing that this one sends goes out: a living master is followed, however low, until
    * something does.
@@ -153,7 +155,7 @@ export type Happening =
   | { readonly event: 'hold-changed'; readonly reason: string | null }
   /**
    * What is tracked gives another effective priority, or a reason to take no part. `isPlanned`: there is time to hand over.
-   * `isUnsure`: not all of it is known yet.
+   * `isUnsure`: not all of it is known yet. `sharedLoss`: what is missing of it, likely on other hosts too.
    */
   | {
       readonly event: 'standing-changed'
@@ -161,6 +163,7 @@ export type Happening =
       readonly fault: string | null
       readonly isPlanned: boolean
       readonly isUnsure?: boolean
+      readonly sharedLoss?: number
     }
   /** An operator wants another router to be master, and this one to leave it so. */
   | { readonly event: 'handover-ordered' }

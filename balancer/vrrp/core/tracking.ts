@@ -3,7 +3,8 @@
 /**
  * Something that is tracked. `weight` 0 means FAULT while it fails; a negative one is subtracted while it fails, a
  * positive one added while it succeeds (keepalived's rule). `ok` null: nothing is known yet, and neither is done. A
- * `value` is the number of a tracked file: it is multiplied with the weight. `text` says why it is as it is.
+ * `value` is the number of a tracked file: it is multiplied with the weight. `text` says why it is as it is. `isShared`: where
+ * it fails, it is likely to fail on other hosts too.
  */
 export type Tracked = {
   readonly name: string
@@ -11,6 +12,7 @@ export type Tracked = {
   readonly ok: boolean | null
   readonly value?: number
   readonly text: string
+  readonly isShared?: boolean
 }
 
 /** One summand of an effective priority. */
@@ -18,13 +20,14 @@ export type PriorityPart = { readonly of: string; readonly value: number }
 
 /**
  * `priority` is the sum of `parts`, within 1 to 254, or 255 for the owner; `fault` is why the router must not take part.
- * `isUnsure`: something that is tracked has not been looked at yet.
+ * `isUnsure`: something that is tracked has not been looked at yet. `sharedLoss`: what other hosts are likely to lack too.
  */
 export type Standing = {
   readonly priority: number
   readonly parts: readonly PriorityPart[]
   readonly fault: string | null
   readonly isUnsure: boolean
+  readonly sharedLoss: number
 }
 
 const ownerPriority = 255
@@ -43,7 +46,10 @@ export const standingOf = (configured: number, tracked: readonly Tracked[]): Sta
   const limit = priority === sum ? [] : [{ of: 'limit', value: priority - sum }]
   const fault = faults.length > 0 ? faults.join('; ') : null
   const isUnsure = tracked.some(({ ok }) => ok === null)
-  return { priority, parts: [{ of: 'configured', value: configured }, ...summands, ...limit], fault, isUnsure }
+  const shared = configured === ownerPriority ? [] : tracked.filter(({ isShared }) => isShared === true).flatMap(partOf)
+  const sharedLoss = -shared.reduce((total, { value }) => total + value, 0)
+  const parts = [{ of: 'configured', value: configured }, ...summands, ...limit]
+  return { priority, parts, fault, isUnsure, sharedLoss }
 }
 
 /** Whether two standings are the same in all their parts. */

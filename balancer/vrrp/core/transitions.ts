@@ -88,8 +88,7 @@ export const enterMaster = (router: VirtualRouter, at: Millis, reason: string): 
 
 /** Master again, of addresses it still has: whoever it would have yielded to did not come, and is forgotten. */
 export const stay = (router: VirtualRouter, at: Millis, reason: string): Step => {
-  const { priority } = router.settings
-  const rivals = new Map([...router.rivals].filter(([, heard]) => heard <= priority))
+  const rivals = new Map([...router.rivals].filter(([, heard]) => !isBetter(router, heard)))
   const report = notice(router, 'hand-over', `stays master: ${reason}`)
   return [
     { ...master({ ...router, rivals }, at), isStaying: true },
@@ -112,9 +111,15 @@ const master = (router: VirtualRouter, at: Millis): In<'master'> => ({
   announcements: [],
 })
 
-/** Whether another router was heard with a higher priority than the effective one of this router. */
-export const isOutranked = ({ rivals, settings: { priority } }: VirtualRouter): boolean =>
-  [...rivals.values()].some((rival) => rival > priority)
+/**
+ * Whether another router was heard with a higher priority than the effective one of this router. That was before: what this
+ * one has lost since for a reason that others have too, the other one has lost as well, or it preempts.
+ */
+export const isOutranked = (router: VirtualRouter): boolean =>
+  [...router.rivals.values()].some((rival) => isBetter(router, rival))
+
+const isBetter = ({ settings: { priority }, sharedLoss }: VirtualRouter, rival: number): boolean =>
+  rival > priority + sharedLoss
 
 /** To fault; with `retryAt` it tries again by itself. */
 export const enterFault = (
@@ -176,10 +181,10 @@ export const withRival = <R extends VirtualRouter>(router: R, from: string, prio
 /** With the effective priority that tracking gives, and what is to be said of it. */
 export const withStanding = <R extends VirtualRouter>(
   router: R,
-  { priority, fault, isUnsure = false }: Extract<Event, { event: 'standing-changed' }>,
+  { priority, fault, isUnsure = false, sharedLoss = 0 }: Extract<Event, { event: 'standing-changed' }>,
 ): readonly [R, readonly Effect[]] => {
   const before = router.settings.priority
-  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault, isUnsure }
+  const changed = { ...router, settings: { ...router.settings, priority }, failure: fault, isUnsure, sharedLoss }
   const text = `Changing effective priority from ${before} to ${priority}`
   return [changed, before === priority ? [] : [notice(router, 'priority', text)]]
 }
@@ -214,6 +219,7 @@ export const common = ({
   held,
   failure,
   isUnsure,
+  sharedLoss,
   isUnheard,
   standsBack,
   rivals,
@@ -223,6 +229,7 @@ export const common = ({
   held,
   failure,
   isUnsure,
+  sharedLoss,
   isUnheard,
   standsBack,
   rivals,

@@ -138,7 +138,7 @@ export const createTracking = ({ config: first, netlink, log, routes, onChange }
     return [
       // A positive weight would reward what is a matter of course.
       { name: 'serving', weight: -Math.abs(wanted.weight) || 0, ...host },
-      { name: 'no server up', weight: noServerWeight, ...servers },
+      { name: 'no server up', weight: noServerWeight, isShared: true, ...servers },
     ]
   }
   const standing = (name: string): Standing => {

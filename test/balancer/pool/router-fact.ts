@@ -17,6 +17,7 @@ export const routerFact = (changes: Partial<VirtualRouterFact> = {}): VirtualRou
   handingOver: false,
   standsBack: false,
   inMaintenance: false,
+  hasBegun: true,
   syncGroup: null,
   source: null,
   peers: null,

@@ -19,7 +19,8 @@ const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '
 try {
   const routers = await startVirtualRouters({
     config: hostOf(vrrp),
-    past: (name) => (resume.includes(name) ? { was: () => 'master', standsBack: false, isInMaintenance: false } : null),
+    past: (name) =>
+      resume.includes(name) ? { was: () => 'master', hasBegun: true, standsBack: false, isInMaintenance: false } : null,
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
   })

@@ -29,6 +29,14 @@ t.test('each failure is told with what it leads to', async (t) => {
     ],
     [{ peer: { priority: 99, preempt: true } }, true, "equal to the peer's 99"],
     [{ peer: { priority: 100, preempt: false } }, true, 'but the peer does not preempt: it takes over only if'],
+    [
+      {
+        peer: { priority: 100, preempt: false },
+        watched: [{ name: 'no server up', weight: -50, kind: 'state', isShared: true }],
+      },
+      true,
+      'the peer does not preempt, and nothing is handed over for what it may see too: this failure moves nothing',
+    ],
     [{ peer: { priority: 150, preempt: true } }, false, "below the peer's 150 before and after"],
     [{ peer: { priority: 150, preempt: false } }, true, "below the peer's 150 before and after, but the peer does not"],
     [{ peer: null }, false, 'priority 101 -> 99: a peer of priority 100 or more takes over, a lower one does not'],
@@ -86,7 +94,7 @@ t.test('a configuration is read with its defaults, and a sync group shares what 
   const expected = [
     { name: 'interface eth0 down', weight: 0 },
     { name: 'this host does not serve', weight: 0 },
-    { name: 'no server up', weight: -50 },
+    { name: 'no server up', weight: -50, isShared: true },
     { name: 'script chk fails', weight: -3 },
     { name: 'file f', weight: 1, kind: 'file' },
     { name: 'process p missing', weight: 0 },

@@ -49,6 +49,7 @@ export type Given = Partial<Omit<Settings, 'announcements'>> & {
   readonly held?: string
   readonly failure?: string
   readonly isUnsure?: boolean
+  readonly sharedLoss?: number
   readonly isUnheard?: boolean
   readonly standsBack?: boolean
   readonly rivals?: Readonly<Record<string, number>>
@@ -71,6 +72,7 @@ const base = ({
   held,
   failure,
   isUnsure,
+  sharedLoss,
   isUnheard,
   standsBack,
   rivals,
@@ -87,6 +89,7 @@ const base = ({
   held: held ?? null,
   failure: failure ?? null,
   isUnsure: isUnsure ?? false,
+  sharedLoss: sharedLoss ?? 0,
   isUnheard: isUnheard ?? false,
   standsBack: standsBack ?? false,
   rivals: new Map(Object.entries(rivals ?? {})),
@@ -181,12 +184,13 @@ export const groupTo = (to: 'master' | 'backup'): Event => ({
   to,
   reason: `sync group G1: ${to}`,
 })
-export const weighs = (priority: number): Event => ({
+export const weighs = (priority: number, sharedLoss = 0): Event => ({
   at,
   event: 'standing-changed',
   priority,
   fault: null,
   isPlanned: false,
+  sharedLoss,
 })
 export const broken: Event = {
   at,

@@ -179,6 +179,27 @@ const table: readonly Row[] = [
     ['notice priority', ...leaves],
   ],
   [
+    'for what the other one is likely to have lost too nothing is handed over: that one preempts if it has not',
+    master({ rivals: rival }),
+    weighs(50, 50),
+    { state: 'master', sharedLoss: 50, advertiseAt: later(1000) },
+    ['notice priority', 'advertise 50'],
+  ],
+  [
+    'what it has lost alone counts beside it',
+    master({ rivals: rival, sharedLoss: 50 }),
+    weighs(30, 50),
+    { state: 'leaving', next: 'master', sharedLoss: 50 },
+    ['notice priority', ...leaves],
+  ],
+  [
+    'and so does one that was better before',
+    master({ rivals: { [larger]: 120 } }),
+    weighs(50, 50),
+    { state: 'leaving', next: 'master' },
+    ['notice priority', ...leaves],
+  ],
+  [
     'equal is not below',
     master({ rivals: { [larger]: 80 } }),
     weighs(80),

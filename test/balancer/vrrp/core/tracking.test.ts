@@ -36,6 +36,13 @@ t.test('weights are counted as keepalived counts them', async (t) => {
   }
 })
 
+t.test('what other hosts are likely to lose too is told apart', async (t) => {
+  const shared = { ...thing('no server up', -50, false), isShared: true }
+  t.match(standingOf(100, [shared, thing('a', -5, false)]), { priority: 45, sharedLoss: 50 })
+  t.match(standingOf(100, [{ ...shared, ok: null }, thing('a', -5, false)]), { priority: 95, sharedLoss: 0 })
+  t.match(standingOf(255, [shared]), { priority: 255, sharedLoss: 0 }, 'the owner loses nothing')
+})
+
 const anyTracked = fc.record({
   name: fc.constantFrom('a', 'b', 'c', 'd'),
   weight: fc.integer({ min: -253, max: 253 }),
