@@ -65,7 +65,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     const source = request.socket.remoteAddress ?? ''
     const { verdict, user } = await credentials.verify(request.headers.authorization, source)
     if (verdict !== 'granted' || http === undefined) {
-      if (verdict === 'wrong') logins.wrong(source, user)
+      if (verdict === 'wrong' || verdict === 'busy') logins.refused(verdict, source, user)
       refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
       return refuseLogin(response, verdict)
     }

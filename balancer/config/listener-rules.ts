@@ -74,7 +74,7 @@ const contradictions = (listener: LenientListener): readonly ListenerFault[] => 
     {
       key: 'shutdown_grace',
       broken: isSingle && grace > 0,
-      text: 'balance: single ends the sessions of a demoted writer at once; remove this key',
+      text: 'balance: single leaves a demoted writer no session but a login that is under way; remove this key',
     },
     {
       key: 'shutdown_grace',

@@ -49,14 +49,27 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
     return entry
   }
 
+  /** The kernel gives one port to all addresses or to single ones: those that go make room before the others come. */
+  const makeRoomFor = (binds: readonly Bind[]): readonly Held[] => {
+    const wanted = new Set(binds.map(({ endpoint }) => shown(endpoint)))
+    const fresh = binds.filter(({ endpoint }) => !held.has(shown(endpoint)))
+    const inTheWay = [...held].filter(([key, { bind }]) => !wanted.has(key) && fresh.some((one) => exclude(one, bind)))
+    for (const [, { waiting }] of inTheWay) waiting.stop()
+    return inTheWay.map(([, entry]) => entry)
+  }
+
   return {
     assign: async (binds) => {
       const opened = new Map<string, Held>()
       for (const bind of binds) if (!held.has(shown(bind.endpoint))) opened.set(shown(bind.endpoint), hold(bind))
+      const closed = makeRoomFor(binds)
       const starts = await Promise.allSettled([...opened.values()].map(({ waiting }) => waiting.start()))
       const failed = starts.find((start) => start.status === 'rejected')
       if (failed !== undefined) {
         for (const { waiting } of opened.values()) waiting.stop()
+        const again = closed.map(({ bind }) => hold(bind))
+        for (const entry of again) held.set(shown(entry.bind.endpoint), entry)
+        await Promise.allSettled(again.map(({ waiting }) => waiting.start()))
         throw failed.reason
       }
       const next = new Map<string, Held>()
@@ -80,5 +93,11 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
     },
   }
 }
+
+const anyAddress = '0.0.0.0'
+
+/** Whether two binds cannot be had at once. */
+const exclude = ({ endpoint: one }: Bind, { endpoint: other }: Bind): boolean =>
+  one.port === other.port && (one.address === anyAddress || other.address === anyAddress)
 
 const shown = ({ address, port }: Endpoint): string => `${address}:${port}`

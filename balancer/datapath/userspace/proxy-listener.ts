@@ -71,6 +71,8 @@ const longestPause = 1000
 export const createProxyListener = (options: ProxyListenerOptions): ProxyListener => {
   let { config } = options
   let slots = new Map(config.servers.map((server) => [server.name, createServerSlot(server)]))
+  /** Servers that a reload took away, as long as they keep sessions. */
+  let departed: readonly ServerSlot[] = []
   let writer: string | null = null
   const clients = new Set<Client>()
   const leaves = createLeaveTaking()
@@ -306,19 +308,21 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       const writing = writer === null ? undefined : before.get(writer)
       // As the listener is now, whatever it was called.
       const formers = formersOf([{ ...config, name: next.name }], [next])
-      const keptBy = (server: ServerConfig) => before.get(formers.server(next, server)?.name ?? '')
+      const keptBy = (server: ServerConfig) =>
+        before.get(formers.server(next, server)?.name ?? '') ?? departed.find((slot) => slot.isOf(server))
       slots = new Map(next.servers.map((server) => [server.name, keptBy(server) ?? createServerSlot(server)]))
       for (const [name, slot] of slots) slot.rename(name)
       const kept = new Set(slots.values())
       if (writing !== undefined && kept.has(writing)) writer = writing.name
-      for (const slot of before.values()) {
-        const mayStay = next.on_marked_down === 'keep' && next.balance !== 'single'
+      const mayStay = next.on_marked_down === 'keep' && next.balance !== 'single'
+      for (const slot of [...before.values(), ...departed]) {
         if (mayStay) leaves.takeBack(slot)
         if (kept.has(slot)) continue
         if (mayStay) slot.empty('server-removed', nobody)
         else if (next.balance === 'single') slot.empty('server-removed', everybody)
         else leaves.vacate(slot, 'server-removed')
       }
+      departed = [...before.values(), ...departed].filter((slot) => !kept.has(slot) && slot.isOccupied())
       config = next
       if (config.balance !== 'single') writer = null
       else if (writer !== null) enforceWriter()

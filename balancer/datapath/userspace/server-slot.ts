@@ -30,6 +30,8 @@ export type ServerSlot = {
   /** A reload gave it another name. */
   readonly rename: (name: string) => void
   readonly address: Endpoint
+  /** Whether this is the place of a server with the same name and address. */
+  readonly isOf: (server: ServerConfig) => boolean
   readonly view: (slowStart: Millis) => ChoosableServer
   readonly hear: (fact: ServerHealthFact) => Heard
   /** Whether those who are logging in can finish that there, although it gets no new sessions. */
@@ -73,6 +75,8 @@ export const createServerSlot = ({ name: first, address }: ServerConfig): Server
       name = next
     },
     address,
+    isOf: (server) =>
+      server.name === name && server.address.address === address.address && server.address.port === address.port,
     view: (slowStart) => ({
       name,
       weight: (fact?.weight ?? 0) * slowStartShare(slowStart, millis(performance.now() - upAt)),

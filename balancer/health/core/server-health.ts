@@ -15,7 +15,7 @@ export type CheckState = {
   /** Since when it answers 404; null while it does not. */
   readonly drainingSince: number | null
   readonly role: ServerHealthFact['role']
-  /** The role was told to the check before a reload; the first good answer to this one replaces it. */
+  /** The role is from before a reload that changed the check; the first good answer to this one replaces it. */
   readonly isRoleOld: boolean
   /** Part of its weight that the server asked for with its last answer; null where it does not say. */
   readonly percent: number | null
@@ -99,7 +99,7 @@ export const afterReconfiguration = (
     const index = heirs[i] ?? -1
     const [state, thresholds] = [health.checks[index], old[index]]
     if (state === undefined || thresholds === undefined) {
-      return { ...unchecked, counter: presumed(counters, old, check) }
+      return { ...unchecked, counter: presumed(counters, old, check), isRoleOld: true }
     }
     const isRoleOld = state.isRoleOld || !isSameQuestion(thresholds, check)
     return { ...state, counter: rescaled(state.counter, thresholds, check), isRoleOld }
@@ -268,6 +268,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     maximumSessions: agent?.maximumSessions ?? server.max_connections,
     backup: server.backup,
     role: checks.find(({ role }) => role !== 'unknown')?.role ?? 'unknown',
+    roleIsOld: checks.some(({ isRoleOld }) => isRoleOld),
     health: { value: checks[deciding]?.counter ?? 0, rise, fall },
     counters: checks.map(({ counter }) => counter),
     lastCheck: checks[deciding]?.last ?? null,

@@ -144,6 +144,7 @@ const serverHealthFact = z
     weight: z.number(),
     maximumSessions: z.number(),
     role: z.enum(roles),
+    roleIsOld: z.boolean().optional(),
     health: z.object({ value: z.number(), rise: z.number(), fall: z.number() }).readonly(),
     counters: z.array(z.number().nullable()).readonly(),
     lastCheck: lastCheck.nullable(),
@@ -241,6 +242,7 @@ export type VirtualRouteState = VirtualRouterFact['routes'][number]
  * `draining` that a check answered 404; `refusing` that an operator took the node out with a force-fail file. `weight` and
  * `maximumSessions` (0 no limit) are those in force. `health.value` is HAProxy's counter of the check that matters most:
  * `0..rise-1` is down, `rise..rise+fall-1` is up; `counters` has those of all checks, null before the first result.
+ * `roleIsOld`: its check was changed, and the new one has not told the role yet.
  * `malformedReports` counts, by reason, answers that claimed to be a health report; `lateChecks` those that ran out of
  * time while this program was stalled, and say nothing of the server. */
 export type ServerHealthFact = z.output<typeof serverHealthFact>

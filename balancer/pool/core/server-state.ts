@@ -78,5 +78,6 @@ const watched = [
   'weight',
   'maximumSessions',
   'role',
+  'roleIsOld',
   'backup',
 ] as const satisfies readonly (keyof ServerHealthFact)[]

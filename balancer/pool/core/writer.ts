@@ -14,7 +14,8 @@ export type WriterQuestion = {
 /**
  * The writer: the current one as long as it can be, else the first in the file that can, backups last. Where agents tell
  * roles, only primaries can. `fail_back` gives the first in the file its place back. Without a current one nothing is
- * chosen before every server has its first result, so that a slow answer does not decide.
+ * chosen before every server has its first result, and with one nothing before a changed check has told every role, so that
+ * a slow answer does not decide.
  */
 export const chooseWriter = ({ config, healthOf, current }: WriterQuestion): string | null => {
   const servers = config.servers.map(({ name, backup }) => ({ name, backup, health: healthOf(name) }))
@@ -23,6 +24,8 @@ export const chooseWriter = ({ config, healthOf, current }: WriterQuestion): str
   const able = servers.filter(
     ({ health }) => health !== undefined && takesSessions(health) && health.role !== 'replica',
   )
+  const isAsked = able.some(({ health }) => health?.roleIsOld === true)
+  if (isAsked && able.some(({ name }) => name === current)) return current
   const primaries = able.filter(({ health }) => health?.role === 'primary')
   const candidates = primaries.length > 0 ? primaries : able
   const isStill = candidates.some(({ name }) => name === current)

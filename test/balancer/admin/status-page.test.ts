@@ -263,6 +263,29 @@ t.test('a name that nobody has costs as much work as one that somebody has', asy
   t.equal(await verify('admin:right'), 'wrong', 'users that are gone')
 })
 
+t.test('a password that was not looked at, among too many, is in the log too', async (t) => {
+  writeFileSync(passwordFile, await hashPassword('one'), { mode: 0o600 })
+  const port = await freePort()
+  const config = configWith(port)
+  const lines: string[] = []
+  const page = await startStatusPage({
+    http: config.admin.http,
+    status: () =>
+      statusOf({ config, pool: createPool(), version: '1', now: 0, iso: String, startedAt: 0, refusals: {} }),
+    log: pino({}, { write: (line: string) => void lines.push(line) }),
+  })
+  t.teardown(page.stop)
+  const guess = async (word: string): Promise<number> => {
+    const authorization = `Basic ${Buffer.from(`admin:${word}`).toString('base64')}`
+    return (await fetch(`http://127.0.0.1:${port}/status`, { headers: { authorization } })).status
+  }
+  t.same((await Promise.all(['a', 'b'].map(guess))).sort(), [401, 503])
+  t.match(
+    lines.join(''),
+    /too many logins, so that the password was not looked at, from 127\.0\.0\.1 for user \\"admin\\"/,
+  )
+})
+
 t.test('a reload opens, moves and closes the page, and what cannot be opened changes nothing', async (t) => {
   writeFileSync(passwordFile, await hashPassword('one'), { mode: 0o600 })
   const [first, second] = [await freePort(), await freePort()]

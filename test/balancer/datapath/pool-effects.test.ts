@@ -173,6 +173,58 @@ t.test('addresses: a reload opens the new, closes the old and hands over the res
   t.equal(await startClient(kept).ended, 'reset')
 })
 
+t.test('a bind that becomes another with the same port: all addresses for one, or one for all', async (t) => {
+  const port = await freePort()
+  const binds = createBinds({ isPresent: () => true, onChange: () => {}, onAcceptFailure: () => {} })
+  t.teardown(binds.stop)
+  const accept = (socket: Socket) => void socket.end('here')
+  const at = (address: string, its = port) => ({
+    endpoint: { address, port: its },
+    key: 'bind',
+    owner: 'mysql',
+    accept,
+  })
+  const isServed = async () => {
+    const client = startClient(port)
+    await client.ended
+    client.socket.destroy()
+    return client.received() === 'here'
+  }
+  await binds.assign([at('127.0.0.1')])
+  await binds.assign([at('0.0.0.0')])
+  t.ok(await isServed())
+  await binds.assign([at('127.0.0.2'), at('127.0.0.1')])
+  t.ok(await isServed())
+  const taken = await startBackend(() => {})
+  t.teardown(taken.close)
+  await t.rejects(binds.assign([at('0.0.0.0'), at('127.0.0.1', taken.port)]))
+  t.ok(await isServed(), 'a refused one changes nothing')
+  t.match(
+    binds.statesOf('mysql').map(({ address, open }) => ({ address, open })),
+    [
+      { address: `127.0.0.2:${port}`, open: true },
+      { address: `127.0.0.1:${port}`, open: true },
+    ],
+  )
+})
+
+t.test(
+  'sessions that a removed server kept are counted when it returns, and end where there is one writer',
+  async (t) => {
+    const { front, ports } = await twoServers(t, { on_marked_down: 'keep' })
+    const config = (count: number, change: Record<string, unknown>) =>
+      listenerConfig(front.port, ports.slice(0, count), change)
+    const [one, two] = [await greeted(front), await greeted(front)]
+    front.listener.reconfigure(config(1, { on_marked_down: 'keep' }))
+    front.listener.reconfigure(config(2, { on_marked_down: 'keep' }))
+    t.match(front.listener.fact().servers, [{ sessions: 1 }, { sessions: 1 }])
+    front.listener.reconfigure(config(1, { on_marked_down: 'keep' }))
+    t.ok((await isOpen(one)) && (await isOpen(two)))
+    front.listener.reconfigure(config(1, { balance: 'single' }))
+    t.match(front.listener.fact(), { ends: { 'server-removed': 1 } })
+  },
+)
+
 t.test('a server that is taken out although it works lets those finish who are logging in', async (t) => {
   const changes = [
     healthFact('s1', { up: false, admin: 'maint' }),

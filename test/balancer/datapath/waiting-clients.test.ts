@@ -141,6 +141,7 @@ t.test('the wait ends with timeouts.queue, from its beginning on, and tells why'
   const refusing = await frontOf(t, [null], { retries: 100, timeouts: { queue: '100ms', connect: '20ms' } })
   t.equal(await startClient(refusing.front.port).ended, 'reset')
   t.match(refusing.front.listener.fact(), { queued: 0, ends: { 'connect-failed': 1 } })
+  t.ok((refusing.front.listener.fact().servers[0]?.retries ?? 100) < 100, 'retries do not begin it anew')
 })
 
 t.test('who leaves while it waits is forgotten, and no more wait than there may be sessions', async (t) => {
@@ -163,4 +164,14 @@ t.test('a server that comes back is tried at once, without waiting for the pause
   t.teardown(late.close)
   front.listener.markServer('s1', true)
   t.equal(await greetedBy(client), 'late')
+})
+
+t.test('an attempt at a server that came back does not count as one of the retries', async (t) => {
+  const { front } = await frontOf(t, [null], { retries: 1, timeouts: { queue: '20s' } })
+  const client = startClient(front.port)
+  await queued(front, 1)
+  front.listener.markServer('s1', false)
+  front.listener.markServer('s1', true)
+  t.equal(await client.ended, 'reset')
+  t.match(front.listener.fact().servers, [{ connectFailures: 3 }])
 })

@@ -292,9 +292,11 @@ t.test('what an agent said goes with its check in a reload, and a role until a g
   const primary = checked(result(passed('L7OK', 'fine', { role: 'primary' })))
   const to = configOf({ check: { path: '/other' } })
   const moved = reloaded(without, to, primary)
-  t.equal(factOf(moved, to).role, 'primary')
+  t.match(factOf(moved, to), { role: 'primary', roleIsOld: true })
   t.equal(factOf(afterEvent(moved, to, checked(bad)), to).role, 'primary')
-  t.equal(factOf(afterEvent(moved, to, checked(good)), to).role, 'unknown')
+  t.match(factOf(afterEvent(moved, to, checked(good)), to), { role: 'unknown', roleIsOld: false })
+  const more = configOf({ check: [{}, { path: '/other' }] })
+  t.equal(factOf(reloaded(without, more, primary), more).roleIsOld, true, 'a check that is added')
   t.equal(factOf(afterEvent(afterEvent(moved, to, primary), to, checked(good)), to).role, 'primary')
 })
 

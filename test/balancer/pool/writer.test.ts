@@ -56,6 +56,18 @@ t.test('where agents tell roles only a primary can be it, wherever it stands and
   t.equal(writer([replica, { ...primary, up: false }], 'b'), null)
 })
 
+t.test('after a change of the checks the writer stays until all have told their role anew', async (t) => {
+  const was = { role: 'primary', roleIsOld: true } as const
+  const tells = { role: 'primary', roleIsOld: false } as const
+  t.equal(writer([was, up], 'b'), 'b', 'the new check tells no role, and b answered first')
+  t.equal(writer([tells, { roleIsOld: true }], 'b'), 'b', 'the new check tells roles, and a answered first')
+  t.equal(writer([was, up], 'b', true), 'b')
+  t.equal(writer([was, { role: 'replica' }], 'b'), 'a', 'it told that it is none')
+  t.equal(writer([was, down], 'b'), 'a')
+  t.equal(writer([tells, up], 'b'), 'a', 'all have answered')
+  t.equal(writer([tells, { ...down, roleIsOld: true }], 'a', true), 'a', 'who is down is not waited for')
+})
+
 t.test('backups last', async (t) => {
   t.equal(writer([{ backup: true }, up]), 'b')
   t.equal(writer([{ backup: true }, down], 'b'), 'a')
