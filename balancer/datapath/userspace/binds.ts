@@ -1,7 +1,7 @@
 // The addresses that the proxy listens on, each owned by one listener; a reload hands them over without closing them.
 
 import { createServer, type Socket } from 'node:net'
-import type { Endpoint } from '../../config/values.ts'
+import { type Endpoint, endpointText } from '../../config/values.ts'
 import { createWaitingListener, type ListenerState, type WaitingListener } from '../../os/waiting-listener.ts'
 
 /** An address with the listener that gets its clients. `key` is the configuration key to name in errors. */
@@ -52,7 +52,8 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
   return {
     assign: async (binds) => {
       const opened = new Map<string, Held>()
-      for (const bind of binds) if (!held.has(shown(bind.endpoint))) opened.set(shown(bind.endpoint), hold(bind))
+      for (const bind of binds)
+        if (!held.has(endpointText(bind.endpoint))) opened.set(endpointText(bind.endpoint), hold(bind))
       const starts = await Promise.allSettled([...opened.values()].map(({ waiting }) => waiting.start()))
       const failed = starts.find((start) => start.status === 'rejected')
       if (failed !== undefined) {
@@ -61,7 +62,7 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
       }
       const next = new Map<string, Held>()
       for (const bind of binds) {
-        const key = shown(bind.endpoint)
+        const key = endpointText(bind.endpoint)
         const entry = held.get(key) ?? opened.get(key)
         if (entry === undefined) continue
         entry.bind = bind
@@ -80,5 +81,3 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
     },
   }
 }
-
-const shown = ({ address, port }: Endpoint): string => `${address}:${port}`
