@@ -2,7 +2,7 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { isPassword, type PasswordHash } from '../config/password-file.ts'
+import { hashOfNobody, isPassword, type PasswordHash } from '../config/password-file.ts'
 import { type Attempts, afterAttempt, afterSuccess, noAttempts } from './core/attempts.ts'
 
 /** Why a request is let in or not. `busy`: too many passwords are being tried at this moment, or were of late. */
@@ -33,8 +33,9 @@ export const createCredentials = (): Credentials => {
 
   const isRight = async (user: string, password: string, source: string): Promise<boolean> => {
     // A name that nobody has takes as long as one that somebody has.
+    const [first] = users.values()
     const hash = users.get(user)
-    const right = await isPassword(password, hash ?? nobodyAmong(users))
+    const right = await isPassword(password, hash ?? hashOfNobody(first))
     if (!right || hash === undefined || users.get(user) !== hash) return false
     recognised.set(user, fingerprint(password))
     attempts = afterSuccess(attempts, source)
@@ -68,19 +69,6 @@ export const createCredentials = (): Credentials => {
       users = next
       recognised.clear()
     },
-  }
-}
-
-const saltBytes = 16
-const keyBytes = 32
-
-/** A hash that no password has, at the cost of the others. */
-const nobodyAmong = (users: ReadonlyMap<string, PasswordHash>): PasswordHash => {
-  const [one] = users.values()
-  return {
-    ...(one ?? { cost: 16_384, blockSize: 8, parallelization: 1 }),
-    salt: randomBytes(saltBytes),
-    key: randomBytes(keyBytes),
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:http'
 import type { Logger } from 'pino'
-import type { Endpoint } from '../config/values.ts'
+import { type Endpoint, endpointText } from '../config/values.ts'
 import { type AddressWatch, watchAddresses } from '../os/address-watch.ts'
 import { createWaitingListener, type WaitingListener } from '../os/waiting-listener.ts'
 
@@ -47,10 +47,10 @@ export const createDoors = (createServer: () => Server, log: Logger): Doors => {
         })
       }
       const isPresent = watch?.has ?? (() => false)
-      const wanted = new Set(binds.map(shown))
+      const wanted = new Set(binds.map(endpointText))
       const opened = new Map<string, Door>()
       for (const [i, endpoint] of binds.entries()) {
-        const name = shown(endpoint)
+        const name = endpointText(endpoint)
         if (!doors.has(name)) opened.set(name, make(endpoint, `admin.http.bind[${i}]`, isPresent))
       }
       const cancel = (): void => {
@@ -81,5 +81,3 @@ export const createDoors = (createServer: () => Server, log: Logger): Doors => {
     },
   }
 }
-
-const shown = ({ address, port }: Endpoint): string => `${address}:${port}`

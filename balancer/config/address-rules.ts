@@ -2,13 +2,12 @@
 
 import { isWithin } from '../core/address-kind.ts'
 import { familyOf } from '../core/ip-address.ts'
+import { ownerPriority } from '../core/owner-priority.ts'
 import type { HostNetwork } from '../os/host-network.ts'
 import type { Finding } from './document.ts'
 import { repeated } from './lenient.ts'
 import { nearest } from './words.ts'
 import type { Written, WrittenInstance, WrittenVirtual } from './written.ts'
-
-const ownerPriority = 255
 
 /** What cannot work, or hardly, with the addresses of the instances. `host` is this host, where it can be looked at. */
 export const addressFindings = (written: Written, host: HostNetwork | null): readonly Finding[] => [

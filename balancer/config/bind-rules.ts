@@ -4,7 +4,7 @@ import { isLoopback, isUnspecified } from '../core/address-kind.ts'
 import { familyOf } from '../core/ip-address.ts'
 import type { HostNetwork } from '../os/host-network.ts'
 import type { Finding } from './document.ts'
-import type { Endpoint } from './values.ts'
+import { type Endpoint, endpointText } from './values.ts'
 import type { Written, WrittenBind } from './written.ts'
 
 /** What cannot work, or hardly, with the addresses of listeners and servers. `host` is this host, if it can be looked at. */
@@ -15,8 +15,6 @@ export const bindFindings = (written: Written, host: HostNetwork | null): readon
   ...(host === null ? [] : strayFindings(written, host)),
 ]
 
-const textOf = ({ address, port }: Endpoint): string => `${address}:${port}`
-
 /** Whether two would want the same port: 0.0.0.0 stands for every address. */
 const areSame = (one: Endpoint, other: Endpoint): boolean =>
   one.port === other.port &&
@@ -26,7 +24,7 @@ const takenFindings = (binds: readonly WrittenBind[]): readonly Finding[] =>
   binds.flatMap((bind, i) => {
     const taken = binds.slice(0, i).find((earlier) => areSame(earlier, bind))
     if (taken === undefined) return []
-    const text = `found "${textOf(bind)}"; ${textOf(taken)} above has this address and port; choose another port`
+    const text = `found "${endpointText(bind)}"; ${endpointText(taken)} above has this address and port; choose another port`
     return [{ path: bind.path, text }]
   })
 
@@ -49,7 +47,7 @@ const loopFindings = ({ binds, servers, virtual }: Written, host: HostNetwork | 
   return servers.flatMap((server) => {
     const bind = behind(server)
     if (bind === undefined) return []
-    const said = `${textOf(server)} is ${bind.owner} of this balancer`
+    const said = `${endpointText(server)} is ${bind.owner} of this balancer`
     if (bind.listener === null) return [{ path: server.path, text: `${said}; write the address of the database` }]
     return leadsTo(bind.listener, server.listener, new Set([bind.listener]))
       ? [

@@ -70,6 +70,13 @@ export const parsePasswordHash = (text: string): PasswordHash | undefined => {
   return powerOfTwo && memory > 0 && memory < maximumMemory ? hash : undefined
 }
 
+/** A hash that no password has, and that takes as long as `like`; without that, as one that is made here. */
+export const hashOfNobody = (like: PasswordHash | undefined): PasswordHash => ({
+  ...(like ?? { cost, blockSize, parallelization }),
+  salt: randomBytes(saltBytes),
+  key: randomBytes(keyBytes),
+})
+
 /** Makes the text of a password file. */
 export const hashPassword = async (password: string): Promise<string> => {
   const salt = randomBytes(saltBytes)

@@ -42,6 +42,9 @@ export const durationMillis = (value: unknown): number | undefined => {
 /** Host and port of one end of a connection. */
 export type Endpoint = { readonly address: string; readonly port: number }
 
+/** It in one text: `10.1.6.173:3366`. */
+export const endpointText = ({ address, port }: Endpoint): string => `${address}:${port}`
+
 /** Reads `10.0.0.1:3306`; undefined for anything else. */
 export const parseEndpoint = (value: unknown): Endpoint | undefined => {
   const [, address = '', digits] = (typeof value === 'string' && /^(.*):(\d{1,5})$/.exec(value)) || []

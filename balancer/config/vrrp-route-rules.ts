@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { familyOf } from '../core/ip-address.ts'
+import { ownerPriority } from '../core/owner-priority.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeated, text } from './lenient.ts'
 import { parseAddressWithPrefix } from './values.ts'
@@ -22,8 +23,6 @@ const lenient = mapping({
 })
 
 type Instance = NonNullable<NonNullable<NonNullable<z.output<typeof lenient>>['vrrp']>['instances'][number]>
-
-const ownerPriority = 255
 
 /** What cannot work in the virtual routes of a configuration. */
 export const routeFindings = (input: unknown): readonly Finding[] =>

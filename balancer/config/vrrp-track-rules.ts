@@ -1,6 +1,7 @@
 // Rules over what VRRP tracks and whom it tells: names that must exist, programs that must be there, weights that count.
 
 import { z } from 'zod'
+import { ownerPriority } from '../core/owner-priority.ts'
 import { programProblem } from '../os/program-file.ts'
 import { findUser } from '../os/users.ts'
 import type { Finding } from './document.ts'
@@ -60,8 +61,6 @@ const lenient = mapping({
 
 type Vrrp = NonNullable<NonNullable<z.output<typeof lenient>>['vrrp']>
 type Instance = NonNullable<Vrrp['instances'][number]>
-
-const ownerPriority = 255
 
 /** What is wrong with what a configuration tracks and whom it notifies. */
 export const trackFindings = (input: unknown): readonly Finding[] => {

@@ -1,6 +1,7 @@
 // The first line of a script: what the kernel takes the name of its interpreter from (execve(2)).
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { shellWord } from '../core/text.ts'
 
 const scriptMark = '#!'
 const byteOrderMark = '\ufeff'
@@ -20,7 +21,7 @@ export const firstLineProblem = (
   // What this process may not read it cannot judge.
   if (start === undefined) return undefined
   if (start === '') return `${script} is empty; write the script into it`
-  const name = `'${script.replaceAll("'", "'\\''")}'`
+  const name = shellWord(script)
   const mark = start.startsWith(byteOrderMark) ? byteOrderMark : ''
   if (mark !== '' && start.startsWith(scriptMark, mark.length)) {
     return `${script} begins with a byte order mark, so that the system does not find ${scriptMark}; run: sed -i '1s/^\\xEF\\xBB\\xBF//' ${name}`

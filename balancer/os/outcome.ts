@@ -8,6 +8,9 @@ export type Outcome<T = undefined> =
 /** An outcome without a value. */
 export const done: Outcome = { ok: true, value: undefined }
 
+/** The first of these that is a refusal; `done` where none is. */
+export const firstRefusal = (outcomes: readonly Outcome[]): Outcome => outcomes.find((outcome) => !outcome.ok) ?? done
+
 /** A refusal: what was tried, and what the system said. */
 export const refused = (code: string, text: string): Outcome<never> => ({
   ok: false,

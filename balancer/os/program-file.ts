@@ -2,6 +2,7 @@
 
 import { accessSync, constants, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { shellWord } from '../core/text.ts'
 import { firstLineProblem } from './first-line.ts'
 import { findUser, groupsOf, type User } from './users.ts'
 
@@ -20,7 +21,7 @@ export const programProblem = (program: string, user: string | undefined): strin
   try {
     const found = statSync(program)
     if (!found.isFile()) return `${program} is no file; name a program`
-    if ((found.mode & anyExecute) === 0) return `${program} is not executable; run: chmod +x ${quoted(program)}`
+    if ((found.mode & anyExecute) === 0) return `${program} is not executable; run: chmod +x ${shellWord(program)}`
     const runner = user === undefined ? undefined : findUser(user)
     return (
       accessProblem(program, runner) ??
@@ -45,7 +46,7 @@ const accessProblem = (file: string, runner: User | undefined): string | undefin
   if (runner !== undefined) {
     const closed = [...withFolders(realpathSync(file))].find((path) => !mayExecute(path, runner))
     if (closed !== undefined)
-      return `${runner.name} may not ${closed === file ? 'execute' : 'enter'} ${closed}; run: chmod o+x ${quoted(closed)}, or name another user`
+      return `${runner.name} may not ${closed === file ? 'execute' : 'enter'} ${closed}; run: chmod o+x ${shellWord(closed)}, or name another user`
   }
   try {
     accessSync(file, constants.X_OK)
@@ -78,7 +79,7 @@ const writableProblem = (file: string, runner: User | undefined): string | undef
   if (writable === undefined) return undefined
   const who = runner === undefined ? (own === root ? 'root' : 'the user of the balancer') : runner.name
   const others = who === 'root' ? 'root' : `root and ${who}`
-  const way = `run: chown root ${quoted(writable)} && chmod go-w ${quoted(writable)}`
+  const way = `run: chown root ${shellWord(writable)} && chmod go-w ${shellWord(writable)}`
   return `it would run as ${who}, and others than ${others} may write to ${writable}; ${way}${who === 'root' ? ', or name a user' : ''}`
 }
 
@@ -95,6 +96,3 @@ const isWritableBesides = (path: string, writers: readonly number[]): boolean =>
   const isProtected = (mode & sticky) !== 0
   return !isProtected && ((mode & writableByOthers) !== 0 || ((mode & writableByGroup) !== 0 && gid !== root))
 }
-
-/** As a shell takes it. */
-const quoted = (path: string): string => (/^[\w./+@:-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`)

@@ -50,15 +50,17 @@ const fromChild = z.discriminatedUnion('type', [
 export type ReloadResult = z.output<typeof reloadResult>
 
 /**
- * From the supervisor to a child. `version` is that of the supervisor; `resume` names the VRRP instances that were master when the vrrp process before this
- * one died just now, until when they may go on, and until when they have to hand over; `facts` is what all processes said last, those of the child's predecessor included.
+ * From the supervisor to a child. `version` is that of the supervisor; `resume` names the VRRP instances that were master
+ * when the vrrp process before this one died just now, until when they may go on, and until when they have to hand over;
+ * `facts` is what all processes said last, those of the child's predecessor included.
  */
 export type ToChild = z.output<typeof toChild>
 
 /**
- * From a child. `alive` comes every second: who says nothing hangs. `failed-start` ends the whole balancer: its text says what is wrong and what to do. Each `reconfigure` is
- * answered with a `reconfigured`, each `reload-requested` with a `reloaded` of the same `id`, which no other process ever has. A `router-order` of the director is passed on
- * to the vrrp process, and its `router-ordered` back.
+ * From a child. `alive` comes every second: who says nothing hangs. `failed-start` ends the whole balancer: its text says
+ * what is wrong and what to do. Each `reconfigure` is answered with a `reconfigured`, each `reload-requested` with a
+ * `reloaded` of the same `id`, which no other process ever has. A `router-order` of the director is passed on to the vrrp
+ * process, and its `router-ordered` back.
  */
 export type FromChild = z.output<typeof fromChild>
 

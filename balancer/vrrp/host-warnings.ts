@@ -1,18 +1,12 @@
-// What this host lacks for its virtual routers, and what keeps an address on lo from being found: for `balancer check`.
+// What keeps an address on lo from being found on this host: for `balancer check`.
 
 import type { VrrpConfig, VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { bitsOf, familyOf } from '../core/ip-address.ts'
 import { readSysctl } from '../os/sysctl.ts'
-import { allAddresses, devicesOf } from './instance.ts'
+import { allAddresses } from './instance.ts'
 
-/** A line for each; the file may be meant for another host, and what is missing may come. */
-export const hostWarnings = ({ instances }: VrrpConfig): readonly string[] =>
-  instances.flatMap((config) => [
-    ...[...devicesOf(config)]
-      .filter((device) => readSysctl('ipv4', device, 'arp_ignore') === null)
-      .map((device) => `${config.name}: there is no interface ${device} here now; until there is, it waits in FAULT`),
-    ...loopbackWarnings(config),
-  ])
+/** A line for each address; the file may be meant for another host. */
+export const hostWarnings = ({ instances }: VrrpConfig): readonly string[] => instances.flatMap(loopbackWarnings)
 
 const loopback = 'lo'
 /** Values of arp_ignore with which the kernel answers for an address of another interface. */

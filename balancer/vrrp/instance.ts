@@ -62,7 +62,7 @@ export const virtualMacDevice = (config: VrrpInstanceConfig): string => {
   return `${router}.${createHash('sha256').update(config.interface).digest('hex').slice(0, digitsOfInterface)}`
 }
 
-/** Its name in version 0.1, the same on every interface: `vrrp.51`, `vrrp6.51`. */
+/** What keepalived calls it, and this program once did, the same on every interface: `vrrp.51`, `vrrp6.51`. */
 export const formerVirtualMacDevice = (config: VrrpInstanceConfig): string =>
   `vrrp${familyOfInstance(config) === 'ipv4' ? '' : '6'}.${config.virtual_router_id}`
 

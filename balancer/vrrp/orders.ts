@@ -1,6 +1,7 @@
 // What an operator orders of a virtual router (`balancer vrrp`), carried out to its end, and what came of it.
 
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import { ownerPriority } from '../core/owner-priority.ts'
 import { type Outcome, refused } from '../os/outcome.ts'
 import type { Happening, VirtualRouter } from './core/state.ts'
 import { stateShown } from './instance.ts'
@@ -20,8 +21,6 @@ export type OrderedRouter = {
   readonly maintain: (isOrdered: boolean) => void
   readonly publish: () => void
 }
-
-const ownerPriority = 255
 
 /** The returned function resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
 export const createOrders = (ordered: OrderedRouter): ((order: RouterOrder) => Promise<Outcome<string>>) => {

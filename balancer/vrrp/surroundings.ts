@@ -3,6 +3,7 @@
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { familyOf, isLinkLocal } from '../core/ip-address.ts'
+import { ownerPriority } from '../core/owner-priority.ts'
 import type { HostAddress, Netlink, NetworkInterface } from '../os/netlink.ts'
 import { readSysctl } from '../os/sysctl.ts'
 import type { Link } from './core/state.ts'
@@ -16,8 +17,6 @@ export type Surroundings = {
   /** Whether the kernel has said all that there is to know; else the link is only thought to be down. */
   readonly isKnown: boolean
 }
-
-const ownerPriority = 255
 
 /** Looks at the interfaces of one virtual router. `virtual` are addresses that cannot be the source of advertisements. */
 export const lookAround = async (

@@ -2,8 +2,9 @@
 
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { familyOf } from '../core/ip-address.ts'
+import { ownerPriority } from '../core/owner-priority.ts'
 import type { AddressLease, HostAddress, Netlink, NetworkInterface } from '../os/netlink.ts'
-import { done, type Outcome } from '../os/outcome.ts'
+import { firstRefusal, type Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import { forwardsIpv6 } from '../os/sysctl.ts'
 import { neighbourAnnouncement } from './core/neighbour-announcement.ts'
@@ -39,8 +40,6 @@ export type VirtualAddressesOptions = {
   /** What there is to say of the routes has changed. */
   readonly onRoutes: () => void
 }
-
-const ownerPriority = 255
 
 type Placed = Omit<AddressLease, 'lifetime'> & { readonly device: NetworkInterface }
 
@@ -120,5 +119,3 @@ const isSameAddress = (a: Placed, b: Placed): boolean =>
 
 const allOf = async (requests: readonly Promise<Outcome>[]): Promise<Outcome> =>
   firstRefusal(await Promise.all(requests))
-
-const firstRefusal = (outcomes: readonly Outcome[]): Outcome => outcomes.find((outcome) => !outcome.ok) ?? done

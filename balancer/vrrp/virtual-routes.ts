@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { familyOf } from '../core/ip-address.ts'
 import type { Netlink, NetworkInterface, RouteLease } from '../os/netlink.ts'
-import { done, type Outcome } from '../os/outcome.ts'
+import { done, firstRefusal, type Outcome } from '../os/outcome.ts'
 import type { VirtualRouteState } from '../pool/core/facts.ts'
 import { isForgiven, pauseAfter } from './core/route-retries.ts'
 import type { Tracked } from './core/tracking.ts'
@@ -201,5 +201,3 @@ const advice: Readonly<Record<string, string>> = {
   ENETUNREACH: 'its gateway is on no network of this interface (ENETUNREACH)',
   ENODEV: 'its interface is gone (ENODEV)',
 }
-
-const firstRefusal = (outcomes: readonly Outcome[]): Outcome => outcomes.find((outcome) => !outcome.ok) ?? done

@@ -1,7 +1,7 @@
 // The addresses that the proxy listens on, each owned by one listener; a reload hands them over without closing them.
 
 import { createServer, type Socket } from 'node:net'
-import type { Endpoint } from '../../config/values.ts'
+import { type Endpoint, endpointText } from '../../config/values.ts'
 import { createWaitingListener, type ListenerState, type WaitingListener } from '../../os/waiting-listener.ts'
 
 /** An address with the listener that gets its clients. `key` is the configuration key to name in errors. */
@@ -51,8 +51,8 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
 
   /** The kernel gives one port to all addresses or to single ones: those that go make room before the others come. */
   const makeRoomFor = (binds: readonly Bind[]): readonly Held[] => {
-    const wanted = new Set(binds.map(({ endpoint }) => shown(endpoint)))
-    const fresh = binds.filter(({ endpoint }) => !held.has(shown(endpoint)))
+    const wanted = new Set(binds.map(({ endpoint }) => endpointText(endpoint)))
+    const fresh = binds.filter(({ endpoint }) => !held.has(endpointText(endpoint)))
     const inTheWay = [...held].filter(([key, { bind }]) => !wanted.has(key) && fresh.some((one) => exclude(one, bind)))
     for (const [, { waiting }] of inTheWay) waiting.stop()
     return inTheWay.map(([, entry]) => entry)
@@ -61,20 +61,21 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
   return {
     assign: async (binds) => {
       const opened = new Map<string, Held>()
-      for (const bind of binds) if (!held.has(shown(bind.endpoint))) opened.set(shown(bind.endpoint), hold(bind))
+      for (const bind of binds)
+        if (!held.has(endpointText(bind.endpoint))) opened.set(endpointText(bind.endpoint), hold(bind))
       const closed = makeRoomFor(binds)
       const starts = await Promise.allSettled([...opened.values()].map(({ waiting }) => waiting.start()))
       const failed = starts.find((start) => start.status === 'rejected')
       if (failed !== undefined) {
         for (const { waiting } of opened.values()) waiting.stop()
         const again = closed.map(({ bind }) => hold(bind))
-        for (const entry of again) held.set(shown(entry.bind.endpoint), entry)
+        for (const entry of again) held.set(endpointText(entry.bind.endpoint), entry)
         await Promise.allSettled(again.map(({ waiting }) => waiting.start()))
         throw failed.reason
       }
       const next = new Map<string, Held>()
       for (const bind of binds) {
-        const key = shown(bind.endpoint)
+        const key = endpointText(bind.endpoint)
         const entry = held.get(key) ?? opened.get(key)
         if (entry === undefined) continue
         entry.bind = bind
@@ -99,5 +100,3 @@ const anyAddress = '0.0.0.0'
 /** Whether two binds cannot be had at once. */
 const exclude = ({ endpoint: one }: Bind, { endpoint: other }: Bind): boolean =>
   one.port === other.port && (one.address === anyAddress || other.address === anyAddress)
-
-const shown = ({ address, port }: Endpoint): string => `${address}:${port}`

@@ -1,5 +1,6 @@
 // The line of an agent (HAProxy: `agent-check`): words and numbers separated by spaces, commas or semicolons.
 
+import { oneLine } from '../../core/text.ts'
 import type { AgentWord } from '../../pool/core/facts.ts'
 
 /** What an agent said, without the moments. */
@@ -13,6 +14,7 @@ const maximumPercent = 1000
 export type HeardLine = { readonly said: AgentLine | null; readonly unknown: readonly string[] }
 
 const longestWord = 32
+const longestText = 256
 const mostUnknown = 4
 
 /**
@@ -34,7 +36,7 @@ export const afterAgentLine = (before: AgentLine | null, line: string): HeardLin
     said = next
     known += 1
   }
-  const text = (description.join('#').trim() || line.trim()).replace(/\p{Cc}/gu, '?').slice(0, 256)
+  const text = oneLine(description.join('#').trim() || line, longestText)
   return { said: known === 0 ? null : { ...said, text }, unknown: unknown.slice(0, mostUnknown) }
 }
 

@@ -96,7 +96,7 @@ const lastCheck = z
 /** What an operator or an agent wants of a server: all sessions, only those it has, or none. */
 const adminStates = ['ready', 'drain', 'maint'] as const
 
-/** A moment that a process of an older version does not tell. */
+/** A moment that may not be known. */
 const maybeMoment = z.number().nullable().optional()
 
 const orders = z
@@ -228,7 +228,8 @@ export type Fact = z.output<typeof factSchema>
  * One VRRP instance of this host. Moments are milliseconds since the epoch, for people. `reason` is why it entered its
  * state; `handingOver`: it keeps the addresses only until another router has them; `standsBack`: an operator handed over, and
  * it does not preempt; `inMaintenance`: an operator took it out; `hasBegun`: it has had all that it waits for at its
- * start, nobody else's address in its place among that; `source` is the address it sends from, null without a link; `peers` are unicast peers, null with multicast;
+ * start, nobody else's address in its place among that; `source` is the address it sends from, null without a link;
+ * `peers` are unicast peers, null with multicast; `routes` are its virtual routes;
  * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
  * `conflicts` counts sound ones that are not followed, of routers that are configured otherwise;
  * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.

@@ -1,6 +1,7 @@
 // The state machine of one virtual router (RFC 9568 section 6.4, with keepalived's words and what its users suffered from).
 // Addresses come first, then their announcement, and only then the first advertisement: a hand-over leaves no gap.
 
+import { ownerPriority } from '../../core/owner-priority.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import { finish, stepLeaving } from './leaving.ts'
 import { stepMaster } from './master.ts'
@@ -25,7 +26,6 @@ import {
   withStanding,
 } from './transitions.ts'
 
-const ownerPriority = 255
 const resigning = 0
 
 /** A virtual router before its start. */

@@ -1,5 +1,6 @@
 // The state machine while it is master: advertise, announce, keep the lease, and deal with another master.
 
+import { ownerPriority } from '../../core/owner-priority.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Announcement, Effect, Event, In, Rival, Settings, Step } from './state.ts'
 import { contentionPause, earlyAnnouncements, renewalInterval } from './timers.ts'
@@ -25,7 +26,6 @@ import {
   withStanding,
 } from './transitions.ts'
 
-const ownerPriority = 255
 const resigning = 0
 /** The part of an interval that must have passed before an advertisement is forced: two stubborn masters make no storm. */
 const forcedAfter = 1 / 10

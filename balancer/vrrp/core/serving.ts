@@ -18,8 +18,8 @@ type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: s
 type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly told: boolean | null }
 
 /**
- * All that was heard. Binds in trouble are kept by `listener address:port`, supplies by listener; the pool is shared by one state and the next, for
- * health facts are too many to copy it.
+ * All that was heard. Binds in trouble are kept by `listener address:port`, supplies by listener; the pool is shared by one
+ * state and the next, for health facts are too many to copy it.
  */
 export type Known = {
   readonly startedAt: Millis

@@ -1,5 +1,7 @@
 // What tracked things mean for a virtual router: its effective priority with its parts, or FAULT.
 
+import { ownerPriority } from '../../core/owner-priority.ts'
+
 /**
  * Something that is tracked. `weight` 0 means FAULT while it fails; a negative one is subtracted while it fails, a
  * positive one added while it succeeds (keepalived's rule). `ok` null: nothing is known yet, and neither is done. A
@@ -30,7 +32,6 @@ export type Standing = {
   readonly sharedLoss: number
 }
 
-const ownerPriority = 255
 const lowest = 1
 const highest = 254
 /** keepalived: a file whose number times weight is not above it is a fault. */

@@ -93,7 +93,7 @@ t.test('what cannot be run is a failure that says why, whoever is to run it', as
     [file('searched', '#!/usr/bin/env -S perl7 -w\n', 0o755), /asks for perl7, which is nowhere in \/usr\/local/],
     [
       file('windows', '#!/bin/sh\r\nexit 0\r\n', 0o755),
-      /has the line ends of Windows.*; run: sed -i 's\/\\r\$\/\/' '.*windows'$/,
+      /has the line ends of Windows.*; run: sed -i 's\/\\r\$\/\/' \S+windows$/,
     ],
     [file('arguments', '#!/bin/sh -e\r\n', 0o755), /has the line ends of Windows/],
     [file('marked', '\ufeff#!/bin/sh\n', 0o755), /begins with a byte order mark.*; run: sed -i '1s/],

@@ -270,7 +270,7 @@ stage(
     t.notMatch(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'is on lo')
     t.match(await warnings(lab, lb1, onLo('198.18.0.100/24')), 'all of that network would be this host; write')
     t.match(await warnings(lab, lb1, onLo('2001:db8:18::100/128')), 'clients on eth0 do not find it; remove dev')
-    t.match(await warnings(lab, lb1, { address: '198.18.0.9/32', dev: 'eth7' }), 'there is no interface eth7 here now')
+    t.match(await warnings(lab, lb1, { address: '198.18.0.9/32', dev: 'eth7' }), 'this host has no interface eth7')
     await lb1.run('sh', ['-c', 'echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore'])
     t.match(await warnings(lab, lb1, onLo('198.18.0.100/32')), 'arp_ignore is 1 on eth0: nobody who asks for it is')
   },
