@@ -60,8 +60,8 @@ export type SimulatedHost = {
   readonly cutPower: () => void
   /** Stops the process, which ends when its router has left; then something else may be done. */
   readonly shutDown: (onOff: () => void) => void
-  /** What it tracks gives it this effective priority; null: the configured one. `isShared`: others may have lost as much. */
-  readonly weigh: (priority: number | null, isShared?: boolean) => void
+  /** What it tracks gives it this effective priority; null: the configured one. */
+  readonly weigh: (priority: number | null) => void
   /** Its configuration is applied anew, with this priority; null: the one it had at first. */
   readonly reload: (priority: number | null) => void
   /** Its configuration is applied anew with other virtual addresses. */
@@ -115,7 +115,6 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   const waiting: Happening[] = []
   let isStepping = false
   let weighed: number | null = null
-  let isLossShared = false
   let failure: string | null = null
   let isInMaintenance = false
   let onceOff: (() => void) | null = null
@@ -240,10 +239,8 @@ export const createHost = (options: HostOptions): SimulatedHost => {
   const standing = (): readonly Happening[] => {
     const priority = weighed ?? settings.priority
     const fault = failure ?? (isInMaintenance ? 'maintenance' : null)
-    const sharedLoss = isLossShared ? Math.max(0, settings.priority - priority) : 0
-    const isSame = router.failure === fault && router.sharedLoss === sharedLoss
-    if (router.settings.priority === priority && isSame) return []
-    return [{ event: 'standing-changed', priority, fault, isPlanned: failure === null, sharedLoss }]
+    if (router.settings.priority === priority && router.failure === fault) return []
+    return [{ event: 'standing-changed', priority, fault, isPlanned: failure === null }]
   }
   const stand = (): void => {
     // Who is suspended tracks nothing.
@@ -321,14 +318,12 @@ export const createHost = (options: HostOptions): SimulatedHost => {
       onceOff = onOff
       learn({ event: 'shutdown-requested' })
     },
-    weigh: (priority, isShared = false) => {
+    weigh: (priority) => {
       weighed = priority
-      isLossShared = isShared
       stand()
     },
     reload: (priority) => {
       weighed = priority
-      isLossShared = false
       learn({ event: 'reconfigured', settings: { ...settings, priority: priority ?? settings.priority } })
     },
     readdress: (next) => {

@@ -89,8 +89,7 @@ const causeOrders = (lan: Lan, host: SimulatedHost, random: Random): void => {
     case 1:
     case 2:
       // An address owner keeps its priority.
-      if (host.settings.priority < ownerPriority)
-        host.weigh(random.chance(0.2) ? null : random.integer(1, 50) * 5, random.chance(0.3))
+      if (host.settings.priority < ownerPriority) host.weigh(random.chance(0.2) ? null : random.integer(1, 50) * 5)
       return
     case 3:
       host.learn({ event: 'handover-ordered' })
