@@ -1,5 +1,6 @@
 // Clients for whom no server is left: they wait, try again, and get the first server that comes back.
 
+import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { waitFor } from '../../lab/wait-for.ts'
 import { healthFact } from '../pool/health-fact.ts'
@@ -174,4 +175,34 @@ t.test('an attempt at a server that came back does not count as one of the retri
   front.listener.markServer('s1', true)
   t.equal(await client.ended, 'reset')
   t.match(front.listener.fact().servers, [{ connectFailures: 3 }])
+})
+
+t.test('source: who waits for room at its own server holds up nobody whose server has room', async (t) => {
+  const { front } = await frontOf(t, ['one', 'two'], { balance: 'source', timeouts: { queue: '20s' } })
+  const from = (localAddress: string) => {
+    const socket = connect({ port: front.port, host: '127.0.0.1', localAddress })
+    let greeting = ''
+    socket
+      .on('error', () => {})
+      .on('data', (chunk) => {
+        greeting += chunk
+      })
+    t.teardown(() => socket.destroy())
+    return { localAddress, socket, greeting: () => greeting }
+  }
+  /** A client of each server, whoever that is. */
+  const clients = Array.from({ length: 16 }, (_, i) => from(`127.0.0.${i + 1}`))
+  for (const { greeting } of clients) await waitFor('a greeting', greeting)
+  const [first, second] = ['one', 'two'].map((name) => clients.find(({ greeting }) => greeting() === name))
+  if (first === undefined || second === undefined) throw new Error('all belong to one server')
+  for (const client of clients) if (client !== first && client !== second) client.socket.resetAndDestroy()
+  await waitFor('one each', () => front.listener.fact().servers.every(({ sessions }) => sessions === 1))
+  for (const name of front.names) front.listener.hear(healthFact(name, { maximumSessions: 1 }))
+  from(first.localAddress)
+  await queued(front, 1)
+  const behind = from(second.localAddress)
+  await queued(front, 2)
+  second.socket.resetAndDestroy()
+  t.equal(await waitFor('a greeting', behind.greeting), 'two')
+  t.equal(front.listener.fact().queued, 1)
 })
