@@ -2,6 +2,7 @@
 
 import { filesBeside, type HostLimits } from '../core/shortage.ts'
 import type { ListenerConfig } from './schema.ts'
+import { endpointText } from './values.ts'
 
 /** Of each of `max_connections` sessions two sockets, and a third of a client that waits in a queue of the same length. */
 const filesPerSession = 3
@@ -25,7 +26,7 @@ const portWarnings = (listeners: readonly ListenerConfig[], { ports, portRange }
   for (const { servers, max_connections: most } of listeners) {
     const endpoints = new Map<string, number>()
     for (const { address, max_connections: own } of servers) {
-      const name = `${address.address}:${address.port}`
+      const name = endpointText(address)
       endpoints.set(name, Math.min(most, (endpoints.get(name) ?? 0) + (own === 0 ? most : own)))
     }
     for (const [name, sessions] of endpoints) wanted.set(name, (wanted.get(name) ?? 0) + sessions)

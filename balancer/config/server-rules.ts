@@ -2,7 +2,7 @@
 
 import { repeated } from './lenient.ts'
 import type { LenientListener, ListenerFault } from './listener-rules.ts'
-import { durationMillis, parseEndpoint } from './values.ts'
+import { durationMillis, endpointText, parseEndpoint } from './values.ts'
 
 /** What leaves a listener without servers, and what is written for nothing. */
 export const serverFindings = (listener: LenientListener): readonly ListenerFault[] => [
@@ -42,7 +42,7 @@ const twinFaults = ({ servers }: LenientListener): readonly ListenerFault[] =>
   repeated(
     servers.map((server, i) => {
       const endpoint = parseEndpoint(server?.address)
-      return { value: endpoint && `${endpoint.address}:${endpoint.port}`, path: [i] }
+      return { value: endpoint && endpointText(endpoint), path: [i] }
     }),
     (found) => `${found} is a server of this listener already: one server counts and is checked as two`,
   ).map(({ path, text }) => ({ path: ['servers', ...path, 'address'], text, isWarning: true }))
