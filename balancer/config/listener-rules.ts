@@ -1,6 +1,7 @@
 // Rules over several keys of a listener. They read the raw input leniently, as all rules do.
 
 import { z } from 'zod'
+import { type CheckTlsPaths, readCheckTls } from './check-tls.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, text } from './lenient.ts'
 import { fileFindings, readSecretFile } from './secret-file.ts'
@@ -14,6 +15,7 @@ const check = mapping({
   path: text,
   port: number,
   password_file: text,
+  tls: mapping({ ca: text, certificate: text, key: text }),
   interval: text,
   fast_interval: text,
 })
@@ -98,6 +100,11 @@ const contradictions = (listener: LenientListener): readonly ListenerFault[] => 
 
 const defaultInterval = 2000
 
+const tlsFaults = (paths: CheckTlsPaths, i: number): readonly ListenerFault[] => {
+  const read = readCheckTls(paths)
+  return read.ok ? [] : [{ path: ['check', i, 'tls', read.at], text: read.problem }]
+}
+
 const checkFaults = ({ check: given, agent_check: agent, servers }: LenientListener): readonly ListenerFault[] => {
   const serverOn = (port: number | undefined): string | undefined =>
     servers.find((server) => port !== undefined && server?.address?.endsWith(`:${port}`))?.name
@@ -105,13 +112,14 @@ const checkFaults = ({ check: given, agent_check: agent, servers }: LenientListe
   return [
     ...given.flatMap((one, i): readonly ListenerFault[] => {
       const at = (key: string): ListenerFault['path'] => ['check', i, key]
-      const { type = 'http', port, password_file: file, interval, fast_interval: fast } = one ?? {}
+      const { type = 'http', port, password_file: file, tls, interval, fast_interval: fast } = one ?? {}
       const ofServer = type === 'http' ? serverOn(port) : undefined
       const isSlower = (durationMillis(fast) ?? 0) > (durationMillis(interval) ?? defaultInterval)
       return [
         ...(file === undefined
           ? []
           : fileFindings(readSecretFile(file), []).map((found) => ({ ...found, path: at('password_file') }))),
+        ...(tls === undefined ? [] : tlsFaults(tls, i)),
         ...(ofServer === undefined
           ? []
           : [

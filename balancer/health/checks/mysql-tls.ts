@@ -1,9 +1,7 @@
 // The encryption of a mysql check's login, as its key `tls` wants it.
 
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { createSecureContext } from 'node:tls'
+import { readCheckTls } from '../../config/check-tls.ts'
 import type { MysqlCheckConfig } from '../../config/schema.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 
@@ -24,32 +22,13 @@ export type Encryption = () => {
 export const encryptionOf = (tls: MysqlCheckConfig['tls'], address: string): Encryption => {
   if (tls === undefined) return () => ({})
   const { ca, certificate, key, verify, server_name: name = address } = tls
-  const files = {
-    ...(ca !== undefined && { ca: pemIn(ca) }),
-    ...(certificate !== undefined && { cert: pemIn(certificate) }),
-    ...(key !== undefined && { key: pemIn(key) }),
-  }
-  try {
-    // The context takes any text for a list of authorities.
-    if (files.ca !== undefined) new X509Certificate(files.ca)
-    createSecureContext(files)
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
-    throw new FailedStart(`the files of a mysql check's tls cannot be used (${said}); they must be PEM, and a pair`)
-  }
+  const read = readCheckTls({ ca, certificate, key })
+  if (!read.ok) throw new FailedStart(`${read.at} in the tls of a mysql check: ${read.problem}`)
+  const { ok: _ok, ...files } = read
   // The library takes the name to compare from `host`, but drops an address. With a dot behind it, it is compared.
   const host = isIP(name) === 0 ? name : `${name}.`
   const compared = { rejectUnauthorized: verify !== false, verifyIdentity: verify === true, minVersion: 'TLSv1.2' }
   return () => ({ ssl: { ...files, ...compared }, host })
-}
-
-const pemIn = (file: string): Buffer => {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    throw new FailedStart(`cannot read ${file} (${code}), which the tls of a mysql check names`)
-  }
 }
 
 /** What is wrong with TLS, by what the library says of it. */

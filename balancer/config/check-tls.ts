@@ -1,0 +1,40 @@
+// The files that the tls of a mysql check names, read in and tried.
+
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+
+/** Paths as the configuration has them. */
+export type CheckTlsPaths = Readonly<Partial<Record<'ca' | 'certificate' | 'key', string | undefined>>>
+
+/** What the client takes, or the key whose file is wrong, and what is wrong with it. */
+export type CheckTlsFiles =
+  | { readonly ok: true; readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer }
+  | { readonly ok: false; readonly at: 'ca' | 'certificate' | 'key'; readonly problem: string }
+
+/** Reads the files. Never throws. */
+export const readCheckTls = (paths: CheckTlsPaths): CheckTlsFiles => {
+  const read: Partial<Record<keyof CheckTlsPaths, Buffer>> = {}
+  for (const at of ['ca', 'certificate', 'key'] as const) {
+    const path = paths[at]
+    if (path === undefined) continue
+    try {
+      read[at] = readFileSync(path)
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+      return { ok: false, at, problem: `cannot read ${path} (${code})` }
+    }
+  }
+  const { ca, certificate: cert, key } = read
+  const files = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
+  try {
+    // The context takes any text for a list of authorities.
+    if (ca !== undefined) new X509Certificate(ca)
+    createSecureContext(files)
+    return { ok: true, ...files }
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    const at = cert === undefined ? 'ca' : 'certificate'
+    return { ok: false, at, problem: `the files cannot be used (${said}); they must be PEM, and a pair` }
+  }
+}
