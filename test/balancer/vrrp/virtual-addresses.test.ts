@@ -231,9 +231,11 @@ stage('one virtual router id on two networks and in both families: an interface 
   ]
   t.same([...(await places())].sort(), all)
   t.not((await lb1.run('ip', ['link', 'show', 'vrrp.51'])).code, 0, 'what was left is gone')
+  const faults = (): number => router.logged(/Entering FAULT/).length
+  const before = faults()
   await router.reconfigure(vrrpSchema.parse({ instances: instances.slice(1) }))
   t.same([...(await places())].sort(), all.slice(1), 'the others keep what is theirs')
-  t.equal(router.logged(/Entering FAULT/).length, 1, 'and nobody else was disturbed')
+  t.equal(faults(), before, 'and nobody else was disturbed')
   t.match(await router.process.stop(), { code: 0 })
   t.same(await places(), [])
   t.notMatch(await ip('link'), /vrrp/)
