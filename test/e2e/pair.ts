@@ -1,6 +1,7 @@
 // Two balancers of a site in the hands of an operator: their configuration, their commands, and who holds the address.
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Document, parseDocument } from 'yaml'
 import { z } from 'zod'
@@ -8,6 +9,7 @@ import type { CommandResult } from '../lab/command.ts'
 import type { Lab } from '../lab/lab.ts'
 import { type BalancerHost, buildSite, instanceName, type Site, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
+import { ask } from './sides.ts'
 
 const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
@@ -33,7 +35,9 @@ export type Pair = {
   readonly second: BalancerHost
   readonly untilHeldBy: (balancer: BalancerHost) => Promise<unknown>
   readonly command: (balancer: BalancerHost, ...words: readonly string[]) => Promise<CommandResult>
-  /** What `balancer show vrrp --json` says. */
+  /** The same over the runtime socket, without the time that a process takes to start. */
+  readonly ask: (balancer: BalancerHost, line: string) => Promise<string>
+  /** What `show vrrp --json` says there. */
   readonly showAll: (balancer: BalancerHost) => Promise<readonly Shown[]>
   /** The same of the first instance. */
   readonly show: (balancer: BalancerHost) => Promise<Shown>
@@ -66,9 +70,9 @@ export const buildPair = async (lab: Lab): Promise<Pair> => {
   const messages = (balancer: BalancerHost): readonly string[] => log(balancer).map(({ msg }) => msg)
   const command: Pair['command'] = (balancer, ...words) =>
     balancer.host.run(process.execPath, [program, ...words, '--config', balancer.configFile])
+  const tell: Pair['ask'] = (balancer, line) => ask(join(dirname(balancer.configFile), 'admin.sock'), line)
   const showAll: Pair['showAll'] = async (balancer) => {
-    const { stdout } = await command(balancer, 'show', 'vrrp', '--json')
-    return shownSchema.parse(JSON.parse(stdout))
+    return shownSchema.parse(JSON.parse(await tell(balancer, 'show vrrp --json')))
   }
   const show: Pair['show'] = async (balancer) => {
     const [shown] = await showAll(balancer)
@@ -98,6 +102,7 @@ export const buildPair = async (lab: Lab): Promise<Pair> => {
     second,
     untilHeldBy,
     command,
+    ask: tell,
     showAll,
     show,
     untilState: (balancer, state) =>
