@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,18 @@ const whole = uncommented(example)
 const schema = jsonSchemas().get('schema/balancer.schema.json')
 const [keys, withDefault] = [keysOf(schema), keysWithDefault(schema)]
 const noDefault = /#.*(no default|off by default|without it)/
+
+const authority = [
+  '-keyout',
+  join(directory, 'ca.key'),
+  '-out',
+  join(directory, 'mysql-ca.pem'),
+  '-subj',
+  '/CN=example',
+]
+execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...authority], {
+  stdio: 'ignore',
+})
 
 /** What is wrong with a configuration whose files are all there. */
 const problemsOf = async (text: string): Promise<readonly string[]> => {
