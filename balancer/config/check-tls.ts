@@ -1,7 +1,7 @@
 // The files that the tls of a mysql check names, read in and tried.
 
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 
 /** Paths as the configuration has them. */
@@ -19,6 +19,8 @@ export const readCheckTls = (paths: CheckTlsPaths): CheckTlsFiles => {
     const path = paths[at]
     if (path === undefined) continue
     try {
+      // Reading a pipe would wait for its writer, and hold everything up.
+      if (!statSync(path).isFile()) return { ok: false, at, problem: `${path} is no file; write PEM into one` }
       read[at] = readFileSync(path)
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)

@@ -2,6 +2,7 @@
 // ones that were changed; neither that nor the secret itself is ever shown.
 
 import { createHmac, randomBytes } from 'node:crypto'
+import { type CheckTlsPaths, readCheckTls } from './check-tls.ts'
 import type { BalancerConfig } from './schema.ts'
 import { readSecretFile } from './secret-file.ts'
 
@@ -10,9 +11,16 @@ export type Secrets = Readonly<Record<string, string>>
 
 const key = randomBytes(32)
 
+const printOfContent = (content: string): string => createHmac('sha256', key).update(content).digest('base64')
+
 const printOf = (file: string): string => {
   const read = readSecretFile(file)
-  return read.ok ? createHmac('sha256', key).update(read.secret.trim()).digest('base64') : ''
+  return read.ok ? printOfContent(read.secret.trim()) : ''
+}
+
+const printOfTls = (paths: CheckTlsPaths): string => {
+  const read = readCheckTls(paths)
+  return read.ok ? printOfContent([read.ca, read.cert, read.key].map((file) => file?.toString() ?? '').join('\0')) : ''
 }
 
 /**
@@ -34,9 +42,16 @@ export const withSecrets = (config: BalancerConfig): BalancerConfig => {
   const listeners = config.listeners.map((listener) => ({
     ...listener,
     check: listener.check.map((check, i) => {
-      if (check.type !== 'mysql' || check.password_file === undefined) return check
-      const which = listener.check.length === 1 ? 'the check' : `check ${i + 1}`
-      return { ...check, print: noted(`password of ${which} of listener ${listener.name}`, check.password_file) }
+      if (check.type !== 'mysql') return check
+      const { password_file: file, tls } = check
+      const which = `${listener.check.length === 1 ? 'the check' : `check ${i + 1}`} of listener ${listener.name}`
+      const prints: { print?: string; tlsPrint?: string } = {}
+      if (file !== undefined) prints.print = noted(`password of ${which}`, file)
+      if (tls !== undefined) {
+        prints.tlsPrint = printOfTls(tls)
+        secrets.set(`tls files of ${which}`, prints.tlsPrint)
+      }
+      return { ...check, ...prints }
     }),
   }))
   for (const { name, authentication } of config.vrrp.instances) {

@@ -184,6 +184,13 @@ const prober = (server: Server, user: string, query = 'SELECT 1', more = {}, exp
   }
 }
 
+t.test('an expired password and a locked account are told apart', async (t) => {
+  await mysql.query(`CREATE USER shut@localhost IDENTIFIED BY '${quoted}' PASSWORD EXPIRE`)
+  t.match(await prober(mysql, 'shut')(), /^access-denied: .*the password has expired/)
+  await mysql.query(`ALTER USER shut@localhost IDENTIFIED BY '${quoted}' ACCOUNT LOCK`)
+  t.match(await prober(mysql, 'shut')(), /^access-denied: .*the account is locked/)
+})
+
 t.test('a limit of the check user itself says nothing about the server, while the login within it lives', async (t) => {
   for (const { name, server } of all) {
     for (const limit of ['MAX_USER_CONNECTIONS 1', 'MAX_CONNECTIONS_PER_HOUR 2']) {

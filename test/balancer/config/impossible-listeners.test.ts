@@ -3,6 +3,14 @@ import { type Row, testRows } from './impossible.ts'
 
 const rows: readonly Row[] = [
   {
+    change: [['name: mysql\n', 'name: mysql\n    check: { type: mysql, user: u, tls: { ca: /nowhere/ca.pem } }\n']],
+    found: ['7:47: listeners[0].check.tls.ca: cannot read /nowhere/ca.pem (ENOENT)'],
+  },
+  {
+    change: [['name: mysql\n', 'name: mysql\n    check: { type: mysql, user: u, tls: { ca: /dev/null } }\n']],
+    found: ['7:47: listeners[0].check.tls.ca: /dev/null is no file; write PEM into one'],
+  },
+  {
     change: [['bind: 198.18.0.100:3306', 'bind: 224.0.0.1:3306']],
     found: [
       '7:11: listeners[0].bind: found "224.0.0.1:3306"; 224.0.0.1 is a multicast address; write an address of this host, a virtual one, or 0.0.0.0 for all',

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -31,12 +32,28 @@ writeFileSync(
       {
         name: 'mysql',
         bind: '198.18.0.100:3306',
-        check: [{ type: 'tcp' }, { type: 'mysql', user: 'u', password_file: place('login') }],
+        check: [{ type: 'tcp' }, { type: 'mysql', user: 'u', password_file: place('login'), tls: { ca: place('ca') } }],
         servers: [{ name: 'db1', address: '198.18.0.11:3306' }],
       },
     ],
   }),
 )
+
+const certificateFor = (name: string): string => {
+  const args = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    place('key'),
+  ]
+  execFileSync('openssl', [...args, '-out', place('made'), '-subj', `/CN=${name}`], { stdio: 'ignore' })
+  return readFileSync(place('made'), 'utf8')
+}
 
 const load = () => {
   const loaded = loadConfig(file)
@@ -48,16 +65,19 @@ t.test('each secret that is another one has a line that says whose it is, and ne
   write('vrrp', 'first')
   write('header', 'Bearer first')
   write('login', 'first login\n')
+  write('ca', certificateFor('first'))
   const before = load()
   t.same(load(), before, 'the same files are the same configuration')
   write('vrrp', 'second')
   write('header', 'Bearer second')
   write('login', 'second login\n')
+  write('ca', certificateFor('second'))
   const after = load()
   t.notSame(after.listeners, before.listeners, 'the check is another one')
   const lines = describeSecretChanges(before.secrets, after.secrets)
   t.same(lines, [
     'password of check 2 of listener mysql changed',
+    'tls files of check 2 of listener mysql changed',
     'password of VRRP instance VI_1 changed',
     `header Authorization of webhook https://198.18.0.9 (${place('header')}) changed`,
   ])
