@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -21,17 +21,10 @@ const schema = jsonSchemas().get('schema/balancer.schema.json')
 const [keys, withDefault] = [keysOf(schema), keysWithDefault(schema)]
 const noDefault = /#.*(no default|off by default|without it)/
 
-const authority = [
-  '-keyout',
-  join(directory, 'ca.key'),
-  '-out',
-  join(directory, 'mysql-ca.pem'),
-  '-subj',
-  '/CN=example',
-]
-execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...authority], {
-  stdio: 'ignore',
-})
+const [key, certificate] = [join(directory, 'client.key'), join(directory, 'client.crt')]
+const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=example']
+execFileSync('openssl', [...words, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+copyFileSync(certificate, join(directory, 'mysql-ca.pem'))
 
 /** What is wrong with a configuration whose files are all there. */
 const problemsOf = async (text: string): Promise<readonly string[]> => {

@@ -155,10 +155,11 @@ t.test('without its majority no member serves, and one that is forced to go on a
   t.equal(await third.ask('/replica'), '503 no-majority')
   t.equal(await third.ask('/group-replication'), '503 no-majority')
   await first.until('/', '503 connection-refused')
-  await three.query(
-    `SET GLOBAL group_replication_force_members = '${local(addresses[2] ?? '')}'`,
-    "SET GLOBAL group_replication_force_members = ''",
-  )
+  await three.query(`SET GLOBAL group_replication_force_members = '${local(addresses[2] ?? '')}'`)
+  await waitFor('the members to be forced', async () => {
+    await three.query("SET GLOBAL group_replication_force_members = ''")
+    return true
+  })
   await third.until('/primary', '200 ok')
   t.equal(await third.ask('/replica'), '503 not-applicable')
 })
