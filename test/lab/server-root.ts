@@ -111,7 +111,8 @@ const systemTables = (): string => {
 }
 
 const makeTemplate = async (lab: Lab, product: Product): Promise<string> => {
-  const data = join(lab.directory, `${product}-template`)
+  // The lab's servers of the machine's own version have a template beside it.
+  const data = join(lab.directory, `rooted-${product}-template`)
   if (product === 'mariadb') mkdirSync(data)
   const how = product === 'mysql' ? ['--initialize-insecure'] : ['--bootstrap', '--skip-grant-tables']
   const sql = product === 'mysql' ? '' : systemTables()
