@@ -7,8 +7,9 @@ import { createConnection } from 'mysql2/promise'
 import { type CommandResult, mustRun, run } from './command.ts'
 import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
-import type { LabProcess } from './lab-process.ts'
+import { boundToOwner, type LabProcess } from './lab-process.ts'
 import { copyData } from './mariadb-files.ts'
+import { labVariable } from './remains.ts'
 import { waitFor } from './wait-for.ts'
 
 /** The root folders there are. */
@@ -56,7 +57,7 @@ const inside = (lab: Lab, product: Product, command: readonly string[]): readonl
   ['--mount', '--propagation', 'private', 'sh', '-c', enter, rootOf(product), lab.directory, ...command],
 ]
 
-/** Runs a program of a root folder to its end. */
+/** Runs a program of a root folder to its end, which is that of its owner or of the lab at the latest. */
 export const runInside = (
   lab: Lab,
   product: Product,
@@ -64,7 +65,8 @@ export const runInside = (
   input = '',
 ): Promise<CommandResult> => {
   const [program, args] = inside(lab, product, command)
-  return run(program, args, { input })
+  const [bound = '', ...words] = boundToOwner(program, args)
+  return run(bound, words, { input, env: { [labVariable]: lab.id } })
 }
 
 /** Small and careless: a lab's data is thrown away. */
