@@ -21,7 +21,8 @@ export const wentByOrder = (servers: readonly ServerHealthFact[]): boolean =>
 /**
  * Whether a server that is not wanted still does its work, so that who is logging in there can finish: it is drained, an
  * operator took it out, or it says itself why it should get no more. Not where nothing answered, and not where what it
- * still answers is worth nothing: an outsider to its cluster, or a node that takes no writes any more.
+ * still answers is worth nothing: an outsider to its cluster, a node that takes no writes any more, or a server that lets
+ * nobody in.
  */
 export const stillWorks = ({ up, lastCheck }: ServerHealthFact): boolean =>
   up || lastCheck === null || lastCheck.passed || (answered.has(lastCheck.status) && !useless.has(lastCheck.reason))
@@ -40,6 +41,8 @@ const useless: ReadonlySet<string> = new Set<ReasonCode>([
   'no-data-nodes',
   'rejecting-queries',
   'read-only',
+  'galera-off',
+  'closed-to-clients',
   'unknown',
 ])
 

@@ -243,7 +243,14 @@ t.test('a server that is taken out although it works lets those finish who are l
 })
 
 t.test('a server that is dead, or that works no more, loses everybody at once', async (t) => {
-  for (const reason of ['connection-refused', 'timeout', 'not-primary', 'read-only']) {
+  for (const reason of [
+    'connection-refused',
+    'timeout',
+    'not-primary',
+    'galera-off',
+    'closed-to-clients',
+    'read-only',
+  ]) {
     const { front } = await twoServers(t)
     await greeted(front)
     front.listener.hear(healthFact('s1', { up: false, lastCheck: failedCheck(reason) }))
