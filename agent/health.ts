@@ -6,6 +6,7 @@ import type { HealthReport } from '../shared/health-report.ts'
 import type { AgentConfig } from './config/load.ts'
 import { type Millis, millis } from './core/time.ts'
 import { lookForForceFails } from './force-fail.ts'
+import { watchForceFails } from './force-fail-watch.ts'
 import type { Known, Probe } from './probe/core/facts.ts'
 import { startStallWatch } from './probe/stall-watch.ts'
 import { probesAlike, startWatch } from './probe/watch.ts'
@@ -17,6 +18,10 @@ import { version } from './version.ts'
 export type Health = {
   /** A report from a finding not older than `max_age`, or from the probe under way. */
   readonly report: (question?: Question) => Promise<HealthReport>
+  /** What is known now, without a probe. */
+  readonly present: (question: Question) => HealthReport
+  /** Hears that reports may have changed; the force-fail files are watched as long as somebody does. Returns how to end it. */
+  readonly subscribe: (hear: () => void) => () => void
   /** Goes over to another configuration; probes and their connection go on where nothing of theirs changed. */
   readonly apply: (config: AgentConfig) => Promise<void>
   /** Time that our own event loop lost since the start. */
@@ -70,11 +75,30 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
     onProbe(probe)
   }
   const onLook = (known: Known): void => void reportOn(known, configuredCheck)
-  const watchFor = (one: AgentConfig) => startWatch(one, stalls, { onProbe: noteProbe, onLook })
+  const hearers = new Set<() => void>()
+  const tell = (): void => {
+    for (const hear of [...hearers]) hear()
+  }
+  let stopForceFails: (() => void) | null = null
+  const followForceFails = (): void => {
+    stopForceFails?.()
+    const { force_fail_file, lasting_force_fail_file } = config
+    stopForceFails = hearers.size === 0 ? null : watchForceFails([force_fail_file, lasting_force_fail_file], tell)
+  }
+  const watchFor = (one: AgentConfig) => startWatch(one, stalls, { onProbe: noteProbe, onLook, onKnown: tell })
   let config = initial
   let watch = watchFor(config)
   return {
     report: async (question = configuredCheck) => reportOn(await watch.fresh(), question),
+    present: (question) => reportOn(watch.known(), question),
+    subscribe: (hear) => {
+      hearers.add(hear)
+      if (hearers.size === 1) followForceFails()
+      return () => {
+        hearers.delete(hear)
+        if (hearers.size === 0) followForceFails()
+      }
+    },
     apply: async (next) => {
       if (!probesAlike(config, next)) {
         // The old watch answers until the new one has something to say.
@@ -84,10 +108,14 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
         watch = successor
       }
       config = next
+      followForceFails()
+      tell()
+      watch.hurry()
     },
     lost: stalls.lost,
     sinceProbe: () => millis(performance.now() - probedAt),
     stop: () => {
+      stopForceFails?.()
       watch.stop()
       stalls.stop()
     },

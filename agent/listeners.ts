@@ -9,12 +9,14 @@ import type { Asked } from './server/core/request.ts'
 import type { AnswerSources } from './server/core/response.ts'
 import { type ListenAddress, listenFailure } from './server/listening.ts'
 import { startServer } from './server/server.ts'
+import type { News } from './server/watchers.ts'
 
 /** What all listeners answer with. */
 export type ListenerSources = {
   readonly sources: AnswerSources
   readonly incident: IncidentLog
   readonly onAnswered: (asked: Asked, status: number) => void
+  readonly news?: News
   /** A line of agent-check went out. */
   readonly onLine: (line: string) => void
 }

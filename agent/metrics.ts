@@ -13,6 +13,10 @@ export type Metrics = {
   readonly answered: (asked: Asked, status: number) => void
   /** A line of agent-check. */
   readonly lineSent: (line: string) => void
+  /** An event went out over a stream of `/watch`. */
+  readonly eventSent: (event: string) => void
+  /** One more client watches, or one less. */
+  readonly watching: (change: 1 | -1) => void
   readonly refused: (reason: string) => void
   /** `lost` is the time that the event loop lost since the start. */
   readonly render: (report: HealthReport, lost: Millis) => Promise<Body>
@@ -37,6 +41,13 @@ export const createMetrics = (): Metrics => {
   const galeraSize = gauge('galera_cluster_size', 'wsrep_cluster_size of a Galera node')
   const age = gauge('result_age_seconds', 'Age of the newest result, from the start of its probe')
   const loopLost = gauge('loop_lost_seconds', "Time that the agent's own loop lost since its start")
+  const watchers = gauge('watchers', 'Open event streams of /watch')
+  const events = new Counter({
+    name: 'mysqlchk_watch_events_total',
+    help: 'Events that went out over streams of /watch, by kind',
+    labelNames: ['event'],
+    registers,
+  })
   const reason = new Gauge({
     name: 'mysqlchk_reason',
     help: 'The reason of the present verdict as a label; always 1',
@@ -71,6 +82,8 @@ export const createMetrics = (): Metrics => {
     lineSent: (line) => {
       requests.inc({ asked: 'agent-check', status: /\b(?:up|drain|maint|down)\b/.exec(line)?.[0] ?? '' })
     },
+    eventSent: (event) => events.inc({ event }),
+    watching: (change) => watchers.inc(change),
     refused: (why) => refusals.inc({ reason: why }),
     render: async (report, lost) => {
       const { facts } = report

@@ -1,7 +1,7 @@
 // One port of the agent that may move to another address, in two steps so that several move together or not at all.
 
 /** A server on a port. */
-export type Stoppable = { readonly stop: () => Promise<void> }
+export type Stoppable = { readonly stop: (why?: 'moved') => Promise<void> }
 
 /** A prepared move: the new address is open already. */
 export type Move = { readonly commit: () => void; readonly undo: () => Promise<void> }
@@ -35,7 +35,7 @@ export const openSlot = async <C, S extends Stoppable>(
       const next = await open(to)
       const commit = (): void => {
         server = next
-        void old?.stop()
+        void old?.stop('moved')
       }
       return { commit, undo: async () => next?.stop() }
     }
@@ -43,7 +43,7 @@ export const openSlot = async <C, S extends Stoppable>(
     const restore = async (): Promise<void> => {
       server = await open(from)
     }
-    void old?.stop()
+    void old?.stop('moved')
     try {
       server = await open(to)
     } catch (error) {

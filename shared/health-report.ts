@@ -17,7 +17,8 @@ const reasonSchema = z.object({
   text: z.string().max(1024).pipe(shownText),
 })
 
-const schema = z.object({
+/** The shape of a report; members of newer agents are left out. */
+export const healthReportSchema = z.object({
   version: z.literal(1),
   verdict: z.enum(['pass', 'fail']),
   reason: reasonSchema,
@@ -43,7 +44,7 @@ const schema = z.object({
  * `connections_free_percent` is null where the server was not asked. `facts` are words for people; `warnings` tell what is no
  * failure yet, such as hosts that the server blocks.
  */
-export type HealthReport = z.output<typeof schema>
+export type HealthReport = z.output<typeof healthReportSchema>
 
 /** Bytes of a report that a receiver reads at most. */
 export const maximumReportBytes = 16_384
@@ -62,6 +63,6 @@ export const parseHealthReport = (text: string): ParsedHealthReport => {
   } catch {
     return { ok: false, reason: 'not-json' }
   }
-  const parsed = schema.safeParse(value)
+  const parsed = healthReportSchema.safeParse(value)
   return parsed.success ? { ok: true, report: parsed.data } : { ok: false, reason: 'wrong-shape' }
 }

@@ -49,6 +49,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
         metrics: async () => metrics.render(await health.report(), health.lost()),
       },
       onAnswered: metrics.answered,
+      news: { sources: health, onEvent: metrics.eventSent, onCount: metrics.watching },
       onLine: metrics.lineSent,
       incident: (reason, fields) => {
         metrics.refused(reason)

@@ -52,8 +52,12 @@ type Kept = {
 /** One probe under way: the connections it uses, and whether a query of ours is running there. */
 type Turn = DoorTurn & { over: boolean; session: Session | null; querying: boolean }
 
-/** A prober without a connection; the first probe opens one. */
-export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSettings, stalls: StallWatch): Prober => {
+/** A prober without a connection; the first probe opens one. `onLost`: the server has ended the one that was kept. */
+export const createProber = (
+  { mysql, inquiry, timeout, loginInterval }: ProbeSettings,
+  stalls: StallWatch,
+  onLost: () => void = () => {},
+): Prober => {
   const abandoned = createAbandoned()
   const prepare = createPreparation(timeout)
   const doorLook = createDoorLook(mysql, loginInterval)
@@ -166,6 +170,9 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     if (usual !== null || outcome.kind !== 'answered') return outcome
     const now = performance.now()
     kept = { session, interview, learnedAt: known?.learnedAt ?? now, triedAt: now, isFull: table === 'full' }
+    session.onceClosed(() => {
+      if (kept?.session === session) onLost()
+    })
     return outcome
   }
 

@@ -22,6 +22,8 @@ export type Session = {
   /** The server's number for this connection; null before the login. */
   readonly threadId: () => number | null
   readonly isAlive: () => boolean
+  /** Calls back once the connection is gone, whoever ended it. */
+  readonly onceClosed: (hear: () => void) => void
   /** Says goodbye; a server that does not answer to that loses the socket all the same. */
   readonly end: () => void
   /** Drops the socket without a word. */
@@ -67,6 +69,7 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     asking: () => asking,
     threadId: () => connection.threadId ?? null,
     isAlive: () => alive,
+    onceClosed: (hear) => void socket.once('close', hear),
     end: () => {
       if (alive) connection.end(() => undefined)
       setTimeout(() => socket.destroy(), goodbyeMillis).unref()

@@ -14,17 +14,28 @@ import type { StallWatch } from './stall-watch.ts'
 export type Watch = {
   /** What is known, after a probe where the newest finding is older than `max_age`. */
   readonly fresh: () => Promise<Known>
+  /** The same at once, however old it is. */
+  readonly known: () => Known
+  /** Probes at once. */
+  readonly hurry: () => void
   /** Ends after the probe under way. */
   readonly retire: () => Promise<void>
   /** Ends at once. */
   readonly stop: () => void
 }
 
-/** Starts to probe. `onProbe` hears of every probe, `onLook` once each interval what is known. */
+/** Who is told: of every probe, what is known once each interval, and that something else may be known now. */
+export type WatchListeners = {
+  readonly onProbe: (probe: Probe) => void
+  readonly onLook: (known: Known) => void
+  readonly onKnown: () => void
+}
+
+/** Starts to probe: each interval, on demand, and at once where the server ends the connection of the probes. */
 export const startWatch = (
   { mysql, check }: AgentConfig,
   stalls: StallWatch,
-  { onProbe, onLook }: { readonly onProbe: (probe: Probe) => void; readonly onLook: (known: Known) => void },
+  { onProbe, onLook, onKnown }: WatchListeners,
 ): Watch => {
   const { query, expect, timeout, disk, heartbeat, login_interval: loginInterval } = check
   const inquiry = {
@@ -34,7 +45,7 @@ export const startWatch = (
     heartbeat: heartbeat === null ? null : createHeartbeat(heartbeat),
     backlog: createBacklogWatch(),
   }
-  const prober = createProber({ mysql, inquiry, timeout, loginInterval }, stalls)
+  const prober = createProber({ mysql, inquiry, timeout, loginInterval }, stalls, () => schedule.hurry())
   const schedule = startSchedule({
     probe: async () => {
       const probe = await prober.probe()
@@ -44,9 +55,12 @@ export const startWatch = (
     interval: check.interval,
     maxAge: check.max_age,
     onLook,
+    onKnown,
   })
   return {
     fresh: schedule.fresh,
+    known: schedule.known,
+    hurry: schedule.hurry,
     retire: async () => {
       schedule.stop()
       await schedule.settled()

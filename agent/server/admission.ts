@@ -11,6 +11,8 @@ export type Place = {
   /** An answer is being made for it: it does not make room for another one. */
   readonly busy: () => void
   readonly idle: () => void
+  /** It makes room when no idle one is left; `leave` is how. */
+  readonly watching: (leave: () => void) => void
 }
 
 /** The open connections of one listener. */
@@ -19,6 +21,7 @@ export type Admission = {
   readonly enter: (socket: Socket) => Refusal | null
   /** The place of a connection that was let in, for its TCP socket and for the TLS socket above it alike. */
   readonly placeOf: (socket: Socket) => Place
+  readonly isAllowed: (source: string) => boolean
   /** Limits for the connections to come. */
   readonly apply: (access: AccessConfig) => void
 }
@@ -26,8 +29,8 @@ export type Admission = {
 type Guest = { readonly socket: Socket; readonly source: string }
 
 /**
- * Starts without connections. When all places are taken, the connection that has been idle longest makes room, so that
- * clients that only hold connections do not keep a check out.
+ * Starts without connections. When all places are taken, the connection that has been idle longest makes room, or else the
+ * one that has watched longest, so that clients that only hold connections do not keep a check out.
  */
 export const createAdmission = (initial: AccessConfig, onEvicted: (source: string) => void): Admission => {
   let access = initial
@@ -36,22 +39,30 @@ export const createAdmission = (initial: AccessConfig, onEvicted: (source: strin
   const open = new Map<string, Guest>()
   /** In the order in which they became idle. */
   const idle = new Map<string, Guest>()
+  /** In the order in which they began to watch. */
+  const watching = new Map<string, () => void>()
 
   const leave = (key: string, source: string): void => {
     open.delete(key)
     idle.delete(key)
+    watching.delete(key)
     const left = (perSource.get(source) ?? 1) - 1
     if (left > 0) perSource.set(source, left)
     else perSource.delete(source)
   }
   const makeRoom = (): boolean => {
     const [longest] = idle
-    if (longest === undefined) return false
-    const [key, { socket, source }] = longest
-    onEvicted(source)
+    const [watcher] = watching
+    const key = longest?.[0] ?? watcher?.[0]
+    const guest = key === undefined ? undefined : open.get(key)
+    if (key === undefined || guest === undefined) return false
+    onEvicted(guest.source)
+    const bidGoodbye = watching.get(key)
     idle.delete(key)
+    watching.delete(key)
     open.delete(key)
-    socket.destroy()
+    if (bidGoodbye === undefined) guest.socket.destroy()
+    else bidGoodbye()
     return true
   }
 
@@ -78,8 +89,13 @@ export const createAdmission = (initial: AccessConfig, onEvicted: (source: strin
           const guest = open.get(key)
           if (guest !== undefined) idle.set(key, guest)
         },
+        watching: (leave) => {
+          idle.delete(key)
+          if (open.has(key)) watching.set(key, leave)
+        },
       }
     },
+    isAllowed: (source) => isAllowed(source),
     apply: (next) => {
       access = next
       isAllowed = accessRules(next)

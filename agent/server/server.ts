@@ -4,18 +4,20 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { GoodbyeReason } from '../../shared/health-stream.ts'
 import type { AccessConfig } from '../config/schema.ts'
 import type { TlsMaterial } from '../config/tls-files.ts'
 import type { IncidentLog } from '../log.ts'
 import { createAdmission, type Place, sourceOf } from './admission.ts'
 import type { BodyStyle } from './core/bodies.ts'
 import { type Asked, parseRequest } from './core/request.ts'
-import { type Answer, type AnswerSources, answerTo, refusal, unaskedAnswer } from './core/response.ts'
+import { type Answer, type AnswerSources, answerTo, refusal, unaskedAnswer, watchAnswer } from './core/response.ts'
 import { placeFront } from './front.ts'
 import { type ListenAddress, listenOn } from './listening.ts'
 import { rawAnswer, refusalFor } from './malformed.ts'
 import { createPace } from './pace.ts'
 import { createSingleAnswers } from './single-answer.ts'
+import { createWatchers, type News } from './watchers.ts'
 
 /** What may change while the server listens. `isTolerant`: everybody is answered, as by the scripts under xinetd. */
 export type ServerBounds = { readonly access: AccessConfig; readonly body: BodyStyle; readonly isTolerant: boolean }
@@ -26,6 +28,8 @@ export type ServerSettings = ServerBounds & {
   readonly sources: AnswerSources
   readonly incident: IncidentLog
   readonly onAnswered: (asked: Asked, status: number) => void
+  /** What streams are made of; without it there are none. */
+  readonly news?: News
   /** How long a connection may lie idle, in milliseconds; a minute unless given. */
   readonly idle?: number
 }
@@ -38,8 +42,8 @@ export type HealthServer = {
   readonly renewCertificates: (tls: TlsMaterial) => void
   /** Where it listens, also where the system chose the port. */
   readonly port: () => number
-  /** Stops to accept, lets answers under way out, and ends every connection within a second. */
-  readonly stop: () => Promise<void>
+  /** Stops to accept, lets answers under way out, and ends every connection within a second; who watches is told why. */
+  readonly stop: (why?: GoodbyeReason) => Promise<void>
 }
 
 const limits = {
@@ -65,7 +69,7 @@ const httpOptions = {
 
 /** Starts to listen. Rejects with the system's error if the address is not to be had. */
 export const startServer = async (settings: ServerSettings): Promise<HealthServer> => {
-  const { listen, sources, incident, onAnswered, idle = limits.idleMillis } = settings
+  const { listen, sources, incident, onAnswered, news, idle = limits.idleMillis } = settings
   let { body: style, isTolerant } = settings
   const tlsServer =
     listen.tls === null
@@ -79,6 +83,7 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   Object.assign(server, { httpAllowHalfOpen: true })
   const admission = createAdmission(settings.access, (source) => incident('idle-evicted', { source }))
   const pace = createPace(settings.access.rate_limit)
+  const watchers = news === undefined ? undefined : createWatchers(news, incident)
   const singles = createSingleAnswers({ admission, pace, incident })
   const answerSingly = (socket: Socket, target: string | null): void =>
     singles.answer(socket, async () => {
@@ -135,6 +140,11 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     const reply = (): void => {
       if (response.destroyed) return
       const asked = parseRequest(request.method ?? '', request.url ?? '', request.headers.accept ?? '', isTolerant)
+      if (asked.asks === 'watch' && request.method === 'GET' && watchers !== undefined) {
+        onAnswered(asked, watchAnswer.status)
+        const source = sourceOf(socket.remoteAddress)
+        return void watchers.open({ response, source, asked, makesRoom: exchange.place.watching })
+      }
       void answerTo(asked, sources, style).then((answer) => {
         const isLast = spoiled.has(socket) || !server.listening
         send(response, isLast ? closing(answer) : answer)
@@ -177,6 +187,7 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
   return {
     apply: (bounds) => {
       admission.apply(bounds.access)
+      watchers?.keep(admission.isAllowed)
       pace.apply(bounds.access.rate_limit)
       style = bounds.body
       isTolerant = bounds.isTolerant
@@ -186,7 +197,8 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
       return address !== null && typeof address === 'object' ? address.port : listen.port
     },
     renewCertificates: (tls) => tlsServer?.setSecureContext(tls),
-    stop: () => {
+    stop: (why = 'stopping') => {
+      watchers?.end(why)
       front.stop()
       singles.stop(limits.graceMillis)
       return stop(server)

@@ -1,17 +1,25 @@
 // What a request asks for: its method, path and parameters, or why it is none that the agent answers.
 
+import { heartbeatBounds, watchPath } from '../../../shared/health-stream.ts'
 import { parseDuration } from '../../core/duration.ts'
-import type { Millis } from '../../core/time.ts'
+import { type Millis, millis } from '../../core/time.ts'
 import type { Question } from '../../verdict/core/question.ts'
 
-/** What was asked. `maintenance404`: a node under force-fail answers 404, HAProxy's `http-check disable-on-404`. */
+/** A check of one path. `maintenance404`: a node under force-fail answers 404, HAProxy's `http-check disable-on-404`. */
+export type CheckAsked = {
+  readonly asks: 'check'
+  readonly question: Question
+  readonly wantsJson: boolean
+  readonly maintenance404: boolean
+}
+
+/** The stream of what a check finds, with a heartbeat so often. */
+export type WatchAsked = { readonly asks: 'watch'; readonly check: CheckAsked; readonly heartbeat: Millis }
+
+/** What was asked. */
 export type Asked =
-  | {
-      readonly asks: 'check'
-      readonly question: Question
-      readonly wantsJson: boolean
-      readonly maintenance404: boolean
-    }
+  | CheckAsked
+  | WatchAsked
   | { readonly asks: 'status' | 'liveness' | 'metrics' }
   | { readonly asks: 'nothing'; readonly status: 400 | 404 | 405; readonly text: string }
 
@@ -42,7 +50,9 @@ const pages: ReadonlyMap<string, 'status' | 'liveness' | 'metrics'> = new Map([
 ])
 
 /** The paths that answer, in the order in which a 404 lists them. */
-export const paths: readonly string[] = [...checks.keys(), ...pages.keys()]
+export const paths: readonly string[] = [...checks.keys(), ...pages.keys(), watchPath]
+
+const usualHeartbeat = millis(1000)
 
 /**
  * Reads method, target and Accept header. The target may be a path, `*` (which stands for `/`, as in HAProxy's
@@ -56,6 +66,7 @@ export const parseRequest = (method: string, target: string, accept: string, isT
   const [, path = '', query = ''] = /^([^?]*)\??([\s\S]*)$/.exec(target.replace(/^https?:\/\/[^/?]*/i, '')) ?? []
   const page = pages.get(path)
   if (page !== undefined) return query === '' ? { asks: page } : badRequest(`${path} takes no parameters`)
+  if (path === watchPath) return parseWatch(query, isTolerant)
   const known = checks.get(path === '' || path === '*' ? '/' : path)
   if (known === undefined && !isTolerant) return { asks: 'nothing', status: 404, text: 'there is no such path' }
 
@@ -69,6 +80,36 @@ export const parseRequest = (method: string, target: string, accept: string, isT
     question: about === 'replica' ? { about, maximumLag } : { about },
     wantsJson: /\bapplication\/json\b/i.test(accept),
     maintenance404,
+  }
+}
+
+/** `path=` is the target of the check, percent-encoded where it has parameters of its own behind a `&`. */
+const parseWatch = (query: string, isTolerant: boolean): Asked => {
+  const told = new Map<string, string>()
+  for (const word of query === '' ? [] : query.split('&')) {
+    const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(word) ?? []
+    if (!['path', 'heartbeat'].includes(name) || told.has(name)) {
+      return badRequest(`parameters of ${watchPath} are path=/ and heartbeat=1s, each once`)
+    }
+    told.set(name, value)
+  }
+  const heartbeat = told.has('heartbeat') ? parseDuration(told.get('heartbeat') ?? '') : usualHeartbeat
+  if (heartbeat === null || heartbeat < heartbeatBounds.shortest || heartbeat > heartbeatBounds.longest) {
+    return badRequest('heartbeat is a duration from 100ms to 10s, such as heartbeat=250ms')
+  }
+  const target = decoded(told.get('path') ?? '/')
+  const check = target === null ? null : parseRequest('GET', target, '', isTolerant)
+  if (check?.asks === 'nothing') return check
+  return check?.asks === 'check'
+    ? { asks: 'watch', check, heartbeat }
+    : badRequest('path is that of a check, such as path=/primary')
+}
+
+const decoded = (text: string): string | null => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return null
   }
 }
 

@@ -1,6 +1,7 @@
 // From what was asked and the report to the answer: status, headers, bytes.
 
 import type { HealthReport } from '../../../shared/health-report.ts'
+import { watchPath } from '../../../shared/health-stream.ts'
 import type { ReasonCode } from '../../../shared/reason.ts'
 import { oneLine } from '../../core/text.ts'
 import type { Question } from '../../verdict/core/question.ts'
@@ -33,6 +34,8 @@ export const answerTo = async (asked: Asked, { report, metrics }: AnswerSources,
       return answer(200, 'ok', 'the agent answers', plainBody('The agent is running.'))
     case 'metrics':
       return answer(200, 'ok', 'metrics of the agent', await metrics())
+    case 'watch':
+      return { ...watchAnswer, headers: { ...watchAnswer.headers, 'Content-Length': '0' } }
     case 'nothing':
       return refusal(asked.status, asked.text)
     default:
@@ -47,10 +50,26 @@ export const unaskedAnswer = async ({ report }: AnswerSources, style: BodyStyle)
   return answer(told.verdict === 'pass' ? 200 : 503, code, text, unaskedBody(told, style))
 }
 
+/** The status of an answer to a check. */
+export const statusOf = ({ verdict, reason }: HealthReport, maintenance404: boolean): 200 | 404 | 503 =>
+  verdict === 'pass' ? 200 : reason.code === 'force-fail' && maintenance404 ? 404 : 503
+
 const checkAnswer = (style: BodyStyle, maintenance404: boolean, report: HealthReport): Answer => {
   const { code, text } = report.reason
-  const status = report.verdict === 'pass' ? 200 : code === 'force-fail' && maintenance404 ? 404 : 503
-  return answer(status, code, text, bodyOf(report, style))
+  const made = answer(statusOf(report, maintenance404), code, text, bodyOf(report, style))
+  // Who asks again and again learns that there is something better.
+  return { ...made, headers: { ...made.headers, 'Mysqlchk-Watch': watchPath } }
+}
+
+/** The head of a stream; to a HEAD request it is all that there is. */
+export const watchAnswer: Answer = {
+  status: 200,
+  headers: {
+    'Content-Type': 'text/event-stream',
+    'Cache-Control': 'no-store',
+    'Mysqlchk-Reason': 'ok; the stream of what is found',
+  },
+  body: '',
 }
 
 const statusAnswer = (report: HealthReport): Answer =>

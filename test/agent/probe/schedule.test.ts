@@ -27,6 +27,7 @@ const start = ({ maxAge = hour, interval = hour, age = 0, took = 1 } = {}) => {
     interval: millis(interval),
     maxAge: millis(maxAge),
     onLook: (known) => told.push(known),
+    onKnown: () => {},
   })
   return {
     ...schedule,
