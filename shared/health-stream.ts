@@ -59,10 +59,10 @@ export type StreamStep = {
 const frameBytes = 128
 const longestLine = maximumReportBytes + frameBytes
 /**
- * What lines may cost: one and their length, so that neither many nor long ones keep the receiver busy. Who did not read for a
- * minute finds a minute of heartbeats waiting.
+ * What lines may cost: one and their length, and a report what it sets in motion, so that neither many nor long ones keep the
+ * receiver busy. Who did not read for a minute finds a minute of heartbeats waiting.
  */
-const budget = { most: 4000, perSecond: 400, bytesPerUnit: 256 } as const
+const budget = { most: 4000, perSecond: 400, bytesPerUnit: 256, perReport: 40 } as const
 const millisPerSecond = 1000
 
 /** A stream of which nothing is read yet; `now` is a moment of the monotonic clock. */
@@ -105,6 +105,7 @@ export const readStream = (before: StreamState, text: string, now: number): Stre
     name = ''
     data = ''
     if (typeof read === 'string') return step(read)
+    if (read?.event === 'report') left -= budget.perReport
     if (read !== null) events.push(read)
   }
   line += text.slice(from)

@@ -67,6 +67,8 @@ const http = z.strictObject({
     .prefault({}),
   drain_on_404: z.boolean().default(false),
   weight_from_report: z.boolean().default(false),
+  watch: z.boolean().default(true),
+  watch_heartbeat: duration('100ms', '10s').prefault('200ms'),
   ...pace,
 })
 

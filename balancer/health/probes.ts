@@ -16,6 +16,7 @@ import { createTcpProbe } from './checks/tcp.ts'
 import { firstCheckAt, secondCheckAt } from './core/schedule.ts'
 import { type Hearer, type ScheduledProbe, startScheduledProbe } from './scheduled-probe.ts'
 import { startStallWatch } from './stall-watch.ts'
+import { sharedStreams } from './streams.ts'
 
 /** What to check: a server by one of its checks, or the agent beside it. */
 export type Wanted =
@@ -23,9 +24,9 @@ export type Wanted =
   | { readonly kind: 'agent'; readonly endpoint: Endpoint; readonly config: AgentCheckConfig }
 
 /** A place among those who are told. */
-export type Subscription = { readonly hurry: ScheduledProbe['hurry']; readonly end: () => void }
+export type Subscription = Pick<ScheduledProbe, 'hurry' | 'isWatched'> & { readonly end: () => void }
 
-/** All running checks. */
+/** All running checks, and the streams beside them. */
 export type Probes = {
   /** Adds a hearer; the check starts with the first one and ends with the last. Throws `FailedStart`. */
   readonly subscribe: (wanted: Wanted, place: Place, hearer: Hearer) => Subscription
@@ -39,6 +40,7 @@ export type Place = { readonly index: number; readonly of: number }
 /** No check runs yet. */
 export const startProbes = (): Probes => {
   const running = new Map<string, ScheduledProbe>()
+  const streams = sharedStreams()
   const stalls = startStallWatch()
   let pinger: Pinger | undefined
   let reserved: ReservedPort | null = null
@@ -53,12 +55,14 @@ export const startProbes = (): Probes => {
   const start = (wanted: Wanted, { index, of }: Place): ScheduledProbe => {
     const now = millis(performance.now())
     const { interval } = wanted.config
+    const probe = create(wanted)
     return startScheduledProbe({
-      probe: create(wanted),
+      probe,
       pace: wanted.config,
       firstAt: firstCheckAt(now, interval, index, of),
       secondAt: secondCheckAt(now, interval, index, of),
       stalls,
+      watching: probe.watch === undefined ? null : { probe: probe.watch, subscribe: streams(probe.watch.source) },
     })
   }
 
@@ -71,6 +75,7 @@ export const startProbes = (): Probes => {
       probe.hearers.add(hearer)
       return {
         hurry: probe.hurry,
+        isWatched: probe.isWatched,
         end: () => {
           probe.hearers.delete(hearer)
           if (probe.hearers.size > 0 || running.get(key) !== probe) return

@@ -69,9 +69,13 @@ export const createTarget = (options: TargetOptions): Target => {
   let subscriptions: readonly Subscription[] = []
   const names = () => ({ listener: config.listener.name, server: config.server.name })
 
+  const factNow = (): ServerHealthFact => ({
+    ...factOf(health, config),
+    watched: subscriptions.some(({ isWatched }) => isWatched()),
+  })
   const tell = (): void => {
     const before = fact
-    fact = factOf(health, config)
+    fact = factNow()
     publish(fact, !isSameState(before, fact))
   }
   const happened = (event: HealthEvent): void => {
@@ -98,11 +102,16 @@ export const createTarget = (options: TargetOptions): Target => {
       onShortage(result.shortage, `checks, now of ${serverKey(names().listener, names().server)}`)
     happened({ event: 'checked', check, result, at })
     const { malformedReport } = result
-    const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0)
-    // Powers of two bound the rate of the log, however often a broken agent answers.
-    if (count > 0 && Number.isInteger(Math.log2(count))) {
-      log.warn({ ...names(), malformedReport, count }, 'Malformed health report')
-    }
+    if (malformedReport !== null) warn(malformedReport, 'Malformed health report')
+  }
+  /** Powers of two bound the rate of the log, however often a broken agent answers. */
+  const warn = (malformedReport: string, text: string): void => {
+    const count = health.malformedReports[malformedReport] ?? 0
+    if (count > 0 && Number.isInteger(Math.log2(count))) log.warn({ ...names(), malformedReport, count }, text)
+  }
+  const hearFault = (reason: string): void => {
+    happened({ event: 'stream-fault', reason, at: Date.now() })
+    warn(`watch-${reason}`, 'The stream of the agent is none: it is polled instead')
   }
   const hearAgent = (result: CheckResult | 'late'): void => {
     if (result === 'late') return
@@ -128,6 +137,8 @@ export const createTarget = (options: TargetOptions): Target => {
         const hearer = {
           hear: (result: CheckResult | 'late') => hear(i, result),
           stand: () => checkStand(health, i, config.listener.check),
+          watched: tell,
+          fault: hearFault,
         }
         begun.push(probes.subscribe({ kind: 'check', endpoint, config: check }, place, hearer))
       }
@@ -142,7 +153,7 @@ export const createTarget = (options: TargetOptions): Target => {
   }
   const adopt = (next: HealthConfig): void => {
     config = next
-    fact = factOf(health, config)
+    fact = factNow()
     publish(fact, true)
   }
 

@@ -287,7 +287,7 @@ await t.test('sessions and servers are shown as columns for people', async (t) =
   const [{ ours }] = balancers
   t.match(
     await ours.ask('show servers'),
-    /^SERVER +STATUS +SINCE +WEIGHT +SESSIONS +ROLE +LAST CHECK\nrw\/db1 +UP writer +\S+ +1 +0 +primary +L7OK\/200 in /,
+    /^SERVER +STATUS +SINCE +WEIGHT +SESSIONS +ROLE +FOUND BY +CHECKS +LAST CHECK\nrw\/db1 +UP writer +\S+ +1 +0 +primary +\S.*? +(?:watched|polled) +L7OK\/200 in /,
   )
   t.match(await ours.ask('show sessions'), /^LISTENER +NOW +MOST +LIMIT +IN ALL +QUEUED +IN +OUT +ENDED\nrw +\d/)
   t.match(await ours.ask('show nothing'), /^error: write: show servers\|.*events \[--json\]/)

@@ -59,7 +59,7 @@ const createBalancer = (config: ListenerConfig, random: Random) => {
             {
               event: 'checked',
               check: 0,
-              result: { ...answer, durationMs: 1 },
+              result: { ...answer, durationMs: 1, by: 'check', excuse: null },
               at: 0,
             },
           ),

@@ -2,7 +2,7 @@
 
 import { drawing } from './drawing.ts'
 import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
-import { bytes, duration, escapeHtml as e, holderLines } from './text.ts'
+import { bytes, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
 
 /** The page's only style sheet; its hash stands in the Content-Security-Policy. */
 export const styleSheet = `
@@ -129,7 +129,7 @@ const serverRow = (server: ServerStatus): readonly string[] => [
   `<span class="${statusClass(server)}">${e(server.status)}</span>${holderLines(server)
     .map((line) => `<br><span class="dim">${e(line)}</span>`)
     .join('')}`,
-  age(server.since),
+  `${age(server.since)}${server.found === null ? '' : `<br><span class="dim">by ${foundText(server)}</span>`}`,
   `${e(server.address)}${server.backup ? ' (backup)' : ''}`,
   server.role === 'unknown' ? '-' : server.role,
   `${server.weight}`,
@@ -144,10 +144,11 @@ const serverRow = (server: ServerStatus): readonly string[] => [
 const statusClass = ({ status, takes_sessions: takes, up }: ServerStatus): string =>
   status.includes('/') || (up && !takes) ? 'moving' : up ? 'up' : 'down'
 
-const lastCheck = ({ last_check: check }: ServerStatus): string => {
+const lastCheck = ({ last_check: check, watched }: ServerStatus): string => {
   if (check === null) return 'first check not finished'
   const code = check.code === null ? '' : `/${check.code}`
-  return `${check.status}${code} in ${check.duration_ms} ms<br><span class="dim">${e(check.reason)}: ${e(check.text)}</span>`
+  const made = check.by === 'check' ? `in ${check.duration_ms} ms` : `by ${check.by}`
+  return `${check.status}${code} ${made}${watched ? ', watched' : ''}<br><span class="dim">${e(check.reason)}: ${e(check.text)}</span>`
 }
 
 const age = (moment: Moment | null): string => (moment === null ? '-' : duration(moment.ago_ms))

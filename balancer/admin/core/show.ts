@@ -2,7 +2,7 @@
 
 import type { Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
-import { bytes, duration, holderLines } from './text.ts'
+import { bytes, duration, foundText, holderLines } from './text.ts'
 
 /** `show servers`: every server of every listener, with its state and why, and below them who holds one. */
 export const showServers = ({ listeners }: Status, json: boolean): string => {
@@ -15,10 +15,15 @@ export const showServers = ({ listeners }: Status, json: boolean): string => {
       `${server.weight}${server.backup ? ' backup' : ''}`,
       `${server.sessions}`,
       server.role,
+      foundText(server),
+      server.watched ? 'watched' : 'polled',
       lastCheckText(server),
     ]),
   )
-  const table = columns(['SERVER', 'STATUS', 'SINCE', 'WEIGHT', 'SESSIONS', 'ROLE', 'LAST CHECK'], rows)
+  const table = columns(
+    ['SERVER', 'STATUS', 'SINCE', 'WEIGHT', 'SESSIONS', 'ROLE', 'FOUND BY', 'CHECKS', 'LAST CHECK'],
+    rows,
+  )
   const held = listeners.flatMap(({ name, servers }) =>
     servers.flatMap((server) => holderLines(server).map((line) => `${name}/${server.name}: ${line}`)),
   )
@@ -90,7 +95,8 @@ const toJson = (value: unknown): string => JSON.stringify(value, null, 2)
 const lastCheckText = ({ last_check: check }: ServerStatus): string => {
   if (check === null) return 'not checked yet'
   const code = check.code === null ? '' : `/${check.code}`
-  return `${check.status}${code} in ${check.duration_ms}ms, ${check.reason}: ${check.text}`
+  const made = check.by === 'check' ? `in ${check.duration_ms}ms` : `by ${check.by}`
+  return `${check.status}${code} ${made}, ${check.reason}: ${check.text}`
 }
 
 const endsText = (ends: Readonly<Record<string, number>>): string =>

@@ -130,6 +130,8 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     status: statusWord(health),
     since: health === undefined ? null : moment(health.since),
     last_check: health?.lastCheck == null ? null : lastCheckStatus(health.lastCheck, moment),
+    watched: health?.watched ?? false,
+    found: health?.found == null ? null : { by: health.found.by, news_age_ms: health.found.ageMs },
     held_by: health === undefined ? [] : holdersOf(health).map((holder) => holderStatus(holder, moment)),
     orders: ordersStatus(health?.orders, moment),
     agent_check: health?.agent == null ? null : agentStatus(health.agent, moment),
@@ -156,6 +158,8 @@ const lastCheckStatus = (check: LastCheck, moment: ToMoment) => ({
   duration_ms: check.durationMs,
   reason: check.reason,
   text: check.text,
+  by: check.by,
+  news_age_ms: check.ageMs,
 })
 
 const sinceOf = (since: number | null | undefined, moment: ToMoment): Moment | null =>

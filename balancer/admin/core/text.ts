@@ -39,6 +39,16 @@ export const bytes = (count: number): string => {
   return `${power === 0 ? value : value.toFixed(1)} ${byteUnits[power] ?? 'B'}`
 }
 
+/** What brought a server up or down last, and how old the news was: `push, 3ms old`. */
+export const foundText = ({
+  found,
+}: {
+  readonly found: { readonly by: string; readonly news_age_ms: number | null } | null
+}): string => {
+  if (found === null) return '-'
+  return found.news_age_ms === null ? found.by : `${found.by}, ${duration(found.news_age_ms)} old`
+}
+
 /** Who holds a server and how its agent-check goes, one line each; see `held_by` and `agent_trouble` of the status. */
 export const holderLines = (server: {
   readonly held_by: readonly {

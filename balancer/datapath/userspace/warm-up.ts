@@ -87,6 +87,8 @@ const healthy = (name: string): ServerHealthFact => ({
   orders: { admin: 'ready', weight: null },
   agent: null,
   agentCheck: null,
+  found: null,
+  watched: false,
   malformedReports: {},
   lateChecks: 0,
 })

@@ -2,12 +2,22 @@
 
 import { buildConnector, Client, type Dispatcher, errors } from 'undici'
 import { maximumReportBytes } from '../../../shared/health-report.ts'
+import { watchPath } from '../../../shared/health-stream.ts'
 import { compilePattern } from '../../config/body-pattern.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
-import { type Expectation, judgeAnswer, readLeniently } from '../core/http-answer.ts'
+import type { Millis } from '../../core/time.ts'
+import { type Expectation, judgeAnswer, judgeNews, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
 import { exchange } from './exchange.ts'
-import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
+import {
+  codeOf,
+  connectionFailure,
+  noAnswer,
+  noConnection,
+  type Probe,
+  startDeadline,
+  type WatchedProbe,
+} from './probe.ts'
 
 const refusedReason = 'agent-refused'
 /** With all that belongs to no body and is told to no handler: provisional answers, extensions of chunks, trailers. */
@@ -54,15 +64,17 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
     weightFromReport: config.weight_from_report,
   }
   let isMalformed = false
+  let isOffered: boolean | null = null
 
   /** One request without promises or abort signals: they would cost more than the request. */
-  const askProperly = (): Promise<Judgement | 'malformed'> =>
+  const askProperly = (connectWithin: Millis): Promise<Judgement | 'malformed'> =>
     new Promise((resolve) => {
       const chunks: Buffer[] = []
       let controller: Dispatcher.DispatchController | undefined
       let [statusCode, contentType, bytes] = [0, '', 0]
       const settle = (judgement: Judgement | 'malformed'): void => {
         cancel()
+        cancelConnecting?.()
         hear = () => {}
         resolve(judgement)
       }
@@ -78,6 +90,12 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
       const cancel = startDeadline(timeout, () =>
         giveUp(controller === undefined ? noConnection(timeout) : noAnswer(timeout)),
       )
+      const cancelConnecting =
+        connectWithin < timeout
+          ? startDeadline(connectWithin, () => {
+              if (controller === undefined) giveUp(noConnection(connectWithin))
+            })
+          : undefined
       let bytesBefore: number | undefined
       hear = (bytesRead) => {
         bytesBefore ??= bytesRead
@@ -91,6 +109,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
         onResponseStart: (_, code, told) => {
           const type = told['content-type']
           statusCode = code
+          isOffered = told[watchHeader] === watchPath
           contentType = typeof type === 'string' ? type.toLowerCase() : ''
         },
         onResponseData: (_, chunk) => {
@@ -124,10 +143,23 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
   }
   const askLeniently = () => exchange({ address, port, timeout, request, judge, refusedReason })
 
+  const watch: WatchedProbe = {
+    source: { address, port, path, headers, heartbeat: config.watch_heartbeat, timeout },
+    isOffered: () => isOffered,
+    judge: ({ status, report }) => judgeNews(status, report, expected),
+    renew: () => {
+      void client.destroy()
+      client = open()
+    },
+  }
+
   return {
-    run: async () => {
+    // What a body has to say can only be asked for.
+    ...(config.watch && !needsBody ? { watch } : {}),
+    run: async (connectWithin = timeout) => {
+      isOffered = null
       if (isMalformed) return askLeniently()
-      const judgement = await askProperly()
+      const judgement = await askProperly(connectWithin)
       if (judgement !== 'malformed') return judgement
       const again = await askLeniently()
       isMalformed = again.code !== null
@@ -138,3 +170,5 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
 }
 
 const defaultHeaders: Readonly<Record<string, string>> = { accept: 'application/json', 'user-agent': 'balancer-check' }
+/** An agent that has a stream says so in each answer. */
+const watchHeader = 'mysqlchk-watch'

@@ -4,9 +4,28 @@ import { isBarred, shortageOf } from '../../core/shortage.ts'
 import type { Millis } from '../../core/time.ts'
 import { isTrackingFull } from '../../os/host-limits.ts'
 import { failed, type Judgement, notMade } from '../core/result.ts'
+import type { News, StreamSource } from '../stream.ts'
 
-/** One check of one server. `run` never rejects and ends within the check's timeout. */
-export type Probe = { readonly run: () => Promise<Judgement>; readonly close: () => void }
+/**
+ * One check of one server. `run` never rejects and ends within the check's timeout; `connectWithin` is less than that, for a
+ * host that may be gone.
+ */
+export type Probe = {
+  readonly run: (connectWithin?: Millis) => Promise<Judgement>
+  readonly close: () => void
+  /** What an agent can do beside answering; only HTTP has it. */
+  readonly watch?: WatchedProbe
+}
+
+/** The part of a check that a stream has. */
+export type WatchedProbe = {
+  readonly source: StreamSource
+  /** Whether the last answer offered a stream; null where none came. */
+  readonly isOffered: () => boolean | null
+  readonly judge: (news: News) => Judgement
+  /** Drops the kept connection, which may lead nowhere. */
+  readonly renew: () => void
+}
 
 /**
  * Calls `onDeadline` after `timeout`, once what waits in the sockets has been read: after a stall of the event loop timers

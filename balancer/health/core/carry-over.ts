@@ -23,8 +23,10 @@ export const predecessors = (
 export const isSameQuestion = (one: CheckConfig, other: CheckConfig): boolean => question(one) === question(other)
 
 /** A check without its times and counts. */
-const question = (check: CheckConfig): string =>
-  JSON.stringify({ ...check, interval: 0, fast_interval: 0, down_interval: 0, timeout: 0, rise: 0, fall: 0 })
+const question = (check: CheckConfig): string => {
+  const times = { interval: 0, fast_interval: 0, down_interval: 0, timeout: 0, rise: 0, fall: 0 }
+  return JSON.stringify({ ...check, ...times, watch: null, watch_heartbeat: null })
+}
 
 /**
  * A counter under other thresholds: up stays up and down stays down, with as many good or bad checks as before, and at

@@ -1,6 +1,6 @@
 // What an HTTP answer says of a server: its status line first, then the report of our agent, then what was expected.
 
-import { parseHealthReport } from '../../../shared/health-report.ts'
+import { type HealthReport, parseHealthReport } from '../../../shared/health-report.ts'
 import { failed, type Judgement, passed } from './result.ts'
 
 /** What a check wants of an answer (HAProxy: `http-check expect`, `disable-on-404`). */
@@ -22,9 +22,25 @@ const notFound = 404
 export const judgeAnswer = ({ status, contentType, body }: HttpAnswer, expected: Expectation): Judgement => {
   const report = contentType.startsWith('application/json') ? parseHealthReport(body) : undefined
   const told = report?.ok ? report.report : undefined
-  const malformedReport = report?.ok === false ? report.reason : null
+  return judge({ status, body, told, malformedReport: report?.ok === false ? report.reason : null }, expected)
+}
+
+/** Judges what an agent said by itself, as if it had been asked. */
+export const judgeNews = (status: number, told: HealthReport, expected: Expectation): Judgement =>
+  judge({ status, body: '', told, malformedReport: null }, expected)
+
+type Told = {
+  readonly status: number
+  readonly body: string
+  readonly told: HealthReport | undefined
+  readonly malformedReport: Judgement['malformedReport']
+}
+
+const judge = ({ status, body, told, malformedReport }: Told, expected: Expectation): Judgement => {
   const percent = expected.weightFromReport ? (told?.connections_free_percent ?? null) : null
-  const plain = { code: status, malformedReport, role: told?.role ?? 'unknown', percent } as const
+  // A force-fail file is looked for at each answer, whatever the age of the probe.
+  const ageMs = told?.reason.code === 'force-fail' ? 0 : (told?.age_ms ?? null)
+  const plain = { code: status, malformedReport, role: told?.role ?? 'unknown', percent, ageMs } as const
   if (status === notFound && expected.drainOn404) {
     return passed('L7OKC', told?.reason.text ?? 'status 404: no new sessions', {
       ...plain,

@@ -25,14 +25,20 @@ export type CheckResult = {
   readonly percent: number | null
   readonly malformedReport: 'too-long' | 'not-json' | 'wrong-shape' | null
   readonly shortage: Shortage | null
+  /** How old the agent's finding was when it said so, in milliseconds; null where it does not say. */
+  readonly ageMs: number | null
+  /** Whether it was asked for, or came by itself. */
+  readonly by: 'check' | 'push'
+  /** Why it is not counted, though it failed; null where it is. */
+  readonly excuse: string | null
 }
 
 /** What a check says, before it is known how long it took. */
-export type Judgement = Omit<CheckResult, 'durationMs'>
+export type Judgement = Omit<CheckResult, 'durationMs' | 'by' | 'excuse'>
 
 /** What most checks leave unsaid. */
 type More = Partial<
-  Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport' | 'shortage'>
+  Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport' | 'shortage' | 'ageMs'>
 >
 
 /** What a server says of itself ends on terminals and in logs. */
@@ -50,6 +56,7 @@ const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text:
   percent: more.percent ?? null,
   malformedReport: more.malformedReport ?? null,
   shortage: more.shortage ?? null,
+  ageMs: more.ageMs ?? null,
 })
 
 const nothingMore: More = {}

@@ -28,6 +28,8 @@ export type ServerHealth = {
   readonly agent: AgentWord | null
   readonly agentCheck: AgentCheckState | null
   readonly since: number
+  /** What brought it up or down last; null where that was no check. */
+  readonly found: ServerHealthFact['found']
   readonly malformedReports: Readonly<Record<string, number>>
   readonly lateChecks: number
 }
@@ -36,6 +38,7 @@ export type ServerHealth = {
 export type HealthEvent =
   | { readonly event: 'checked'; readonly check: number; readonly result: CheckResult; readonly at: number }
   | { readonly event: 'late'; readonly at: number }
+  | { readonly event: 'stream-fault'; readonly reason: string; readonly at: number }
   | { readonly event: 'agent-line'; readonly line: string; readonly at: number }
   | { readonly event: 'agent-silent'; readonly text: string; readonly at: number }
   | { readonly event: 'ordered'; readonly orders: Partial<Orders>; readonly at: number }
@@ -63,6 +66,7 @@ export const startHealth = (checks: readonly Thresholds[], at: number, inherited
   agent: inherited?.agent ?? null,
   agentCheck: inherited?.agentCheck ?? null,
   since: inherited?.since ?? at,
+  found: inherited?.found ?? null,
   malformedReports: inherited?.malformedReports ?? {},
   lateChecks: inherited?.lateChecks ?? 0,
 })
@@ -82,7 +86,23 @@ export type HealthConfig = { readonly listener: ListenerConfig; readonly server:
 /** The state after an event. */
 export const afterEvent = (health: ServerHealth, config: HealthConfig, event: HealthEvent): ServerHealth => {
   const next = apply(health, config.listener, event)
-  return changed(standing(health, config), next, standing(next, config), event.at)
+  const found = findingOf(event)
+  const isFirst = isUndecided(health) && !isUndecided(next)
+  const told = isFirst ? { ...next, found } : next
+  return changed(standing(health, config), told, standing(told, config), event.at, found)
+}
+
+const isUndecided = ({ checks }: ServerHealth): boolean => checks.some(({ counter }) => counter === null)
+
+const findingOf = (event: HealthEvent): ServerHealthFact['found'] => {
+  switch (event.event) {
+    case 'checked':
+      return { by: event.result.by, ageMs: event.result.ageMs }
+    case 'passive':
+      return { by: 'session', ageMs: null }
+    default:
+      return null
+  }
 }
 
 /** The state with another configuration of the same server. Its verdict stays until the changed checks have decided anew. */
@@ -107,14 +127,20 @@ export const afterReconfiguration = (
   const hasAgent = after.listener.agent_check !== undefined
   const agents = hasAgent ? {} : { agent: null, agentCheck: null }
   const next = { ...health, checks, ...agents }
-  return changed(standing(health, before), next, standing(next, after), at)
+  return changed(standing(health, before), next, standing(next, after), at, null)
 }
 
-const changed = (before: Standing, next: ServerHealth, after: Standing, at: number): ServerHealth => {
+const changed = (
+  before: Standing,
+  next: ServerHealth,
+  after: Standing,
+  at: number,
+  found: ServerHealthFact['found'],
+): ServerHealth => {
   if (before.up === after.up && before.admin === after.admin) return next
   // Whoever comes back from maintenance is checked before it serves.
   const isBack = before.admin === 'maint' && after.admin !== 'maint'
-  return { ...next, since: at, checks: isBack ? next.checks.map(() => unchecked) : next.checks }
+  return { ...next, since: at, found, checks: isBack ? next.checks.map(() => unchecked) : next.checks }
 }
 
 const apply = (health: ServerHealth, listener: ListenerConfig, event: HealthEvent): ServerHealth => {
@@ -124,6 +150,8 @@ const apply = (health: ServerHealth, listener: ListenerConfig, event: HealthEven
       return afterResult(health, checks, event)
     case 'late':
       return { ...health, lateChecks: health.lateChecks + 1 }
+    case 'stream-fault':
+      return { ...health, malformedReports: counted(health.malformedReports, `watch-${event.reason}`) }
     case 'agent-line':
       return afterLine(health, event)
     case 'agent-silent':
@@ -136,6 +164,11 @@ const apply = (health: ServerHealth, listener: ListenerConfig, event: HealthEven
       return event satisfies never
   }
 }
+
+const counted = (counts: ServerHealth['malformedReports'], reason: string): ServerHealth['malformedReports'] => ({
+  ...counts,
+  [reason]: (counts[reason] ?? 0) + 1,
+})
 
 const unasked: AgentCheckState = { failures: 0, silent: false, reason: '', unknown: 0, lastUnknown: '' }
 
@@ -184,10 +217,11 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const thresholds = checks[check]
   const state = health.checks[check]
   if (thresholds === undefined || state === undefined) return health
-  const { drain, durationMs, status, code, reason, text, role, percent, malformedReport } = result
+  const { drain, durationMs, status, code, reason, text, role, percent, malformedReport, by, ageMs, excuse } = result
   // Nothing was learned of the server: only the result is shown, and not in place of what an operator wrote there.
-  if (result.shortage !== null) {
-    const last = { at, passed: false, status, code, durationMs, reason, text }
+  if (result.shortage !== null || excuse !== null) {
+    const shown = excuse === null ? text : `${text}; not counted: ${excuse}`
+    const last = { at, passed: false, status, code, durationMs, reason, text: shown, by, ageMs }
     const isOrdered = state.last?.reason === 'force-fail'
     return isOrdered ? health : { ...health, checks: health.checks.with(check, { ...state, last }) }
   }
@@ -197,19 +231,18 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const isRoleKept = role === 'unknown' && isUp(counter, thresholds) && !(state.isRoleOld && result.passed)
   const next: CheckState = {
     counter,
-    last: { at, passed, status, code, durationMs, reason, text },
+    last: { at, passed, status, code, durationMs, reason, text, by, ageMs },
     drainingSince: drain ? (state.drainingSince ?? at) : null,
     // One lost answer must not move a writer: a server keeps its role as long as it is up.
     role: isRoleKept ? state.role : role,
     isRoleOld: state.isRoleOld && isRoleKept,
     percent,
   }
-  const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0) + 1
   return {
     ...health,
     checks: health.checks.with(check, next),
     malformedReports:
-      malformedReport === null ? health.malformedReports : { ...health.malformedReports, [malformedReport]: count },
+      malformedReport === null ? health.malformedReports : counted(health.malformedReports, malformedReport),
   }
 }
 
@@ -228,6 +261,8 @@ const afterConnectFailures = (health: ServerHealth, checks: readonly CheckConfig
     durationMs: 0,
     reason: 'sessions-cannot-connect',
     text: event.text,
+    by: 'session',
+    ageMs: null,
   }
   return { ...health, checks: [{ ...first, counter, last }, ...others] }
 }
@@ -275,6 +310,8 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     orders,
     agent,
     agentCheck: health.agentCheck,
+    found: health.found,
+    watched: false,
     malformedReports: health.malformedReports,
     lateChecks: health.lateChecks,
   }

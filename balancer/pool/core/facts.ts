@@ -81,6 +81,9 @@ const checkStatuses = [
   'SOCKERR',
 ] as const
 
+/** How something of a server was found: by a check, by the word of its agent, or by sessions that could not connect. */
+const findings = ['check', 'push', 'session'] as const
+
 const lastCheck = z
   .object({
     at: z.number(),
@@ -90,8 +93,12 @@ const lastCheck = z
     durationMs: z.number(),
     reason: z.string(),
     text: z.string(),
+    by: z.enum(findings).default('check'),
+    ageMs: z.number().nullable().default(null),
   })
   .readonly()
+
+const found = z.object({ by: z.enum(findings), ageMs: z.number().nullable() }).readonly()
 
 /** What an operator or an agent wants of a server: all sessions, only those it has, or none. */
 const adminStates = ['ready', 'drain', 'maint'] as const
@@ -152,6 +159,8 @@ const serverHealthFact = z
     orders,
     agent: agentWord.nullable(),
     agentCheck: agentCheck.nullable().default(null),
+    found: found.nullable().default(null),
+    watched: z.boolean().default(false),
     malformedReports: counters,
     lateChecks: z.number(),
   })
@@ -244,6 +253,8 @@ export type VirtualRouteState = VirtualRouterFact['routes'][number]
  * `maximumSessions` (0 no limit) are those in force. `health.value` is HAProxy's counter of the check that matters most:
  * `0..rise-1` is down, `rise..rise+fall-1` is up; `counters` has those of all checks, null before the first result.
  * `roleIsOld`: its check was changed, and the new one has not told the role yet.
+ * `found` is what brought it up or down last, and how old the agent's finding was then, null where it did not say; `watched`: its
+ * agent says what changes by itself.
  * `malformedReports` counts, by reason, answers that claimed to be a health report; `lateChecks` those that ran out of
  * time while this program was stalled, and say nothing of the server. */
 export type ServerHealthFact = z.output<typeof serverHealthFact>

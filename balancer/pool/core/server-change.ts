@@ -82,12 +82,14 @@ const byWhom = ({ orders, agent, draining, admin }: ServerHealthFact): string =>
   return agent === null ? '' : `, agent says "${agent.text}"`
 }
 
-const reasonOf = ({ lastCheck, agent }: ServerHealthFact): string => {
+const reasonOf = ({ lastCheck, agent, found }: ServerHealthFact): string => {
   if (agent?.down) return `reason: agent says "${agent.text}"`
   if (lastCheck === null) return 'reason: unknown'
   const { status, code, reason, text, durationMs } = lastCheck
   const shown = code === null ? '' : `, code: ${code}`
-  return `reason: ${statusWords[status]}${shown}, info: "${reason}: ${text}", check duration: ${durationMs}ms`
+  const age = found?.ageMs == null ? '' : `, news: ${found.ageMs}ms old`
+  const by = found === null ? '' : `, found by: ${found.by}${age}`
+  return `reason: ${statusWords[status]}${shown}, info: "${reason}: ${text}", check duration: ${durationMs}ms${by}`
 }
 
 const sessionsOn = (pool: Pool, { listener, server }: ServerHealthFact): number =>

@@ -55,7 +55,11 @@ const health = (server: string, up: boolean, text: string): ServerHealthFact =>
       durationMs: 3,
       reason: up ? 'ok' : 'not-primary',
       text,
+      by: up ? 'check' : 'push',
+      ageMs: 3,
     },
+    found: { by: up ? 'check' : 'push', ageMs: 3 },
+    watched: up,
   })
 
 const clock = { version: '0', now: 5000, startedAt: 0, iso: (moment: number) => `${moment}` }
@@ -66,7 +70,7 @@ t.test('the page shows every server with its state and reason, and text of other
   const page = renderPage(statusOf({ config: configWith(1), pool, ...clock, refusals: {} }), 5)
   t.match(page, /<td>db1<\/td><td><span class="up">UP<\/span>/)
   t.match(page, /<td>db2<\/td><td><span class="down">DOWN<\/span>/)
-  t.match(page, 'L7STS/503 in 3 ms')
+  t.match(page, 'L7STS/503 by push')
   t.match(page, 'not-primary: &lt;b&gt;cut off&lt;/b&gt;')
   t.notMatch(page, '<b>cut off')
   t.match(page, /<svg [^>]*aria-label="mysql: closed here, 1 of 2 servers up"/)
@@ -110,7 +114,7 @@ t.test('the log line of a change reads as in HAProxy', async (t) => {
   const fact = health('db1', false, 'cut off')
   t.equal(
     describeChange(createPool([fact]), before, fact)?.text,
-    'Server mysql/db1 is DOWN, reason: Layer7 wrong status, code: 503, info: "not-primary: cut off", check duration: 3ms. 0 active and 0 backup servers left. 0 sessions active. Listener mysql has no server available!',
+    'Server mysql/db1 is DOWN, reason: Layer7 wrong status, code: 503, info: "not-primary: cut off", check duration: 3ms, found by: push, news: 3ms old. 0 active and 0 backup servers left. 0 sessions active. Listener mysql has no server available!',
   )
   t.equal(describeChange(createPool([before]), before, before), undefined, 'no change, no line')
 })

@@ -34,7 +34,7 @@ const configOf = (listenerKeys: object, serverKeys: object = {}) => {
   return { listener, server }
 }
 
-const result = (judgement: Judgement): CheckResult => ({ ...judgement, durationMs: 1 })
+const result = (judgement: Judgement): CheckResult => ({ ...judgement, durationMs: 1, by: 'check', excuse: null })
 const good = result(passed('L7OK', 'fine'))
 const bad = result(failed('L4TOUT', 'timeout', 'silent'))
 const hard = result(failed('L7STS', 'not-primary', 'cut off', { hard: true }))

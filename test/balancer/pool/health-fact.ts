@@ -6,7 +6,7 @@ import type { LastCheck, ServerHealthFact } from '../../../balancer/pool/core/fa
 export const failedCheck = (reason = 'connection-refused'): LastCheck => {
   const isTold = reason !== 'connection-refused'
   const [status, code] = isTold ? (['L7STS', 503] as const) : (['L4CON', null] as const)
-  return { at: 1000, passed: false, status, code, durationMs: 1, reason, text: reason }
+  return { at: 1000, passed: false, status, code, durationMs: 1, reason, text: reason, by: 'check', ageMs: null }
 }
 
 /** The fact of `mysql/<server>`. */
@@ -29,6 +29,8 @@ export const healthFact = (server: string, change: Partial<ServerHealthFact> = {
   orders: { admin: 'ready', weight: null },
   agent: null,
   agentCheck: null,
+  found: null,
+  watched: false,
   malformedReports: {},
   lateChecks: 0,
   ...change,

@@ -47,6 +47,8 @@ t.test('an order is answered with what else holds the server', async (t) => {
     durationMs: 0,
     reason: 'refused',
     text: 'no',
+    by: 'check',
+    ageMs: null,
   } as const
   t.equal(answer('ready', {}), 'ready')
   t.equal(answer('drain', { admin: 'drain', orders: { admin: 'drain', weight: null, adminSince: 3 } }), 'drain')
