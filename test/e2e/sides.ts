@@ -98,6 +98,8 @@ const shown = z.array(
         name: z.string(),
         status: z.string(),
         role: z.string(),
+        watched: z.boolean(),
+        found: z.object({ by: z.string(), news_age_ms: z.number().nullable() }).nullable(),
         sessions: z.number(),
         last_check: z.object({ at: z.string(), status: z.string(), reason: z.string(), text: z.string() }).nullable(),
       }),
