@@ -1,6 +1,8 @@
 // Answers health checks with a report of the size that real ones have.
 
 import { createServer } from 'node:http'
+import { healthReportSchema } from '../../shared/health-report.ts'
+import { eventText } from '../../shared/health-stream.ts'
 
 const report = JSON.stringify({
   version: 1,
@@ -25,8 +27,22 @@ const report = JSON.stringify({
   agent: { host: 'db1', version: '0.1.0', uptime_s: 86_400 },
 })
 
-const server = createServer({ keepAliveTimeout: 30_000 }, (_, response) => {
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(report) })
+const news = eventText({ event: 'report', status: 200, report: healthReportSchema.parse(JSON.parse(report)) })
+const heartbeat = eventText({ event: 'heartbeat' })
+
+const server = createServer({ keepAliveTimeout: 30_000 }, (request, response) => {
+  const [, every] = /^\/watch\?.*heartbeat=(\d+)ms/.exec(request.url ?? '') ?? []
+  if (every !== undefined) {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(news)
+    const pulse = setInterval(() => response.write(heartbeat), Number(every))
+    response.once('close', () => clearInterval(pulse))
+    return
+  }
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(report),
+    'mysqlchk-watch': '/watch',
+  })
   response.end(report)
 })
 server.listen(0, '0.0.0.0', () => {

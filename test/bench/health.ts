@@ -1,5 +1,5 @@
-// How much the health checks cost: 10, 100 and 1,000 servers at 1 s, asked through agents that answer as ours does. Prints
-// the CPU of the process that checks and how late its checks are.
+// How much the health checks cost: 10, 100 and 1,000 servers through agents that answer as ours does: polled at 1 s, watched by
+// streams alone, and watched and polled with the defaults. Prints the CPU of the process that checks, and how late its polls are.
 
 import { performance } from 'node:perf_hooks'
 import { pino } from 'pino'
@@ -11,7 +11,14 @@ import { startAgents } from './agents.ts'
 const counts = process.argv.slice(2).map(Number)
 const settleMillis = 5000
 const measureMillis = 20_000
-const interval = 1000
+
+/** A way to know of servers; polls come each `interval` milliseconds. */
+type Way = { readonly name: string; readonly interval: number; readonly watch: boolean }
+const ways: readonly Way[] = [
+  { name: 'polled each second', interval: 1000, watch: false },
+  { name: 'watched, no polls', interval: 3_600_000, watch: true },
+  { name: 'watched, polled each 2 s (the defaults)', interval: 2000, watch: true },
+]
 
 /** What one run found. CPU is that of the checking process, in percent of one core; times are milliseconds. */
 type Figures = {
@@ -26,14 +33,14 @@ type Figures = {
 
 const sleep = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time))
 
-const measure = async (servers: number, port: number): Promise<Figures> => {
+const measure = async (servers: number, port: number, { interval, watch }: Way): Promise<Figures> => {
   const { listeners } = balancerSchema.parse({
     router_id: 'bench',
     listeners: [
       {
         name: 'mysql',
         bind: '127.0.0.1:3306',
-        check: { type: 'http', port, interval: `${interval}ms`, timeout: '900ms' },
+        check: { type: 'http', port, interval: `${interval}ms`, timeout: '900ms', watch },
         servers: Array.from({ length: servers }, (_, i) => ({
           name: `s${i}`,
           address: `127.1.${Math.floor(i / 250)}.${(i % 250) + 1}:3306`,
@@ -52,7 +59,7 @@ const measure = async (servers: number, port: number): Promise<Figures> => {
     log: pino({ level: 'silent' }),
     publish: (fact) => {
       pool.hear(fact)
-      if (fact.lastCheck === null) return
+      if (fact.lastCheck === null || fact.lastCheck.by === 'push') return
       const key = serverKey(fact.listener, fact.server)
       const startedAt = performance.now() - fact.lastCheck.durationMs
       const before = seen.get(key)
@@ -84,11 +91,11 @@ const measure = async (servers: number, port: number): Promise<Figures> => {
 }
 
 const agents = await startAgents()
-console.log('| servers | checks | failed | CPU, % of one core | off by, median ms | 99 % ms | most ms |')
-console.log('| ---: | ---: | ---: | ---: | ---: | ---: | ---: |')
-for (const count of counts) {
-  const { servers, checks, failed, cpu, late50, late99, lateMost } = await measure(count, agents.port)
+console.log('| servers | how | polls | failed | CPU, % of one core | off by, median ms | 99 % ms | most ms |')
+console.log('| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |')
+for (const [count, way] of counts.flatMap((one) => ways.map((each) => [one, each] as const))) {
+  const { servers, checks, failed, cpu, late50, late99, lateMost } = await measure(count, agents.port, way)
   const times = [late50, late99, lateMost].map((time) => time.toFixed(0)).join(' | ')
-  console.log(`| ${servers} | ${checks} | ${failed} | ${cpu.toFixed(1)} | ${times} |`)
+  console.log(`| ${servers} | ${way.name} | ${checks} | ${failed} | ${cpu.toFixed(1)} | ${times} |`)
 }
 agents.stop()

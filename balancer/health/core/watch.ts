@@ -6,12 +6,12 @@ import { type Millis, millis } from '../../core/time.ts'
 export type Loss = 'ended' | 'silent' | 'goodbye' | 'fault' | 'refused'
 
 /**
- * `idle`: nobody offers a stream. `waiting`: for the next try, at `until`. `opening`: `until` the head of the answer has to be there.
+ * `idle`: nobody offers a stream. `waiting`: for the next try, at `until`; `wasAbsent` where nobody was there at the last one. `opening`: `until` the head of the answer has to be there.
  * `open`: `since` then, and heard of last at `heardAt`. `failures` in a row lengthen the wait.
  */
 export type WatchState =
   | { readonly is: 'idle'; readonly failures: number }
-  | { readonly is: 'waiting'; readonly failures: number; readonly until: Millis }
+  | { readonly is: 'waiting'; readonly failures: number; readonly until: Millis; readonly wasAbsent: boolean }
   | { readonly is: 'opening'; readonly failures: number; readonly until: Millis }
   | { readonly is: 'open'; readonly failures: number; readonly since: Millis; readonly heardAt: Millis }
 
@@ -42,6 +42,8 @@ export const watchStart: WatchState = { is: 'idle', failures: 0 }
 const missedHeartbeats = 4
 const firstWait = 250
 const longestWait = 10_000
+/** Of all balancers that see an agent come back. */
+const returnWait = 500
 /** Who sends nonsense, or offers what it does not have. */
 const pariahWait = 60_000
 /** A stream that lived so long was worth it. */
@@ -67,7 +69,7 @@ export const stepWatch = (state: WatchState, event: WatchEvent, pace: WatchPace)
   const { now } = event
   switch (event.event) {
     case 'offered':
-      return offered(state, event.isOffered, now, pace)
+      return offered(state, event, pace)
     case 'opened':
       return state.is === 'opening'
         ? quiet({ is: 'open', failures: state.failures, since: now, heardAt: now })
@@ -93,10 +95,15 @@ const connect = ({ failures }: WatchState, now: Millis, { timeout }: WatchPace):
   effects: [{ effect: 'connect' }],
 })
 
-/** An answer without an offer ends the tries; a stream that is open speaks for itself. */
-const offered = (state: WatchState, isOffered: boolean, now: Millis, pace: WatchPace): WatchStep => {
-  if (state.is === 'idle' && isOffered) return connect(state, now, pace)
-  return quiet(state.is === 'waiting' && !isOffered ? { is: 'idle', failures: state.failures } : state)
+type Offered = Extract<WatchEvent, { readonly event: 'offered' }>
+
+/** An answer without an offer ends the tries; a stream that is open speaks for itself. Who was away and answers again is there. */
+const offered = (state: WatchState, { isOffered, now, spread }: Offered, pace: WatchPace): WatchStep => {
+  if (state.is === 'idle') return isOffered ? connect(state, now, pace) : quiet(state)
+  if (state.is !== 'waiting') return quiet(state)
+  if (!isOffered) return quiet({ is: 'idle', failures: state.failures })
+  const soon = millis(Math.min(state.until, now + returnWait * spread))
+  return quiet(state.wasAbsent ? { ...state, until: soon } : state)
 }
 
 type Alive = Extract<WatchState, { readonly is: 'opening' | 'open' }>
@@ -108,5 +115,6 @@ const over = (state: Alive, why: Loss, { now, spread }: WatchEvent): WatchStep =
   const wait = isPariah ? pariahWait : Math.min(longestWait, firstWait * 2 ** Math.min(failures, 10))
   const until = millis(now + wait * (0.5 + spread))
   const lost = state.is === 'open' ? [{ effect: 'lost', why } as const] : []
-  return { state: { is: 'waiting', failures, until }, effects: [{ effect: 'disconnect' }, ...lost] }
+  const wasAbsent = state.is === 'opening' && !isPariah
+  return { state: { is: 'waiting', failures, until, wasAbsent }, effects: [{ effect: 'disconnect' }, ...lost] }
 }

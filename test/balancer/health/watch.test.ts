@@ -110,11 +110,11 @@ const startBalancer = (t: Test, agent: Agent, ...checks: readonly object[]) => {
         const fact = last(listener)
         return fact !== undefined && is(fact) ? fact : null
       }),
-    /** Up, and its stream open and read once. */
+    /** Up, and its stream open; its first report comes with its head. */
     untilWatched: () =>
       waitFor('an open stream', () => {
         const fact = last()
-        return fact?.up === true && fact.watched && fact.lastCheck?.by === 'push'
+        return fact?.up === true && fact.watched
       }),
   }
 }

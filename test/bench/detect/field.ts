@@ -2,14 +2,14 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Agent, startAgent } from '../../e2e/agent.ts'
+import { type OurSide, startOurs } from '../../e2e/sides.ts'
 import { startGalera } from '../../lab/galera-cluster.ts'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
 import type { LabProcess } from '../../lab/lab-process.ts'
 import { type MariaDb, startMariaDb } from '../../lab/mariadb.ts'
 import { waitFor } from '../../lab/wait-for.ts'
-import { type Agent, startAgent } from '../../e2e/agent.ts'
-import { type OurSide, startOurs } from '../../e2e/sides.ts'
 
 /** Who looks at the servers. `name` of a server is `single` or `member`. */
 export type Observer = {
@@ -120,7 +120,10 @@ const haproxyObservers = (lab: Lab, host: Host, servers: readonly Subject[]): re
   timeout server 1m
   default-server inter 1s fall ${fall} rise 2 port ${agentPort} check
 ${servers.map(({ name, host: { address } }) => `  server ${name} ${address}:3306`).join('\n')}`
-  writeFileSync(file, `global\n  maxconn 500\n  log stdout format raw local0\ndefaults\n  log global\n${[1, 3].map(backend).join('\n')}\n`)
+  writeFileSync(
+    file,
+    `global\n  maxconn 500\n  log stdout format raw local0\ndefaults\n  log global\n${[1, 3].map(backend).join('\n')}\n`,
+  )
   const process = host.spawn('haproxy', 'haproxy', ['-db', '-f', file])
   const lines = (fall: number, server: string, state: string): readonly string[] =>
     linesOf(process, new RegExp(`Server fall${fall}/${server} is ${state}\\b`))
@@ -147,9 +150,11 @@ const single = ({ single: one }: Field): Subject => one
 
 const cluster = async ({ host }: Subject, isCut: boolean): Promise<void> => {
   const table = 'inet detect'
-  const cut = `table ${table} { chain in { type filter hook input priority 0; tcp dport 4567 drop; tcp sport 4567 drop; }
- chain out { type filter hook output priority 0; tcp dport 4567 drop; tcp sport 4567 drop; } }`
-  await host.run('nft', ['-f', '-'], { input: isCut ? cut : `delete table ${table}` })
+  const chain = (hook: string): string =>
+    `chain ${hook}_4567 {\ntype filter hook ${hook} priority 0\ntcp dport 4567 drop\ntcp sport 4567 drop\n}\n`
+  const cut = `table ${table} {\n${chain('input')}${chain('output')}}\n`
+  const { code, stderr } = await host.run('nft', ['-f', '-'], { input: isCut ? cut : `delete table ${table}` })
+  if (code !== 0) throw new Error(`nft: ${stderr}`)
 }
 const clusterStatus = async ({ server }: Subject): Promise<unknown> =>
   (await server.query("SHOW STATUS LIKE 'wsrep_cluster_status'"))[0]?.['Value']
