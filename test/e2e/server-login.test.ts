@@ -30,7 +30,12 @@ const db = await startMariaDb({
   lab,
   name: 'db',
   port,
-  settings: { ssl_ca: file('ca.crt'), ssl_cert: file('server.crt'), ssl_key: file('server.key') },
+  settings: {
+    ssl_ca: file('ca.crt'),
+    ssl_cert: file('server.crt'),
+    ssl_key: file('server.key'),
+    plugin_load_add: 'auth_ed25519',
+  },
 })
 const password = 'secret'
 writeFileSync(file('password'), `\uFEFF${password}\n`, { mode: 0o600 })
@@ -78,6 +83,13 @@ t.test('the agent encrypts its login as mysql.tls says', async (t) => {
   t.match(await ask({}), [/^access-denied/])
   t.same(await ask({ tls: trusted }), ['ok'])
   await db.query('SET GLOBAL require_secure_transport = OFF')
+})
+
+t.test('the agent proves a password by ed25519, and a wrong one proves nothing', async (t) => {
+  const word = 'ж and a password longer than a key of 32 bytes'
+  await db.query(`CREATE USER curve@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('${word}')`)
+  t.same(await ask({ user: 'curve', password: () => word }, {}, 2), ['ok', 'ok'])
+  t.match(await ask({ user: 'curve', password: () => `${word}.` }), [/^access-denied: error 1045/])
 })
 
 t.test("the balancer's mysql check encrypts its login as its tls says", async (t) => {

@@ -14,7 +14,6 @@ const tlsMeanings: readonly (readonly [RegExp, string])[] = [
 const unspoken = [
   'mysql_clear_password',
   'mysql_old_password',
-  'client_ed25519',
   'dialog',
   'auth_gssapi_client',
   'authentication_ldap_sasl_client',
@@ -24,7 +23,7 @@ const unspoken = [
 ]
 
 /** What to use in the place of a plugin that we do not speak. */
-const spoken = 'caching_sha2_password (MySQL), parsec or mysql_native_password (MariaDB), or unix_socket'
+const spoken = 'caching_sha2_password (MySQL), ed25519, parsec or mysql_native_password (MariaDB), or unix_socket'
 
 /** Words for the client library's error `code`, or none. Of `message`, which may quote the server, nothing is passed on. */
 export const loginMeaning = (code: string, message: string): string | undefined => {
