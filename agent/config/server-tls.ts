@@ -9,7 +9,7 @@ import { openKey, readPemFile } from './pem-file.ts'
 /** What is compared of the server's certificate: its name and who signed it, only who signed it, or nothing. */
 export type Verification = 'identity' | 'ca' | 'none'
 
-/** What the login takes. A null `serverName` is the host that is connected to. */
+/** What the login takes. Where `serverName` is null, no name is compared. */
 export type ServerTls = {
   readonly ca?: Buffer
   readonly cert?: Buffer

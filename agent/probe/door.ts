@@ -16,6 +16,8 @@ export type DoorTurn = { door: { readonly session: Session; readonly where: stri
 export type DoorLook = {
   /** Why no client gets in, as of the newest look; null where they do. `isFull`: a login would take the last place. */
   readonly look: (turn: DoorTurn, words: Words, isFull: boolean) => Promise<Failure | null>
+  /** What the newest login there met, in words for people; null where none was made. */
+  readonly seen: () => string | null
   /** The server is another one, or has been restarted. */
   readonly forget: () => void
 }
@@ -27,7 +29,8 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
   const isSeen = client.kind === 'own' && target.kind === 'tcp' && !isLoopback(target.host)
   let lookedAt = Number.NEGATIVE_INFINITY
   let found: Failure | null = null
-  /** The server does not let the check user in there: asked again it would only count one more refusal. */
+  let seen: string | null = null
+  /** The server does not let the check user in there: asked again it would only count one more, and block this host some day. */
   let isRefused = false
 
   const knock = async (turn: DoorTurn, host: string, port: number): Promise<Failure | null> => {
@@ -37,8 +40,11 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
     const failure = await session.login()
     turn.door = null
     session.end()
-    isRefused = failure?.code === 'access-denied'
-    return failure === null ? null : closedBy(failure, where)
+    isRefused = failure?.code === 'access-denied' || failure?.code === 'tls-failed'
+    const closed = failure === null ? null : closedBy(failure, where)
+    if (failure === null) seen = `${where} lets the check user in`
+    else seen = closed?.text ?? `${where} answers, and does not let the check user in: ${failure.text}`
+    return closed
   }
 
   return {
@@ -47,14 +53,17 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
       const isDue = found !== null || performance.now() - lookedAt >= interval
       if (!isDue || isRefused || isFull) return found
       const door = doorOf(client, words, client.kind === 'own' ? ownAddresses() : [])
+      seen = null
       if (door === null) found = null
       else found = 'closed' in door ? door.closed : await knock(turn, door.host, door.port)
       lookedAt = performance.now()
       return found
     },
+    seen: () => seen,
     forget: () => {
       lookedAt = Number.NEGATIVE_INFINITY
       found = null
+      seen = null
       isRefused = false
     },
   }

@@ -75,21 +75,18 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
 
   /** What one answer does not tell: since when a source is away, and whether clients come in. */
   const complete = async (turn: Turn, facts: ServerFacts): Promise<ServerFacts> => {
-    const { words } = facts
-    let { channels, closed = null, refused } = facts
+    const { words, refused } = facts
+    // Who was refused by the usual port met what clients meet there.
+    let { channels, closed } = facts
+    closed ??= refused
     if (channels.ok) {
       const noted = noteAbsences(channels.value, absences, millis(performance.now()))
       absences = noted.absences
       channels = { ok: true, value: noted.channels }
     }
     const isFull = closed?.code === 'too-many-connections'
-    if (isFull && extra !== null && !extraAlone) {
-      // Who has the extra port wants to see what is behind a full table.
-      refused ??= closed
-      closed = null
-    }
     if (words.ok) closed ??= await doorLook.look(turn, words.value, isFull)
-    return { ...facts, channels, closed, refused }
+    return { ...facts, channels, closed, door: doorLook.seen() }
   }
 
   const enter = async (turn: Turn, where: MysqlTarget) => {

@@ -76,7 +76,7 @@ const all: readonly { readonly name: string; readonly server: Server; readonly p
 
 const password = "s3cret 'é#"
 const quoted = password.replaceAll("'", "''")
-const trusted = { ca: pem('ca.crt'), verify: 'identity', serverName: null } as const
+const trusted = { ca: pem('ca.crt'), verify: 'identity', serverName: '127.0.0.1' } as const
 const withCertificate = { ...trusted, cert: pem('client.crt'), key: pem('client.key') }
 
 const logIn = async (target: MysqlTarget, user: string, tls: ServerTls | null, word = password): Promise<string> => {

@@ -2,7 +2,10 @@
 
 /** What is wrong with TLS, by what the library says of it. */
 const tlsMeanings: readonly (readonly [RegExp, string])[] = [
-  [/altnames|match certificate/i, 'the certificate of the server is for another name; set mysql.tls.server_name'],
+  [
+    /altnames|match certificate/i,
+    'the certificate of the server is for another name; set mysql.tls.server_name, or verify: ca',
+  ],
   [/not yet valid/i, 'the certificate of the server is not valid yet'],
   [/alert.*certificate|certificate required/i, 'the server refuses the certificate of mysql.tls'],
   [/expired/i, 'the certificate of the server has expired'],

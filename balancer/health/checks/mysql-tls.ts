@@ -33,7 +33,10 @@ export const encryptionOf = (tls: MysqlCheckConfig['tls'], address: string): Enc
 
 /** What is wrong with TLS, by what the library says of it. */
 const meanings: readonly (readonly [RegExp, string])[] = [
-  [/altnames|match certificate/i, 'the certificate of the server is for another name; set server_name in tls'],
+  [
+    /altnames|match certificate/i,
+    'the certificate of the server is for another name; set server_name in tls, or verify: ca',
+  ],
   [/not yet valid/i, 'the certificate of the server is not valid yet'],
   [/alert.*certificate|certificate required/i, 'the server refuses the certificate of the check'],
   [/expired/i, 'the certificate of the server has expired'],

@@ -31,6 +31,9 @@ t.test('mysql.tls encrypts the login, and compares the whole certificate unless 
   t.same(load('{ tls: { verify: true, server_name: db.test } }').tls, { verify: 'identity', serverName: 'db.test' })
   t.same(load('{ tls: { verify: ca } }').tls, { verify: 'ca', serverName: null })
   t.same(load('{ tls: { verify: false } }').tls, { verify: 'none', serverName: null })
+  const name = (mysql: string) => load(mysql).tls?.serverName
+  t.equal(name('{ host: db1.test, extra_port: 3307, tls: {} }'), 'db1.test', 'the same at every port and address')
+  t.equal(name('{ host: 127.0.0.1, client_address: db1.test, tls: { server_name: db.test } }'), 'db.test')
   const { tls } = load(`{ tls: { ca: ${file('one.crt')}, certificate: ${file('two.crt')}, key: ${file('two.key')} } }`)
   t.match(tls, { ca: /BEGIN CERTIFICATE/, cert: /BEGIN CERTIFICATE/, key: /BEGIN PRIVATE KEY/ })
 })
