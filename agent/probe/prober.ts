@@ -7,7 +7,7 @@ import { type Millis, millis } from '../core/time.ts'
 import { createAbandoned } from './abandoned.ts'
 import { type Absences, noteAbsences } from './core/absence.ts'
 import { connectionsOf } from './core/connections.ts'
-import type { Outcome, Probe, ServerFacts } from './core/facts.ts'
+import type { Outcome, Probe, ServerFacts, Words } from './core/facts.ts'
 import { isOwnLimit } from './core/failure.ts'
 import { createDoorLook, type DoorTurn } from './door.ts'
 import { beginInterview, type Inquiry, type Interview } from './gather.ts'
@@ -70,11 +70,11 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     const outcome = await interview(session, leaving)
     turn.querying = false
     if (outcome.kind !== 'answered' || turn.over) return outcome
-    return { kind: 'answered', facts: await complete(turn, outcome.facts) }
+    return { kind: 'answered', facts: await complete(turn, outcome.facts, leaving) }
   }
 
   /** What one answer does not tell: since when a source is away, and whether clients come in. */
-  const complete = async (turn: Turn, facts: ServerFacts): Promise<ServerFacts> => {
+  const complete = async (turn: Turn, facts: ServerFacts, leaving: number): Promise<ServerFacts> => {
     const { words, refused } = facts
     // Who was refused by the usual port met what clients meet there.
     let { channels, closed } = facts
@@ -84,7 +84,8 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
       absences = noted.absences
       channels = { ok: true, value: noted.channels }
     }
-    const isFull = closed?.code === 'too-many-connections'
+    // The connections that we are about to give up take places still, and a login there must not fail for them.
+    const isFull = closed?.code === 'too-many-connections' || (words.ok && freeIn(words.value) <= leaving)
     if (words.ok) closed ??= await doorLook.look(turn, words.value, isFull)
     return { ...facts, channels, closed, door: doorLook.seen() }
   }
@@ -217,6 +218,12 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     letGo()
   }
   return { probe, close }
+}
+
+/** Connections that nobody has. */
+const freeIn = (words: Words): number => {
+  const connections = connectionsOf(words)
+  return connections === null ? Number.POSITIVE_INFINITY : connections.most - connections.used
 }
 
 /** `full`: the next client is refused. `overfull`: the connection is taken, too, that is reserved for administrators. */

@@ -32,7 +32,8 @@ export type RootedServer = {
   readonly query: (...statements: readonly string[]) => Promise<readonly Readonly<Record<string, unknown>>[]>
   readonly stop: () => Promise<void>
   readonly kill9: () => Promise<void>
-  readonly start: () => Promise<void>
+  /** `more` are options of this run alone; of two alike the later one counts. */
+  readonly start: (more?: Readonly<Record<string, string>>) => Promise<void>
 }
 
 /** `settings` are options of the command line, by name. On a host it listens there, else on 127.0.0.1. */
@@ -100,7 +101,7 @@ const common = (product: Product, data: string): readonly string[] => [
   '--no-defaults',
   '--user=root',
   `--datadir=${data}`,
-  ...Object.entries(frugal[product]).map(([name, value]) => `--${name}=${value}`),
+  ...optionWords(frugal[product]),
 ]
 
 /** What mariadb-install-db feeds to the server; the script itself needs a shell, which the root folder has not. */
@@ -153,6 +154,9 @@ export const queryAsRoot = async (
 const stopGrace = 30_000
 const readyPatience = { limit: 90_000, interval: 100 }
 
+const optionWords = (settings: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(settings).map(([option, value]) => `--${option}=${value}`)
+
 /** Makes a server's files, starts it and waits until it answers. The lab's first one of a product takes some seconds more. */
 export const startRooted = async (options: RootedServerOptions): Promise<RootedServer> => {
   const { lab, product, name, host, port, settings = {} } = options
@@ -169,10 +173,10 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
     `--tmpdir=${directory}`,
     `--port=${port}`,
     `--bind-address=${host === undefined ? '127.0.0.1' : '0.0.0.0'}`,
-    ...Object.entries(settings).map(([option, value]) => `--${option}=${value}`),
+    ...optionWords(settings),
   ]
-  const launch = (): LabProcess => {
-    const [command, args] = inside(lab, product, words)
+  const launch = (more: Readonly<Record<string, string>> = {}): LabProcess => {
+    const [command, args] = inside(lab, product, [...words, ...optionWords(more)])
     return host === undefined ? lab.spawn(name, command, args) : host.spawn(product, command, args)
   }
   let current = launch()
@@ -198,8 +202,8 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
     kill9: async () => {
       await current.kill()
     },
-    start: async () => {
-      current = launch()
+    start: async (more) => {
+      current = launch(more)
       await waitReady()
     },
   }
