@@ -211,21 +211,21 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
 
 /**
  * Makes an authority, a certificate of it for servers named `db.test` at 127.0.0.1, and one for clients. Returns the
- * directory with ca.crt, server.crt, server.key, client.crt and client.key.
+ * directory `name` of the lab with ca.crt, server.crt, server.key, client.crt and client.key.
  */
-export const makeCertificates = async (lab: Lab): Promise<string> => {
-  const directory = join(lab.directory, 'certificates')
+export const makeCertificates = async (lab: Lab, name = 'certificates'): Promise<string> => {
+  const directory = join(lab.directory, name)
   mkdirSync(directory)
-  const file = (name: string): string => join(directory, name)
+  const file = (entry: string): string => join(directory, entry)
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
   const authority = ['-subj', '/CN=Lab authority', '-keyout', file('ca.key'), '-out', file('ca.crt')]
   await mustRun('openssl', ['req', '-x509', ...key, ...authority])
   writeFileSync(file('names'), 'subjectAltName=DNS:db.test,IP:127.0.0.1\n')
-  for (const name of ['server', 'client']) {
-    const request = ['-subj', `/CN=${name}`, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`)]
+  for (const side of ['server', 'client']) {
+    const request = ['-subj', `/CN=${side}`, '-keyout', file(`${side}.key`), '-out', file(`${side}.csr`)]
     await mustRun('openssl', ['req', ...key, ...request])
     const signed = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '2']
-    const files = ['-in', file(`${name}.csr`), '-out', file(`${name}.crt`), '-extfile', file('names')]
+    const files = ['-in', file(`${side}.csr`), '-out', file(`${side}.crt`), '-extfile', file('names')]
     await mustRun('openssl', ['x509', '-req', ...signed, ...files])
   }
   // A lab's key, for servers that run as any user.
