@@ -30,8 +30,8 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
   let lookedAt = Number.NEGATIVE_INFINITY
   let found: Failure | null = null
   let seen: string | null = null
-  /** The server does not let the check user in there: asked again it would only count one more, and block this host some day. */
-  let isRefused = false
+  /** Before this moment nobody knocks where the check user was not let in: the server counts each time. */
+  let silentUntil = Number.NEGATIVE_INFINITY
 
   const knock = async (turn: DoorTurn, host: string, port: number): Promise<Failure | null> => {
     const session = openSession({ kind: 'tcp', host, port }, mysql)
@@ -40,7 +40,7 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
     const failure = await session.login()
     turn.door = null
     session.end()
-    isRefused = failure?.code === 'access-denied' || failure?.code === 'tls-failed'
+    silentUntil = performance.now() + silenceAfter(failure)
     const closed = failure === null ? null : closedBy(failure, where)
     if (failure === null) seen = `${where} lets the check user in`
     else seen = closed?.text ?? `${where} answers, and does not let the check user in: ${failure.text}`
@@ -51,7 +51,7 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
     look: async (turn, words, isFull) => {
       if (isSeen || client.kind === 'none') return null
       const isDue = found !== null || performance.now() - lookedAt >= interval
-      if (!isDue || isRefused || isFull) return found
+      if (!isDue || isFull || performance.now() < silentUntil) return found
       const door = doorOf(client, words, client.kind === 'own' ? ownAddresses() : [])
       seen = null
       if (door === null) found = null
@@ -64,9 +64,18 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
       lookedAt = Number.NEGATIVE_INFINITY
       found = null
       seen = null
-      isRefused = false
+      silentUntil = Number.NEGATIVE_INFINITY
     },
   }
+}
+
+/** An operator may give the check user what it lacks there. */
+const deniedMillis = 60_000
+
+/** A handshake that breaks off counts towards max_connect_errors, and would have the server block this host some day. */
+const silenceAfter = (failure: Failure | null): number => {
+  if (failure?.code === 'tls-failed') return Number.POSITIVE_INFINITY
+  return failure?.code === 'access-denied' ? deniedMillis : 0
 }
 
 /**

@@ -24,7 +24,12 @@ export type ProbeSettings = {
 }
 
 /** Probes the server; the caller starts one probe at a time. */
-export type Prober = { readonly probe: () => Promise<Probe>; readonly close: () => void }
+export type Prober = {
+  readonly probe: () => Promise<Probe>
+  /** The next probe learns anew what this one has learned of the server: an operator may have changed its grants. */
+  readonly relearn: () => void
+  readonly close: () => void
+}
 
 /** A probe that ran out of time after we lost this part of it says nothing about the server. */
 const lostShare = 0.25
@@ -213,11 +218,16 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
       void examine(turn).then(finish)
     })
 
+  const relearn = (): void => {
+    doorLook.forget()
+    if (kept !== null) kept = { ...kept, learnedAt: Number.NEGATIVE_INFINITY, triedAt: Number.NEGATIVE_INFINITY }
+  }
+
   const close = (): void => {
     if (current !== null && !current.over) giveUp(current)
     letGo()
   }
-  return { probe, close }
+  return { probe, relearn, close }
 }
 
 /** Connections that nobody has. */

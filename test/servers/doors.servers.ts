@@ -105,8 +105,11 @@ onEach('a check user for localhost alone is no failure, and is refused once', as
   t.equal(await agent.ask('/'), '200 ok')
   t.match(await fact(agent, 'client_address'), /answers, and does not let the check user in: error 1(045|130)/)
   t.ok((await status(server, 'Aborted_connects')) - before <= 1)
-  await agent.process().stop()
   await server.query(`RENAME USER elsewhere@'${address}' TO ${checkUser.user}@'${address}'`)
+  await reconfigured(agent, `check: { ${quick}, login_interval: 0s }`)
+  const isLetIn = async (): Promise<boolean> => /lets the check user in$/.test(await fact(agent, 'client_address'))
+  t.ok(await waitFor('the login after a reload', isLetIn))
+  await agent.process().stop()
 })
 
 /** Takes all connections that clients can have; asks on until the agent has seen it five times in a row. */

@@ -209,6 +209,15 @@ t.test('a limit of the check user itself says nothing about the server, while th
   }
 })
 
+t.test('an init_connect that fails is named', async (t) => {
+  for (const { name, server } of all) {
+    await server.query(`CREATE USER first@localhost IDENTIFIED BY '${quoted}'`, "SET GLOBAL init_connect = 'nonsense'")
+    t.match(await prober(server, 'first')(), /^connection-lost: error 1184: .* init_connect fails$/, name)
+    await server.query("SET GLOBAL init_connect = ''")
+    t.equal(await prober(server, 'first')(), 'ok', name)
+  }
+})
+
 t.test('what the server and its init_connect set for everybody does not decide a check', async (t) => {
   for (const { name, server } of all) {
     await server.query(
