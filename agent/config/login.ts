@@ -142,9 +142,15 @@ export const loginOf = (settings: MysqlSettings, { password, options, tls }: Log
     client: clientOf(settings.client_address),
     user: settings.user ?? options.user ?? defaultUser,
     password: () => secret,
-    tls,
+    tls: tls === null ? null : { ...tls, serverName: tls.serverName ?? nameAt(target) },
   }
 }
+
+/**
+ * The name that the certificate is to have, the same at every port and address of that server. Behind a Unix socket of this
+ * host nobody passes himself off as another: there a name is compared only where one is given.
+ */
+const nameAt = (target: MysqlTarget): string | null => (target.kind === 'tcp' ? target.host : null)
 
 /** The clients take localhost for the socket, and any other host before a socket, unless told which way to go. */
 const hostIn = ({ host, protocol }: ClientOptions): string | undefined => {

@@ -14,6 +14,8 @@ import type { StallWatch } from './stall-watch.ts'
 export type Watch = {
   /** What is known, after a probe where the newest finding is older than `max_age`. */
   readonly fresh: () => Promise<Known>
+  /** The next probe learns anew what the server lets the check user see. */
+  readonly relearn: () => void
   /** Ends after the probe under way. */
   readonly retire: () => Promise<void>
   /** Ends at once. */
@@ -47,6 +49,7 @@ export const startWatch = (
   })
   return {
     fresh: schedule.fresh,
+    relearn: prober.relearn,
     retire: async () => {
       schedule.stop()
       await schedule.settled()

@@ -19,8 +19,20 @@ const neededAlways = [
   'python3',
 ]
 
-// The tests run against the real keepalived, HAProxy, xinetd and systemd, look at packets and format the man pages.
-const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping', 'systemd', 'groff-base']
+// The tests run against the real keepalived, HAProxy, xinetd and systemd and the programs that people check with, look at
+// packets and format the man pages.
+const neededByTests = [
+  'keepalived',
+  'tcpdump',
+  'tshark',
+  'haproxy',
+  'xinetd',
+  'netcat-openbsd',
+  'monitoring-plugins-basic',
+  'iputils-ping',
+  'systemd',
+  'groff-base',
+]
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([

@@ -120,7 +120,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
   return {
     name: server.name,
     address: `${server.address.address}:${server.address.port}`,
-    backup: server.backup,
+    backup: health?.backup ?? server.backup,
     weight: health?.weight ?? server.weight,
     configured_weight: server.weight,
     takes_sessions: health !== undefined && takesSessions(health),
