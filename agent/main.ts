@@ -8,7 +8,7 @@ import { type ExitStatus, exitStatus } from './commands/exit.ts'
 import { fail, pass } from './commands/force.ts'
 import { once } from './commands/once.ts'
 import { survivePipes } from './commands/pipes.ts'
-import { run } from './commands/run.ts'
+import { refuseToRun, run } from './commands/run.ts'
 import { withConfig } from './commands/with-config.ts'
 import { version } from './version.ts'
 
@@ -20,7 +20,12 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
   const invocation = parseArguments(words)
   switch (invocation.command) {
     case 'run':
-      return withConfig(invocation.config, 'read', (config, warnings) => run(invocation.config, config, warnings))
+      return withConfig(
+        invocation.config,
+        'read',
+        (config, warnings) => run(invocation.config, config, warnings),
+        refuseToRun,
+      )
     case 'check':
       return withConfig(invocation.config, invocation.login === true ? 'read' : 'look', (config, warnings) => {
         warn(warnings)

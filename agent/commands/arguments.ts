@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { closest } from 'fastest-levenshtein'
-import { defaultConfigPath } from '../config/load.ts'
+import { defaultConfigPath } from '../config/places.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { Millis } from '../core/time.ts'
 
