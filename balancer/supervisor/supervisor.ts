@@ -13,6 +13,7 @@ import { applyLimit, hearersOf, isMaster, type ProcessRole, processRoles, resump
 import { statusText } from './core/status-text.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
+import { warnUnconfined } from './privileges.ts'
 import { createReloader } from './reload.ts'
 import { createRouterOrders } from './router-orders.ts'
 import { startServiceManager } from './service-manager.ts'
@@ -193,6 +194,7 @@ export const startSupervisor = (
     }
   }
 
+  warnUnconfined(log)
   // A second balancer on this host finds the first one's ports taken, and must not touch its addresses before that.
   for (const role of processRoles) {
     const supervised = superviseProcess({

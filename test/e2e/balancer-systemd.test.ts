@@ -99,6 +99,19 @@ await t.test('systemctl start returns when the balancer serves, and status says 
   t.equal(greeting, 'db1\n')
   writeFileSync(peerFile, configuration(second, 100, join(lab.directory, 'lb2.sock')))
   await second.spawn('balancer', process.execPath, [program, '--config', peerFile]).waitForOutput(/Balancer is running/)
+  const children = (await lb1.mustRun('pgrep', ['--parent', await show('MainPID')])).trim().split('\n')
+  const rights = await Promise.all(
+    children.map(async (pid) => {
+      const status = await lb1.mustRun('cat', [`/proc/${pid}/status`])
+      const [, bound] = /^CapBnd:\s*(\w+)/m.exec(status) ?? []
+      return `${await lb1.mustRun('cat', [`/proc/${pid}/cmdline`])} ${bound}`.replaceAll('\0', '')
+    }),
+  )
+  t.same(rights.sort(), [
+    'balancer: director 0000000000002400',
+    'balancer: proxy 0000000000002400',
+    'balancer: vrrp 00000000008035e0',
+  ])
   const exposure = (await lb1.mustRun('systemd-analyze', ['security', unit])).match(/exposure level .*: (\d+\.\d)/)
   t.ok(Number(exposure?.[1]) <= 3.5, `systemd's figure for what it could do is ${exposure?.[1]} of 10`)
 })
