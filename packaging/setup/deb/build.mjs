@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { runStep, StepFailed, watchInterrupts } from '../step.mjs'
 import { sourceState } from './options.mjs'
 import { stage } from './stage.mjs'
@@ -18,12 +18,12 @@ const compressions = { fast: '-Zgzip -z1', small: '-Zxz -z6 --threads-max=1' }
  * Builds in a folder of its own, and hands the packages to `use`.
  * @template T
  * @param {DebOptions} options
+ * @param {ReturnType<typeof sourceState>} state
  * @param {{ readonly title: string, readonly place: string }} attempt
  * @param {(packages: readonly string[]) => Promise<T> | T} use
  * @returns {Promise<T>}
  */
-const withPackages = async (options, { title, place }, use) => {
-  const state = sourceState()
+const withPackages = async (options, state, { title, place }, use) => {
   const work = mkdtempSync(join(tmpdir(), `mysql-balancer-deb-${place}`))
   try {
     // mkdtemp shuts others out; debhelper takes modes over.
@@ -53,16 +53,27 @@ const digestOf = (file) => createHash('sha256').update(readFileSync(file)).diges
 /**
  * Builds once more, under another umask, from another folder and later, and throws `StepFailed` where a byte differs.
  * @param {DebOptions} options
+ * @param {ReturnType<typeof sourceState>} state
  * @param {readonly string[]} packages
  */
-const verify = async (options, packages) => {
+const verify = async (options, state, packages) => {
   const umask = process.umask(0o077)
   try {
     const title = 'the packages once more, to compare them'
-    const differing = await withPackages(options, { title, place: 'once-more-' }, (again) =>
-      packages.filter((file, i) => digestOf(file) !== digestOf(again[i] ?? '')),
+    const other = join(options.out, 'differing')
+    rmSync(other, { recursive: true, force: true })
+    const differing = await withPackages(options, state, { title, place: 'once-more-' }, (again) =>
+      again.filter((file, i) => {
+        if (digestOf(file) === digestOf(packages[i] ?? '')) return false
+        mkdirSync(other, { recursive: true })
+        copyFileSync(file, join(other, basename(file)))
+        return true
+      }),
     )
-    if (differing.length > 0) throw new StepFailed(`Two builds of the same differ: ${differing.join(', ')}`)
+    if (differing.length > 0) {
+      const names = differing.map((file) => basename(file)).join(', ')
+      throw new StepFailed(`Two builds of the same differ: ${names}. The second ones are in ${other}.`)
+    }
     console.log('  Two builds are the same, byte for byte.')
   } finally {
     process.umask(umask)
@@ -75,18 +86,19 @@ const verify = async (options, packages) => {
  */
 export const buildPackages = async (options) => {
   const { architecture, version, out } = options
+  const state = sourceState()
   const stopWatching = watchInterrupts()
   try {
     const title = `the packages ${version} for ${architecture}${options.fast ? '' : ' (most of it is xz)'}`
-    const packages = await withPackages(options, { title, place: '' }, (built) => {
+    const packages = await withPackages(options, state, { title, place: '' }, (built) => {
       mkdirSync(out, { recursive: true })
       return built.map((file) => {
-        const target = join(out, file.replace(/.*\//, ''))
+        const target = join(out, basename(file))
         copyFileSync(file, target)
         return target
       })
     })
-    if (options.verify) await verify(options, packages)
+    if (options.verify) await verify(options, state, packages)
     if (options.lint) {
       const args = ['--allow-root', '--fail-on', 'error,warning', '--tag-display-limit', '0', ...packages]
       await runStep('lintian', 'lintian', args)
