@@ -64,7 +64,7 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
  * Addresses by which others reach this host, IPv4 first. None where the system does not tell (a unit without AF_NETLINK): then
  * the server's variables are all that is looked at.
  */
-const ownAddresses = (): readonly string[] => {
+export const ownAddresses = (): readonly string[] => {
   try {
     return Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
