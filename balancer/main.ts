@@ -29,6 +29,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
   balancer notify --test             run every notification script and webhook once; exit 0, or 1 if one fails
+  balancer release [--config FILE]   take away what a dead balancer left: addresses, routes, interfaces, rules
   balancer hash-password             read a password from standard input, print the line for a password file
   balancer --help | --version
 
@@ -108,6 +109,11 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     })
     if (trials === 0) process.stdout.write(`${file} has no notification scripts and no webhooks\n`)
     return isWell ? 0 : 1
+  },
+
+  release: async ({ config: file }) => {
+    const { release } = await import('./commands/release.ts')
+    return release(file)
   },
 
   'hash-password': async () => {

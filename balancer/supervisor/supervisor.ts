@@ -10,10 +10,13 @@ import { version } from '../version.ts'
 import { createAbsence } from './absence.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
 import { applyLimit, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { statusText } from './core/status-text.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
+import { warnUnconfined } from './privileges.ts'
 import { createReloader } from './reload.ts'
 import { createRouterOrders } from './router-orders.ts'
+import { startServiceManager } from './service-manager.ts'
 
 /** How a balancer ended: 0 after a stop, 1 when it could not start. */
 export type ExitCode = 0 | 1
@@ -83,6 +86,7 @@ export const startSupervisor = (
       if (!isTaken) settle({ ok: false, lines: [`the process ${role} is not running just now; try again`] })
     })
   const reloader = createReloader({ file, running, log, apply })
+  const manager = startServiceManager(() => statusText(reloader.config(), [...facts.values()]))
 
   // A supervisor that was itself suspended learns of a death too late to let anybody go on as master.
   const stalls = watchOwnStalls()
@@ -126,6 +130,7 @@ export const startSupervisor = (
   const stopAll = async (code: ExitCode): Promise<void> => {
     if (stopping !== undefined) return
     stopping = code
+    manager.stopping()
     for (const supervised of processes.values()) supervised.letDie()
     for (const { settle } of applying.values()) settle({ ok: false, lines: ['the balancer is stopping'] })
     // The address goes first, so that the peer takes over while the sessions here can still end.
@@ -134,15 +139,18 @@ export const startSupervisor = (
     else await absence.conclude()
     for (const role of ['proxy', 'director'] as const) await processes.get(role)?.stop()
     stalls.stop()
+    manager.end()
     log.info('Balancer stopped')
     end(code)
   }
 
   const hear = (fact: Fact): void => {
     facts.set(subjectOf(fact), fact)
+    if (fact.fact === 'virtual-router' || fact.fact === 'server-health') manager.changed()
     for (const hearer of hearersOf(fact)) send(hearer, { type: 'fact', fact })
   }
   const onMessage = (role: ProcessRole, message: FromChild): void => {
+    manager.heard(role)
     switch (message.type) {
       case 'alive':
         return
@@ -151,7 +159,9 @@ export const startSupervisor = (
         hear({ fact: 'process', process: role, running: true, at: monotonicNow() })
         if (!notReady.delete(role)) return
         if (notReady.size === 1) beginVrrp()
-        if (notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
+        if (notReady.size > 0) return
+        log.info({ router: running.router_id }, 'Balancer is running')
+        manager.ready()
         return
       case 'fact':
         hear(message.fact)
@@ -184,6 +194,7 @@ export const startSupervisor = (
     }
   }
 
+  warnUnconfined(log)
   // A second balancer on this host finds the first one's ports taken, and must not touch its addresses before that.
   for (const role of processRoles) {
     const supervised = superviseProcess({

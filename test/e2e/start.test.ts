@@ -1,6 +1,6 @@
 // Starts that cannot succeed: one clear line each, the exit code that systemd understands, and nothing left running.
 
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { createLab } from '../lab/lab.ts'
 import { processesInNamespaces } from '../lab/proc.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 const lab = await createLab({ name: 'e2e-start' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')
@@ -118,6 +118,58 @@ t.test('no capability: which one, and what to do', async (t) => {
   t.match(fatal, [/^VRRP needs .*; start it as root, .*: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW$/])
   t.equal(left, 0)
 })
+
+/** What every thread of a process may do: its capabilities, what it can ever get, and whether it may get more. */
+const rightsOf = (pid: number): readonly string[] => {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  if (threads.length < 5) throw new Error(`${pid} has only ${threads.length} threads`)
+  const rights = threads.map((thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')
+    return [...status.matchAll(/^(?:Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs):\s*(\w+)$/gm)]
+      .map(([, value]) => value)
+      .join(' ')
+  })
+  return [...new Set(rights)]
+}
+const bare = '0000000000000000'
+const two = '0000000000002400'
+
+t.test(
+  'director and proxy keep CAP_NET_RAW and CAP_NET_BIND_SERVICE on each thread, whoever starts them',
+  async (t) => {
+    const nobody = 65_534
+    const own = join(lab.directory, 'nobody')
+    mkdirSync(own)
+    chownSync(own, nobody, nobody)
+    const given = '+net_admin,+net_raw,+net_bind_service,+setpcap'
+    const asNobody = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', `--inh-caps=${given}`]
+    const starts = [
+      { wrapper: [], socket: 'admin.sock', ambient: bare },
+      { wrapper: [...asNobody, `--ambient-caps=${given}`], socket: 'nobody/admin.sock', ambient: two },
+    ]
+    for (const { wrapper, socket, ambient } of starts) {
+      const file = configuration((text) =>
+        text.replace('admin.sock', socket).replace('198.18.0.2:3306', '198.18.0.2:306'),
+      )
+      const [command = process.execPath, ...args] = [...wrapper, process.execPath, balancer, '--config', file]
+      const running = host.spawn('confined', command, args)
+      await running.waitForOutput(/Balancer is running/)
+      const pidOf = (role: string): number => {
+        const line = running.lines().find((one) => one.includes(`Process ${role} started`)) ?? '{}'
+        return JSON.parse(line).childPid
+      }
+      for (const role of ['director', 'proxy']) {
+        t.same(rightsOf(pidOf(role)), [`${two} ${two} ${two} ${ambient} 1`], `${role} ${socket}`)
+      }
+      const status = readFileSync(`/proc/${pidOf('vrrp')}/status`, 'utf8')
+      t.ok(
+        (Number.parseInt(/^CapEff:\s*(\w+)/m.exec(status)?.[1] ?? '', 16) & 0x1000) !== 0,
+        'vrrp changes the network',
+      )
+      t.match(await running.stop(), { code: 0 })
+    }
+  },
+)
 
 t.test('a full disk for the log costs lines and nothing else: it runs, and it stops', async (t) => {
   const admin = join(lab.directory, 'admin.sock')
