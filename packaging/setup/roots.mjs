@@ -42,7 +42,9 @@ const server = 'mariadb-server'
 /** Where the roots are. */
 export const rootsDirectory = join(cacheDirectory, 'roots')
 
-const stamp = createHash('sha256').update(readFileSync(new URL(import.meta.url))).digest('hex')
+const stamp = createHash('sha256')
+  .update(readFileSync(new URL(import.meta.url)))
+  .digest('hex')
 const stampOf = (/** @type {string} */ name) => join(rootsDirectory, `${name}.made-by`)
 
 /** Says that this registry has no such distribution; looked for again when the recipe changes. */
@@ -64,7 +66,8 @@ export const missingPackageRoots = () =>
 /** The roots that this machine's registry has nothing for. */
 export const absentPackageRoots = () => packageRoots.filter((root) => stampNow(root) === absentMark + stamp)
 
-const apt = 'env DEBIAN_FRONTEND=noninteractive apt-get --yes -o APT::Install-Recommends=true -o APT::Sandbox::User=root'
+const apt =
+  'env DEBIAN_FRONTEND=noninteractive apt-get --yes -o APT::Install-Recommends=true -o APT::Sandbox::User=root'
 
 /**
  * In the new root: an overlay over the clean one takes what MariaDB's installation writes. Arguments: the clean root, the
@@ -134,7 +137,10 @@ const makePackageRoot = async ({ name, title, suite, distribution, components },
     for (const directory of ['layer', 'work', 'root']) mkdirSync(join(work, directory))
     const unshared = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--propagation=private']
     await runStep(`${title}: MariaDB`, 'unshare', [...unshared, '--', 'sh', '-c', addServer, 'sh', clean, layer, work])
-    for (const [made, place] of [[clean, name], [layer, `${name}-mariadb`]]) {
+    for (const [made, place] of [
+      [clean, name],
+      [layer, `${name}-mariadb`],
+    ]) {
       const target = join(rootsDirectory, place)
       rmSync(target, { recursive: true, force: true })
       renameSync(made, target)

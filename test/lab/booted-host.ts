@@ -20,7 +20,12 @@ export type BootedHost = {
 }
 
 /** `script` prepares the new root, with `words` as its arguments, and ends with `startManager`. */
-export type RootScript = { readonly lab: Lab; readonly host: Host; readonly script: string; readonly words: readonly string[] }
+export type RootScript = {
+  readonly lab: Lab
+  readonly host: Host
+  readonly script: string
+  readonly words: readonly string[]
+}
 
 const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin'
 

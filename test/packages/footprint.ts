@@ -35,14 +35,17 @@ export const footprintOf = async (machine: Machine): Promise<readonly string[]> 
   const { host } = machine
   const files = await machine.shell(script)
   const rules = await host.run('nft', ['list', 'ruleset'])
-  const settings = await machine.shell("sysctl --all 2>/dev/null | grep '^net\\.ipv[46]' | grep -v 'conf.*stable_secret' || true")
+  const settings = await machine.shell(
+    "sysctl --all 2>/dev/null | grep '^net\\.ipv[46]' | grep -v 'conf.*stable_secret' || true",
+  )
   const lines = [files, rules.stdout, settings]
   for (const words of network) {
     const { stdout } = await host.run('ip', ['-oneline', ...words.split(' ')])
     lines.push(stdout.replace(/ (valid_lft|preferred_lft|expires|pref) \S+/g, ''))
   }
   // Directories of times, and files that the system makes when something happens for the first time.
-  const own = /^\S*file . \S+ \S+ \/(var\/lib\/systemd|etc)\/(\S*\.stamp|\.pwd\.lock|passwd-|group-|shadow-|gshadow-|\.updated)/
+  const own =
+    /^\S*file . \S+ \S+ \/(var\/lib\/systemd|etc)\/(\S*\.stamp|\.pwd\.lock|passwd-|group-|shadow-|gshadow-|\.updated)/
   return lines
     .flatMap((text) => text.split('\n'))
     .filter((line) => line.trim() !== '' && !own.test(line) && !/ {2}\/etc\/(passwd|group|shadow|gshadow)-$/.test(line))
