@@ -20,6 +20,7 @@ export type Successor = {
 }
 
 export type SuccessorOptions = {
+  /** The processes to be killed where this program fails, so that they do no harm even when they hang. */
   readonly pids: () => readonly number[]
   readonly send: (role: ProcessRole, message: ToChild, handle?: ListeningHandle) => void
   readonly post: (message: SuccessionMessage) => void

@@ -262,7 +262,8 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     joinAs === 'founder'
       ? null
       : createSuccessor({
-          pids: () => [...processes.values()].flatMap((one) => one.pid() ?? []),
+          // Not the proxy: where it has clients already, it keeps them to their end.
+          pids: () => (['vrrp', 'director'] as const).flatMap((role) => processes.get(role)?.pid() ?? []),
           send,
           post: (message) => generations.post('active', message),
           learn: (known) => {
