@@ -10,8 +10,8 @@ import { once } from './commands/once.ts'
 import { survivePipes } from './commands/pipes.ts'
 import { refuseToRun, run } from './commands/run.ts'
 import { setupUser } from './commands/setup-user.ts'
+import { versionText } from './commands/version.ts'
 import { withConfig } from './commands/with-config.ts'
-import { version } from './version.ts'
 
 const warn = (warnings: readonly string[]): void => {
   for (const warning of warnings) process.stderr.write(`${warning}\n`)
@@ -64,7 +64,7 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
       process.stdout.write(help)
       return exitStatus.ok
     case 'version':
-      process.stdout.write(`mysqlchk-agent ${version}\n`)
+      process.stdout.write(versionText())
       return exitStatus.ok
     case 'usage-error':
       process.stderr.write(`mysqlchk-agent: ${invocation.text}\nmysqlchk-agent --help lists all.\n`)

@@ -3,5 +3,5 @@
 /** Version of the agent, as the report and `--version` show it. */
 export const version = '0.1.0'
 
-/** The commit that a package was built from, which its build sets; a checkout has none here. */
-export const commit: string | null = null
+/** What a package was built from, which its build writes here; null in a checkout. */
+export const builtFrom: string | null = null

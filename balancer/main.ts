@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
 import { survivePipes } from './commands/pipes.ts'
 import { askRunning } from './commands/runtime.ts'
+import { versionText } from './commands/version.ts'
 import { demandWarnings } from './config/demand.ts'
 import { defaultConfigFile, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
@@ -162,7 +163,7 @@ const main = async (): Promise<number> => {
     return 0
   }
   if (values.version) {
-    process.stdout.write(`${version}\n`)
+    process.stdout.write(versionText())
     return 0
   }
   const [command = 'run', ...rest] = positionals

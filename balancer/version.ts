@@ -3,5 +3,5 @@
 /** As in package.json; a test compares them. */
 export const version = '0.1.0'
 
-/** The commit that a package was built from, which its build sets; a checkout has none here. */
-export const commit: string | null = null
+/** What a package was built from, which its build writes here; null in a checkout. */
+export const builtFrom: string | null = null

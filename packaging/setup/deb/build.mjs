@@ -1,46 +1,98 @@
 // @ts-check
-// `npm run deb`: from the tree to two packages.
+// `npm run deb`: from the tree to two packages, compared with a second build and looked at by lintian where that is wanted.
 
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { runStep } from '../step.mjs'
+import { runStep, StepFailed, watchInterrupts } from '../step.mjs'
 import { sourceState } from './options.mjs'
 import { stage } from './stage.mjs'
 
 /** @typedef {import('./options.mjs').DebOptions} DebOptions */
 
+// gzip takes 3 s for what xz takes 60 s for, and makes it half as large again. One thread: more make another file.
+const compressions = { fast: '-Zgzip -z1', small: '-Zxz -z6 --threads-max=1' }
+
 /**
- * Builds in a folder of its own and puts the packages into `out`.
+ * Builds in a folder of its own, and hands the packages to `use`.
+ * @template T
  * @param {DebOptions} options
- * @param {string} out
+ * @param {{ readonly title: string, readonly place: string }} attempt
+ * @param {(packages: readonly string[]) => Promise<T> | T} use
+ * @returns {Promise<T>}
  */
-const buildInto = async (options, out) => {
+const withPackages = async (options, { title, place }, use) => {
   const state = sourceState()
-  const work = mkdtempSync(join(tmpdir(), 'mysql-balancer-deb-'))
+  const work = mkdtempSync(join(tmpdir(), `mysql-balancer-deb-${place}`))
   try {
+    // mkdtemp shuts others out; debhelper takes modes over.
+    chmodSync(work, 0o755)
     const tree = join(work, `mysql-balancer-${options.version}`)
     await stage(tree, options, state)
     const args = ['--build=binary', '--no-sign', '--no-check-builddeps', `--host-arch=${options.architecture}`]
-    // gzip takes 3 s for what xz takes 90 s for, and makes it half as large again.
-    const compression = options.fast ? '-Zgzip -z1' : '-Zxz -z6 --threads-max=1'
-    const env = { DEB_COMPRESSION: compression, SOURCE_DATE_EPOCH: String(state.time), LC_ALL: 'C.UTF-8', TZ: 'UTC' }
-    await runStep('the packages (debhelper)', 'env', ['-C', tree, 'dpkg-buildpackage', ...args], { env })
-    mkdirSync(out, { recursive: true })
-    const packages = readdirSync(work).filter((file) => file.endsWith('.deb'))
-    for (const file of packages) copyFileSync(join(work, file), join(out, file))
-    return packages.sort().map((file) => join(out, file))
+    const env = {
+      SOURCE_DATE_EPOCH: String(state.time),
+      DEB_COMPRESSION: options.fast ? compressions.fast : compressions.small,
+      LC_ALL: 'C.UTF-8',
+      TZ: 'UTC',
+    }
+    await runStep(title, 'env', ['-C', tree, 'dpkg-buildpackage', ...args], { env })
+    const files = readdirSync(work).filter((file) => file.endsWith('.deb'))
+    return await use(files.sort().map((file) => join(work, file)))
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
 }
 
 /**
- * Builds both packages and says where they are.
+ * @param {string} file
+ */
+const digestOf = (file) => createHash('sha256').update(readFileSync(file)).digest('hex')
+
+/**
+ * Builds once more, under another umask, from another folder and later, and throws `StepFailed` where a byte differs.
+ * @param {DebOptions} options
+ * @param {readonly string[]} packages
+ */
+const verify = async (options, packages) => {
+  const umask = process.umask(0o077)
+  try {
+    const title = 'the packages once more, to compare them'
+    const differing = await withPackages(options, { title, place: 'once-more-' }, (again) =>
+      packages.filter((file, i) => digestOf(file) !== digestOf(again[i] ?? '')),
+    )
+    if (differing.length > 0) throw new StepFailed(`Two builds of the same differ: ${differing.join(', ')}`)
+    console.log('  Two builds are the same, byte for byte.')
+  } finally {
+    process.umask(umask)
+  }
+}
+
+/**
+ * Builds both packages, and says where they are.
  * @param {DebOptions} options
  */
 export const buildPackages = async (options) => {
-  for (const file of await buildInto(options, options.out)) {
-    console.log(`${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB`)
+  const { architecture, version, out } = options
+  const stopWatching = watchInterrupts()
+  try {
+    const title = `the packages ${version} for ${architecture}${options.fast ? '' : ' (most of it is xz)'}`
+    const packages = await withPackages(options, { title, place: '' }, (built) => {
+      mkdirSync(out, { recursive: true })
+      return built.map((file) => {
+        const target = join(out, file.replace(/.*\//, ''))
+        copyFileSync(file, target)
+        return target
+      })
+    })
+    if (options.verify) await verify(options, packages)
+    if (options.lint) {
+      const args = ['--allow-root', '--fail-on', 'error,warning', '--tag-display-limit', '0', ...packages]
+      await runStep('lintian', 'lintian', args)
+    }
+    for (const file of packages) console.log(`${file}  ${(statSync(file).size / 1e6).toFixed(1)} MB`)
+  } finally {
+    stopWatching()
   }
 }

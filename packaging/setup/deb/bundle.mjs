@@ -22,16 +22,18 @@ export const programs = {
   ],
 }
 
+/** What version.ts says in a package. @typedef {{ readonly version: string, readonly builtFrom: string }} Build */
+
 /**
- * A source as a package has it: with the version and the commit it is built as, and with its own place where it asks for
+ * A source as a package has it: with its version and what it is built from, and with its own place where it asks for
  * it, because a bundle's place is another one.
  * @param {string} file
- * @param {{ readonly version: string, readonly commit: string | null }} build
+ * @param {Build} build
  */
-const prepared = (file, { version, commit }) => {
+const prepared = (file, build) => {
   let text = readFileSync(file, 'utf8').replace(/^#!.*\n/, '')
-  if (file.endsWith('/version.ts')) {
-    for (const [name, value] of Object.entries({ version, commit })) {
+  if (/^(agent|balancer)\/version\.ts$/.test(file)) {
+    for (const [name, value] of Object.entries(build)) {
       const line = new RegExp(`^export const ${name}\\b.*$`, 'm')
       if (!line.test(text)) throw new Error(`${file} has no line "export const ${name}", which a package sets`)
       text = text.replace(line, () => `export const ${name}: string | null = ${JSON.stringify(value)}`)
@@ -45,8 +47,8 @@ const prepared = (file, { version, commit }) => {
  * Bundles one program into `directory`.
  * @param {keyof typeof programs} program
  * @param {string} directory
- * @param {{ readonly version: string, readonly commit: string | null }} build
- * @returns {Promise<readonly string[]>} the files it was made from
+ * @param {Build} build
+ * @returns {Promise<readonly string[]>} the files of which something is in it
  */
 export const bundle = async (program, directory, build) => {
   const esbuild = await import(pathToFileURL(esbuildModule()).href)
@@ -89,5 +91,8 @@ export const bundle = async (program, directory, build) => {
     writeFileSync(path, head + text)
   }
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }\n')
-  return Object.keys(result.metafile.inputs).sort()
+  /** @type {readonly { readonly inputs: Record<string, { readonly bytesInOutput: number }> }[]} */
+  const outputs = Object.values(result.metafile.outputs)
+  const used = outputs.flatMap(({ inputs }) => Object.entries(inputs).filter(([, input]) => input.bytesInOutput > 0))
+  return [...new Set(used.map(([file]) => file))].sort()
 }

@@ -88,12 +88,14 @@ const git = (args) => {
 }
 
 /**
- * What is built: the commit, with a mark if files differ from it, and its time in seconds, which becomes that of every
- * file. A tree that was unpacked without its history is as old as its change log says nothing of: 1 January 2026.
+ * What is built, in words, and the time of the last commit in seconds, which becomes that of every file. A tree that was
+ * unpacked without its history is as old as SOURCE_DATE_EPOCH says, or as 1 January 2026.
  */
 export const sourceState = () => {
   const time = process.env['SOURCE_DATE_EPOCH'] ?? git(['log', '-1', '--format=%ct']) ?? '1767225600'
   const commit = git(['rev-parse', '--short=12', 'HEAD'])
   const isChanged = git(['status', '--porcelain', '--untracked-files=no']) !== ''
-  return { time: Number(time), commit: commit === undefined ? null : `${commit}${isChanged ? '+changes' : ''}` }
+  const builtFrom =
+    commit === undefined ? 'a tree without history' : `commit ${commit}${isChanged ? ' with changes' : ''}`
+  return { time: Number(time), builtFrom }
 }

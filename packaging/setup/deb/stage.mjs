@@ -4,6 +4,10 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bundle } from './bundle.mjs'
+import { debianChangelog } from './changelog.mjs'
+import { koffiComponent, nodeComponent, npmComponent, npmComponentsOf } from './components.mjs'
+import { copyrightFile } from './copyright.mjs'
+import { billOfMaterials } from './sbom.mjs'
 import { koffiDirectory, nodeArchitecture, nodeDirectory } from './tools.mjs'
 
 /** @typedef {import('./options.mjs').DebOptions} DebOptions */
@@ -71,22 +75,49 @@ unset NODE_OPTIONS NODE_PATH
 exec /usr/lib/${name}/bin/node /usr/lib/${name}/${main} "$@"
 `
 
+/** Nobody answers for these packages by mail. */
+const maintainer = 'The mysql-balancer maintainers <maintainers@mysql-balancer.invalid>'
+
+/** The packages: what the program is called, what it is bundled from, and npm packages that are not in the bundle. */
+const packages = [
+  { name: 'mysqlchk-agent', program: 'agent', command: 'mysqlchk-agent', modules: ['koffi'] },
+  {
+    name: 'mysql-balancer',
+    program: 'balancer',
+    command: 'balancer',
+    modules: ['koffi', 'netlink', 'node-gyp-build', 'raw-socket', 'nan', 'node-addon-api'],
+  },
+]
+
 /**
  * Lays out the whole tree in `directory`.
  * @param {string} directory
  * @param {DebOptions} options
- * @param {{ readonly time: number, readonly commit: string | null }} state
+ * @param {{ readonly time: number, readonly builtFrom: string }} state
  */
 export const stage = async (directory, options, state) => {
-  const build = { version: options.version, commit: state.commit }
-  const lib = join(directory, 'lib')
-  await bundle('agent', join(lib, 'mysqlchk-agent'), build)
-  await bundle('balancer', join(lib, 'mysql-balancer'), build)
-  copyKoffi(join(lib, 'mysqlchk-agent/node_modules'), options)
-  copyKoffi(join(lib, 'mysql-balancer/node_modules'), options)
-  copyNetworkPackages(join(lib, 'mysql-balancer/node_modules'))
-  write(join(directory, 'bin/mysqlchk-agent'), launcher('mysqlchk-agent', 'agent/main.js'), executable)
-  write(join(directory, 'bin/balancer'), launcher('mysql-balancer', 'balancer/main.js'), executable)
+  const { version, architecture } = options
+  const debian = join(directory, 'debian')
+  cpSync('packaging', join(directory, 'packaging'), { recursive: true })
+  cpSync('packaging/debian', debian, { recursive: true })
+
+  for (const { name, program, command, modules } of packages) {
+    const lib = join(directory, 'lib', name)
+    const files = await bundle(program, lib, { version, builtFrom: state.builtFrom })
+    copyKoffi(join(lib, 'node_modules'), options)
+    if (modules.includes('netlink')) copyNetworkPackages(join(lib, 'node_modules'))
+    write(join(directory, 'bin', command), launcher(name, `${program}/main.js`), executable)
+
+    const components = [
+      ...npmComponentsOf(files),
+      ...modules.map((module) => npmComponent(join('node_modules', module))),
+      koffiComponent(architecture),
+      nodeComponent(architecture),
+    ]
+    const subject = { name, version, architecture, time: state.time }
+    write(join(directory, 'sbom', name, 'sbom.cdx.json'), billOfMaterials(subject, components))
+    write(join(debian, `${name}.copyright`), copyrightFile(components))
+  }
 
   const native = join(directory, 'native')
   cpSync('node_modules/raw-socket/src', join(native, 'raw-socket'), { recursive: true })
@@ -94,22 +125,20 @@ export const stage = async (directory, options, state) => {
   for (const name of ['nan', 'node-addon-api']) {
     cpSync(join('node_modules', name), join(native, name), { recursive: true })
   }
-  for (const part of ['bin/node', 'include', 'LICENSE']) {
-    cpSync(join(nodeDirectory(options.architecture), part), join(directory, 'node', part), { recursive: true })
+  for (const part of ['bin/node', 'include']) {
+    cpSync(join(nodeDirectory(architecture), part), join(directory, 'node', part), { recursive: true })
   }
 
-  cpSync('packaging', join(directory, 'packaging'), { recursive: true })
-  const debian = join(directory, 'debian')
-  cpSync('packaging/debian', debian, { recursive: true })
   for (const unit of ['mysqlchk-agent.service', 'mysqlchk-agent@.service']) {
     cpSync(join('packaging/agent', unit), join(debian, unit))
   }
-  const unit = 'packaging/balancer/balancer.service'
-  if (existsSync(unit)) cpSync(unit, join(debian, 'mysql-balancer.balancer.service'))
-  const maintainer = 'The mysql-balancer maintainers <maintainers@mysql-balancer.invalid>'
+  cpSync('packaging/balancer/balancer.service', join(debian, 'mysql-balancer.balancer.service'))
+  const shipped = 'packaging/balancer/balancer.yaml'
+  const mark = '# NOT CONFIGURED: run "balancer setup", or put your own addresses in and remove this line.\n'
+  const config = existsSync(shipped)
+    ? readFileSync(shipped, 'utf8')
+    : mark + readFileSync('packaging/examples/balancer.yaml', 'utf8')
+  write(join(directory, 'etc/balancer.yaml'), config)
   write(join(debian, 'control'), readFileSync('packaging/debian/control', 'utf8').replace('@MAINTAINER@', maintainer))
-  write(
-    join(debian, 'changelog'),
-    `mysql-balancer (${options.version}) unstable; urgency=medium\n\n  * See the change log.\n\n -- ${maintainer}  ${new Date(state.time * 1000).toUTCString().replace('GMT', '+0000')}\n`,
-  )
+  write(join(debian, 'changelog'), debianChangelog(version, maintainer, state))
 }
