@@ -36,12 +36,16 @@ const runTap = (args) =>
     })
   })
 
-const serverTestDirectory = 'dist/test/servers'
-
-/** The tests against servers of other versions, which a plain `npm test` leaves out, and how tap has to run them. */
-export const serverTests = () => {
-  const files = readdirSync(serverTestDirectory).filter((file) => file.endsWith('.servers.js'))
-  return ['--disable-coverage', '--jobs=2', ...files.map((file) => join(serverTestDirectory, file))]
+/**
+ * How tap has to run the tests of a purpose that a plain `npm test` leaves out; nothing for that one itself.
+ * @param {import('./main.mjs').Purpose} purpose
+ * @returns {readonly string[]}
+ */
+export const testsOf = (purpose) => {
+  if (purpose !== 'servers' && purpose !== 'packages') return []
+  const directory = join('dist/test', purpose)
+  const files = readdirSync(directory).filter((file) => file.endsWith(`.${purpose}.js`))
+  return ['--disable-coverage', '--jobs=2', ...files.map((file) => join(directory, file))]
 }
 
 /**

@@ -1,0 +1,109 @@
+// The agent's package from the installation to the purge, on clean systems with MariaDB under a real systemd.
+
+import t from 'tap'
+import { createLab } from '../lab/lab.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { differences, footprintOf } from './footprint.ts'
+import { aptGet, ask, bootMachine, fileOf, systems, versionOf, waitForUnit } from './system.ts'
+
+t.setTimeout(600_000)
+
+const unit = 'mysqlchk-agent.service'
+const file = '/etc/mysqlchk-agent/agent.yaml'
+const name = 'mysqlchk-agent'
+const healthy = '200 ok; the check query answers'
+
+for (const system of systems) {
+  await t.test(system.title, async (t) => {
+    const lab = await createLab({ name: 'packages-agent' })
+    t.teardown(() => lab.destroy())
+    const client = await lab.addHost('client', '198.18.0.200/24')
+    const db1 = await bootMachine({ lab, system, name: 'db1', cidr: '198.18.0.11/24', withServer: true })
+    const answer = (path = '/') => ask(client, `http://${db1.host.address}:9222${path}`)
+    const answers = (wanted: string | RegExp) =>
+      waitFor(`${String(wanted)} from the agent`, async () => {
+        const got = await answer()
+        return typeof wanted === 'string' ? got === wanted : wanted.test(got)
+      })
+    const running = { ActiveState: 'active', SubState: 'running' }
+    await waitForUnit(db1, 'mariadb.service', running)
+    const before = await footprintOf(db1)
+
+    await t.test('is installed with apt alone and runs at once: 503, and one sentence what to do', async (t) => {
+      await db1.apt('install', fileOf(name))
+      await waitForUnit(db1, unit, { ...running, UnitFileState: 'enabled', NRestarts: '0' })
+      t.match(await answer(), /^503 not-set-up; .*mysqlchk-agent setup-user --apply/)
+      const { stdout } = await client.run('curl', ['-sS', `http://${db1.host.address}:9222/`])
+      t.match(stdout, /^MySQL is \*down\*\.\r\n.*setup-user --apply.*\r\n$/)
+      t.match(await db1.property(unit, 'StatusText'), /setup-user --apply/)
+      t.match(await db1.shell('mysqlchk-agent --version'), versionOf('current'))
+    })
+
+    await t.test('setup-user makes the user over the root socket, and the answer is 200', async (t) => {
+      await db1.shell('mysqlchk-agent setup-user --apply')
+      t.ok(await answers(healthy))
+      t.equal(await db1.shell('stat -c "%U %a" /etc/mysqlchk-agent/password'), 'root 600\n')
+      t.notOk((await db1.journal(unit)).includes((await db1.shell('cat /etc/mysqlchk-agent/password')).trim()))
+    })
+
+    await t.test('a reload takes a good file over, and a bad one changes nothing', async (t) => {
+      const pid = await db1.property(unit, 'MainPID')
+      await db1.shell(`cp ${file} /root/good && echo 'respnse: {}' >>${file} && systemctl reload ${unit}`)
+      t.ok(await waitFor('the refusal', async () => /did you mean response\?/.test(await db1.journal(unit))))
+      t.equal(await answer(), healthy)
+      await db1.shell(`sed 's/port: 9222/port: 9223/' /root/good >${file} && systemctl reload ${unit}`)
+      t.ok(await waitFor('the other port', async () => (await ask(client, 'http://198.18.0.11:9223/')) === healthy))
+      await db1.shell(`cp /root/good ${file} && systemctl reload ${unit}`)
+      t.ok(await answers(healthy))
+      t.equal(await db1.property(unit, 'MainPID'), pid, 'it is the same process')
+    })
+
+    await t.test('systemd restarts it after a hang and after a crash', async (t) => {
+      await db1.shell(`systemctl kill --signal=STOP ${unit}`)
+      await waitForUnit(db1, unit, { ...running, NRestarts: '1' }, { limit: 60_000 })
+      t.match(await db1.journal(unit), /Watchdog timeout/)
+      await db1.shell(`kill -9 ${await db1.property(unit, 'MainPID')}`)
+      await waitForUnit(db1, unit, { ...running, NRestarts: '2' })
+      t.ok(await answers(healthy))
+    })
+
+    await t.test('fail takes the host out and pass brings it back', async (t) => {
+      await db1.shell('mysqlchk-agent fail "new disks"')
+      t.equal(await answer(), '503 force-fail; new disks')
+      await db1.shell('mysqlchk-agent pass')
+      t.equal(await answer(), healthy)
+    })
+
+    await t.test('an edited file outlives downgrade and upgrade, also where the shipped one has changed', async (t) => {
+      const edit = '# ours: edited at night'
+      await db1.shell(`echo '${edit}' >>${file}`)
+      // The previous version shipped another file: dpkg has a question now, and the answer is to keep ours.
+      await db1.shell(`
+        cd /root && dpkg-deb --raw-extract ${fileOf(name, 'previous')} package
+        echo '# shipped once' >>package${file}
+        (cd package && find . -type f ! -path './DEBIAN/*' -printf '%P\\0' | sort -z | xargs -0 md5sum) >sums && mv sums package/DEBIAN/md5sums
+        dpkg-deb --build -Znone --root-owner-group package previous.deb && rm -r package`)
+      const keep = '-o Dpkg::Options::=--force-confold'
+      await db1.apt(keep, '--allow-downgrades', 'install', '/root/previous.deb')
+      await waitForUnit(db1, unit, running)
+      t.equal(await db1.shell(`dpkg-query -W -f '\${Version}' ${name}`), versionOf('previous'))
+      t.ok(await answers(healthy))
+      await db1.apt(keep, 'install', fileOf(name))
+      await waitForUnit(db1, unit, running)
+      t.ok(await answers(healthy))
+      t.match(await db1.shell('mysqlchk-agent --version'), versionOf('current'))
+      t.equal(await db1.shell(`tail -n 1 ${file}`), `${edit}\n`)
+      t.match(await db1.shell(`cat ${file}.dpkg-dist`), /\n# access:/)
+    })
+
+    await t.test('remove stops it and keeps the configuration; purge leaves nothing', async (t) => {
+      await db1.apt('remove', name)
+      t.equal(await answer(), 'no answer')
+      t.match(await db1.shell(`cat ${file}`), /edited at night/)
+      await db1.shell('rm /root/good /root/previous.deb')
+      await db1.shell(`${aptGet} purge ${name}`)
+      t.same(differences(before, await footprintOf(db1)), [])
+      await lab.destroy()
+    })
+  })
+}
