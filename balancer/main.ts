@@ -11,6 +11,7 @@ import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
 import { hostLimits } from './os/host-limits.ts'
+import { notifySystemd } from './os/systemd.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 import { outlookOf } from './vrrp/core/outlook.ts'
@@ -23,6 +24,7 @@ const exitConfig = 78
 const help = `balancer ${version} - one address in front of a MySQL or MariaDB cluster
 
   balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
+  balancer setup                     ask for what differs from host to host, and write the configuration; setup --help
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
                                      tell what each tracked failure will lead to
   balancer show [servers|vrrp|sessions|events] [--json]             ask the running balancer
@@ -52,7 +54,10 @@ const wordy: ReadonlySet<string> = new Set(['show', 'server', 'vrrp'])
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
   run: async ({ config: file }) => {
     const loaded = loadConfig(file)
-    if (!loaded.ok) return configProblems(loaded.problems)
+    if (!loaded.ok) {
+      notifySystemd(`STATUS=Not started: ${loaded.problems[0]}`)
+      return configProblems(loaded.problems)
+    }
     process.title = 'balancer: supervisor'
     const { log, exit } = openLog('supervisor', loaded.config.log.level)
     for (const warning of loaded.warnings) log.warn(warning)
@@ -151,6 +156,12 @@ const usage = (text: string): number => {
 }
 
 const main = async (): Promise<number> => {
+  const [first, ...words] = process.argv.slice(2)
+  if (first === 'setup') {
+    // It has flags of its own.
+    const { setup } = await import('./commands/setup/setup.ts')
+    return setup(words)
+  }
   let parsed: ReturnType<typeof parse>
   try {
     parsed = parse()
@@ -169,7 +180,7 @@ const main = async (): Promise<number> => {
   const [command = 'run', ...rest] = positionals
   const action = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (action === undefined) {
-    const nearest = closest(command, Object.keys(commands))
+    const nearest = closest(command, [...Object.keys(commands), 'setup'])
     return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
   }
   if (rest.length > 0 && !wordy.has(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
