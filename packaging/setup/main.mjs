@@ -13,7 +13,7 @@ import { unmetRequirements } from './requirements.mjs'
 import { installPackageRoots, missingPackageRoots, rootsDirectory } from './roots.mjs'
 import { installServerRoots, missingServerRoots, serversDirectory } from './servers.mjs'
 import { Interrupted, StepFailed, watchInterrupts } from './step.mjs'
-import { buildTestPackages, testArchitecture, testPackagesAreBuilt } from './test-packages.mjs'
+import { buildTestPackages, printFigures, testArchitecture, testPackagesAreBuilt } from './test-packages.mjs'
 import { runTests, testsOf } from './tests.mjs'
 
 /** @typedef {'start' | 'test' | 'servers' | 'packages' | 'deb'} Purpose */
@@ -168,4 +168,5 @@ try {
 }
 
 if (purpose === 'start') await runDemo(args)
-else if (purpose !== 'deb') process.exitCode = await runTests([...testsOf(purpose), ...args])
+else if (purpose !== 'deb')
+  process.exitCode = await runTests([...testsOf(purpose), ...args], purpose === 'packages' ? printFigures : undefined)

@@ -48,3 +48,12 @@ export const buildTestPackages = async () => {
   }
   writeFileSync(stampFile, digest)
 }
+
+const figures = join(directory, 'figures.md')
+
+/** What the tests have measured, for test/bench/README.md; nothing where they have not come so far. */
+export const printFigures = () => {
+  if (!existsSync(figures)) return
+  console.log(`\n${readFileSync(figures, 'utf8').trimEnd()}`)
+  rmSync(figures)
+}

@@ -6,6 +6,7 @@ import t from 'tap'
 import { run } from '../lab/command.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
+import { setupHere } from './setup/here.ts'
 
 t.setTimeout(180_000)
 const lab = await createLab({ name: 'setup-user' })
@@ -29,13 +30,15 @@ const configure = (more = ''): void =>
 mkdirSync(directory)
 configure()
 
-/** Runs it with a home that has no .my.cnf, and keeps all that it said. */
+// Its home is without a .my.cnf.
+process.env['HOME'] = directory
 let everySaid = ''
-const setup = async (words: readonly string[], input = '') => {
-  const all = ['dist/agent/main.js', 'setup-user', '--config', file('agent.yaml'), ...words]
-  const { code, stdout, stderr } = await run(process.execPath, all, { input, env: { HOME: directory } })
-  everySaid += stdout + stderr
-  return { code, stdout, stderr }
+const setup = async (words: readonly string[], given?: string) => {
+  if (given !== undefined) writeFileSync(file('given'), given)
+  const brought = given === undefined ? [] : ['--password-from', file('given')]
+  const said = await setupHere(file('agent.yaml'), [...words, ...brought])
+  everySaid += said.stdout + said.stderr
+  return said
 }
 const hosts = async (): Promise<string> =>
   (await server.query("SELECT Host FROM mysql.user WHERE User = 'chk' ORDER BY Host")).map((row) => row['Host']).join()
@@ -80,12 +83,12 @@ t.test('a user that is there keeps its password, and one from another node is ta
   const unknown = await setup(['--apply'])
   t.match(unknown, { code: 1, stderr: /^chk is on this server already .*Nothing was changed\.\n/ })
   t.match(unknown.stderr, `ssh OTHER-NODE cat ${passwordFile} | mysqlchk-agent setup-user --apply --config`)
-  t.match(await setup(['--apply', '--password-from', '-'], 'wrong\n'), {
+  t.match(await setup(['--apply'], 'wrong\n'), {
     code: 1,
     stderr: /does not take the password/,
   })
   t.notOk(existsSync(passwordFile), 'a wrong one is not kept')
-  t.match(await setup(['--apply', '--password-from', '-'], password), { code: 0, stdout: /there already/ })
+  t.match(await setup(['--apply'], password), { code: 0, stdout: /there already/ })
   t.equal(readFileSync(passwordFile, 'utf8'), password)
   writeFileSync(passwordFile, 'another\n')
   const before = mtime()
@@ -110,7 +113,7 @@ t.test('rules for passwords: the random one passes, one that is refused leaves n
   await reset()
   await server.query("INSTALL SONAME 'simple_password_check'")
   t.teardown(() => server.query("UNINSTALL SONAME 'simple_password_check'"))
-  const refused = await setup(['--apply', '--password-from', '-'], 'weak\n')
+  const refused = await setup(['--apply'], 'weak\n')
   t.match(refused, {
     code: 1,
     stderr: /its rules for passwords refuse this one .*--password-from FILE\. Nothing was changed/,
@@ -122,7 +125,7 @@ t.test('rules for passwords: the random one passes, one that is refused leaves n
 })
 
 t.test('the heartbeat gets its table and its grant', async (t) => {
-  configure('check: { heartbeat: { table: chkdb.beat } }\n')
+  configure('check: { timeout: 20s, heartbeat: { table: chkdb.beat } }\n')
   t.match(await setup(['--apply']), { code: 0, stdout: /GRANT SELECT, INSERT, UPDATE ON `chkdb`\.`beat` TO 'chk'/ })
   const once = await run(process.execPath, ['dist/agent/main.js', 'once', '--config', file('agent.yaml')])
   t.match(once.stdout, /^HTTP\/1\.1 200/)

@@ -16,15 +16,21 @@ import { type Patience, waitFor } from '../lab/wait-for.ts'
 export type System = { readonly name: string; readonly title: string }
 
 const roots = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mysql-balancer', 'roots')
-const isThere = ({ name }: System): boolean => existsSync(join(roots, name))
+/** Names with commas between, to look at one system alone. */
+const chosen = process.env['PACKAGE_SYSTEMS']?.split(',')
+const isWanted = ({ name }: System): boolean => existsSync(join(roots, name)) && (chosen?.includes(name) ?? true)
 
 /** The ones that everything is proved on. */
 export const debians: readonly System[] = [
   { name: 'debian12', title: 'Debian 12' },
   { name: 'debian13', title: 'Debian 13' },
-]
+].filter(isWanted)
+
 /** Those and Ubuntu, where this machine's registry has it. */
-export const systems: readonly System[] = [...debians, { name: 'ubuntu2404', title: 'Ubuntu 24.04' }].filter(isThere)
+export const systems: readonly System[] = [
+  ...debians,
+  ...[{ name: 'ubuntu2404', title: 'Ubuntu 24.04' }].filter(isWanted),
+]
 
 /** Which of both builds: `previous` has the lower version. */
 export type Build = 'previous' | 'current'
@@ -62,8 +68,8 @@ export type MachineOptions = {
 /** The path of a package on every machine; it differs from build to build. */
 export const fileOf = (name: PackageName, build: Build = 'current'): string => `/srv/packages/${build}/${name}.deb`
 
-/** `apt-get` for a script: configuration files of the operator stay as they are, a question is an error. */
-export const aptGet =
+/** For a script: a question is an error. */
+const aptGet =
   'DEBIAN_FRONTEND=noninteractive apt-get --yes -o Dpkg::Use-Pty=0 -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=60'
 
 const saidBy = ({ stdout, stderr }: CommandResult): string => `${stdout}${stderr}`
@@ -123,3 +129,19 @@ export const ask = async (from: Host, url: string): Promise<string> => {
   const reason = stdout.match(/^Mysqlchk-Reason: (.*)\r$/im)?.[1]
   return reason === undefined ? status : `${status} ${reason}`
 }
+
+/**
+ * Puts the previous version of a package at /root/other.deb, as if it had shipped another configuration file: dpkg has a
+ * question then where the operator's is his own.
+ */
+export const rebuildWithOtherFile = async (machine: Machine, name: PackageName, file: string): Promise<void> => {
+  await machine.shell(`
+    cd /root && dpkg-deb --raw-extract ${fileOf(name, 'previous')} package
+    echo '# shipped once' >>package${file}
+    cd package && find . -type f ! -path './DEBIAN/*' -printf '%P\\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums
+    cd .. && dpkg-deb --build -Znone --root-owner-group package other.deb && rm -r package`)
+}
+
+/** The version of a package that is installed, as dpkg compares it. */
+export const installedVersion = async (machine: Machine, name: PackageName): Promise<string> =>
+  machine.mustRun('dpkg-query', ['--show', `--showformat=\${Version}`, name])

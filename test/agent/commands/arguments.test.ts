@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { commands, help, parseArguments } from '../../../agent/commands/arguments.ts'
+import { versionText } from '../../../agent/commands/version.ts'
 import { version } from '../../../agent/version.ts'
 
 const defaults = { config: '/etc/mysqlchk-agent/agent.yaml', path: '/', json: false, reason: '', lasts: null }
@@ -63,4 +64,10 @@ t.test('help names every command and the version is the package one', async (t) 
   t.equal(parseArguments(['once', '--help']).command, 'help')
   for (const command of commands) t.match(help, new RegExp(`mysqlchk-agent \\[?${command}`))
   t.match(readFileSync('package.json', 'utf8'), `"version": "${version}"`)
+})
+
+t.test('--version says name and version on its first line, and below it what a report of a fault needs', async (t) => {
+  const [first, ...more] = versionText().trimEnd().split('\n')
+  t.equal(first, `mysqlchk-agent ${version}`)
+  t.match(more, ['built from  a checkout', `Node        ${process.versions.node} for linux `, 'kernel      Linux '])
 })
