@@ -132,10 +132,12 @@ t.test('files stand behind the options that take one, and behind --', async (t) 
     'balancer setup --output l',
   ]
   t.same(await completed(lines), [['lb.yaml'], ['--config=lb.yaml'], ['lb.yaml'], ['lb.yaml'], ['lb.yaml']])
-  t.same(await completed(['balancer setup --interface l', 'mysqlchk-agent --config lb.yaml on']), [
-    ['/primary'],
-    ['once'],
-  ])
+  const others = [
+    'balancer setup --interface l',
+    'mysqlchk-agent once --path /pr',
+    'mysqlchk-agent --config lb.yaml on',
+  ]
+  t.same(await completed(others), [['lo'], ['/primary'], ['once']])
 })
 
 const socket = join(directory, 'admin.sock')
