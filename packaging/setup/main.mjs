@@ -143,8 +143,8 @@ if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers' && purpos
 }
 const deb = purpose === 'deb' ? parseDebOptions(args) : undefined
 if (deb?.ok === false) {
-  console.error(`${deb.text}\n${debUsage}`)
-  process.exit(2)
+  console.error(deb.text === undefined ? debUsage : `${deb.text}\n${debUsage}`)
+  process.exit(deb.text === undefined ? 0 : 2)
 }
 
 const unmet = unmetRequirements({ hosts: deb === undefined })

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { esbuildModule } from './tools.mjs'
 
 /** Packages with a native part stay as they are, in node_modules of the package. */
-export const nativePackages = ['koffi', 'netlink', 'raw-socket']
+const nativePackages = ['koffi', 'netlink', 'raw-socket']
 
 /** A program's entry points: what is run, forked, or started as a thread. */
 export const programs = {

@@ -30,9 +30,9 @@ export const debUsage = `Usage: npm run deb [-- OPTIONS]
 const architectures = { x64: 'amd64', arm64: 'arm64' }
 
 /**
- * The options, or one sentence about what is wrong with them.
+ * The options, or one sentence about what is wrong with them, which is undefined where help was asked for.
  * @param {readonly string[]} args
- * @returns {{ readonly ok: true, readonly options: DebOptions } | { readonly ok: false, readonly text: string }}
+ * @returns {{ readonly ok: true, readonly options: DebOptions } | { readonly ok: false, readonly text: string | undefined }}
  */
 export const parseDebOptions = (args) => {
   /** @type {Record<string, string | boolean | undefined>} */
@@ -41,6 +41,7 @@ export const parseDebOptions = (args) => {
     values = parseArgs({
       args: [...args],
       options: {
+        help: { type: 'boolean', default: false },
         version: { type: 'string' },
         arch: { type: 'string' },
         out: { type: 'string', default: 'debs' },
@@ -52,6 +53,7 @@ export const parseDebOptions = (args) => {
   } catch (error) {
     return { ok: false, text: error instanceof Error ? error.message : String(error) }
   }
+  if (values['help'] === true) return { ok: false, text: undefined }
   const version = values['version'] ?? JSON.parse(readFileSync('package.json', 'utf8')).version
   // An upstream version without a revision (deb-version(7)); it becomes a part of file names.
   if (!/^\d[A-Za-z0-9.+~]*$/.test(version)) {
