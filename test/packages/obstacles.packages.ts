@@ -2,8 +2,7 @@
 
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
-import { waitFor } from '../lab/wait-for.ts'
-import { ask, bootMachine, debians, fileOf, waitForUnit } from './system.ts'
+import { ask, bootMachine, debians, fileOf, waitForAnswer, waitForUnit } from './system.ts'
 
 t.setTimeout(600_000)
 
@@ -54,7 +53,7 @@ for (const system of debians) {
       await old.write('/etc/keepalived/keepalived.conf', keepalived)
       await old.shell('chmod 755 /usr/local/bin/mysqlchk')
       await old.apt('-o Dpkg::Options::=--force-confold', 'install', 'xinetd', 'keepalived')
-      await waitFor('xinetd to answer', async () => (await answer()) === '200')
+      await waitForAnswer(answer, /^200$/)
 
       await t.test('the agent says who has the port, and takes it the moment it is free', async (t) => {
         t.match(await old.apt('install', fileOf('mysqlchk-agent')), /xinetd answers on port 9222.*mysqlchk/)
@@ -62,7 +61,7 @@ for (const system of debians) {
         t.match(await old.property('mysqlchk-agent.service', 'StatusText'), /9222.*xinetd/)
         t.equal(await answer(), '200', 'xinetd answers as before')
         await old.shell('systemctl disable --now xinetd')
-        t.ok(await waitFor('the agent on the port', async () => (await answer()).startsWith('503 not-set-up')))
+        t.ok(await waitForAnswer(answer, /^503 not-set-up; /))
       })
 
       await t.test('the balancer does not start beside keepalived, and names both commands', async (t) => {

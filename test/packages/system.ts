@@ -122,6 +122,21 @@ export const waitForUnit = async (
   }
 }
 
+/** Clients come in over the network; Debian's own files leave MariaDB on loopback. Waits until it runs so. */
+export const openToClients = async (db: Machine): Promise<void> => {
+  await waitForUnit(db, 'mariadb.service', { ActiveState: 'active' })
+  await db.write('/etc/mysql/mariadb.conf.d/90-clients.cnf', '[mysqld]\nbind-address = 0.0.0.0\nskip-name-resolve\n')
+  await db.shell('systemctl restart mariadb')
+}
+
+/** Waits until such an answer comes; past the limit the error shows the last one. */
+export const waitForAnswer = async (asked: () => Promise<string>, wanted: RegExp): Promise<string> =>
+  waitFor(`the answer ${String(wanted)}`, async () => {
+    const answer = await asked()
+    if (!wanted.test(answer)) throw new Error(answer)
+    return answer
+  })
+
 /** One HTTP request from a host of the lab: the status, and the reason of the agent's answer. */
 export const ask = async (from: Host, url: string): Promise<string> => {
   const { stdout } = await from.run('curl', ['-sS', '-i', '-m', '5', url])

@@ -13,7 +13,16 @@ import {
   virtualAddress,
   watchAddress,
 } from './pair.ts'
-import { bootMachine, debians, fileOf, installedVersion, type Machine, versionOf, waitForUnit } from './system.ts'
+import {
+  bootMachine,
+  debians,
+  fileOf,
+  installedVersion,
+  type Machine,
+  openToClients,
+  versionOf,
+  waitForUnit,
+} from './system.ts'
 
 t.setTimeout(600_000)
 
@@ -37,8 +46,7 @@ for (const system of debians) {
       await machine.shell(`balancer setup --yes ${all} ${own} && echo '${edit}' >>/etc/balancer/balancer.yaml`)
       await machine.shell('systemctl enable --now balancer')
     }
-    await db1.write('/etc/mysql/mariadb.conf.d/90-clients.cnf', '[mysqld]\nbind-address = 0.0.0.0\nskip-name-resolve\n')
-    await db1.shell('systemctl restart mariadb')
+    await openToClients(db1)
     await addApplication(db1)
     await db1.apt('install', fileOf('mysqlchk-agent', 'previous'))
     await db1.shell('mysqlchk-agent setup-user --apply')
