@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
 import { survivePipes } from './commands/pipes.ts'
+import { keepalivedWarnings, portWarnings } from './commands/rivals.ts'
 import { askRunning } from './commands/runtime.ts'
 import { versionText } from './commands/version.ts'
 import { demandWarnings } from './config/demand.ts'
@@ -77,7 +78,13 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
       process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
     }
-    for (const text of [...untracked(vrrp), ...hostWarnings(vrrp), ...demandWarnings(listeners, hostLimits())]) {
+    for (const text of [
+      ...untracked(vrrp),
+      ...hostWarnings(vrrp),
+      ...demandWarnings(listeners, hostLimits()),
+      ...keepalivedWarnings(loaded.config),
+      ...portWarnings(loaded.config),
+    ]) {
       process.stderr.write(`warning: ${text}\n`)
     }
     return 0
@@ -129,7 +136,7 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
   process.title = 'balancer: supervisor'
   const { config: running, text, warnings } = loaded
   const { log, exit } = openLog('supervisor', running.log.level)
-  for (const warning of warnings) log.warn(warning)
+  for (const warning of [...warnings, ...keepalivedWarnings(running)]) log.warn(warning)
   log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
   // Before the children are forked: a signal in between would end this process without a word to them.
   process.on('SIGTERM', () => supervisor.stop('SIGTERM'))

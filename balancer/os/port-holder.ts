@@ -21,6 +21,13 @@ export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] =>
   return inTheWay.map(({ address: held, inode }) => ({ address: held, process: owners.get(inode) ?? null }))
 }
 
+/** The first process of each of these names, if it runs. */
+export const programsNamed = (names: readonly string[]): readonly { readonly name: string; readonly pid: number }[] => {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+  const running = pids.map((pid) => ({ pid, name: readOr(`/proc/${pid}/comm`).trim() }))
+  return names.flatMap((name) => running.find((one) => one.name === name) ?? [])
+}
+
 type ListeningSocket = { readonly address: string; readonly inode: string }
 
 const socketsIn = (table: string, port: number): readonly ListeningSocket[] => {

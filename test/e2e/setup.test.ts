@@ -155,7 +155,7 @@ await t.test('the two printed commands make a pair whose address answers with a 
   const shell = `balancer() { ${process.execPath} ${balancer} "$@"; }; ${other.replaceAll(fileOf(lb1), fileOf(lb2))}`
   const { code, stdout, stderr } = await lb2.run('sh', ['-c', shell])
   t.same([code, stderr], [0, ''])
-  t.match(stdout, /On the other host \(198\.18\.0\.2\)[^]*--priority 101 --peer 198\.18\.0\.3/, 'and back again')
+  t.match(stdout, /On the other host \(198\.18\.0\.2\)[\s\S]*--priority 101 --peer 198\.18\.0\.3/, 'and back again')
   const server = await startMariaDb({ lab, host: db1, name: 'db1' })
   const agentFile = join(lab.directory, 'agent.yaml')
   const login = `mysql: { socket: ${server.socket}, user: ${checkUser.user}, password: ${checkUser.password} }`

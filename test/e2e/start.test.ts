@@ -80,6 +80,31 @@ t.test('the port is in use: the port, and what to do', async (t) => {
   t.equal(processesInNamespaces([host.namespace]).length, 0)
 })
 
+t.test('haproxy and keepalived still run: check names both, and the balancer says so when it starts', async (t) => {
+  const haproxy = join(lab.directory, 'haproxy.cfg')
+  writeFileSync(haproxy, 'defaults\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nlisten a\n  bind 198.18.0.2:3306\n')
+  const keepalived = join(lab.directory, 'keepalived.conf')
+  writeFileSync(
+    keepalived,
+    'vrrp_instance VI_9 {\n  interface eth0\n  virtual_router_id 51\n  priority 10\n  virtual_ipaddress {\n    198.18.0.101\n  }\n}\n',
+  )
+  const first = host.spawn('haproxy', 'haproxy', ['-f', haproxy, '-db'])
+  const pidFile = join(lab.directory, 'keepalived.pid')
+  const second = host.spawn('keepalived', 'keepalived', ['-n', '-l', '-f', keepalived, '-p', pidFile, '-r', `${pidFile}.vrrp`])
+  await second.waitForOutput(/VI_9/)
+  const check = () => host.run(process.execPath, [balancer, 'check', '--config', configuration()])
+  await waitFor('haproxy to listen', async () => (await check()).stderr.includes('haproxy'))
+  const { code, stderr } = await check()
+  t.equal(code, 0, 'the file is valid')
+  t.match(stderr, /^warning: keepalived \(process \d+\) runs on this host with virtual_router_id 51 on eth0, as VI_1: .*$/m)
+  t.match(stderr, /^warning: listeners\[0\]\.bind: 198\.18\.0\.2:3306 is in use: haproxy \(process \d+\) listens at .*$/m)
+  t.equal(stderr.match(/keepalived \(process/g)?.length, 1, 'once')
+  const { stdout } = await host.run(process.execPath, [balancer, '--config', configuration()], { env: {} })
+  t.match(stdout, /keepalived \(process \d+\) runs on this host with virtual_router_id 51/)
+  t.match(stdout, /the port is in use; find the program with: ss -ltnp 'sport = :3306' \(.*haproxy runs here, process \d+/)
+  await Promise.all([first.stop(), second.stop()])
+})
+
 t.test('the interface is missing: its instance waits in FAULT, and the rest runs', async (t) => {
   const file = configuration((text) => text.replace('eth0', 'eth7'))
   const running = host.spawn('balancer', process.execPath, [balancer, '--config', file])

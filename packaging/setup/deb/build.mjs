@@ -2,12 +2,13 @@
 // `npm run deb`: from the tree to two packages, compared with a second build and looked at by lintian where that is wanted.
 
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { runStep, StepFailed, watchInterrupts } from '../step.mjs'
 import { sourceState } from './options.mjs'
 import { stage } from './stage.mjs'
+import { inWorkFolder } from './work-folder.mjs'
 
 /** @typedef {import('./options.mjs').DebOptions} DebOptions */
 
@@ -19,14 +20,13 @@ const compressions = { fast: '-Zgzip -z1', small: '-Zxz -z6 --threads-max=1' }
  * @template T
  * @param {DebOptions} options
  * @param {ReturnType<typeof sourceState>} state
- * @param {{ readonly title: string, readonly place: string }} attempt
- * @param {(packages: readonly string[]) => Promise<T> | T} use
+ * @param {{ readonly title: string, readonly prefix: string }} attempt
+ * @param {(packages: readonly string[]) => T} use
  * @returns {Promise<T>}
  */
-const withPackages = async (options, state, { title, place }, use) => {
-  const work = mkdtempSync(join(tmpdir(), `mysql-balancer-deb-${place}`))
-  try {
-    // mkdtemp shuts others out; debhelper takes modes over.
+const withPackages = (options, state, { title, prefix }, use) =>
+  inWorkFolder(tmpdir(), prefix, async (work) => {
+    // It was made for its owner alone, and debhelper takes modes over.
     chmodSync(work, 0o755)
     const tree = join(work, `mysql-balancer-${options.version}`)
     await stage(tree, options, state)
@@ -39,11 +39,8 @@ const withPackages = async (options, state, { title, place }, use) => {
     }
     await runStep(title, 'env', ['-C', tree, 'dpkg-buildpackage', ...args], { env })
     const files = readdirSync(work).filter((file) => file.endsWith('.deb'))
-    return await use(files.sort().map((file) => join(work, file)))
-  } finally {
-    rmSync(work, { recursive: true, force: true })
-  }
-}
+    return use(files.sort().map((file) => join(work, file)))
+  })
 
 /**
  * @param {string} file
@@ -62,7 +59,7 @@ const verify = async (options, state, packages) => {
     const title = 'the packages once more, to compare them'
     const other = join(options.out, 'differing')
     rmSync(other, { recursive: true, force: true })
-    const differing = await withPackages(options, state, { title, place: 'once-more-' }, (again) =>
+    const differing = await withPackages(options, state, { title, prefix: 'mysql-balancer-deb-once-more-' }, (again) =>
       again.filter((file, i) => {
         if (digestOf(file) === digestOf(packages[i] ?? '')) return false
         mkdirSync(other, { recursive: true })
@@ -90,7 +87,7 @@ export const buildPackages = async (options) => {
   const stopWatching = watchInterrupts()
   try {
     const title = `the packages ${version} for ${architecture}${options.fast ? '' : ' (most of it is xz)'}`
-    const packages = await withPackages(options, state, { title, place: '' }, (built) => {
+    const packages = await withPackages(options, state, { title, prefix: 'mysql-balancer-deb-' }, (built) => {
       mkdirSync(out, { recursive: true })
       return built.map((file) => {
         const target = join(out, basename(file))

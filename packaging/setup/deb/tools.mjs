@@ -3,10 +3,11 @@
 // pinned by packaging/debian/package-lock.json and lie in a cache of this user, so that nobody's `npm ci` has to fetch them.
 
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { runStep } from '../step.mjs'
+import { inWorkFolder } from './work-folder.mjs'
 
 const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
 /** Where they lie: below the user's cache, so that a fresh clone finds them. */
@@ -43,18 +44,19 @@ export const missingTools = (architecture) => wantedFor(architecture).filter((wa
  * @param {readonly string[]} architectures
  */
 export const installTools = async (architectures) => {
-  mkdirSync(toolsDirectory, { recursive: true })
   for (const architecture of architectures) {
-    const work = mkdtempSync(join(toolsDirectory, '.making-'))
-    try {
-      for (const file of [...manifests, '.npmrc']) cpSync(file, join(work, file.replace(/.*\//, '')))
+    await inWorkFolder(toolsDirectory, '.making-', async (work) => {
+      for (const file of [...manifests, '.npmrc']) cpSync(file, join(work, basename(file)))
       const platform = ['--os=linux', `--cpu=${architecture}`, '--libc=glibc']
       const args = ['ci', '--prefix', work, '--ignore-scripts', ...platform]
       await runStep(`esbuild and Node for ${architecture} (npm ci)`, 'npm', args)
-      if (!existsSync(folderOf(architecture))) renameSync(work, folderOf(architecture))
-    } finally {
-      rmSync(work, { recursive: true, force: true })
-    }
+      try {
+        renameSync(work, folderOf(architecture))
+      } catch (error) {
+        // Another build was faster: its folder is as good.
+        if (!existsSync(folderOf(architecture))) throw error
+      }
+    })
   }
 }
 
