@@ -31,19 +31,30 @@ import { type ExitStatus, exitStatus } from './exit.ts'
 
 const defaultSocket = '/run/mysqld/mysqld.sock'
 
-const say = (text: string): void => void process.stdout.write(text)
+/** Where its words go. */
+export type Voice = { readonly say: (text: string) => void; readonly complain: (text: string) => void }
+
+const terminal: Voice = {
+  say: (text) => void process.stdout.write(text),
+  complain: (text) => void process.stderr.write(text),
+}
 
 /** Prints what would be done, or does it with `apply`. */
-export const setupUser = async (config: AgentConfig, path: string, words: SetupWords): Promise<ExitStatus> => {
+export const setupUser = async (
+  config: AgentConfig,
+  path: string,
+  words: SetupWords,
+  voice: Voice = terminal,
+): Promise<ExitStatus> => {
   let administrator: Administrator | null = null
   try {
     if (process.geteuid?.() !== 0) throw new Stop(`root alone can do this: sudo ${setUpCommand(path)}`)
     const opened = await openAsAdministrator(config, words)
     administrator = opened.administrator
-    return await setUp(config, path, words, opened)
+    return await setUp(config, path, words, opened, voice)
   } catch (error) {
     if (!(error instanceof Stop)) throw error
-    process.stderr.write(`mysqlchk-agent: ${error.message}\n`)
+    voice.complain(`mysqlchk-agent: ${error.message}\n`)
     return exitStatus.failed
   } finally {
     administrator?.end()
@@ -62,8 +73,14 @@ const openAsAdministrator = async ({ mysql }: AgentConfig, words: SetupWords): P
   return { administrator: opened.value, socket }
 }
 
-const setUp = async (config: AgentConfig, path: string, words: SetupWords, opened: Opened): Promise<ExitStatus> => {
-  const { administrator, socket } = opened
+const setUp = async (
+  config: AgentConfig,
+  path: string,
+  words: SetupWords,
+  { administrator, socket }: Opened,
+  voice: Voice,
+): Promise<ExitStatus> => {
+  const { say, complain } = voice
   const mysql = { ...config.mysql, user: words.user ?? config.mysql.user }
   const password = knownPassword(mysql, words.passwordFrom, path)
   const looked = await lookAtServer(administrator, mysql.user, config.check.heartbeat)
@@ -74,7 +91,7 @@ const setUp = async (config: AgentConfig, path: string, words: SetupWords, opene
   const subject: Subject = { user: mysql.user, file: password.file, command: setUpCommand(path), host: hostname() }
   say(`${foundText(seen, socket, config.check.mode)}.\n`)
   if (plan.kind !== 'do') {
-    process.stderr.write(refusalText(plan, subject, seen))
+    complain(refusalText(plan, subject, seen))
     return exitStatus.failed
   }
   if (!words.apply) {
@@ -93,7 +110,7 @@ const setUp = async (config: AgentConfig, path: string, words: SetupWords, opene
   if (outcome.inClear && seen.words['log_bin'] === 'ON') {
     say('The server looks at passwords and took no hash: its binary log has this one in the clear.\n')
   }
-  const isIn = await proveLogins(mysql, places, text)
+  const isIn = await proveLogins(mysql, places, text, voice)
   if (password.file !== null) say(`${await handOver(path, password.file)}\n`)
   say(leftText(plan.left) + (plan.steps.length === 0 ? '' : othersText(seen, subject)))
   if (mysql.user !== config.mysql.user) say(`Write user: ${mysql.user} under mysql in ${path}.\n`)
@@ -130,10 +147,15 @@ const planFor = async (
 }
 
 /** The proof of the pudding; where clients come in a login is good to have, and no more. */
-const proveLogins = async (mysql: MysqlConfig, { own, clients }: Places, password: string): Promise<boolean> => {
+const proveLogins = async (
+  mysql: MysqlConfig,
+  { own, clients }: Places,
+  password: string,
+  { say, complain }: Voice,
+): Promise<boolean> => {
   const mine = await tryLogin(own, mysql, password)
   if (mine.failure !== null) {
-    process.stderr.write(`mysqlchk-agent: the user is made, but does not get in at ${own.name}: ${mine.failure.text}\n`)
+    complain(`mysqlchk-agent: the user is made, but does not get in at ${own.name}: ${mine.failure.text}\n`)
     return false
   }
   const theirs = clients === null ? null : await tryLogin(clients, mysql, password)

@@ -4,6 +4,7 @@ import { createHash, randomInt } from 'node:crypto'
 import {
   chownSync,
   closeSync,
+  existsSync,
   fchmodSync,
   fsyncSync,
   mkdirSync,
@@ -38,7 +39,7 @@ const ownerOnly = 0o600
 
 /** Writes the file at once, for root alone, or with the owner and the mode of the one that it replaces. Throws. */
 export const writePassword = (path: string, password: string): void => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+  if (!existsSync(dirname(path))) mkdirSync(dirname(path), { mode: 0o755 })
   const before = statSync(path, { throwIfNoEntry: false })
   const draft = `${path}.${process.pid}`
   try {

@@ -23,6 +23,9 @@ const neededByDemo = [
 // The tests run against the real keepalived, HAProxy, xinetd and systemd, look at packets and format the man pages.
 const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping', 'systemd', 'groff-base']
 
+// They boot clean systems, and speak SQL to a server through the balancer.
+const neededByPackageTests = ['mmdebstrap', 'sysbench']
+
 /**
  * What `npm run deb` needs for packages of this architecture.
  * @param {string} architecture as Debian calls it
@@ -55,8 +58,12 @@ const quiet = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' }
 // --no-remove: a machine that has, say, mysql-server keeps it, and this installation fails instead.
 const install = ['install', '--yes', '--no-install-recommends', '--no-remove']
 
-/** What `npm start` needs, and what the tests do. */
-export const neededBy = { start: neededByDemo, tests: [...neededByDemo, ...neededByTests] }
+/** What `npm start` needs, what the tests do, and those of the packages beside what builds them. */
+export const neededBy = {
+  start: neededByDemo,
+  tests: [...neededByDemo, ...neededByTests],
+  packageTests: [...neededByDemo, ...neededByPackageTests],
+}
 
 /**
  * Those of the packages that are not installed.

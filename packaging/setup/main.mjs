@@ -1,6 +1,6 @@
 // @ts-check
-// `npm start`, `npm test`, `npm run test:servers` and `npm run deb`: looks what is missing, says so, puts it in place, then
-// runs the demo or the tests, or builds the packages.
+// `npm start`, `npm test`, `npm run test:servers`, `npm run test:packages` and `npm run deb`: looks what is missing, says so,
+// puts it in place, then runs the demo or the tests, or builds the packages.
 
 import { fileURLToPath } from 'node:url'
 import { build, isBuilt } from './build.mjs'
@@ -10,11 +10,13 @@ import { installTools, missingTools, toolsDirectory } from './deb/tools.mjs'
 import { installDebianPackages, missingDebianPackages, neededBy, neededByDeb } from './debian.mjs'
 import { installNpmPackages, npmPackagesToInstall } from './npm.mjs'
 import { unmetRequirements } from './requirements.mjs'
+import { installPackageRoots, missingPackageRoots, rootsDirectory } from './roots.mjs'
 import { installServerRoots, missingServerRoots, serversDirectory } from './servers.mjs'
 import { Interrupted, StepFailed, watchInterrupts } from './step.mjs'
-import { runTests, serverTests } from './tests.mjs'
+import { buildTestPackages, printFigures, testArchitecture, testPackagesAreBuilt } from './test-packages.mjs'
+import { runTests, testsOf } from './tests.mjs'
 
-/** @typedef {'start' | 'test' | 'servers' | 'deb'} Purpose */
+/** @typedef {'start' | 'test' | 'servers' | 'packages' | 'deb'} Purpose */
 
 /**
  * What is missing.
@@ -23,7 +25,9 @@ import { runTests, serverTests } from './tests.mjs'
  *   readonly npm: string | undefined,
  *   readonly stale: boolean,
  *   readonly roots: ReturnType<typeof missingServerRoots>,
+ *   readonly systems: ReturnType<typeof missingPackageRoots>,
  *   readonly tools: readonly string[],
+ *   readonly packages: boolean,
  * }} Missing
  */
 
@@ -38,7 +42,9 @@ const missingFor = (purpose) => {
     npm,
     stale: npm !== undefined || !isBuilt(),
     roots: purpose === 'servers' ? missingServerRoots() : [],
+    systems: [],
     tools: [],
+    packages: false,
   }
 }
 
@@ -51,15 +57,32 @@ const missingForDeb = (architecture) => ({
   npm: npmPackagesToInstall(),
   stale: false,
   roots: [],
+  systems: [],
   tools: missingTools(architecture),
+  packages: false,
 })
+
+/** @returns {Missing} */
+const missingForPackageTests = () => {
+  const npm = npmPackagesToInstall()
+  return {
+    debian: missingDebianPackages([...neededBy.packageTests, ...neededByDeb(testArchitecture)]),
+    npm,
+    stale: npm !== undefined || !isBuilt(),
+    roots: [],
+    systems: missingPackageRoots(),
+    tools: missingTools(testArchitecture),
+    packages: !testPackagesAreBuilt(),
+  }
+}
 
 /**
  * Puts in place what is missing; prints the whole list before it changes anything.
  * @param {Missing} missing
  */
-const setUp = async ({ debian, npm, stale, roots, tools }) => {
-  if (debian.length === 0 && npm === undefined && roots.length === 0 && tools.length === 0 && !stale) return
+const setUp = async ({ debian, npm, stale, roots, systems, tools, packages }) => {
+  const nothing = [debian, roots, systems, tools].every(({ length }) => length === 0)
+  if (nothing && npm === undefined && !packages && !stale) return
 
   console.log('This is going to be put in place first:')
   if (debian.length > 0) {
@@ -76,6 +99,11 @@ const setUp = async ({ debian, npm, stale, roots, tools }) => {
     console.log(`  esbuild and Node  the ones of the packages, for ${tools.join(' and ')}, into ${toolsDirectory}`)
     console.log('                    (60 MB of npm packages each, and 0.2 GB there)')
   }
+  if (systems.length > 0) {
+    console.log(`  clean systems     ${systems.map(({ title }) => title).join(', ')} in ${rootsDirectory}`)
+    console.log('                    (0.8 GB each; nothing of them is installed here)')
+  }
+  if (packages) console.log('  packages          two versions of both, from these sources, in debs/test')
   console.log()
 
   const stopWatching = watchInterrupts()
@@ -85,6 +113,8 @@ const setUp = async ({ debian, npm, stale, roots, tools }) => {
     if (stale) await build()
     if (roots.length > 0) await installServerRoots(roots)
     if (tools.length > 0) await installTools(tools)
+    if (systems.length > 0) await installPackageRoots(systems)
+    if (packages) await buildTestPackages()
   } finally {
     stopWatching()
   }
@@ -106,8 +136,9 @@ process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 const [purpose, ...args] = process.argv.slice(2)
 // For .ci/run: whether the servers are there, without putting them there.
 if (purpose === 'has-servers') process.exit(missingServerRoots().length === 0 ? 0 : 1)
-if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers' && purpose !== 'deb') {
-  console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP], npm run test:servers or npm run deb')
+if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers' && purpose !== 'packages' && purpose !== 'deb') {
+  console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP]')
+  console.error('or npm run test:servers, npm run test:packages, npm run deb [-- OPTIONS]')
   process.exit(2)
 }
 const deb = purpose === 'deb' ? parseDebOptions(args) : undefined
@@ -123,7 +154,8 @@ if (unmet.length > 0) {
 }
 
 try {
-  await setUp(deb === undefined ? missingFor(purpose) : missingForDeb(deb.options.architecture))
+  if (deb !== undefined) await setUp(missingForDeb(deb.options.architecture))
+  else await setUp(purpose === 'packages' ? missingForPackageTests() : missingFor(purpose))
   if (deb !== undefined) await buildPackages(deb.options)
 } catch (error) {
   if (error instanceof Interrupted) {
@@ -137,4 +169,4 @@ try {
 
 if (purpose === 'start') await runDemo(args)
 else if (purpose !== 'deb')
-  process.exitCode = await runTests(purpose === 'servers' ? [...serverTests(), ...args] : args)
+  process.exitCode = await runTests([...testsOf(purpose), ...args], purpose === 'packages' ? printFigures : undefined)

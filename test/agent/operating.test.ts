@@ -272,7 +272,7 @@ t.test('the watchdog is fed while probes end, however they end, and not while on
   const port = await freePort()
   write(listen(port), login, quick)
   // The fault: after SIGUSR2 no deadline comes, so that a probe of a server that hangs does not end.
-  const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>undefined})"
+  const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>({unref(){}})})"
   const daemon = await start({
     NOTIFY_SOCKET: file('notify'),
     WATCHDOG_USEC: '400000',

@@ -71,7 +71,7 @@ const xinetd = (isDisabled: boolean): void =>
 `,
   )
 /** A fault for the tests: on SIGUSR2 the agent's deadlines never come. In the manager's environment, not in the unit. */
-const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>undefined})"
+const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>({unref(){}})})"
 
 await t.test('the commands of agent/README.md set a database host up', async (t) => {
   const readme = readFileSync(new URL('../../../agent/README.md', import.meta.url), 'utf8')

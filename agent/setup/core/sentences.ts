@@ -29,7 +29,7 @@ const kindOf = ({ words, sources, hasReplicas }: Seen): string => {
   if (clusterOf(words) === 'galera') return 'a Galera node'
   if (isGroupMember(words)) return 'a member of a replication group'
   if (sources.length > 0) return `a replica of ${sources.join(' and ')}`
-  return hasReplicas ? 'with replicas' : 'alone'
+  return hasReplicas ? 'with replicas' : 'standing alone'
 }
 
 /** Statements to be read or pasted, without any password. */
