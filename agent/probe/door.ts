@@ -82,7 +82,7 @@ const silenceAfter = (failure: Failure | null): number => {
  * Addresses by which others reach this host, IPv4 first. None where the system does not tell (a unit without AF_NETLINK): then
  * the server's variables are all that is looked at.
  */
-const ownAddresses = (): readonly string[] => {
+export const ownAddresses = (): readonly string[] => {
   try {
     return Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])

@@ -27,14 +27,24 @@ export const askRunning = async (file: string, words: readonly string[]): Promis
 
 const leniently = z.object({ admin: z.object({ socket: z.string() }) })
 
-/** A configuration that is being edited may be broken; the balancer it started still has its socket. */
-const socketOf = (file: string): string => {
+/** Where the balancer listens that runs with `file`. One that is being edited may be broken, and what it started runs on. */
+export const socketOf = (file: string): string => {
   try {
     return leniently.parse(parse(readFileSync(file, 'utf8'))).admin.socket
   } catch {
     return defaultSocket
   }
 }
+
+/** Whether a balancer listens at this socket. */
+export const answersAt = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
 
 const exchange = (path: string, line: string): Promise<string> =>
   new Promise((resolve, reject) => {

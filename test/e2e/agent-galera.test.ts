@@ -1,5 +1,7 @@
 // Three Galera nodes, each with its agent: cut off, desynced, out by hand, and a donor with a real state transfer.
 
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startGalera } from '../lab/galera-cluster.ts'
@@ -77,6 +79,29 @@ await t.test('a node whose wsrep_on is switched off is no member, and is one aga
   await server2.query('SET GLOBAL wsrep_on=ON')
   await agent2.until('/galera', '200 ok')
   t.match(await agent2.report(), { mode: 'galera', facts: { wsrep_cluster_status: 'Primary' } })
+})
+
+await t.test('setup-user: one node makes the user for all, and each other one takes its password', async (t) => {
+  const setup = async (host: Host, socket: string, words: readonly string[], input = '') => {
+    const file = join(lab.directory, `${host.name}-setup.yaml`)
+    writeFileSync(file, `mysql: { socket: ${socket}, user: setupusr, password_credential: password }\n`)
+    const all = [join(process.cwd(), 'dist/agent/main.js'), 'setup-user', '--config', file, ...words]
+    return host.run(process.execPath, all, { input, env: { HOME: lab.directory } })
+  }
+  const passwordOf = (host: Host): string => readFileSync(join(lab.directory, `${host.name}-setup.password`), 'utf8')
+  const first = await setup(host1, server1.socket, ['--apply'])
+  t.equal(first.code, 0, first.stderr)
+  t.match(first.stdout, /a Galera node; .*[\s\S]*On each of them:\n {2}ssh db1 cat .* --password-from -/)
+  t.notMatch(first.stdout, 'GRANT')
+  const second = await setup(host2, server2.socket, ['--apply'])
+  t.match(second, { code: 1, stderr: /^setupusr is on this server already \(for 198\.18\.0\.11, localhost\)/ })
+  const third = await setup(host2, server2.socket, ['--apply', '--password-from', '-'], passwordOf(host1))
+  t.match(third, {
+    code: 0,
+    stdout: /'setupusr'@'198\.18\.0\.12'[\s\S]*and at 198\.18\.0\.12:3306, where clients come in/,
+  })
+  t.equal(passwordOf(host2), passwordOf(host1))
+  t.match(await setup(host1, server1.socket, ['--apply']), { code: 0, stdout: /setupusr is there already/ })
 })
 
 await t.test('a node that is cut off answers SELECT 1, and no path that needs its cluster', async (t) => {

@@ -1,4 +1,4 @@
-// The README's way from xinetd to the agent and back, step by step, while Debian's HAProxy checks the server all the time.
+// The way of agent/README.md from xinetd to the agent and back, step by step, while Debian's HAProxy checks the server all the time.
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

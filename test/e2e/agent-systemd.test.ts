@@ -1,4 +1,4 @@
-// The shipped unit under a real systemd, set up with the commands of the README.
+// The shipped unit under a real systemd, set up with the commands of agent/README.md.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -73,11 +73,11 @@ const xinetd = (isDisabled: boolean): void =>
 `,
   )
 /** A fault for the tests: on SIGUSR2 the agent's deadlines never come. In the manager's environment, not in the unit. */
-const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>undefined})"
+const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>({unref(){}})})"
 
-await t.test('the commands of the README set a database host up', async (t) => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-  const commands = readme.match(/^As a service[^`]*`[\s\S]*?```\n([\s\S]*?)```/m)?.[1] ?? ''
+await t.test('the commands of agent/README.md set a database host up', async (t) => {
+  const readme = readFileSync(new URL('../../../agent/README.md', import.meta.url), 'utf8')
+  const commands = readme.match(/ as a service[^`]*`[\s\S]*?```\n([\s\S]*?)```/m)?.[1] ?? ''
   t.match(commands, /mysqlchk-agent\.service/)
   for (const file of ['xinetd.conf', 'default/xinetd', 'init.d/xinetd', 'protocols', 'services']) {
     if (existsSync(`/etc/${file}`)) cpSync(`/etc/${file}`, db1.path(`/etc/${file}`))
@@ -152,7 +152,7 @@ await t.test('fail and pass of root are seen at once, whatever the umask, and ou
   t.equal(await ask(9223), healthy)
 })
 
-await t.test('the port changes hands with xinetd by systemctl reload, in the steps of the README', async (t) => {
+await t.test('the port changes hands with xinetd by systemctl reload, in the steps of agent/README.md', async (t) => {
   const pid = await show('MainPID')
   configure(9222)
   await systemctl('reload', unit)
