@@ -7,12 +7,13 @@ import { keepalivedWarnings, portWarnings } from './commands/rivals.ts'
 import { askRunning } from './commands/runtime.ts'
 import { versionText } from './commands/version.ts'
 import { demandWarnings } from './config/demand.ts'
-import { defaultConfigFile, loadConfig } from './config/load.ts'
+import { defaultConfigFile, type LoadedConfig, loadConfig } from './config/load.ts'
 import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
 import { hostLimits } from './os/host-limits.ts'
 import { notifySystemd } from './os/systemd.ts'
+import { firstWord, isCandidate, tellPredecessor } from './supervisor/generations.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
 import { outlookOf } from './vrrp/core/outlook.ts'
@@ -32,6 +33,8 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
   balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
+  balancer reexec [--config FILE]    have the program on disk take over from the running one, which keeps address,
+                                     rules and sessions; exit 1, and nothing has changed, where it cannot
   balancer notify --test             run every notification script and webhook once; exit 0, or 1 if one fails
   balancer release [--config FILE]   take away what a dead balancer left: addresses, routes, interfaces, rules
   balancer hash-password             read a password from standard input, print the line for a password file
@@ -41,6 +44,8 @@ The configuration is ${defaultConfigFile} unless --config names another.
 The log goes to standard output, one JSON object a line.
 Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig} wrong configuration.
 `
+
+type Loaded = Extract<LoadedConfig, { ok: true }>
 
 type Arguments = {
   readonly config: string
@@ -54,28 +59,11 @@ const wordy: ReadonlySet<string> = new Set(['show', 'server', 'vrrp'])
 
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
   run: async ({ config: file }) => {
+    if (isCandidate()) return takeOver(file)
     const loaded = loadConfig(file)
-    if (!loaded.ok) {
-      notifySystemd(`STATUS=Not started: ${loaded.problems[0]}`)
-      return configProblems(loaded.problems)
-    }
-    process.title = 'balancer: supervisor'
-    const { log, exit } = openLog('supervisor', loaded.config.log.level)
-    for (const warning of loaded.warnings) log.warn(warning)
-    for (const warning of keepalivedWarnings(loaded.config)) log.warn(warning)
-    log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-    // Before the children are forked: a signal in between would end this process without a word to them.
-    process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
-    process.on('SIGINT', () => supervisor.stop('SIGINT'))
-    process.on('SIGHUP', () => void supervisor.reload())
-    const supervisor = startSupervisor(file, loaded.config, log, loadFarewell())
-    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-      process.on(event, (error: unknown) => {
-        log.fatal({ err: error }, 'The supervisor failed')
-        supervisor.stop('a failure of the supervisor', 1)
-      })
-    }
-    return exit(await supervisor.ended)
+    if (loaded.ok) return supervise(file, loaded, 'founder')
+    notifySystemd(`STATUS=Not started: ${loaded.problems[0]}`)
+    return configProblems(loaded.problems)
   },
 
   check: async ({ config: file }) => {
@@ -110,6 +98,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
 
   reload: ({ config: file }) => askRunning(file, ['reload']),
 
+  reexec: ({ config: file }) => askRunning(file, ['reexec']),
+
   notify: async ({ config: file, test }) => {
     if (!test) return usage('notify needs --test')
     const loaded = loadConfig(file)
@@ -139,6 +129,40 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     process.stdout.write(`${await hashPassword(password)}\n`)
     return 0
   },
+}
+
+/** Runs the parent process with a configuration, to its end. */
+const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'successor'): Promise<number> => {
+  process.title = 'balancer: supervisor'
+  const { config: running, text, warnings } = loaded
+  const { log, exit } = openLog('supervisor', running.log.level)
+  for (const warning of [...warnings, ...keepalivedWarnings(running)]) log.warn(warning)
+  log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
+  // Before the children are forked: a signal in between would end this process without a word to them.
+  process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
+  process.on('SIGINT', () => supervisor.stop('SIGINT'))
+  process.on('SIGHUP', () => void supervisor.reload())
+  const supervisor = startSupervisor({ file, running, text, log, farewellReady: loadFarewell(), joinAs })
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error }, 'The supervisor failed')
+      supervisor.stop('a failure of the supervisor', 1)
+    })
+  }
+  return exit(await supervisor.ended)
+}
+
+/** Takes over from the running program, with the configuration that runs there. */
+const takeOver = async (file: string): Promise<number> => {
+  const told = await firstWord()
+  if (!told.ok) {
+    await tellPredecessor([told.text])
+    return 1
+  }
+  const loaded = loadConfig(file, undefined, told.text)
+  if (loaded.ok) return supervise(file, loaded, 'successor')
+  await tellPredecessor(loaded.problems)
+  return configProblems(loaded.problems)
 }
 
 /** Loaded while all is well: what is needed when a process cannot be started must not have to be read from a disk then. */

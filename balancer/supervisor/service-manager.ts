@@ -2,7 +2,7 @@
 
 import { type Millis, millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
-import { notifySystemd, watchdogMillis } from '../os/systemd.ts'
+import { watchdogMillis } from '../os/systemd.ts'
 import { type ProcessRole, processRoles } from './core/processes.ts'
 
 /** Without systemd every call changes nothing. */
@@ -26,13 +26,16 @@ const feedsPerPeriod = 2
  */
 const longestSilence = millis(60_000)
 
-/** Feeds the watchdog from now on, as long as the loop turns and no child is silent for good. `text` is the sentence. */
-export const startServiceManager = (text: () => string): ServiceManager => {
+/**
+ * Feeds the watchdog from now on, as long as the loop turns and no child is silent for good. `text` is the sentence; systemd
+ * listens to one process alone, which `notify` reaches.
+ */
+export const startServiceManager = (text: () => string, notify: (message: string) => void): ServiceManager => {
   const heardAt = new Map<ProcessRole, Millis>(processRoles.map((role) => [role, monotonicNow()]))
   const period = watchdogMillis()
   const feed = (): void => {
     const now = monotonicNow()
-    if ([...heardAt.values()].every((at) => now - at < longestSilence)) notifySystemd('WATCHDOG=1')
+    if ([...heardAt.values()].every((at) => now - at < longestSilence)) notify('WATCHDOG=1')
   }
   const feeding = period === null ? undefined : setInterval(feed, period / feedsPerPeriod)
   let shown = ''
@@ -41,17 +44,17 @@ export const startServiceManager = (text: () => string): ServiceManager => {
   const show = (): void => {
     due = undefined
     const now = text()
-    if (now !== shown && !isStopping) notifySystemd(`STATUS=${now}`)
+    if (now !== shown && !isStopping) notify(`STATUS=${now}`)
     shown = now
   }
   return {
     ready: () => {
-      notifySystemd('READY=1')
+      notify('READY=1')
       show()
     },
     stopping: () => {
       isStopping = true
-      notifySystemd('STOPPING=1\nSTATUS=Stopping: handing the addresses over')
+      notify('STOPPING=1\nSTATUS=Stopping: handing the addresses over')
     },
     heard: (role) => void heardAt.set(role, monotonicNow()),
     changed: () => {

@@ -5,6 +5,7 @@ import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
 import type { Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
+import type { VirtualRouterFact } from '../pool/core/facts.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
 import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
 import { regrouping, type Strangers, withStranger } from './core/strangers.ts'
@@ -34,6 +35,8 @@ export type Tools = {
   readonly onRoutes: () => void
   /** Called after each event that changed the router, with the state it was in before. */
   readonly onStep: (before: VirtualRouter['state']) => void
+  /** Another program may take the place of this one just now: what happens waits. */
+  readonly isAside: () => boolean
 }
 
 /**
@@ -43,9 +46,11 @@ export type Tools = {
  */
 export type Past = {
   readonly was: () => 'master' | 'late-master' | 'no-master'
-  readonly hasBegun: boolean
-  readonly standsBack: boolean
-  readonly isInMaintenance: boolean
+  readonly hasBegun: () => boolean
+  readonly standsBack: () => boolean
+  readonly isInMaintenance: () => boolean
+  /** What it told last, where this process goes on with that as if it were the same; undefined where it begins anew. */
+  readonly continued: () => VirtualRouterFact | undefined
 }
 
 /** One virtual router at work. */
@@ -62,6 +67,10 @@ export type VirtualRouterDriver = {
   readonly trackedRoutes: () => readonly Tracked[]
   /** From now on it stands so: its effective priority, or why it must not take part. */
   readonly stand: (standing: Standing) => void
+  /** Resolves when no hand-over is under way. */
+  readonly settled: () => Promise<void>
+  /** What waited while this process stood aside happens now. */
+  readonly goOn: () => void
   /** Resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
   readonly order: (order: RouterOrder) => Promise<Outcome<string>>
   /** Applies a new configuration of the same identity; the state stays. `around` was looked at for it. */
@@ -89,7 +98,7 @@ export const prepareVirtualRouter = async (
     hasBegun = true
     report.begun()
   }
-  if (past?.hasBegun === true) begin()
+  if (past?.hasBegun() === true) begin()
   const look = async (looked: VrrpInstanceConfig): Promise<Surroundings> => {
     const seen = await lookAround(netlink, looked, virtual())
     return hasBegun ? seen : beforeBegin(looked, seen)
@@ -101,7 +110,7 @@ export const prepareVirtualRouter = async (
   }
   const addresses = createVirtualAddresses({ config, devices: () => around.devices, netlink, packets, onRoutes })
   let standing = standingNow
-  let isInMaintenance = past?.isInMaintenance ?? false
+  let isInMaintenance = past?.isInMaintenance() ?? false
   let router = initialRouter(settingsOf(config, standing))
   let transport: Transport | null = null
   let timer: NodeJS.Timeout | undefined
@@ -115,7 +124,7 @@ export const prepareVirtualRouter = async (
   let isStepping = false
   const dispatch = (happening: Happening): void => {
     waiting.push({ ...happening, at: now() })
-    if (isStepping) return
+    if (isStepping || tools.isAside()) return
     isStepping = true
     for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) take(event)
     isStepping = false
@@ -283,7 +292,7 @@ export const prepareVirtualRouter = async (
   }
   const lookingAround = untilQuiet(async () => {
     const looked = config
-    if (!isRunning) return
+    if (!isRunning || tools.isAside()) return
     const next = await look(looked)
     // What was seen for another configuration says nothing, and no answer says nothing of the link.
     if (looked !== config) networkChanged()
@@ -351,6 +360,9 @@ export const prepareVirtualRouter = async (
     order,
     start: () => {
       isRunning = true
+      isInMaintenance = past?.isInMaintenance() ?? isInMaintenance
+      const continued = past?.continued()
+      if (continued !== undefined) report.goOnFrom(continued)
       if (around.link.up) begin()
       stand()
       const was = past?.was()
@@ -358,11 +370,16 @@ export const prepareVirtualRouter = async (
         event: 'started',
         resume: was === 'master',
         isLate: was === 'late-master',
-        standsBack: past?.standsBack ?? false,
+        standsBack: past?.standsBack() ?? false,
         link: connect(around.link),
       })
     },
     dispatch,
+    settled,
+    goOn: () => {
+      passDeadline()
+      networkChanged()
+    },
     networkChanged,
     uses: (interfaceIndex) => [...around.devices.values()].some(({ index }) => index === interfaceIndex),
     trackedRoutes: addresses.routes.tracked,

@@ -163,7 +163,14 @@ t.test('servers and instances are those of the running balancer', async (t) => {
     statusOf({ config, pool, version: '0', now: 5000, startedAt: 0, iso: (at) => `${at}`, refusals: {} })
   const refuse = async () => ({ ok: false as const, lines: ['not asked for'] })
   const commands = runtimeCommands({
-    ...{ requestReload: refuse, orderRouter: refuse, order: () => undefined, routers: () => [], events: () => [] },
+    ...{
+      requestReload: refuse,
+      requestReexec: refuse,
+      orderRouter: refuse,
+      order: () => undefined,
+      routers: () => [],
+      events: () => [],
+    },
     status,
   })
   const { stop } = await startRuntimeSocket(socket, commands, pino({ level: 'silent' }))

@@ -197,6 +197,32 @@ const listenerFact = z
 /** The children of the supervisor that forward sessions or decide where they go. */
 const watchedProcesses = ['director', 'proxy'] as const
 
+/**
+ * A worker of an earlier program, of this `version`, that takes no new sessions since `since`, and ends those it has at
+ * `until`. It is gone when it `isOver`.
+ */
+const drainingFact = z
+  .object({
+    fact: z.literal('draining'),
+    worker: z.number(),
+    version: z.string(),
+    since: z.number(),
+    until: z.number(),
+    isOver: z.boolean(),
+    listeners: z
+      .array(
+        z
+          .object({
+            listener: z.string(),
+            sessions: z.number(),
+            servers: z.array(z.object({ server: z.string(), sessions: z.number() }).readonly()).readonly(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+  })
+  .readonly()
+
 const heartbeatFact = z
   .object({ fact: z.literal('heartbeat'), process: z.enum(watchedProcesses), at: duration })
   .readonly()
@@ -217,6 +243,7 @@ export const factSchema = z.discriminatedUnion('fact', [
   serverHealthFact,
   writerFact,
   listenerFact,
+  drainingFact,
   heartbeatFact,
   processFact,
 ])
@@ -269,6 +296,9 @@ export type ServerTraffic = z.output<typeof serverTraffic>
 /** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:
  * `closed` is the good one. */
 export type ListenerFact = z.output<typeof listenerFact>
+
+/** See the schema: sessions that a worker of an earlier program still has. Moments are milliseconds since the epoch. */
+export type DrainingFact = z.output<typeof drainingFact>
 
 /** A process of this balancer does its work. `at` is the moment of CLOCK_MONOTONIC, which all processes share. */
 export type HeartbeatFact = z.output<typeof heartbeatFact>
