@@ -9,6 +9,7 @@ import { version } from '../version.ts'
 import { isMaster, type ProcessRole } from './core/processes.ts'
 import {
   beginSuccession,
+  mostAttempts,
   type Succession,
   type SuccessionEffect,
   type SuccessionEvent,
@@ -57,9 +58,6 @@ type UnderWay = {
   readonly attempt: number
   readonly answer: (result: ReloadResult) => void
 }
-
-/** The last step is not waited for for long, and a busy host may be late for it. */
-const mostAttempts = 3
 
 /** No replacement yet. */
 export const createReexec = ({ file, text, log, facts, send, post, retire }: ReexecOptions): Reexec => {
@@ -124,8 +122,8 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
       }
       case 'refuse':
         for (const line of effect.lines) log.error({ reexec: true }, line)
-        if (effect.isLate && one.attempt < mostAttempts) return start(one.answer, one.attempt + 1)
-        one.answer({ ok: false, lines: effect.lines })
+        if (effect.isLate && one.attempt < mostAttempts) start(one.answer, one.attempt + 1)
+        else one.answer({ ok: false, lines: effect.lines })
         return
       default:
         effect satisfies never

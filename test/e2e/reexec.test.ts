@@ -24,7 +24,9 @@ const heldSessions = 4
 
 /** Which router is what, and how often that has changed. */
 const routers = () =>
-  Promise.all([first, second].map(async (one) => (await one.status()).vrrp.map(({ state, transitions }) => [state, transitions])))
+  Promise.all(
+    [first, second].map(async (one) => (await one.status()).vrrp.map(({ state, transitions }) => [state, transitions])),
+  )
 const versionOf = async (balancer: BalancerHost): Promise<string> => {
   const { stdout } = await command(balancer, 'show', 'sessions')
   return /of version (\S+):/.exec(stdout)?.[1] ?? 'none'
@@ -32,7 +34,10 @@ const versionOf = async (balancer: BalancerHost): Promise<string> => {
 
 /** The process id of a supervisor that a balancer has started of this version. */
 const startedBy = (balancer: BalancerHost, version: string): number | undefined => {
-  const line = balancer.process().lines().find((one) => one.includes(`Balancer ${version} starting`))
+  const line = balancer
+    .process()
+    .lines()
+    .find((one) => one.includes(`Balancer ${version} starting`))
   return line === undefined ? undefined : JSON.parse(line).pid
 }
 
@@ -117,13 +122,17 @@ await t.test('whatever is wrong with the program on disk, the running one goes o
       t.equal(lostSessions, 0)
       t.same(await routers(), before)
       t.notOk(messages(first).includes('Version 6.6.6 has taken over from 1.1.0'))
-      await waitFor('the runtime socket', async () => /^LISTENER/.test(await ask(first, 'show sessions').catch(() => '')))
+      await waitFor('the runtime socket', async () =>
+        /^LISTENER/.test(await ask(first, 'show sessions').catch(() => '')),
+      )
     })
   }
 })
 
 await t.test('a new program that is killed in the middle leaves the running one as it was', async (t) => {
-  releases.install('6.6.7', [{ file: 'main/director.js', from: 'const page = ', to: 'await new Promise(() => {}); const page = ' }])
+  releases.install('6.6.7', [
+    { file: 'main/director.js', from: 'const page = ', to: 'await new Promise(() => {}); const page = ' },
+  ])
   await unnoticed(t, async () => {
     const answer = ask(first, 'reexec')
     const pid = await waitFor('the new one', () => startedBy(first, '6.6.7'))
@@ -152,7 +161,9 @@ await t.test('an edit that nobody has applied is none of its business, and a rel
 await t.test('sessions of three programs end when their server is down', async (t) => {
   releases.install('1.3.0')
   await unnoticed(t, async () => {
-    const held = await waitFor('a session in this one', async () => JSON.parse(await ask(first, 'show sessions --json')))
+    const held = await waitFor('a session in this one', async () =>
+      JSON.parse(await ask(first, 'show sessions --json')),
+    )
     t.ok(held[0].sessions >= heldSessions)
     t.match(await ask(first, 'reexec'), /^Version 1\.3\.0 runs/)
   })

@@ -104,6 +104,13 @@ const usualLimits: Readonly<Record<Exclude<Stage, 'over' | 'leading'>, number>> 
   'stepping-aside': 8000,
 }
 const shortestLead = 100
+const longestLead = 2000
+
+/** The last step is not waited for for long, and a busy host may be late for it once. */
+export const mostAttempts = 2
+/** The longest that a replacement takes, in milliseconds: every stage is late. */
+export const longestSuccession =
+  mostAttempts * Object.values(usualLimits).reduce((sum, limit) => sum + limit, longestLead)
 
 /**
  * How long a stage may take, in milliseconds; null when nothing is waited for. In the last one nobody advertises: other routers
@@ -111,5 +118,7 @@ const shortestLead = 100
  */
 export const stageLimit = ({ stage }: Succession, intervals: readonly number[]): number | null => {
   if (stage === 'over') return null
-  return stage === 'leading' ? Math.max(shortestLead, 2 * Math.min(1000, ...intervals)) : usualLimits[stage]
+  return stage === 'leading'
+    ? Math.max(shortestLead, Math.min(longestLead, ...intervals.map((interval) => 2 * interval)))
+    : usualLimits[stage]
 }

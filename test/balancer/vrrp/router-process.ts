@@ -29,8 +29,7 @@ const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '
 try {
   const routers = await startVirtualRouters({
     config: hostOf(vrrp),
-    past: (name) =>
-      resume.includes(name) ? pastMaster : null,
+    past: (name) => (resume.includes(name) ? pastMaster : null),
     mayStart: async () => {},
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
