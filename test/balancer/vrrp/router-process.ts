@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import type { VrrpConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
-import type { Past } from '../../../balancer/vrrp/virtual-router.ts'
+import type { Past } from '../../../balancer/vrrp/past.ts'
 import { type HostConfig, startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 
 /** What the test hands over. */
