@@ -145,6 +145,16 @@ await t.test('a reload applies a good file, and a bad one fails it and says wher
   await systemctl('reload', unit)
 })
 
+await t.test('reexec names another main process, and the rest of this file is about that one', async (t) => {
+  const pid = await show('MainPID')
+  const told = await lb1.mustRun('/usr/sbin/balancer', ['reexec'])
+  t.match(told, /runs in place of .*\nNo session is left in the old one\./)
+  t.ok(await waitFor('another main process', async () => (await show('MainPID')) !== pid))
+  await waitFor('the old one to be gone', async () => (await lb1.run('kill', ['-0', pid])).code !== 0)
+  t.same([await show('ActiveState'), await show('NRestarts')], ['active', '0'])
+  t.ok(await holds(first))
+})
+
 await t.test('a supervisor that stands still is killed by the watchdog, and the address moves meanwhile', async (t) => {
   const fedAt = async (): Promise<number> => Number(await show('WatchdogTimestampMonotonic'))
   const before = await fedAt()
