@@ -8,6 +8,8 @@ import { listenOn } from '../../agent/server/listening.ts'
 import { freePort } from '../lab/mariadb.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
+t.setTimeout(90_000)
+
 type Config = { readonly port: number; readonly access: string }
 
 const kind = {
