@@ -121,8 +121,9 @@ const fromCredential = (name: string, config: string, secrets: Secrets): LoginSo
     // Root, by hand: what the unit would hand over.
     const read = readPasswordFile(passwordFile)
     if (read.ok) return { ...fromPasswordFile(passwordFile, key), passwordFile }
-    if (read.why !== 'wrong' && secrets === 'read') {
-      return { ...noLoginSources, findings: [error(key, `${read.text}; ${setUpText(config)}`)] }
+    if (secrets === 'read') {
+      const what = read.why === 'wrong' ? '' : `; ${setUpText(config)}`
+      return { ...noLoginSources, findings: [error(key, `${read.text}${what}`)] }
     }
   }
   const text = `systemd hands credentials to its service only; the unit needs LoadCredential=${name}:/etc/mysqlchk-agent/password`

@@ -3,7 +3,7 @@
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
-import type { Past } from '../vrrp/virtual-router.ts'
+import type { Past } from '../vrrp/past.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
