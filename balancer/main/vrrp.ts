@@ -2,6 +2,7 @@
 
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
+import { scriptUserWarning } from '../vrrp/script-users.ts'
 import type { Past } from '../vrrp/virtual-router.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
@@ -10,6 +11,8 @@ runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
   const scheduling = raiseScheduling()
   if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
   else log.warn(`${scheduling.text}; advertisements may be late under load`)
+  const scriptUsers = scriptUserWarning(config.vrrp)
+  if (scriptUsers !== null) log.warn(scriptUsers)
   const was = (name: string): ReturnType<Past['was']> => {
     const found = resume.find(({ instance }) => instance === name)
     const now = monotonicNow()
