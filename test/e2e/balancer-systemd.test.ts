@@ -37,7 +37,7 @@ vrrp:
       virtual_router_id: 51
       version: 3
       priority: ${priority}
-      advertisement_interval: 1s
+      advertisement_interval: 3s
       preempt: false
       virtual_addresses: [${virtual}]
 ${more.track ?? ''}listeners:
