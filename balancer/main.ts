@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
 import { survivePipes } from './commands/pipes.ts'
+import { keepalivedWarnings, portWarnings } from './commands/rivals.ts'
 import { askRunning } from './commands/runtime.ts'
 import { demandWarnings } from './config/demand.ts'
 import { defaultConfigFile, type LoadedConfig, loadConfig } from './config/load.ts'
@@ -10,6 +11,7 @@ import { hashPassword } from './config/password-file.ts'
 import { readPassword } from './config/password-input.ts'
 import { openLog } from './log.ts'
 import { hostLimits } from './os/host-limits.ts'
+import { notifySystemd } from './os/systemd.ts'
 import { firstWord, isCandidate, tellPredecessor } from './supervisor/generations.ts'
 import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
 import { version } from './version.ts'
@@ -23,6 +25,7 @@ const exitConfig = 78
 const help = `balancer ${version} - one address in front of a MySQL or MariaDB cluster
 
   balancer [run] [--config FILE]     run in the foreground; stops cleanly on SIGTERM and Ctrl-C
+  balancer setup                     ask for what differs from host to host, and write the configuration; setup --help
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
                                      tell what each tracked failure will lead to
   balancer show [servers|vrrp|sessions|events] [--json]             ask the running balancer
@@ -57,7 +60,9 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   run: async ({ config: file }) => {
     if (isCandidate()) return takeOver(file)
     const loaded = loadConfig(file)
-    return loaded.ok ? supervise(file, loaded, 'founder') : configProblems(loaded.problems)
+    if (loaded.ok) return supervise(file, loaded, 'founder')
+    notifySystemd(`STATUS=Not started: ${loaded.problems[0]}`)
+    return configProblems(loaded.problems)
   },
 
   check: async ({ config: file }) => {
@@ -72,7 +77,13 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
       process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
     }
-    for (const text of [...untracked(vrrp), ...hostWarnings(vrrp), ...demandWarnings(listeners, hostLimits())]) {
+    for (const text of [
+      ...untracked(vrrp),
+      ...hostWarnings(vrrp),
+      ...demandWarnings(listeners, hostLimits()),
+      ...keepalivedWarnings(loaded.config),
+      ...portWarnings(loaded.config),
+    ]) {
       process.stderr.write(`warning: ${text}\n`)
     }
     return 0
@@ -124,7 +135,7 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
   process.title = 'balancer: supervisor'
   const { config: running, text, warnings } = loaded
   const { log, exit } = openLog('supervisor', running.log.level)
-  for (const warning of warnings) log.warn(warning)
+  for (const warning of [...warnings, ...keepalivedWarnings(running)]) log.warn(warning)
   log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
   // Before the children are forked: a signal in between would end this process without a word to them.
   process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
@@ -176,6 +187,12 @@ const usage = (text: string): number => {
 }
 
 const main = async (): Promise<number> => {
+  const [first, ...words] = process.argv.slice(2)
+  if (first === 'setup') {
+    // It has flags of its own.
+    const { setup } = await import('./commands/setup/setup.ts')
+    return setup(words)
+  }
   let parsed: ReturnType<typeof parse>
   try {
     parsed = parse()
@@ -194,7 +211,7 @@ const main = async (): Promise<number> => {
   const [command = 'run', ...rest] = positionals
   const action = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (action === undefined) {
-    const nearest = closest(command, Object.keys(commands))
+    const nearest = closest(command, [...Object.keys(commands), 'setup'])
     return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
   }
   if (rest.length > 0 && !wordy.has(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)

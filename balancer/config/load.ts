@@ -24,6 +24,16 @@ export type LoadedConfig =
   | { readonly ok: true; readonly config: BalancerConfig; readonly text: string; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] }
 
+/** The first line of the file that the package brings: nobody has put the addresses of a real network into it. */
+export const unconfiguredMark =
+  '# NOT CONFIGURED: run "balancer setup", or put your own addresses in and remove this line.'
+
+/** Whether a configuration is the example of the package, however it was edited, with its mark still there. */
+export const isUnconfigured = (text: string): boolean => /^#\s*NOT CONFIGURED\b/m.test(text)
+
+const notConfigured = (file: string): string =>
+  `${file}: this balancer is not configured yet; run: balancer setup (or edit the file and remove its line "# NOT CONFIGURED …"), then: systemctl start balancer`
+
 /**
  * Reads and checks a configuration file, and how it fits the network of this `host`, unless that is null. With `known` that is
  * its text, whatever the file says now. Never throws.
@@ -44,6 +54,7 @@ export const loadConfig = (
     const reason = error instanceof Error ? error.message : String(error)
     return { ok: false, problems: [`${file}: cannot be read: ${reason}; name another with --config FILE`] }
   }
+  if (isUnconfigured(text)) return { ok: false, problems: [notConfigured(file)] }
   const checked = checkDocument(text, balancerSchema, (input) => crossFieldFindings(input, place), laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
   const warnings = checked.warnings.map((warning) => problemLine(file, warning))

@@ -5,6 +5,7 @@ import type { Endpoint } from '../config/values.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { listenFreely } from './free-bind.ts'
 import { handleOf, type ListeningHandle } from './listening-handle.ts'
+import { programsNamed } from './port-holder.ts'
 
 /** Whether clients can reach a listener: it listens, and its address is here. */
 export type ListenerState = { readonly address: string; readonly open: boolean }
@@ -92,11 +93,17 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 
+/** Which one has the port only root may see, with all its privileges; these are known to want it. */
+const suspects = (): string => {
+  const found = programsNamed(['haproxy', 'mariadbd', 'mysqld'])
+  return found.length === 0 ? '' : ` (${found.map(({ name, pid }) => `${name} runs here, process ${pid}`).join('; ')})`
+}
+
 const refusal = (error: unknown, shown: string, key: string): string => {
   const port = shown.split(':').at(-1)
   switch (codeOf(error)) {
     case 'EADDRINUSE':
-      return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}', stop it or change ${key}`
+      return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}'${suspects()}, stop it or change ${key}`
     case 'EACCES':
       return `cannot listen on ${shown}: not permitted; run as root or with CAP_NET_BIND_SERVICE, or change ${key}`
     default:

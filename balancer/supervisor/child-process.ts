@@ -8,6 +8,7 @@ import { monotonicNow } from '../os/clock.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import { type Deaths, exitMisfit, type ProcessRole, restartAfter } from './core/processes.ts'
 import { type FromChild, parseFromChild, type ToChild } from './messages.ts'
+import { confinementOf } from './privileges.ts'
 
 /** A child that is kept running until it is stopped. */
 export type SupervisedProcess = {
@@ -108,7 +109,7 @@ export const superviseProcess = ({
     }
     let started: ChildProcess
     try {
-      started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...confinementOf(role) })
     } catch (error) {
       ended(`it could not be started: ${String(error)}`)
       return

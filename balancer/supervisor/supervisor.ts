@@ -19,6 +19,7 @@ import { type Keeper, keepSessions } from './keeper.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
 import { createReexec } from './reexec.ts'
+import { warnUnconfined } from './privileges.ts'
 import { createReloader } from './reload.ts'
 import { createRouterOrders } from './router-orders.ts'
 import { startServiceManager } from './service-manager.ts'
@@ -294,6 +295,7 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     },
   })
 
+  warnUnconfined(log)
   // A second balancer on this host finds the first one's ports taken, and must not touch its addresses before that.
   for (const role of processRoles) {
     const supervised = superviseProcess({
