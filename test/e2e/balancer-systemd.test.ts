@@ -24,7 +24,12 @@ const unit = 'balancer.service'
 const virtual = '198.18.0.100/24'
 
 type More = { readonly track?: string; readonly end?: string }
-const configuration = (host: Host, priority: number, socket: string, more: More = {}): string => `router_id: ${host.name}
+const configuration = (
+  host: Host,
+  priority: number,
+  socket: string,
+  more: More = {},
+): string => `router_id: ${host.name}
 vrrp:
   instances:
     - name: VI_1
@@ -32,7 +37,7 @@ vrrp:
       virtual_router_id: 51
       version: 3
       priority: ${priority}
-      advertisement_interval: 1s
+      advertisement_interval: 3s
       preempt: false
       virtual_addresses: [${virtual}]
 ${more.track ?? ''}listeners:
@@ -218,5 +223,8 @@ await t.test('the file of the package starts nothing, and systemctl status says 
   t.not((await lb1.run('systemctl', ['start', unit])).code, 0)
   t.same([await show('ActiveState'), await show('ExecMainStatus'), await show('NRestarts')], ['failed', '78', '0'])
   const { stdout } = await lb1.run('systemctl', ['--no-pager', '--full', 'status', unit])
-  t.match(stdout, /Status: "Not started: \/etc\/balancer\/balancer\.yaml: this balancer is not configured yet; run: balancer setup/)
+  t.match(
+    stdout,
+    /Status: "Not started: \/etc\/balancer\/balancer\.yaml: this balancer is not configured yet; run: balancer setup/,
+  )
 })

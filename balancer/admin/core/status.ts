@@ -32,7 +32,6 @@ export type StatusInput = {
 export type Status = ReturnType<typeof statusOf>
 export type ListenerStatus = Status['listeners'][number]
 export type ServerStatus = ListenerStatus['servers'][number]
-export type DrainingStatus = Status['draining'][number]
 export type RouterStatus = Status['vrrp'][number]
 
 /** A moment for people and for arithmetic. */
