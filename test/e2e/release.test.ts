@@ -71,41 +71,52 @@ const linesOf = (stdout: string): readonly string[] => stdout.trimEnd().split('\
 await t.test('where a balancer runs with the file it refuses, and takes nothing', async (t) => {
   const running = await start(first)
   await waitFor('the route', async () => (await shown()).includes('198.19.100.0'))
-  t.match(await release(first), { code: 1, stdout: '', stderr: /nothing was released: a balancer runs with .*stop it first/ })
+  t.match(await release(first), {
+    code: 1,
+    stdout: '',
+    stderr: /nothing was released: a balancer runs with .*stop it first/,
+  })
   t.ok((await shown()).match(left))
   t.ok(running.isRunning())
 })
 
-await t.test('of a dead one all goes; what is not ours stays, with an end or without; a second time there is nothing', async (t) => {
-  for (const address of ['198.18.0.77/24', '2001:2::77/64']) await host.run('ip', ['address', 'add', address, 'dev', 'eth0'])
-  const lease = ['valid_lft', '900', 'preferred_lft', '900']
-  await host.run('ip', ['address', 'add', '198.18.0.78/24', 'dev', 'eth0', ...lease])
-  await host.run('ip', ['route', 'add', '198.19.7.0/24', 'via', '198.18.0.1', 'proto', '18'])
-  await killBalancers()
-  t.equal((await shown()).match(left)?.length, 4, 'the leases last')
-  await host.run('nft', ['add', 'table', 'arp', 'balancer_handover'])
-  await host.run('nft', ['add', 'table', 'ip', 'mine'])
-  const { code, stdout, stderr } = await release(first)
-  t.same([code, stderr], [0, ''])
-  t.same(linesOf(stdout), [...releasedOfFirst, 'released: rules of a hand-over: nft table arp balancer_handover'])
-  const after = await shown()
-  t.notMatch(after, left)
-  for (const one of ['198.18.0.2/24', '198.18.0.77/24', '198.18.0.78/24', '2001:2::77/64', '198.19.7.0/24']) {
-    t.ok(after.includes(one), one)
-  }
-  t.equal((await host.run('nft', ['list', 'tables'])).stdout, 'table ip mine\n')
-  t.match(await release(first), { code: 0, stdout: /^nothing to release: /, stderr: '' })
-})
+await t.test(
+  'of a dead one all goes; what is not ours stays, with an end or without; a second time there is nothing',
+  async (t) => {
+    for (const address of ['198.18.0.77/24', '2001:2::77/64'])
+      await host.run('ip', ['address', 'add', address, 'dev', 'eth0'])
+    const lease = ['valid_lft', '900', 'preferred_lft', '900']
+    await host.run('ip', ['address', 'add', '198.18.0.78/24', 'dev', 'eth0', ...lease])
+    await host.run('ip', ['route', 'add', '198.19.7.0/24', 'via', '198.18.0.1', 'proto', '18'])
+    await killBalancers()
+    t.equal((await shown()).match(left)?.length, 4, 'the leases last')
+    await host.run('nft', ['add', 'table', 'arp', 'balancer_handover'])
+    await host.run('nft', ['add', 'table', 'ip', 'mine'])
+    const { code, stdout, stderr } = await release(first)
+    t.same([code, stderr], [0, ''])
+    t.same(linesOf(stdout), [...releasedOfFirst, 'released: rules of a hand-over: nft table arp balancer_handover'])
+    const after = await shown()
+    t.notMatch(after, left)
+    for (const one of ['198.18.0.2/24', '198.18.0.77/24', '198.18.0.78/24', '2001:2::77/64', '198.19.7.0/24']) {
+      t.ok(after.includes(one), one)
+    }
+    t.equal((await host.run('nft', ['list', 'tables'])).stdout, 'table ip mine\n')
+    t.match(await release(first), { code: 0, stdout: /^nothing to release: /, stderr: '' })
+  },
+)
 
-await t.test('with a broken file, or none, what bears our mark goes; only the other routers cannot be told', async (t) => {
-  await start(first)
-  await waitFor('the route', async () => (await shown()).includes('198.19.100.0'))
-  await killBalancers()
-  const { code, stdout } = await release(join(lab.directory, 'nowhere.yaml'))
-  t.equal(code, 0)
-  t.same(linesOf(stdout), releasedOfFirst.slice(0, 3))
-  t.notMatch(await shown(), left)
-})
+await t.test(
+  'with a broken file, or none, what bears our mark goes; only the other routers cannot be told',
+  async (t) => {
+    await start(first)
+    await waitFor('the route', async () => (await shown()).includes('198.19.100.0'))
+    await killBalancers()
+    const { code, stdout } = await release(join(lab.directory, 'nowhere.yaml'))
+    t.equal(code, 0)
+    t.same(linesOf(stdout), releasedOfFirst.slice(0, 3))
+    t.notMatch(await shown(), left)
+  },
+)
 
 await t.test('beside another balancer that runs, only what the file names goes', async (t) => {
   await start(first)

@@ -82,7 +82,10 @@ t.test('the port is in use: the port, and what to do', async (t) => {
 
 t.test('haproxy and keepalived still run: check names both, and the balancer says so when it starts', async (t) => {
   const haproxy = join(lab.directory, 'haproxy.cfg')
-  writeFileSync(haproxy, 'defaults\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nlisten a\n  bind 198.18.0.2:3306\n')
+  writeFileSync(
+    haproxy,
+    'defaults\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nlisten a\n  bind 198.18.0.2:3306\n',
+  )
   const keepalived = join(lab.directory, 'keepalived.conf')
   writeFileSync(
     keepalived,
@@ -90,18 +93,36 @@ t.test('haproxy and keepalived still run: check names both, and the balancer say
   )
   const first = host.spawn('haproxy', 'haproxy', ['-f', haproxy, '-db'])
   const pidFile = join(lab.directory, 'keepalived.pid')
-  const second = host.spawn('keepalived', 'keepalived', ['-n', '-l', '-f', keepalived, '-p', pidFile, '-r', `${pidFile}.vrrp`])
+  const second = host.spawn('keepalived', 'keepalived', [
+    '-n',
+    '-l',
+    '-f',
+    keepalived,
+    '-p',
+    pidFile,
+    '-r',
+    `${pidFile}.vrrp`,
+  ])
   await second.waitForOutput(/VI_9/)
   const check = () => host.run(process.execPath, [balancer, 'check', '--config', configuration()])
   await waitFor('haproxy to listen', async () => (await check()).stderr.includes('haproxy'))
   const { code, stderr } = await check()
   t.equal(code, 0, 'the file is valid')
-  t.match(stderr, /^warning: keepalived \(process \d+\) runs on this host with virtual_router_id 51 on eth0, as VI_1: .*$/m)
-  t.match(stderr, /^warning: listeners\[0\]\.bind: 198\.18\.0\.2:3306 is in use: haproxy \(process \d+\) listens at .*$/m)
+  t.match(
+    stderr,
+    /^warning: keepalived \(process \d+\) runs on this host with virtual_router_id 51 on eth0, as VI_1: .*$/m,
+  )
+  t.match(
+    stderr,
+    /^warning: listeners\[0\]\.bind: 198\.18\.0\.2:3306 is in use: haproxy \(process \d+\) listens at .*$/m,
+  )
   t.equal(stderr.match(/keepalived \(process/g)?.length, 1, 'once')
   const { stdout } = await host.run(process.execPath, [balancer, '--config', configuration()], { env: {} })
   t.match(stdout, /keepalived \(process \d+\) runs on this host with virtual_router_id 51/)
-  t.match(stdout, /the port is in use; find the program with: ss -ltnp 'sport = :3306' \(.*haproxy runs here, process \d+/)
+  t.match(
+    stdout,
+    /the port is in use; find the program with: ss -ltnp 'sport = :3306' \(.*haproxy runs here, process \d+/,
+  )
   await Promise.all([first.stop(), second.stop()])
 })
 

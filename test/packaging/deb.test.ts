@@ -98,6 +98,25 @@ t.test('the change log is one that Debian reads, with the version that is built 
   }
 })
 
+t.test(
+  'a bundled package stands in the bill of materials with its hash, and in the copyright file with its licence',
+  async (t) => {
+    const component = fromBuilder('components.mjs', `m.npmComponentsOf(['node_modules/yaml/dist/index.js'])`)
+    const [yaml] = z.array(z.object({ version: z.string(), integrity: z.string(), text: z.string() })).parse(component)
+    const subject = JSON.stringify({ name: 'mysql-balancer', version: '1.0', architecture: 'amd64', time: 0 })
+    const bill = fromBuilder('sbom.mjs', `JSON.parse(m.billOfMaterials(${subject}, ${JSON.stringify(component)}))`)
+    const content = Buffer.from(yaml?.integrity.replace('sha512-', '') ?? '', 'base64').toString('hex')
+    t.match(bill, {
+      bomFormat: 'CycloneDX',
+      serialNumber: /^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+      metadata: { component: { purl: 'pkg:deb/mysql-balancer@1.0?arch=amd64' } },
+      components: [{ purl: `pkg:npm/yaml@${yaml?.version}`, hashes: [{ alg: 'SHA-512', content }] }],
+    })
+    const copyright = z.string().parse(fromBuilder('copyright.mjs', `m.copyrightFile(${JSON.stringify(component)})`))
+    t.match(copyright, /^Files: node_modules\/yaml\/\*\nCopyright: Eemeli Aro .*\nLicense: ISC\n Copyright Eemeli Aro/m)
+  },
+)
+
 t.test('a wrong option is told before anything is put in place', async (t) => {
   const { NODE_OPTIONS: _, ...env } = process.env
   const ask = (...words: readonly string[]) =>

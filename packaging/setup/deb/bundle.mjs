@@ -45,17 +45,17 @@ const prepared = (file, build) => {
 
 /**
  * Bundles one program into `directory`.
- * @param {keyof typeof programs} program
+ * @param {readonly string[]} entryPoints
  * @param {string} directory
  * @param {Build} build
  * @returns {Promise<readonly string[]>} the files of which something is in it
  */
-export const bundle = async (program, directory, build) => {
+export const bundle = async (entryPoints, directory, build) => {
   const esbuild = await import(pathToFileURL(esbuildModule()).href)
   const root = process.cwd()
   const result = await esbuild.build({
     absWorkingDir: root,
-    entryPoints: programs[program],
+    entryPoints,
     outbase: root,
     outdir: directory,
     bundle: true,

@@ -6,14 +6,16 @@ import { join } from 'node:path'
 import { koffiDirectory, nodeDirectory } from './tools.mjs'
 
 /**
+ * `licence` as SPDX calls it, `text` with the names of its holders, `source` where it is in the tree that is built from,
+ * `integrity` as the lockfile has it, `bundles` what is inside of it in turn.
  * @typedef {{
  *   readonly name: string,
  *   readonly version: string,
- *   readonly licence: string, as SPDX calls it
- *   readonly text: string, of the licence, with the names of its holders
- *   readonly source: string, where it is in the tree that the packages are built from
- *   readonly integrity: string | undefined, as the lockfile has it
- *   readonly bundles: readonly { readonly name: string, readonly version: string }[], inside of it in turn
+ *   readonly licence: string,
+ *   readonly text: string,
+ *   readonly source: string,
+ *   readonly integrity: string | undefined,
+ *   readonly bundles: readonly { readonly name: string, readonly version: string }[],
  * }} Component
  */
 

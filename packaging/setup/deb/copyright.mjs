@@ -15,13 +15,16 @@ const continued = (text) =>
     .join('\n')
 
 /**
- * The lines that name holders; a licence may say "Copyright" in its conditions too.
+ * The holders that a licence names; it may say "copyright" in its conditions too.
  * @param {Component} component
  */
 const holders = ({ name, licence, text }) => {
   if (licence === 'Node') return ['Node.js contributors, and others, as the licence says for each part']
   const lines = text.split('\n').map((line) => line.trim())
-  const named = lines.filter((line) => /^copyright\b.*\d{4}/i.test(line) && !line.includes('[yyyy]'))
+  // Some name no year: Copyright Eemeli Aro.
+  const patterns = [/^copyright\b.*\d{4}/i, /^Copyright [A-Z]/]
+  const found = patterns.map((pattern) => lines.filter((line) => pattern.test(line) && !line.includes('[yyyy]')))
+  const named = found.find((some) => some.length > 0) ?? []
   const own = named.map((line) => line.replace(/^copyright\s*(\(c\)|©)?\s*/i, ''))
   return own.length > 0 ? own : [`the authors of ${name}`]
 }

@@ -1,9 +1,9 @@
 // @ts-check
 // The source tree that debhelper builds from: bundles, native sources, Node, and packaging/ of the repository.
 
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { bundle } from './bundle.mjs'
+import { bundle, programs } from './bundle.mjs'
 import { debianChangelog } from './changelog.mjs'
 import { koffiComponent, nodeComponent, npmComponent, npmComponentsOf } from './components.mjs'
 import { copyrightFile } from './copyright.mjs'
@@ -78,7 +78,10 @@ exec /usr/lib/${name}/bin/node /usr/lib/${name}/${main} "$@"
 /** Nobody answers for these packages by mail. */
 const maintainer = 'The mysql-balancer maintainers <maintainers@mysql-balancer.invalid>'
 
-/** The packages: what the program is called, what it is bundled from, and npm packages that are not in the bundle. */
+/**
+ * The packages: what the program is called here and by operators, and npm packages that are not in its bundle.
+ * @type {readonly { readonly name: string, readonly program: keyof typeof programs, readonly command: string, readonly modules: readonly string[] }[]}
+ */
 const packages = [
   { name: 'mysqlchk-agent', program: 'agent', command: 'mysqlchk-agent', modules: ['koffi'] },
   {
@@ -103,7 +106,7 @@ export const stage = async (directory, options, state) => {
 
   for (const { name, program, command, modules } of packages) {
     const lib = join(directory, 'lib', name)
-    const files = await bundle(program, lib, { version, builtFrom: state.builtFrom })
+    const files = await bundle(programs[program], lib, { version, builtFrom: state.builtFrom })
     copyKoffi(join(lib, 'node_modules'), options)
     if (modules.includes('netlink')) copyNetworkPackages(join(lib, 'node_modules'))
     write(join(directory, 'bin', command), launcher(name, `${program}/main.js`), executable)
@@ -133,12 +136,6 @@ export const stage = async (directory, options, state) => {
     cpSync(join('packaging/agent', unit), join(debian, unit))
   }
   cpSync('packaging/balancer/balancer.service', join(debian, 'mysql-balancer.balancer.service'))
-  const shipped = 'packaging/balancer/balancer.yaml'
-  const mark = '# NOT CONFIGURED: run "balancer setup", or put your own addresses in and remove this line.\n'
-  const config = existsSync(shipped)
-    ? readFileSync(shipped, 'utf8')
-    : mark + readFileSync('packaging/examples/balancer.yaml', 'utf8')
-  write(join(directory, 'etc/balancer.yaml'), config)
   write(join(debian, 'control'), readFileSync('packaging/debian/control', 'utf8').replace('@MAINTAINER@', maintainer))
   write(join(debian, 'changelog'), debianChangelog(version, maintainer, state))
 }
