@@ -37,7 +37,12 @@ const memoryOf = async (machine: Machine, unit: string): Promise<ReadonlyMap<str
     echo "$(awk '/^Pss:/ { print $2 }' /proc/$pid/smaps_rollup) $(tr '\\0' ' ' </proc/$pid/cmdline)"
   done`
   const lines = (await machine.shell(script)).trim().split('\n')
-  return new Map(lines.map((line) => [line.match(/(\w+)\.js/)?.[1] ?? line, Number(line.match(/^\d+/)?.[0]) / 1024]))
+  return new Map(
+    lines.map((line) => {
+      const [, kilobytes, command = ''] = line.match(/^(\d+) (.*)$/) ?? []
+      return [command.match(/(\w+)\.js/)?.[1] ?? command.trim(), Number(kilobytes) / 1024]
+    }),
+  )
 }
 
 const memoryAtRest = async (machine: Machine, unit: string): Promise<readonly string[]> => {

@@ -41,7 +41,7 @@ for (const system of debians) {
     const client = await lab.addHost('client', '198.18.0.200/24')
     const setUp = async (machine: Machine, peer: Machine, priority: number): Promise<void> => {
       await machine.apt('install', fileOf('mysql-balancer', 'previous'))
-      const own = `--peer ${peer.host.address} --router-id ${machine.host.name} --priority ${priority}`
+      const own = `--virtual-router-id 51 --peer ${peer.host.address} --router-id ${machine.host.name} --priority ${priority}`
       const all = `--interface eth0 --address ${virtualAddress}/24:3306 --servers db1=${db1.host.address}`
       await machine.shell(`balancer setup --yes ${all} ${own} && echo '${edit}' >>/etc/balancer/balancer.yaml`)
       await machine.shell('systemctl enable --now balancer')
