@@ -3,7 +3,7 @@
 import type { AgentConfig } from './config/load.ts'
 import type { TlsMaterial } from './config/tls-files.ts'
 import type { IncidentLog } from './log.ts'
-import { type Move, openSlot } from './port-slot.ts'
+import { type Move, openSlot, type Waiting } from './port-slot.ts'
 import { startAgentCheck } from './server/agent-check.ts'
 import type { Asked } from './server/core/request.ts'
 import type { AnswerSources } from './server/core/response.ts'
@@ -19,6 +19,11 @@ export type ListenerSources = {
   readonly news?: News
   /** A line of agent-check went out. */
   readonly onLine: (line: string) => void
+  /**
+   * Where it is given, a port that another program has at the start is waited for. Hears why there is no listener yet, each
+   * time that this changes: one line for each port.
+   */
+  readonly onWaiting?: (why: readonly string[]) => void
 }
 
 /** The open ports. */
@@ -32,24 +37,35 @@ export type Listeners = {
 
 /** Opens all ports; rejects with one line for the operator where one is not to be had. */
 export const openListeners = async (initial: AgentConfig, common: ListenerSources): Promise<Listeners> => {
-  const http = await openSlot(initial, {
-    open: ({ listen, access, response }: AgentConfig) =>
-      orExplain(startServer({ ...common, listen, access, ...answering(response) }), listen, 'listen'),
-    isSame: (one, other) =>
-      isSameAddress(one.listen, other.listen) && handshake(one.listen.tls) === handshake(other.listen.tls),
-    portOf: ({ listen }) => listen.port,
-  })
-  const agentCheck = await openSlot(initial, {
-    open: async ({ agent_check: listen, access }: AgentConfig) => {
-      if (listen === null) return null
-      const { sources, incident, onLine: onAnswered } = common
-      const settings = { listen, access, style: listen, report: () => sources.report(), incident, onAnswered }
-      return orExplain(startAgentCheck(settings), listen, 'agent_check')
+  const waits = waitsFor(common.onWaiting)
+  const http = await openSlot(
+    initial,
+    {
+      open: ({ listen, access, response }: AgentConfig) =>
+        startServer({ ...common, listen, access, ...answering(response) }),
+      isSame: (one, other) =>
+        isSameAddress(one.listen, other.listen) && handshake(one.listen.tls) === handshake(other.listen.tls),
+      portOf: ({ listen }) => listen.port,
+      explain: (error, { listen }) => explained(error, listen, 'listen'),
     },
-    isSame: (one, other) => isSameAddress(one.agent_check, other.agent_check),
-    portOf: ({ agent_check }) => agent_check?.port,
-  }).catch(async (error) => {
-    await http.server()?.stop()
+    waits('http'),
+  )
+  const agentCheck = await openSlot(
+    initial,
+    {
+      open: async ({ agent_check: listen, access }: AgentConfig) => {
+        if (listen === null) return null
+        const { sources, incident, onLine: onAnswered } = common
+        const settings = { listen, access, style: listen, report: () => sources.report(), incident, onAnswered }
+        return startAgentCheck(settings)
+      },
+      isSame: (one, other) => isSameAddress(one.agent_check, other.agent_check),
+      portOf: ({ agent_check }) => agent_check?.port,
+      explain: (error, { agent_check: listen }) => explained(error, listen, 'agent_check'),
+    },
+    waits('agent-check'),
+  ).catch(async (error) => {
+    await http.stop()
     throw error
   })
 
@@ -72,7 +88,7 @@ export const openListeners = async (initial: AgentConfig, common: ListenerSource
     },
     port: () => http.server()?.port() ?? config.listen.port,
     stop: async () => {
-      await Promise.all([http.server()?.stop(), agentCheck.server()?.stop()])
+      await Promise.all([http.stop(), agentCheck.stop()])
     },
   }
 }
@@ -85,10 +101,21 @@ const answering = ({ body, compatibility }: AgentConfig['response']) => ({ body,
 const isSameAddress = (one: ListenAddress | null, other: ListenAddress | null): boolean =>
   one?.address === other?.address && one?.port === other?.port
 
-const orExplain = async <S>(starting: Promise<S>, listen: ListenAddress, key: string): Promise<S> => {
-  try {
-    return await starting
-  } catch (error) {
-    throw new Error(listenFailure(error, listen, key), { cause: error })
+const explained = (error: unknown, listen: ListenAddress | null, key: string): Error =>
+  new Error(listen === null ? String(error) : listenFailure(error, listen, key), { cause: error })
+
+/** Another program has the port: an old one that an operator is about to stop. All else is a mistake. */
+const isTaken = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+
+const waitsFor = (onWaiting: ListenerSources['onWaiting']) => {
+  const reasons = new Map<string, string>()
+  return (name: string): Waiting | null => {
+    if (onWaiting === undefined) return null
+    const onChange = (why: Error | null): void => {
+      if (why === null) reasons.delete(name)
+      else reasons.set(name, why.message)
+      onWaiting([...reasons.values()])
+    }
+    return { isWorthIt: isTaken, onChange }
   }
 }

@@ -8,9 +8,10 @@ import { type ExitStatus, exitStatus } from './commands/exit.ts'
 import { fail, pass } from './commands/force.ts'
 import { once } from './commands/once.ts'
 import { survivePipes } from './commands/pipes.ts'
-import { run } from './commands/run.ts'
+import { refuseToRun, run } from './commands/run.ts'
+import { setupUser } from './commands/setup-user.ts'
+import { versionText } from './commands/version.ts'
 import { withConfig } from './commands/with-config.ts'
-import { version } from './version.ts'
 
 const warn = (warnings: readonly string[]): void => {
   for (const warning of warnings) process.stderr.write(`${warning}\n`)
@@ -20,7 +21,12 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
   const invocation = parseArguments(words)
   switch (invocation.command) {
     case 'run':
-      return withConfig(invocation.config, 'read', (config, warnings) => run(invocation.config, config, warnings))
+      return withConfig(
+        invocation.config,
+        'read',
+        (config, warnings) => run(invocation.config, config, warnings),
+        refuseToRun,
+      )
     case 'check':
       return withConfig(invocation.config, invocation.login === true ? 'read' : 'look', (config, warnings) => {
         warn(warnings)
@@ -49,11 +55,16 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
       return withConfig(invocation.config, 'skip', (config) =>
         pass(config.force_fail_file, config.lasting_force_fail_file),
       )
+    case 'setup-user':
+      return withConfig(invocation.config, 'make', (config, warnings) => {
+        warn(warnings)
+        return setupUser(config, invocation.config, invocation)
+      })
     case 'help':
       process.stdout.write(help)
       return exitStatus.ok
     case 'version':
-      process.stdout.write(`mysqlchk-agent ${version}\n`)
+      process.stdout.write(versionText())
       return exitStatus.ok
     case 'usage-error':
       process.stderr.write(`mysqlchk-agent: ${invocation.text}\nmysqlchk-agent --help lists all.\n`)

@@ -4,6 +4,7 @@ import type { NotifySocket } from './os/notify-socket.ts'
 
 /** The service manager; without one every call is a no-op. */
 export type ServiceManager = {
+  readonly isThere: boolean
   readonly ready: () => void
   readonly reloading: () => void
   readonly stopping: () => void
@@ -14,6 +15,7 @@ export type ServiceManager = {
 }
 
 const absent: ServiceManager = {
+  isThere: false,
   ready: () => undefined,
   reloading: () => undefined,
   stopping: () => undefined,
@@ -44,6 +46,7 @@ export const findServiceManager = async (
   const isWatched = watched === undefined || Number(watched) === process.pid
   const every = watchdogMillis(period)
   return {
+    isThere: true,
     ready: () => void send('READY=1'),
     reloading: () => void send(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / nanosPerMicro}`),
     stopping: () => void send('STOPPING=1'),

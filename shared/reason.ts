@@ -4,6 +4,7 @@
 export const reasonCodes = [
   'ok',
   'starting',
+  'not-set-up',
   'connection-refused',
   'unreachable',
   'timeout',
@@ -53,6 +54,10 @@ type ReasonTrait = { readonly certainty: Certainty; readonly advice: string }
 const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   ok: { certainty: 'soft', advice: 'Nothing to do.' },
   starting: { certainty: 'soft', advice: 'The agent has no result yet. Ask again in a second.' },
+  'not-set-up': {
+    certainty: 'soft',
+    advice: 'More of it: man mysqlchk-agent, FIRST START.',
+  },
   'connection-refused': {
     certainty: 'hard',
     advice:

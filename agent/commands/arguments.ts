@@ -1,13 +1,15 @@
 // The command line: which command with which options, or what is wrong with it.
 
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { closest } from 'fastest-levenshtein'
-import { defaultConfigPath } from '../config/load.ts'
+import { defaultConfigPath } from '../config/places.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { Millis } from '../core/time.ts'
+import type { SetupWords } from '../setup/core/words.ts'
 
 /** The commands of `mysqlchk-agent`; `run` is meant where none is given. */
-export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare'] as const
+export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare', 'setup-user'] as const
 
 /**
  * What to do. `path` and `json` belong to `once`, `reason` and `lasts` (null: until `pass`) to `fail`. `requests` is a file,
@@ -15,7 +17,7 @@ export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare'] as c
  */
 export type Invocation =
   | {
-      readonly command: Exclude<(typeof commands)[number], 'compare'>
+      readonly command: Exclude<(typeof commands)[number], 'compare' | 'setup-user'>
       readonly config: string
       readonly path: string
       readonly json: boolean
@@ -31,6 +33,7 @@ export type Invocation =
       readonly script: { readonly file: string; readonly args: readonly string[] }
       readonly requests: string | null
     }
+  | ({ readonly command: 'setup-user'; readonly config: string } & SetupWords)
   | { readonly command: 'help' | 'version' }
   | { readonly command: 'usage-error'; readonly text: string }
 
@@ -43,9 +46,18 @@ const options = {
   login: { type: 'boolean' },
   script: { type: 'string' },
   requests: { type: 'string' },
+  apply: { type: 'boolean' },
+  socket: { type: 'string' },
+  user: { type: 'string' },
+  'option-file': { type: 'string' },
+  'password-from': { type: 'string' },
+  'set-password': { type: 'boolean' },
+  hosts: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'V' },
 } as const
+
+const setupOptions = ['apply', 'socket', 'user', 'option-file', 'password-from', 'set-password', 'hosts'] as const
 
 const longestFail = parseDuration('365d') ?? 0
 
@@ -92,6 +104,8 @@ export const parseArguments = (words: readonly string[]): Invocation => {
   if (command !== 'compare' && (values.script !== undefined || values.requests !== undefined)) {
     return usageError(`--script and --requests belong to the command compare, not to ${command}`)
   }
+  const [stray] = setupOptions.filter((name) => command !== 'setup-user' && values[name] !== undefined)
+  if (stray !== undefined) return usageError(`--${stray} belongs to the command setup-user, not to ${command}`)
   if (command === 'compare' && values.script === undefined) {
     return usageError('compare needs --script FILE: what stands after server = in the file of xinetd')
   }
@@ -103,9 +117,33 @@ export const parseArguments = (words: readonly string[]): Invocation => {
     return usageError(`${command} takes no further words, found ${rest.join(' ')}`)
   }
   const config = textOr(values.config, defaultConfigPath)
+  if (command === 'setup-user') {
+    const hosts = typeof values.hosts === 'string' ? values.hosts.split(',').map((host) => host.trim()) : []
+    const wrong = hosts.find((host) => isIP(host) === 0)
+    if (wrong !== undefined) {
+      return usageError(
+        `--hosts: "${wrong}" is no address; write those of the other nodes, as in --hosts 10.1.6.204,10.1.6.205`,
+      )
+    }
+    return {
+      command,
+      config,
+      apply: values.apply === true,
+      setPassword: values['set-password'] === true,
+      socket: textOrNull(values.socket),
+      user: textOrNull(values.user),
+      optionFile: textOrNull(values['option-file']),
+      passwordFrom: textOrNull(values['password-from']),
+      hosts,
+    }
+  }
   if (command === 'compare') {
-    const requests = typeof values.requests === 'string' ? values.requests : null
-    return { command, config, script: { file: textOr(values.script, ''), args: rest }, requests }
+    return {
+      command,
+      config,
+      script: { file: textOr(values.script, ''), args: rest },
+      requests: textOrNull(values.requests),
+    }
   }
   return {
     command,
@@ -122,6 +160,8 @@ export const parseArguments = (words: readonly string[]): Invocation => {
 const textOr = (value: string | boolean | undefined, otherwise: string): string =>
   typeof value === 'string' ? value : otherwise
 
+const textOrNull = (value: string | boolean | undefined): string | null => (typeof value === 'string' ? value : null)
+
 const usageError = (text: string): Invocation => ({ command: 'usage-error', text })
 
 /** What `--help` prints. */
@@ -137,6 +177,10 @@ export const help = `mysqlchk-agent tells over HTTP whether the MySQL or MariaDB
   mysqlchk-agent fail  [--for 30m] [--lasting] [REASON]
                                           take this node out: create the force-fail file; a lasting one survives a reboot
   mysqlchk-agent pass                     bring it back: remove the force-fail files
+  mysqlchk-agent setup-user [--apply] [--hosts ADDRESS,…] [--password-from FILE] [--set-password]
+                            [--socket PATH] [--user NAME] [--option-file FILE]
+                                          print the SQL that makes the check user on this server; run it, and write its
+                                          password file. As root
   mysqlchk-agent --version
 
 FILE is ${defaultConfigPath} unless given.

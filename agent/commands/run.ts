@@ -14,7 +14,17 @@ import { hearHangup } from './hangup.ts'
 /** A loop that turns has ended a probe within this many times the longest that one may take to come. */
 const probesMissed = 3
 
-/** Answers until SIGTERM or SIGINT. Does not start where an address cannot be had. */
+/** `systemctl status` tells why the service does not run, also where the log has gone on. */
+export const refuseToRun = async (problems: readonly string[]): Promise<void> => {
+  const manager = await findServiceManager(process.env, () => undefined)
+  const more = problems.length > 1 ? ` (${problems.length} problems; mysqlchk-agent check lists them)` : ''
+  manager.status(`Not started: ${problems[0] ?? ''}${more}`)
+}
+
+/**
+ * Answers until SIGTERM or SIGINT. A port that another program has is waited for as a service; by hand that is no start, as
+ * anything else that is wrong with an address is.
+ */
 export const run = async (path: string, config: AgentConfig, warnings: readonly string[]): Promise<ExitStatus> => {
   const { logger, close } = openLog(config.log)
   for (const warning of warnings) logger.warn(warning)
@@ -27,6 +37,17 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   })
 
   const manager = await findServiceManager(process.env, (text) => logger.warn(text))
+  /** What `systemctl status` shows: why a port is not open yet, and the state of the node. */
+  let waiting: readonly string[] = []
+  let state = ''
+  const showState = (): void => manager.status([...waiting, ...(state === '' ? [] : [state])].join('. '))
+  const onWaiting = (why: readonly string[]): void => {
+    for (const line of why) if (!waiting.includes(line)) logger.warn(`${line}. The agent waits for the port`)
+    if (why.length < waiting.length) logger.info('The port is free: listening there now')
+    waiting = why
+    showState()
+  }
+
   const metrics = createMetrics()
   const stateLog = createStateLog(logger)
   const serverWordsLog = createServerWordsLog(logger)
@@ -36,8 +57,9 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
       serverWordsLog(probe)
     },
     onReport: (report) => {
-      if (stateLog(report))
-        manager.status(`Node is ${report.verdict === 'pass' ? 'UP' : 'DOWN'}, ${reasonLine(report)}`)
+      if (!stateLog(report)) return
+      state = `Node is ${report.verdict === 'pass' ? 'UP' : 'DOWN'}, ${reasonLine(report)}`
+      showState()
     },
   })
   const incidentLog = createIncidentLog(logger)
@@ -55,6 +77,7 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
         metrics.refused(reason)
         incidentLog(reason, fields)
       },
+      ...(manager.isThere ? { onWaiting } : {}),
     })
   } catch (error) {
     process.stderr.write(`mysqlchk-agent: ${textOf(error)}\n`)
@@ -90,7 +113,8 @@ export const run = async (path: string, config: AgentConfig, warnings: readonly 
   }
 
   const { listen } = config
-  logger.info({ ...addressOf(config), version }, `Started, listening on ${listen.address}:${listen.port}`)
+  const how = waiting.length === 0 ? 'listening on' : 'waiting for'
+  logger.info({ ...addressOf(config), version }, `Started, ${how} ${listen.address}:${listen.port}`)
   manager.ready()
   hangup.answerWith(reload)
   manager.watch(() => {

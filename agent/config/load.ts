@@ -12,9 +12,6 @@ import { contradictions } from './rules.ts'
 import { type AgentSettings, agentSchema } from './schema.ts'
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts'
 
-/** Where agent.yaml stands unless `--config` says otherwise. */
-export const defaultConfigPath = '/etc/mysqlchk-agent/agent.yaml'
-
 /** The typed configuration of one agent, with all that it points to read in. Durations are `Millis`. */
 export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen' | 'response'> & {
   readonly response: AgentSettings['response'] & { readonly compatibility: boolean }

@@ -6,6 +6,7 @@ import type { ClientAddress } from '../probe/core/door.ts'
 import { type ClientOptions, parseOptionFile } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
 import { isWorldReadable, readPasswordFile, unreadable } from './password-file.ts'
+import { setUpCommand, unitCredential, unitPasswordFile } from './places.ts'
 import { clientAddressPattern, credentialName, type MysqlSettings } from './schema.ts'
 import { readServerTls, type ServerTls } from './server-tls.ts'
 
@@ -25,15 +26,19 @@ export type MysqlConfig = {
   readonly client?: ClientAddress
   readonly user: string
   readonly password: () => string
+  /** What has to be done before there is a login at all, for the operator. */
+  readonly lacking?: string
+  /** The file that the password comes from, perhaps as a credential; absent where it stands elsewhere. */
+  readonly passwordFile?: string
   /** Null: the login is not encrypted. */
   readonly tls: ServerTls | null
 }
 
 /**
- * What to do with passwords and keys: read them (`run`, `once`), look at them as far as this user may (`check`), or
- * leave them alone (`fail`, `pass`).
+ * What to do with passwords and keys: read them (`run`, `once`), look at them as far as this user may (`check`), leave
+ * alone a password that has a file of its own (`setup-user`, which makes it), or leave them all alone (`fail`, `pass`).
  */
-export type Secrets = 'read' | 'look' | 'skip'
+export type Secrets = 'read' | 'look' | 'make' | 'skip'
 
 /** The file that is read. */
 export type ConfigFile = { readonly path: string; readonly mode: number }
@@ -41,6 +46,8 @@ export type ConfigFile = { readonly path: string; readonly mode: number }
 /** What the files and credentials hold that the mysql section names, and what is wrong with them. */
 export type LoginSources = {
   readonly password: string | null
+  readonly lacking?: string
+  readonly passwordFile?: string
   readonly options: ClientOptions
   readonly tls: ServerTls | null
   readonly findings: readonly Finding[]
@@ -59,6 +66,7 @@ export const readLoginSources = (written: Written, config: ConfigFile, secrets: 
   const own = ownPassword(written, config, secrets)
   const { tls, findings } = readServerTls(written, options.options.tls ?? null)
   return {
+    ...own,
     password: own.password ?? options.password,
     options: options.options,
     tls,
@@ -68,9 +76,14 @@ export const readLoginSources = (written: Written, config: ConfigFile, secrets: 
 
 const ownPassword = (written: Written, config: ConfigFile, secrets: Secrets): LoginSources => {
   const passwordFile = written('mysql', 'password_file')
-  if (isPath(passwordFile)) return fromPasswordFile(passwordFile, 'password_file')
+  if (isPath(passwordFile)) {
+    return secrets === 'make'
+      ? { ...noLoginSources, passwordFile }
+      : { ...fromPasswordFile(passwordFile, 'password_file'), passwordFile }
+  }
   const credential = written('mysql', 'password_credential')
-  if (typeof credential === 'string' && credentialName.test(credential)) return fromCredential(credential, secrets)
+  if (typeof credential === 'string' && credentialName.test(credential))
+    return fromCredential(credential, config.path, secrets)
   const password = written('mysql', 'password')
   if (typeof password !== 'string') return noLoginSources
   const text = `everybody on this host can read the password here; run: chmod o= ${config.path}`
@@ -79,15 +92,40 @@ const ownPassword = (written: Written, config: ConfigFile, secrets: Secrets): Lo
 
 const fromPasswordFile = (path: string, key: string): LoginSources => {
   const read = readPasswordFile(path)
-  if (!read.ok) return { ...noLoginSources, findings: [error(key, read.text)] }
+  if (!read.ok) {
+    const inUnit = process.env[credentialsVariable] === undefined ? '' : unitWay
+    return { ...noLoginSources, findings: [error(key, `${read.text}${read.why === 'wrong' ? inUnit : ''}`)] }
+  }
   const text = `everybody on this host can read ${path}; run: chmod o= ${path}`
   return { ...noLoginSources, password: read.password, findings: read.worldReadable ? [warning(key, text)] : [] }
 }
 
-const fromCredential = (name: string, secrets: Secrets): LoginSources => {
+/** The user of the shipped units reads no file that root alone may read. */
+const unitWay = `; as a service of systemd write password_credential: ${unitCredential} in its place`
+
+const fromCredential = (name: string, config: string, secrets: Secrets): LoginSources => {
   const key = 'password_credential'
   const directory = process.env[credentialsVariable]
-  if (directory !== undefined) return fromPasswordFile(join(directory, name), key)
+  const passwordFile = unitPasswordFile(config)
+  const known = name === unitCredential ? { passwordFile } : {}
+  if (secrets === 'make') return { ...noLoginSources, ...known }
+  if (directory !== undefined) {
+    const path = join(directory, name)
+    const read = readPasswordFile(path)
+    // The unit hands over an empty one where its file is not there yet: a first start, and no mistake in this file.
+    return !read.ok && read.why === 'empty'
+      ? { ...noLoginSources, ...known, lacking: setUpText(config) }
+      : { ...fromPasswordFile(path, key), ...known }
+  }
+  if (name === unitCredential) {
+    // Root, by hand: what the unit would hand over.
+    const read = readPasswordFile(passwordFile)
+    if (read.ok) return { ...fromPasswordFile(passwordFile, key), passwordFile }
+    if (secrets === 'read') {
+      const what = read.why === 'wrong' ? '' : `; ${setUpText(config)}`
+      return { ...noLoginSources, findings: [error(key, `${read.text}${what}`)] }
+    }
+  }
   const text = `systemd hands credentials to its service only; the unit needs LoadCredential=${name}:/etc/mysqlchk-agent/password`
   return { ...noLoginSources, findings: [secrets === 'look' ? warning(key, text) : error(key, text)] }
 }
@@ -117,13 +155,17 @@ const fromOptionFile = (path: string): LoginSources => {
   }
 }
 
+/** The one sentence of an agent that nobody has set up yet. */
+const setUpText = (config: string): string => `no check user is set up; run as root: ${setUpCommand(config)}`
+
 const defaultUser = 'mysqlchkusr'
 const defaultSocket = '/run/mysqld/mysqld.sock'
 const defaultPort = 3306
 const loopback = '127.0.0.1'
 
 /** What is written in agent.yaml comes before what an option file says. */
-export const loginOf = (settings: MysqlSettings, { password, options, tls }: LoginSources): MysqlConfig => {
+export const loginOf = (settings: MysqlSettings, sources: LoginSources): MysqlConfig => {
+  const { password, options, tls, lacking, passwordFile } = sources
   const isWritten = settings.host !== undefined || settings.socket !== undefined
   const place = isWritten ? settings : { ...options, host: hostIn(options) }
   const target: MysqlTarget =
@@ -142,9 +184,17 @@ export const loginOf = (settings: MysqlSettings, { password, options, tls }: Log
     client: clientOf(settings.client_address),
     user: settings.user ?? options.user ?? defaultUser,
     password: () => secret,
-    tls,
+    ...(lacking === undefined ? {} : { lacking }),
+    ...(passwordFile === undefined ? {} : { passwordFile }),
+    tls: tls === null ? null : { ...tls, serverName: tls.serverName ?? nameAt(target) },
   }
 }
+
+/**
+ * The name that the certificate is to have, the same at every port and address of that server. Behind a Unix socket of this
+ * host nobody passes himself off as another: there a name is compared only where one is given.
+ */
+const nameAt = (target: MysqlTarget): string | null => (target.kind === 'tcp' ? target.host : null)
 
 /** The clients take localhost for the socket, and any other host before a socket, unless told which way to go. */
 const hostIn = ({ host, protocol }: ClientOptions): string | undefined => {

@@ -5,28 +5,43 @@ import { readFileSync, statSync } from 'node:fs'
 /** The password, whether everybody on this host can read it, or why there is none. */
 export type PasswordFile =
   | { readonly ok: true; readonly password: string; readonly worldReadable: boolean }
-  | { readonly ok: false; readonly text: string }
+  | { readonly ok: false; readonly text: string; readonly why: 'missing' | 'empty' | 'wrong' }
 
 const maximumBytes = 4096
 
-/** Reads one line of text. The line break at its end does not belong to the password. */
+/** Reads one line of text. */
 export const readPasswordFile = (path: string): PasswordFile => {
-  let content: string
   try {
     const stats = statSync(path)
-    if (!stats.isFile()) return { ok: false, text: `${path} is not a file; write the path of a file with one line` }
-    if (stats.size > maximumBytes) return { ok: false, text: `${path} is larger than a password; it must be one line` }
-    content = readFileSync(path, 'utf8')
-    // Some editors of Windows put a byte order mark before the text; nobody types it.
-    const password = content.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
-    if (password === '') return { ok: false, text: `${path} is empty; write the password of the check user into it` }
-    if (/[\r\n\0]/.test(password))
-      return { ok: false, text: `${path} has several lines; it must hold the password alone` }
-    return { ok: true, password, worldReadable: isWorldReadable(stats.mode) }
+    if (!stats.isFile()) {
+      return { ok: false, why: 'wrong', text: `${path} is not a file; write the path of a file with one line` }
+    }
+    if (stats.size > maximumBytes) return tooLong(path)
+    return passwordIn(readFileSync(path, 'utf8'), path, isWorldReadable(stats.mode))
   } catch (error) {
-    return { ok: false, text: unreadable(path, error) }
+    const why = error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'missing' : 'wrong'
+    return { ok: false, why, text: unreadable(path, error) }
   }
 }
+
+/** The password in a text from `path`. The line break at its end does not belong to it. */
+export const passwordIn = (content: string, path: string, worldReadable: boolean): PasswordFile => {
+  if (content.length > maximumBytes) return tooLong(path)
+  // Some editors of Windows put a byte order mark before the text; nobody types it.
+  const password = content.replace(/^\uFEFF/, '').replace(/\r?\n$/, '')
+  if (password === '') {
+    return { ok: false, why: 'empty', text: `${path} is empty; write the password of the check user into it` }
+  }
+  return /[\r\n\0]/.test(password)
+    ? { ok: false, why: 'wrong', text: `${path} has several lines; it must hold the password alone` }
+    : { ok: true, password, worldReadable }
+}
+
+const tooLong = (path: string): PasswordFile => ({
+  ok: false,
+  why: 'wrong',
+  text: `${path} is larger than a password; it must be one line`,
+})
 
 /** Whether the mode of a file lets every user of the host read it. */
 export const isWorldReadable = (mode: number): boolean => (mode & 0o004) !== 0

@@ -1,12 +1,14 @@
 // The watch over one server: its prober on its schedule, as one configuration wants it.
 
+import { performance } from 'node:perf_hooks'
 import { isDeepStrictEqual } from 'node:util'
 import type { AgentConfig } from '../config/load.ts'
+import { millis } from '../core/time.ts'
 import { createBacklogWatch } from './backlog-watch.ts'
 import type { Known, Probe } from './core/facts.ts'
 import { createDiskLook } from './disk.ts'
 import { createHeartbeat } from './heartbeat.ts'
-import { createProber } from './prober.ts'
+import { createProber, type Prober } from './prober.ts'
 import { startSchedule } from './schedule.ts'
 import type { StallWatch } from './stall-watch.ts'
 
@@ -18,6 +20,8 @@ export type Watch = {
   readonly known: () => Known
   /** Probes at once. */
   readonly hurry: () => void
+  /** The next probe learns anew what the server lets the check user see. */
+  readonly relearn: () => void
   /** Ends after the probe under way. */
   readonly retire: () => Promise<void>
   /** Ends at once. */
@@ -45,7 +49,10 @@ export const startWatch = (
     heartbeat: heartbeat === null ? null : createHeartbeat(heartbeat),
     backlog: createBacklogWatch(),
   }
-  const prober = createProber({ mysql, inquiry, timeout, loginInterval }, stalls, () => schedule.hurry())
+  const prober =
+    mysql.lacking === undefined
+      ? createProber({ mysql, inquiry, timeout, loginInterval }, stalls, () => schedule.hurry())
+      : answersWithout(mysql.lacking)
   const schedule = startSchedule({
     probe: async () => {
       const probe = await prober.probe()
@@ -61,6 +68,7 @@ export const startWatch = (
     fresh: schedule.fresh,
     known: schedule.known,
     hurry: schedule.hurry,
+    relearn: prober.relearn,
     retire: async () => {
       schedule.stop()
       await schedule.settled()
@@ -72,6 +80,16 @@ export const startWatch = (
     },
   }
 }
+
+/** In place of a prober where nobody has said yet who logs in: the server is left alone. */
+const answersWithout = (text: string): Prober => ({
+  probe: async () => ({
+    startedAt: millis(performance.now()),
+    took: millis(0),
+    outcome: { kind: 'failed', failure: { code: 'not-set-up', text, fatal: true } },
+  }),
+  close: () => undefined,
+})
 
 /** Whether two configurations probe the same server in the same way. */
 export const probesAlike = (one: AgentConfig, other: AgentConfig): boolean =>

@@ -1,6 +1,7 @@
 // Listening on an address of the configuration, for HTTP and for agent-check alike.
 
 import type { Server } from 'node:net'
+import { portHolder } from './port-holder.ts'
 
 /** Where to listen. */
 export type ListenAddress = { readonly address: string; readonly port: number }
@@ -33,7 +34,7 @@ export const listenFailure = (error: unknown, { address, port }: ListenAddress, 
   const where = `cannot listen on ${address}:${port}`
   switch (code) {
     case 'EADDRINUSE':
-      return `${where}: another program has that port. See which with: ss -ltnp 'sport = :${port}'`
+      return `${where}: ${portHolder(port) ?? `another program has that port. See which with: ss -ltnp 'sport = :${port}'`}`
     case 'EADDRNOTAVAIL':
       return `${where}: this host does not have that address. Correct ${key}.address, or use 0.0.0.0`
     case 'EACCES':

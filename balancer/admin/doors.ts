@@ -4,19 +4,27 @@ import type { Server } from 'node:http'
 import type { Logger } from 'pino'
 import { type Endpoint, endpointText } from '../config/values.ts'
 import { type AddressWatch, watchAddresses } from '../os/address-watch.ts'
+import type { ListeningHandle } from '../os/listening-handle.ts'
 import { createWaitingListener, type WaitingListener } from '../os/waiting-listener.ts'
 
 /** The addresses that are open, or wait for their address. */
 export type Doors = {
   /** Opens what is new of `binds`. Throws `FailedStart` when a port cannot be had, and nothing is open then that was not. */
   readonly prepare: (binds: readonly Endpoint[]) => Promise<{ readonly apply: () => void; readonly cancel: () => void }>
+  /** What is listened on, by address and port, for a process that takes the place of this one. */
+  readonly handles: () => ReadonlyMap<string, ListeningHandle>
+  /** Takes no more requests; those that are being answered are. */
+  readonly retire: () => void
   readonly stop: () => void
 }
+
+/** Takes what another process listens on at an address and port; undefined where it does not. */
+export type Inherit = (endpoint: string) => ListeningHandle
 
 type Door = { readonly server: Server; readonly listener: WaitingListener }
 
 /** No address yet; each gets a server of its own. */
-export const createDoors = (createServer: () => Server, log: Logger): Doors => {
+export const createDoors = (createServer: () => Server, log: Logger, inherit: Inherit): Doors => {
   const doors = new Map<string, Door>()
   let watch: AddressWatch | undefined
 
@@ -30,6 +38,7 @@ export const createDoors = (createServer: () => Server, log: Logger): Doors => {
       endpoint,
       server,
       key,
+      inherited: inherit(endpointText(endpoint)),
       isPresent,
       onChange: ({ address, open }) => {
         log.info({ address }, `Status page is ${open ? 'open' : 'closed'} on ${address}`)
@@ -74,6 +83,10 @@ export const createDoors = (createServer: () => Server, log: Logger): Doors => {
           for (const [name, door] of opened) doors.set(name, door)
         },
       }
+    },
+    handles: () => new Map([...doors].map(([endpoint, { listener }]) => [endpoint, listener.handle()])),
+    retire: () => {
+      for (const { listener } of doors.values()) listener.stop()
     },
     stop: () => {
       watch?.close()

@@ -11,13 +11,15 @@ import { createAdmission } from './admission.ts'
 import { renderPage, styleSheet } from './core/page.ts'
 import type { PageRefusals, Status } from './core/status.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
-import { createDoors } from './doors.ts'
+import { createDoors, type Doors, type Inherit } from './doors.ts'
 import { createLoginLog } from './login-log.ts'
 
 /** The status page, open or not. */
 export type StatusPage = {
   /** Opens what another configuration needs beside what is open. Throws `FailedStart`, and nothing has changed then. */
   readonly prepare: (http: StatusPageConfig | undefined) => Promise<PreparedPage>
+  readonly handles: Doors['handles']
+  readonly retire: Doors['retire']
   readonly stop: () => void
 }
 
@@ -29,6 +31,7 @@ export type StatusPageOptions = {
   readonly http: StatusPageConfig | undefined
   readonly status: (refusals: PageRefusals) => Status
   readonly log: Logger
+  readonly inherit?: Inherit
 }
 
 /** Node looks at its time limits only this often. */
@@ -98,7 +101,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     })
     return created
   }
-  const doors = createDoors(createOne, log)
+  const doors = createDoors(createOne, log, options.inherit ?? nothing)
   const prepare: StatusPage['prepare'] = async (next) => {
     const isSameLogin = http !== undefined && isDeepStrictEqual(http.users, next?.users)
     const users = (next?.users ?? []).map((user) => [user.name, hashOf(user.password_file)] as const)
@@ -121,12 +124,16 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   }
   return {
     prepare,
+    handles: doors.handles,
+    retire: doors.retire,
     stop: () => {
       logins.stop()
       doors.stop()
     },
   }
 }
+
+const nothing: Inherit = () => undefined
 
 const hashOf = (file: string) => {
   const read = readPasswordFile(file)

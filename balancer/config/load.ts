@@ -13,33 +13,53 @@ import { withVrrpPasswords } from './vrrp-password.ts'
 /** Where the configuration stands unless `--config` says otherwise. */
 export const defaultConfigFile = '/etc/balancer/balancer.yaml'
 
+/** Of a file that nobody looks at: its reader alone may read it. */
+const unknownMode = 0o600
 const maximumFileBytes = 4 * 1024 * 1024
 /** A key or a value may come from anywhere, and be shown on any terminal. */
 const longestLine = 2000
 
-/** A configuration with its warnings, or lines that say what is wrong: `file:line:column: path: what, and what to do`. */
+/** A configuration with its text and warnings, or lines that say what is wrong: `file:line:column: path: what, and what to do`. */
 export type LoadedConfig =
-  | { readonly ok: true; readonly config: BalancerConfig; readonly warnings: readonly string[] }
+  | { readonly ok: true; readonly config: BalancerConfig; readonly text: string; readonly warnings: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] }
 
-/** Reads and checks a configuration file, and how it fits the network of this `host`, unless that is null. Never throws. */
-export const loadConfig = (file: string, host: HostNetwork | null = readHostNetwork()): LoadedConfig => {
+/** The first line of the file that the package brings: nobody has put the addresses of a real network into it. */
+export const unconfiguredMark =
+  '# NOT CONFIGURED: run "balancer setup", or put your own addresses in and remove this line.'
+
+/** Whether a configuration is the example of the package, however it was edited, with its mark still there. */
+export const isUnconfigured = (text: string): boolean => /^#\s*NOT CONFIGURED\b/m.test(text)
+
+const notConfigured = (file: string): string =>
+  `${file}: this balancer is not configured yet; run: balancer setup (or edit the file and remove its line "# NOT CONFIGURED …"), then: systemctl start balancer`
+
+/**
+ * Reads and checks a configuration file, and how it fits the network of this `host`, unless that is null. With `known` that is
+ * its text, whatever the file says now. Never throws.
+ */
+export const loadConfig = (
+  file: string,
+  host: HostNetwork | null = readHostNetwork(),
+  known: string | null = null,
+): LoadedConfig => {
   let text: string
   let place: Place
   try {
-    const { size, mode } = statSync(file)
+    const { size, mode } = known === null ? statSync(file) : { size: 0, mode: unknownMode }
     if (size > maximumFileBytes) return { ok: false, problems: [`${file}: larger than 4 MiB`] }
-    text = readFileSync(file, 'utf8')
+    text = known ?? readFileSync(file, 'utf8')
     place = { file: { path: file, mode }, host }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     return { ok: false, problems: [`${file}: cannot be read: ${reason}; name another with --config FILE`] }
   }
+  if (isUnconfigured(text)) return { ok: false, problems: [notConfigured(file)] }
   const checked = checkDocument(text, balancerSchema, (input) => crossFieldFindings(input, place), laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
   const warnings = checked.warnings.map((warning) => problemLine(file, warning))
   const config = withSecrets({ ...checked.value, vrrp: withVrrpPasswords(checked.value.vrrp) })
-  return { ok: true, config, warnings: [...warnings, ...checkWarnings(config.listeners)] }
+  return { ok: true, config, text, warnings: [...warnings, ...checkWarnings(config.listeners)] }
 }
 
 const problemLine = (file: string, { line, column, path, text }: Problem): string =>

@@ -40,6 +40,7 @@ export const balancerSchema = z.strictObject({
   vrrp: vrrpSchema,
   listeners: z.array(listenerSchema).min(1, { error: 'name at least one listener' }).max(100),
   admin: admin.prefault({}),
+  hard_stop_after: duration('1s', '24h').prefault('1h'),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
 })
 

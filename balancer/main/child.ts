@@ -1,10 +1,14 @@
 // What every child process does: take its configuration from the supervisor, run, and end when told or when orphaned.
 
 import { randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { openLog } from '../log.ts'
+import { callExit } from '../os/libc.ts'
+import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
+import type { Outline } from '../pool/core/draining.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { exitMisfit, type ProcessRole } from '../supervisor/core/processes.ts'
 import {
@@ -19,25 +23,40 @@ import { version } from '../version.ts'
 
 /**
  * What a child is started with. `requestReload` has the supervisor read the configuration again, `orderRouter` has the vrrp
- * process carry out an order; both tell what came of it.
+ * process carry out an order, `requestReexec` has the program on disk take over; all tell what came of it. Where the program
+ * before this one still runs, `inherit` takes what that listens on at an address and port, and `lead` says that all is prepared
+ * and waits until the other one has stepped aside.
  */
 export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly log: Logger
   readonly publish: (fact: Fact) => void
   readonly requestReload: () => Promise<ReloadResult>
+  readonly requestReexec: () => Promise<ReloadResult>
+  readonly inherit: (endpoint: string) => ListeningHandle
+  readonly lead: () => Promise<Lead>
   readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
 }
+
+/** What the vrrp process of another program was, when it stepped aside. */
+export type Lead = Pick<Extract<ToChild, { type: 'lead' }>, 'facts' | 'resume'>
 
 /**
  * The work of a child. `reconfigure` applies the difference to a new configuration and says what changed, a line each; it
  * throws `FailedStart` and changes nothing when it cannot. `order` is for the process that has the VRRP instances. `outlive`
- * resolves when the work of a process whose supervisor died is no longer needed.
+ * resolves when the work of a process whose supervisor died is no longer needed. The rest is for a program that takes the place
+ * of this one: `handles` are the sockets to go on with, `stepAside` and `goOn` make and end a pause in which nothing is sent, and
+ * `retire` resolves when what is left is over (a forwarder that leaves its rules to its successor has nothing left).
  */
 export type Work = {
   readonly onFact: (fact: Fact) => void
   readonly reconfigure: (config: BalancerConfig) => Promise<readonly string[]> | readonly string[]
   readonly order?: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly outlive?: () => Promise<void>
+  readonly handles?: () => ReadonlyMap<string, ListeningHandle>
+  readonly stepAside?: () => Promise<void>
+  readonly goOn?: () => void
+  readonly retire?: () => Promise<void>
+  readonly outline?: (listeners: Outline) => Promise<void>
   readonly stop: () => Promise<void> | void
 }
 
@@ -51,14 +70,32 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
 
   const { log, exit: exitWith } = openLog(role, 'info')
   let work: Promise<Work> | undefined
-  const send = (message: FromChild): void => {
+  const send = (message: FromChild, handle?: ListeningHandle): void => {
     // A parent that just died is no error here: the closed channel says it.
-    if (process.connected) process.send?.(message, () => {})
+    if (process.connected) process.send?.(message, handle, {}, () => {})
   }
+  /** Of the process before this one, as long as nobody listens on them here. */
+  const inherited = new Map<string, ListeningHandle>()
+  const inherit = (endpoint: string): ListeningHandle => {
+    const handle = inherited.get(endpoint)
+    inherited.delete(endpoint)
+    return handle
+  }
+  let onLead: (lead: Lead) => void = () => {}
+  const lead = (): Promise<Lead> => {
+    send({ type: 'prepared' })
+    return new Promise((resolve) => {
+      onLead = resolve
+    })
+  }
+  /** The program before this one may still go on in its place. */
+  let isOnProbation = false
   const exit = (code: number): void => {
     void exitWith(code)
   }
   setInterval(() => send({ type: 'alive' }), aliveInterval).unref()
+  // All that it is made of is loaded.
+  send({ type: 'alive' })
   const stop = async (): Promise<void> => {
     // A start that failed has been reported already, and left nothing to stop.
     const running = await work?.catch(() => undefined)
@@ -76,12 +113,14 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   }
 
   const reloads = new Map<string, (result: ReloadResult) => void>()
-  const requestReload = (): Promise<ReloadResult> => {
+  const request = (type: 'reload-requested' | 'reexec-requested'): Promise<ReloadResult> => {
     // What the process before this one asked for may still be answered: a number would be the same again.
     const id = randomUUID()
-    send({ type: 'reload-requested', id })
+    send({ type, id })
     return new Promise((resolve) => reloads.set(id, resolve))
   }
+  const requestReload = () => request('reload-requested')
+  const requestReexec = () => request('reexec-requested')
   const orders = new Map<number, (result: ReloadResult) => void>()
   let lastOrder = 0
   const orderRouter = (instance: string, order: RouterOrder): Promise<ReloadResult> => {
@@ -115,11 +154,38 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
       .catch(failed)
   }
 
+  const handOver = async (): Promise<void> => {
+    const running = await work
+    for (const [name, handle] of running?.handles?.() ?? []) send({ type: 'handle', name }, handle)
+    send({ type: 'handed-over' })
+  }
+  const stepAside = async (): Promise<void> => {
+    const running = await work
+    await running?.stepAside?.()
+    send({ type: 'stepped-aside' })
+  }
+  const retire = async (until: number | null): Promise<void> => {
+    const running = await work?.catch(() => undefined)
+    const over = running?.retire?.() ?? Promise.resolve()
+    await (until === null ? over : Promise.race([over, wait(Math.max(0, until - Date.now()))]))
+    // The addresses are another one's, and stay.
+    if (role !== 'vrrp') await running?.stop()
+    exit(0)
+  }
+  const start = (assignment: Assignment): void => {
+    work = begin(assignment)
+    work.then(() => {
+      for (const handle of inherited.values()) closeHandle(handle)
+      inherited.clear()
+      send({ type: 'ready' })
+    }, failed)
+  }
+
   const misfit = (text: string): void => {
     log.fatal(`${text}. The program on disk was changed while the balancer ran: systemctl restart balancer`)
     exit(exitMisfit)
   }
-  process.on('message', (received) => {
+  process.on('message', (received, handle: ListeningHandle) => {
     const read = parseToChild(received)
     const other = versionIn(received)
     if (other !== undefined && other !== version) {
@@ -136,8 +202,44 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     switch (message.type) {
       case 'configure':
         log.level = message.config.log.level
-        work = begin({ ...message, log, publish: (fact) => send({ type: 'fact', fact }), requestReload, orderRouter })
-        work.then(() => send({ type: 'ready' }), failed)
+        isOnProbation = message.succeeds
+        start({
+          ...message,
+          log,
+          publish: (fact) => send({ type: 'fact', fact }),
+          requestReload,
+          requestReexec,
+          orderRouter,
+          inherit,
+          lead,
+        })
+        return
+      case 'lead':
+        onLead(message)
+        return
+      case 'confirmed':
+        isOnProbation = false
+        return
+      case 'handle':
+        inherited.set(message.name, handle)
+        return
+      case 'hand-over':
+        handOver().catch(failed)
+        return
+      case 'step-aside':
+        stepAside().catch(failed)
+        return
+      case 'go-on':
+        void work?.then(
+          (running) => running.goOn?.(),
+          () => {},
+        )
+        return
+      case 'retire':
+        retire(message.until).catch(failed)
+        return
+      case 'outline':
+        work?.then((running) => running.outline?.(message.listeners)).catch(failed)
         return
       case 'fact':
         // A start that failed has been reported already.
@@ -170,6 +272,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     }
   })
   process.once('disconnect', () => {
+    if (isOnProbation) {
+      // Of the vrrp process not a word: the program before it has the addresses. Clients that were taken keep their sessions.
+      if (role === 'vrrp') callExit(1)
+      retire(null).catch(failed)
+      return
+    }
     log.error('The supervisor is gone, stopping')
     const outlive = async (): Promise<void> => {
       const running = await work?.catch(() => undefined)

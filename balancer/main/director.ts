@@ -19,7 +19,8 @@ import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
-runChild('director', async ({ config: first, facts, log, publish, requestReload, orderRouter }) => {
+runChild('director', async (assignment) => {
+  const { config: first, facts, log, publish, requestReload, requestReexec, orderRouter, inherit } = assignment
   const startedAt = Date.now()
   const pool = createPool(facts)
   let config = first
@@ -71,7 +72,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
   }
   const forgetTheRest = (): void => {
     const wanted = new Set(config.listeners.flatMap(subjectsOf))
-    pool.keep((subject) => subject.startsWith('virtual-router ') || wanted.has(subject))
+    pool.keep((subject) => /^(virtual-router|draining) /.test(subject) || wanted.has(subject))
   }
   forgetTheRest()
 
@@ -93,9 +94,10 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
   const status = (refusals: Readonly<Record<string, number>>) =>
     statusOf({ config, pool, version, now: Date.now(), iso, startedAt, refusals })
 
-  const page = await startStatusPage({ http: config.admin.http, status, log })
+  const page = await startStatusPage({ http: config.admin.http, status, log, inherit })
   const commands = runtimeCommands({
     requestReload,
+    requestReexec,
     orderRouter,
     status: () => status({}),
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
@@ -106,7 +108,7 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
       return checker.order(listener, server, orders)
     },
   })
-  let socket = await startRuntimeSocket(config.admin.socket, commands, log)
+  let socket = await startRuntimeSocket(config.admin.socket, commands, log, { takesOver: assignment.succeeds })
 
   const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {
     const before = config
@@ -140,6 +142,16 @@ runChild('director', async ({ config: first, facts, log, publish, requestReload,
   return {
     onFact,
     reconfigure,
+    handles: () => {
+      socket.yield()
+      return page.handles()
+    },
+    // A program that was to take over may have left its socket in the place of this one's.
+    goOn: () => socket.look(),
+    retire: async () => {
+      page.retire()
+      await socket.retire()
+    },
     stop: () => {
       stopHeartbeat()
       checker.stop()

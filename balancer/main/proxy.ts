@@ -7,6 +7,7 @@ import { millis } from '../core/time.ts'
 import { startProxy } from '../datapath/userspace/proxy.ts'
 import { warmUp } from '../datapath/userspace/warm-up.ts'
 import { hostLimits } from '../os/host-limits.ts'
+import { remainingOf } from '../pool/core/draining.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
 import { runChild } from './child.ts'
@@ -18,11 +19,12 @@ const longestHandOver = millis(6000)
 /** Of so few files that little would be left, half are for sessions. */
 const socketsAllowed = (descriptors: number): number => Math.max(descriptors - filesBeside, Math.floor(descriptors / 2))
 
-runChild('proxy', async ({ config, facts, log, publish }) => {
+runChild('proxy', async ({ config, facts, log, publish, inherit }) => {
   let { listeners } = config
   const limits = hostLimits()
   for (const warning of demandWarnings(listeners, limits)) log.warn(warning)
-  const proxy = await startProxy({ listeners, log, publish, maximumSockets: socketsAllowed(limits.descriptors) })
+  const maximumSockets = socketsAllowed(limits.descriptors)
+  const proxy = await startProxy({ listeners, log, publish, maximumSockets, inherit })
   const onFact = (fact: Fact): void => {
     if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
   }
@@ -40,6 +42,15 @@ runChild('proxy', async ({ config, facts, log, publish }) => {
     },
     // The vrrp process hands the addresses over first, and clients come here until then.
     outlive: () => proxy.unreachable(longestHandOver),
+    handles: proxy.handles,
+    retire: () => {
+      stopHeartbeat()
+      return proxy.retire()
+    },
+    outline: (outline) => {
+      listeners = [...remainingOf(listeners, outline)]
+      return proxy.reconfigure(listeners)
+    },
     stop: () => {
       stopHeartbeat()
       return proxy.stop()

@@ -13,6 +13,7 @@ import { type ReloadResult, type RouterOrder, routerOrders } from '../supervisor
 /** Who knows the answers. `order` tells what the server is then, undefined where there is no such server. */
 export type RuntimeSources = {
   readonly requestReload: () => Promise<ReloadResult>
+  readonly requestReexec: () => Promise<ReloadResult>
   readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly status: () => Status
   readonly routers: () => readonly VirtualRouterFact[]
@@ -31,6 +32,8 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
   }
   return {
     reload: async () => answerOf(await sources.requestReload()),
+
+    reexec: async () => answerOf(await sources.requestReexec()),
 
     vrrp: async (words) => {
       const [instance, word, ...rest] = words

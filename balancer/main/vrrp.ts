@@ -2,27 +2,46 @@
 
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
-import type { Past } from '../vrrp/virtual-router.ts'
+import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
+import type { Past } from '../vrrp/past.ts'
+import { scriptUserWarning } from '../vrrp/script-users.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
-runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
+runChild('vrrp', async (assignment) => {
+  const { config, log, publish, succeeds } = assignment
+  let { resume, facts } = assignment
   const scheduling = raiseScheduling()
   if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
   else log.warn(`${scheduling.text}; advertisements may be late under load`)
+  const scriptUsers = scriptUserWarning(config.vrrp)
+  if (scriptUsers !== null) log.warn(scriptUsers)
   const was = (name: string): ReturnType<Past['was']> => {
     const found = resume.find(({ instance }) => instance === name)
     const now = monotonicNow()
     if (found === undefined || now >= found.lateUntil) return 'no-master'
     return now < found.until ? 'master' : 'late-master'
   }
+  const factOf = (name: string): VirtualRouterFact | undefined =>
+    facts.filter(isRouter).find((one) => one.name === name)
   const past = (name: string): Past | null => {
-    const fact = facts.find((one) => one.fact === 'virtual-router' && one.name === name)
-    if (fact?.fact !== 'virtual-router') return null
-    const { hasBegun, standsBack, inMaintenance: isInMaintenance } = fact
-    return { was: () => was(name), hasBegun, standsBack, isInMaintenance }
+    if (factOf(name) === undefined) return null
+    return {
+      was: () => was(name),
+      hasBegun: () => factOf(name)?.hasBegun === true,
+      standsBack: () => factOf(name)?.standsBack === true,
+      isInMaintenance: () => factOf(name)?.inMaintenance === true,
+      // One program goes on as another: nobody has to hear of it.
+      continued: () => (succeeds ? factOf(name) : undefined),
+    }
   }
-  const routers = await startVirtualRouters({ config, past, log, publish })
+  const mayStart = async (): Promise<void> => {
+    if (!succeeds) return
+    const lead = await assignment.lead()
+    resume = lead.resume
+    facts = [...facts.filter((fact) => fact.fact !== 'virtual-router'), ...lead.facts]
+  }
+  const routers = await startVirtualRouters({ config, past, mayStart, log, publish })
   facts.forEach(routers.hear)
   return {
     onFact: routers.hear,
@@ -31,6 +50,11 @@ runChild('vrrp', async ({ config, resume, facts, log, publish }) => {
       const outcome = await routers.order(instance, order)
       return { ok: outcome.ok, lines: [outcome.ok ? outcome.value : outcome.text] }
     },
+    stepAside: routers.stepAside,
+    goOn: routers.goOn,
+    retire: routers.retire,
     stop: () => routers.stop(),
   }
 })
+
+const isRouter = (fact: Fact): fact is VirtualRouterFact => fact.fact === 'virtual-router'

@@ -12,7 +12,7 @@ const nonBlocking = 0o4000
 /** Level and option. */
 const reuseAddress = [1, 2] as const
 const freeBind = [0, 15] as const
-/** Lets a session whose address has left still tell its client with a reset; it needs the capability net_admin. */
+/** Lets a session whose address has left still tell its client with a reset; it needs the capability net_raw or net_admin. */
 const transparent = [0, 19] as const
 
 /** A listening socket, as the number of its file; the address may come later. */

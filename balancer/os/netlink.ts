@@ -4,16 +4,24 @@
 
 import { createRtNetlink, type ifla, rt } from 'netlink'
 import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
+import { addressMessage, attribute, everyAddress, originIn } from './address-message.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
-/** One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. */
+/**
+ * One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. `origin`:
+ * who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program.
+ */
 export type HostAddress = {
   readonly address: string
   readonly prefixLength: number
   readonly interfaceIndex: number
   readonly isPermanent: boolean
   readonly isTentative: boolean
+  readonly origin: number
 }
+
+/** A route that this program has added, in this process or in one before. */
+export type OwnRoute = Pick<RouteLease, 'to' | 'prefixLength' | 'via' | 'interfaceIndex' | 'metric'>
 
 /**
  * A network interface. `isUp`: switched on and with a carrier. `mac` has six bytes on Ethernet; `hasNeighbours`: somebody
@@ -55,6 +63,8 @@ export type Netlink = {
   /** The interface of this name; `ENODEV` if there is none. */
   readonly findInterface: (name: string) => Promise<Outcome<NetworkInterface>>
   readonly listAddresses: () => Promise<Outcome<readonly HostAddress[]>>
+  readonly listInterfaces: () => Promise<Outcome<readonly Pick<NetworkInterface, 'name' | 'index' | 'mac'>[]>>
+  readonly listOwnRoutes: () => Promise<Outcome<readonly OwnRoute[]>>
   /** Adds the address, or prolongs it if it is there. */
   readonly setAddress: (lease: AddressLease) => Promise<Outcome>
   /** Removes the address; that it is not there is fine. */
@@ -83,13 +93,16 @@ export type NetworkListener = {
 
 const families: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 }
 const createOrReplace = 0x500
+const dump = 0x300
+/** linux/if_addr.h: IFA_F_NODAD */
+const noDuplicateDetection = 0x02
 const createOnly = 0x600
 const create = 0x400
 /**
- * Who has added a route, as `ip route show proto 112` tells: the number of VRRP, which nobody else uses here. Routes with
- * any other number belong to somebody else.
+ * Who has added a route or an address, as `ip route show proto 112` tells: the number of VRRP, which nobody else uses here.
+ * Those with any other number belong to somebody else.
  */
-const routeOrigin: number = 112
+export const ownOrigin: number = 112
 /** linux/if_link.h: mode and attributes of a macvlan interface. */
 /** Bridge: the interface below goes on hearing another router that uses the same virtual MAC. */
 const macvlanBridge = 4
@@ -110,13 +123,32 @@ export const openNetlink = (): Netlink => {
 
   // The kernel lists one thing at a time on a socket, and refuses the second with EBUSY.
   let listing: Promise<unknown> = Promise.resolve()
-  const addresses = async (): Promise<readonly HostAddress[]> => {
-    const list = () => lists.getAddresses({}, {}, options)
+  const inTurn = <T>(list: () => Promise<T>): Promise<T> => {
     const listed = listing.then(list, list)
     listing = listed
-    return (await listed).flatMap(hostAddress)
+    return listed
+  }
+  const addresses = async (): Promise<readonly HostAddress[]> => {
+    const [messages] = await inTurn(() =>
+      lists.socket.request(rt.MessageType.GETADDR, everyAddress, { ...options, flags: dump }),
+    )
+    return messages.filter(({ type }) => type === rt.MessageType.NEWADDR).flatMap(({ data }) => hostAddress(data))
   }
   const listAddresses: Netlink['listAddresses'] = () => outcomeOf('cannot list the addresses', addresses)
+  const listInterfaces: Netlink['listInterfaces'] = () =>
+    outcomeOf('cannot list the interfaces', async () => {
+      const links = await inTurn(() => lists.getLinks({}, {}, options))
+      return links.map(({ data, attrs }) => ({
+        name: attrs.ifname ?? '',
+        index: data.index ?? 0,
+        mac: [...(attrs.address ?? [])],
+      }))
+    })
+  const listOwnRoutes: Netlink['listOwnRoutes'] = () =>
+    outcomeOf('cannot list the routes', async () => {
+      const found = await inTurn(() => lists.getRoutes({}, {}, options))
+      return found.flatMap(ownRoute)
+    })
   const findInterface: Netlink['findInterface'] = (name) =>
     outcomeOf(`cannot look up the interface ${name}`, async () => {
       const [link] = await socket.getLink({}, { ifname: name }, options)
@@ -145,20 +177,20 @@ export const openNetlink = (): Netlink => {
   }
 
   const setAddress: Netlink['setAddress'] = ({ address, prefixLength, interfaceIndex, lifetime, label }) => {
-    const bytes = Buffer.from(addressBytes(address))
-    const family = familyOf(address)
-    const data = { family: families[family], prefixlen: prefixLength, index: interfaceIndex }
     // An IPv6 virtual address is never the source of what this host says of its own accord, and duplicates are VRRP's job.
-    const isIpv6 = family === 'ipv6'
-    const attributes = {
-      local: bytes,
-      address: bytes,
-      cacheInfo: { ifaPrefered: isIpv6 ? 0 : lifetime, ifaValid: lifetime },
-      ...(isIpv6 ? { flags: { nodad: true } as const } : {}),
-      ...(label === undefined ? {} : { label }),
-    }
+    const isIpv6 = familyOf(address) === 'ipv6'
+    const message = addressMessage({
+      address,
+      prefixLength,
+      interfaceIndex,
+      preferred: isIpv6 ? 0 : lifetime,
+      valid: lifetime,
+      flags: isIpv6 ? noDuplicateDetection : 0,
+      label,
+      origin: ownOrigin,
+    })
     return request(`cannot add ${address}/${prefixLength}`, () =>
-      socket.newAddress(data, attributes, { ...options, flags: createOrReplace }),
+      socket.request(rt.MessageType.NEWADDR, message, { ...options, flags: createOrReplace }),
     )
   }
   const removeAddress: Netlink['removeAddress'] = ({ address, prefixLength, interfaceIndex }) => {
@@ -202,6 +234,8 @@ export const openNetlink = (): Netlink => {
   return {
     findInterface,
     listAddresses,
+    listInterfaces,
+    listOwnRoutes,
     setAddress,
     removeAddress,
     addRoute,
@@ -220,7 +254,7 @@ const routeData = ({ to, prefixLength, via }: RouteLease): rt.Route => ({
   family: families[familyOf(to)],
   dstLen: prefixLength,
   table: rt.RoutingTableClass.MAIN,
-  protocol: routeOrigin,
+  protocol: ownOrigin,
   scope: via === undefined ? 'LINK' : 'UNIVERSE',
   type: 'UNICAST',
 })
@@ -238,11 +272,14 @@ const routeAttributes = (route: RouteLease): rt.RouteAttrs => ({
   ...(familyOf(route.to) === 'ipv4' ? {} : { expires: Buffer.from(Uint32Array.of(route.lifetime).buffer) }),
 })
 
-/** struct nlattr around bytes, padded to a multiple of four. */
-const attribute = (type: number, bytes: Uint8Array): Buffer => {
-  const length = 4 + bytes.length
-  const padding = Buffer.alloc((4 - (length % 4)) % 4)
-  return Buffer.concat([Buffer.from(Uint16Array.of(length, type).buffer), bytes, padding])
+const ownRoute = ({ data, attrs }: rt.RouteMessage): readonly OwnRoute[] => {
+  const [family] = Object.entries(families).find(([, number]) => number === data.family) ?? []
+  if (family === undefined || Number(data.protocol) !== ownOrigin || data.table !== rt.RoutingTableClass.MAIN) return []
+  const { dst, gateway, oif: interfaceIndex, priority: metric } = attrs
+  if (interfaceIndex === undefined) return []
+  const to = dst === undefined ? (family === 'ipv4' ? '0.0.0.0' : '::') : addressText(dst)
+  const via = gateway === undefined ? undefined : addressText(gateway)
+  return [{ to, prefixLength: data.dstLen ?? 0, via, interfaceIndex, metric }]
 }
 
 /** Opens the socket for events; the function that is returned closes it. */
@@ -258,7 +295,7 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
     for (const { type, data } of messages) {
       if (type === rt.MessageType.NEWADDR || type === rt.MessageType.DELADDR) {
         const present = type === rt.MessageType.NEWADDR
-        for (const address of hostAddress(rt.parseAddressMessage(data))) listener.onAddress(address, present)
+        for (const address of hostAddress(data)) listener.onAddress(address, present)
       } else if (type === rt.MessageType.NEWLINK || type === rt.MessageType.DELLINK) {
         const { data: link, attrs } = rt.parseLinkMessage(data)
         listener.onLink({ name: attrs.ifname ?? '', index: link.index ?? 0 })
@@ -268,7 +305,8 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
   return () => socket.socket.close()
 }
 
-const hostAddress = ({ data, attrs }: rt.AddressMessage): readonly HostAddress[] => {
+const hostAddress = (message: Buffer): readonly HostAddress[] => {
+  const { data, attrs } = rt.parseAddressMessage(message)
   const bytes = attrs.local ?? attrs.address
   if (bytes === undefined || !Object.values(families).includes(data.family ?? 0)) return []
   const flags = attrs.flags ?? data.flags
@@ -279,6 +317,7 @@ const hostAddress = ({ data, attrs }: rt.AddressMessage): readonly HostAddress[]
       interfaceIndex: data.index ?? 0,
       isPermanent: flags?.permanent === true,
       isTentative: flags?.tentative === true || flags?.dadfailed === true,
+      origin: originIn(message),
     },
   ]
 }

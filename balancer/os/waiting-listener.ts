@@ -4,6 +4,8 @@ import type { Server } from 'node:net'
 import type { Endpoint } from '../config/values.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { listenFreely } from './free-bind.ts'
+import { handleOf, type ListeningHandle } from './listening-handle.ts'
+import { programsNamed } from './port-holder.ts'
 
 /** Whether clients can reach a listener: it listens, and its address is here. */
 export type ListenerState = { readonly address: string; readonly open: boolean }
@@ -14,6 +16,8 @@ export type WaitingListener = {
   /** The address came or went. */
   readonly addressChanged: (address: string) => void
   readonly state: () => ListenerState
+  /** What it listens on, for a process that goes on with it. */
+  readonly handle: () => ListeningHandle
   readonly stop: () => void
 }
 
@@ -22,6 +26,8 @@ export type WaitingListenerOptions = {
   readonly server: Server
   /** The configuration key to name in errors. */
   readonly key: string
+  /** What another process has listened on until now: there is nothing to open then. */
+  readonly inherited: ListeningHandle
   readonly isPresent: (address: string) => boolean
   readonly onChange: (state: ListenerState) => void
   /** A client was there and accept(2) failed with this error of the system; the next one may work. */
@@ -33,7 +39,7 @@ const backlog = 4096
 
 /** Makes `server` listen at `endpoint`. */
 export const createWaitingListener = (options: WaitingListenerOptions): WaitingListener => {
-  const { endpoint, server, key, isPresent, onChange, onAcceptFailure } = options
+  const { endpoint, server, key, inherited, isPresent, onChange, onAcceptFailure } = options
   const shown = `${endpoint.address}:${endpoint.port}`
   let state: ListenerState = { address: shown, open: false }
   let stopped = false
@@ -46,13 +52,17 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
   }
   const isHere = (): boolean => endpoint.address === anyAddress || isPresent(endpoint.address)
 
-  /** Rejects with the system's error. */
-  const open = async (): Promise<void> => {
+  const freshSocket = (): { readonly fd: number } => {
     const fd = listenFreely(endpoint, backlog)
     if (!fd.ok) throw Object.assign(new Error(fd.text), { code: fd.code })
+    return { fd: fd.value }
+  }
+  /** Rejects with the system's error. */
+  const open = async (): Promise<void> => {
+    const socket = inherited ?? freshSocket()
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ fd: fd.value, backlog }, () => {
+      server.listen(socket, backlog, () => {
         server.removeListener('error', reject)
         server.on('error', (error) => onAcceptFailure(String(codeOf(error) ?? error.message)))
         resolve()
@@ -73,6 +83,7 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
       if (address === endpoint.address) look()
     },
     state: () => state,
+    handle: () => handleOf(server),
     stop: () => {
       stopped = true
       if (server.listening) server.close()
@@ -82,11 +93,17 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 
+/** Which one has the port only root may see, with all its privileges; these are known to want it. */
+const suspects = (): string => {
+  const found = programsNamed(['haproxy', 'mariadbd', 'mysqld'])
+  return found.length === 0 ? '' : ` (${found.map(({ name, pid }) => `${name} runs here, process ${pid}`).join('; ')})`
+}
+
 const refusal = (error: unknown, shown: string, key: string): string => {
   const port = shown.split(':').at(-1)
   switch (codeOf(error)) {
     case 'EADDRINUSE':
-      return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}', stop it or change ${key}`
+      return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}'${suspects()}, stop it or change ${key}`
     case 'EACCES':
       return `cannot listen on ${shown}: not permitted; run as root or with CAP_NET_BIND_SERVICE, or change ${key}`
     default:

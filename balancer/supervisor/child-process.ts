@@ -5,15 +5,21 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
+import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import { type Deaths, exitMisfit, type ProcessRole, restartAfter } from './core/processes.ts'
 import { type FromChild, parseFromChild, type ToChild } from './messages.ts'
+import { confinementOf } from './privileges.ts'
 
 /** A child that is kept running until it is stopped. */
 export type SupervisedProcess = {
-  /** False when there is no process to take the message. */
-  readonly send: (message: ToChild) => boolean
+  /** False when there is no process to take the message. A handle is closed here when it is sent. */
+  readonly send: (message: ToChild, handle?: ListeningHandle) => boolean
+  /** Its process id, while there is a process. */
+  readonly pid: () => number | undefined
   /** From now on it is not started again. */
   readonly letDie: () => void
+  /** Has it take nothing new; resolves when it has ended, at the latest a little after `until`, a moment of the system's clock. */
+  readonly retire: (until: number) => Promise<void>
   /** Asks the process to end, and kills it when it has not within the limit. False when it did not end by itself. */
   readonly stop: () => Promise<boolean>
 }
@@ -25,7 +31,10 @@ export type SupervisedProcessOptions = {
   readonly mayBegin: Promise<void>
   /** The first message of each start; `diedAt` (CLOCK_MONOTONIC) is null at the first one. */
   readonly configure: (diedAt: Millis | null) => ToChild
-  readonly onMessage: (message: FromChild) => void
+  readonly onMessage: (message: FromChild, handle: ListeningHandle) => void
+  /** Whether one that dies is started again; else `onLost` is told why it died. */
+  readonly isRestarted: () => boolean
+  readonly onLost: (reason: string) => void
   /** It died unasked at `diedAt`, and is started again after `delay`. */
   readonly onDeath: (diedAt: Millis, delay: Millis) => void
   /** It is of another version than this supervisor, and is not started again. */
@@ -49,6 +58,8 @@ export const superviseProcess = ({
   mayBegin,
   configure,
   onMessage,
+  isRestarted,
+  onLost,
   onDeath,
   onMisfit,
 }: SupervisedProcessOptions): SupervisedProcess => {
@@ -59,10 +70,13 @@ export const superviseProcess = ({
   let restart: NodeJS.Timeout | undefined
   let dead: (isClean: boolean) => void = () => {}
 
-  const send = (message: ToChild): boolean => {
+  const send = (message: ToChild, handle?: ListeningHandle): boolean => {
     // A child that is just dying takes no more messages; its successor is told everything anew.
-    if (!child?.connected) return false
-    child.send(message, () => {})
+    if (!child?.connected) {
+      closeHandle(handle)
+      return false
+    }
+    child.send(message, handle, {}, () => closeHandle(handle))
     return true
   }
 
@@ -80,6 +94,10 @@ export const superviseProcess = ({
         dead(isClean)
         return
       }
+      if (!isRestarted()) {
+        onLost(reason)
+        return
+      }
       const now = monotonicNow()
       const next = restartAfter(deaths, now)
       deaths = next.deaths
@@ -91,17 +109,17 @@ export const superviseProcess = ({
     }
     let started: ChildProcess
     try {
-      started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...confinementOf(role) })
     } catch (error) {
       ended(`it could not be started: ${String(error)}`)
       return
     }
     pid = started.pid
     child = started
-    started.on('message', (received: unknown) => {
+    started.on('message', (received: unknown, handle) => {
       silence = 0
       const read = parseFromChild(received)
-      if (read.ok) onMessage(read.message)
+      if (read.ok) onMessage(read.message, handle)
       else log.error({ child: role }, `Process ${role} sent a message that is not understood (${read.text})`)
     })
     started.on('error', (error) => {
@@ -136,6 +154,19 @@ export const superviseProcess = ({
 
   return {
     send,
+    pid: () => child?.pid,
+    retire: (until) =>
+      new Promise((resolve) => {
+        stopping = true
+        clearTimeout(restart)
+        if (child === undefined) return resolve()
+        const limit = setTimeout(() => child?.kill('SIGKILL'), Math.max(0, until - Date.now()) + stopLimitMillis[role])
+        dead = () => {
+          clearTimeout(limit)
+          resolve()
+        }
+        send({ type: 'retire', until })
+      }),
     letDie: () => {
       stopping = true
       clearTimeout(restart)
@@ -145,6 +176,7 @@ export const superviseProcess = ({
         stopping = true
         clearTimeout(restart)
         if (child === undefined) return resolve(false)
+        const over = dead
         const { pid } = child
         const limit = setTimeout(() => {
           log.error(
@@ -155,6 +187,7 @@ export const superviseProcess = ({
         }, stopLimitMillis[role])
         dead = (isClean) => {
           clearTimeout(limit)
+          over(isClean)
           resolve(isClean)
         }
         send({ type: 'stop' })

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
 import { type Millis, millis } from '../core/time.ts'
+import { outlineSchema } from '../pool/core/draining.ts'
 import { factSchema } from '../pool/core/facts.ts'
 
 const moment = z.number().transform((value): Millis => millis(value))
@@ -19,14 +20,26 @@ const reloadResult = z.object({ ok: z.boolean(), lines: z.array(z.string()).read
 export const routerOrders = ['handover', 'maint', 'ready'] as const
 const routerOrder = z.enum(routerOrders)
 
+/** What becomes of instances that a vrrp process before this one had as master; see `Resumption`. */
+const resume = z.array(z.object({ instance: z.string(), until: moment, lateUntil: moment })).readonly()
+
 const toChild = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('configure'),
     version: z.string(),
     config: parsedConfig,
-    resume: z.array(z.object({ instance: z.string(), until: moment, lateUntil: moment })).readonly(),
+    resume,
     facts: z.array(factSchema).readonly(),
+    succeeds: z.boolean().default(false),
   }),
+  z.object({ type: z.literal('lead'), facts: z.array(factSchema).readonly(), resume }),
+  z.object({ type: z.literal('confirmed') }),
+  z.object({ type: z.literal('handle'), name: z.string() }),
+  z.object({ type: z.literal('hand-over') }),
+  z.object({ type: z.literal('step-aside') }),
+  z.object({ type: z.literal('go-on') }),
+  z.object({ type: z.literal('retire'), until: z.number() }),
+  z.object({ type: z.literal('outline'), listeners: outlineSchema }),
   factMessage,
   z.object({ type: z.literal('reconfigure'), id: z.number(), config: parsedConfig }),
   z.object({ type: z.literal('reloaded'), id: z.string(), result: reloadResult }),
@@ -41,6 +54,11 @@ const fromChild = z.discriminatedUnion('type', [
   factMessage,
   z.object({ type: z.literal('failed-start'), text: z.string() }),
   z.object({ type: z.literal('reload-requested'), id: z.string() }),
+  z.object({ type: z.literal('reexec-requested'), id: z.string() }),
+  z.object({ type: z.literal('handle'), name: z.string() }),
+  z.object({ type: z.literal('handed-over') }),
+  z.object({ type: z.literal('prepared') }),
+  z.object({ type: z.literal('stepped-aside') }),
   z.object({ type: z.literal('reconfigured'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('router-order'), id: z.number(), instance: z.string(), order: routerOrder }),
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
@@ -52,7 +70,11 @@ export type ReloadResult = z.output<typeof reloadResult>
 /**
  * From the supervisor to a child. `version` is that of the supervisor; `resume` names the VRRP instances that were master
  * when the vrrp process before this one died just now, until when they may go on, and until when they have to hand over;
- * `facts` is what all processes said last, those of the child's predecessor included.
+ * `facts` is what all processes said last, those of the child's predecessor included. With `succeeds` the program before this
+ * one still runs: the vrrp process prepares all, says so, and waits for `lead`; until `confirmed` the other program may go on
+ * instead. That one's children `hand-over` the sockets they listen on, the vrrp process steps aside without a word, and may
+ * have to `go-on`; at last they `retire`: take nothing new, and end when what they have is over, or at the moment `until`
+ * of the system's clock. `outline` tells a process that has retired which listeners and servers there still are.
  */
 export type ToChild = z.output<typeof toChild>
 
@@ -60,7 +82,7 @@ export type ToChild = z.output<typeof toChild>
  * From a child. `alive` comes every second: who says nothing hangs. `failed-start` ends the whole balancer: its text says
  * what is wrong and what to do. Each `reconfigure` is answered with a `reconfigured`, each `reload-requested` with a
  * `reloaded` of the same `id`, which no other process ever has. A `router-order` of the director is passed on to the vrrp
- * process, and its `router-ordered` back.
+ * process, and its `router-ordered` back. A `reexec-requested` is answered as a reload is. A `handle` comes with a socket.
  */
 export type FromChild = z.output<typeof fromChild>
 

@@ -13,6 +13,10 @@ export type Reloader = {
   readonly reload: () => Promise<ReloadResult>
   /** What runs now, and what a process that starts now is to run with. */
   readonly config: () => BalancerConfig
+  /** The text that it was read from. */
+  readonly text: () => string
+  /** Does something while no reload is under way; those asked for meanwhile wait. */
+  readonly alone: (act: () => Promise<ReloadResult>) => Promise<ReloadResult>
   /** A process died: what it had applied died with it. */
   readonly died: (role: ProcessRole) => void
 }
@@ -20,14 +24,16 @@ export type Reloader = {
 export type ReloaderOptions = {
   readonly file: string
   readonly running: BalancerConfig
+  readonly text: string
   readonly log: Logger
   /** Gives a configuration to a process; its answer says what changed, or why nothing did. */
   readonly apply: (role: ProcessRole, config: BalancerConfig) => Promise<ReloadResult>
 }
 
 /** Makes a reloader that knows what runs now. */
-export const createReloader = ({ file, running, log, apply }: ReloaderOptions): Reloader => {
+export const createReloader = ({ file, running, text: firstText, log, apply }: ReloaderOptions): Reloader => {
   let config = running
+  let text = firstText
   let last: Promise<unknown> = Promise.resolve()
 
   /** Those that died since the reload began. */
@@ -54,15 +60,17 @@ export const createReloader = ({ file, running, log, apply }: ReloaderOptions): 
       const result = await apply(role, next)
       if (!result.ok) return goBack(processRoles, result.lines)
     }
-    return { ok: true, lines: lines.length > 0 ? lines : ['Nothing changed.'] }
+    return lines.length > 0 ? { ok: true, lines } : nothingChanged
   }
 
   const reloadNow = async (): Promise<ReloadResult> => {
     const loaded = loadConfig(file)
     if (!loaded.ok) return { ok: false, lines: [...loaded.problems, 'The running configuration stays as it was.'] }
     for (const warning of loaded.warnings) log.warn(warning)
-    if (isDeepStrictEqual(loaded.config, config)) return { ok: true, lines: ['Nothing changed.'] }
-    return applyToAll(loaded.config)
+    const isSame = isDeepStrictEqual(loaded.config, config)
+    const result = isSame ? nothingChanged : await applyToAll(loaded.config)
+    if (result.ok) text = loaded.text
+    return result
   }
 
   const reload = (): Promise<ReloadResult> => {
@@ -77,5 +85,12 @@ export const createReloader = ({ file, running, log, apply }: ReloaderOptions): 
       return done
     })
   }
-  return { reload, config: () => config, died: (role) => dead.add(role) }
+  const alone: Reloader['alone'] = (act) => {
+    const result = last.then(act)
+    last = result.catch(() => {})
+    return result
+  }
+  return { reload, config: () => config, text: () => text, alone, died: (role) => dead.add(role) }
 }
+
+const nothingChanged: ReloadResult = { ok: true, lines: ['Nothing changed.'] }

@@ -4,16 +4,26 @@ import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
+import type { ListeningHandle } from '../os/listening-handle.ts'
+import { outlineOf } from '../pool/core/draining.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { version } from '../version.ts'
 import { createAbsence } from './absence.ts'
+import { createApplying } from './applying.ts'
 import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { applyLimit, hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { statusText } from './core/status-text.ts'
+import { foundGenerations, type Generations, joinGenerations } from './generations.ts'
+import { type Keeper, keepSessions } from './keeper.ts'
 import type { FromChild, ReloadResult, ToChild } from './messages.ts'
 import { watchOwnStalls } from './own-stalls.ts'
+import { warnUnconfined } from './privileges.ts'
+import { createReexec } from './reexec.ts'
 import { createReloader } from './reload.ts'
 import { createRouterOrders } from './router-orders.ts'
+import { startServiceManager } from './service-manager.ts'
+import { createSuccessor } from './successor.ts'
 
 /** How a balancer ended: 0 after a stop, 1 when it could not start. */
 export type ExitCode = 0 | 1
@@ -39,13 +49,19 @@ export type Farewell = (
 
 const changedOnDisk = `The program on disk was changed while this one, version ${version}, runs`
 
-/** Starts the processes of a balancer with a configuration that was read from `file`. */
-export const startSupervisor = (
-  file: string,
-  running: BalancerConfig,
-  log: Logger,
-  farewellReady: Promise<Farewell>,
-): Supervisor => {
+export type SupervisorOptions = {
+  readonly file: string
+  /** The configuration that was read from it, and its text. */
+  readonly running: BalancerConfig
+  readonly text: string
+  readonly log: Logger
+  readonly farewellReady: Promise<Farewell>
+  /** Alone, or to take the place of a program that runs. */
+  readonly joinAs: 'founder' | 'successor'
+}
+
+/** Starts the processes of a balancer. */
+export const startSupervisor = ({ file, running, text, log, farewellReady, joinAs }: SupervisorOptions): Supervisor => {
   const facts = new Map<string, Fact>()
   const processes = new Map<ProcessRole, SupervisedProcess>()
   const notReady = new Set<ProcessRole>(processRoles)
@@ -54,35 +70,20 @@ export const startSupervisor = (
     beginVrrp = resolve
   })
   let stopping: ExitCode | undefined
-  const send = (role: ProcessRole, message: ToChild): boolean => processes.get(role)?.send(message) ?? false
+  const send = (role: ProcessRole, message: ToChild, handle?: ListeningHandle): boolean =>
+    processes.get(role)?.send(message, handle) ?? false
   let end: (code: ExitCode) => void = () => {}
   const ended = new Promise<ExitCode>((resolve) => {
     end = resolve
   })
 
-  /** By a number: the answer of a process that was late must not pass for that to a later question. */
-  const applying = new Map<ProcessRole, { readonly id: number; readonly settle: (result: ReloadResult) => void }>()
-  let lastApplied = 0
-  const apply = (role: ProcessRole, config: BalancerConfig): Promise<ReloadResult> =>
-    new Promise((resolve) => {
-      if (stopping !== undefined) {
-        resolve({ ok: false, lines: ['the balancer is stopping'] })
-        return
-      }
-      const settle = (result: ReloadResult): void => {
-        clearTimeout(limit)
-        applying.delete(role)
-        resolve(result)
-      }
-      const late = `the process ${role} did not apply it within ${applyLimit / 1000} s`
-      const limit = setTimeout(() => settle({ ok: false, lines: [late] }), applyLimit)
-      lastApplied += 1
-      const id = lastApplied
-      applying.set(role, { id, settle })
-      const isTaken = send(role, { type: 'reconfigure', id, config })
-      if (!isTaken) settle({ ok: false, lines: [`the process ${role} is not running just now; try again`] })
-    })
-  const reloader = createReloader({ file, running, log, apply })
+  const applying = createApplying(send)
+  const { apply } = applying
+  const reloader = createReloader({ file, running, text, log, apply })
+  const manager = startServiceManager(
+    () => statusText(reloader.config(), [...facts.values()]),
+    (told) => generations.post('root', { type: 'service', text: told }),
+  )
 
   // A supervisor that was itself suspended learns of a death too late to let anybody go on as master.
   const stalls = watchOwnStalls()
@@ -93,6 +94,7 @@ export const startSupervisor = (
     config: reloader.config(),
     resume: diedAt === null || stalls.wasStalledAt(diedAt) ? [] : resumptions([...facts.values()], diedAt),
     facts: [...facts.values()],
+    succeeds: diedAt === null && successor?.isConfirmed() === false,
   })
 
   const orders = createRouterOrders(send)
@@ -118,7 +120,8 @@ export const startSupervisor = (
   const onDeath = (role: ProcessRole, diedAt: Millis, delay: Millis): void => {
     hear({ fact: 'process', process: role, running: false, at: diedAt })
     reloader.died(role)
-    applying.get(role)?.settle({ ok: false, lines: [`the process ${role} died while it applied it`] })
+    applying.died(role)
+    reexec.fail(`the process ${role} of the running program died meanwhile`)
     orders.died(role)
     if (role === 'vrrp' && !stalls.wasStalledAt(diedAt)) absence.begin(diedAt, delay)
   }
@@ -126,23 +129,31 @@ export const startSupervisor = (
   const stopAll = async (code: ExitCode): Promise<void> => {
     if (stopping !== undefined) return
     stopping = code
+    reexec.fail('the balancer is stopping')
+    manager.stopping()
     for (const supervised of processes.values()) supervised.letDie()
-    for (const { settle } of applying.values()) settle({ ok: false, lines: ['the balancer is stopping'] })
+    applying.end('the balancer is stopping')
     // The address goes first, so that the peer takes over while the sessions here can still end.
     const isClean = await processes.get('vrrp')?.stop()
     if (isClean) absence.end()
     else await absence.conclude()
     for (const role of ['proxy', 'director'] as const) await processes.get(role)?.stop()
     stalls.stop()
+    manager.end()
     log.info('Balancer stopped')
     end(code)
   }
 
   const hear = (fact: Fact): void => {
-    facts.set(subjectOf(fact), fact)
+    if (fact.fact === 'draining' && fact.isOver) facts.delete(subjectOf(fact))
+    else facts.set(subjectOf(fact), fact)
+    if (isForKeepers(fact)) generations.post('keepers', { type: 'fact', fact })
+    if (fact.fact === 'virtual-router' || fact.fact === 'server-health') manager.changed()
     for (const hearer of hearersOf(fact)) send(hearer, { type: 'fact', fact })
   }
-  const onMessage = (role: ProcessRole, message: FromChild): void => {
+  const onMessage = (role: ProcessRole, message: FromChild, handle: ListeningHandle): void => {
+    manager.heard(role)
+    successor?.heard(role, message)
     switch (message.type) {
       case 'alive':
         return
@@ -151,13 +162,16 @@ export const startSupervisor = (
         hear({ fact: 'process', process: role, running: true, at: monotonicNow() })
         if (!notReady.delete(role)) return
         if (notReady.size === 1) beginVrrp()
-        if (notReady.size === 0) log.info({ router: running.router_id }, 'Balancer is running')
+        if (notReady.size === 0 && successor?.isConfirmed() !== false) isRunning()
         return
       case 'fact':
         hear(message.fact)
+        if (message.fact.fact === 'listener') keeper?.heard(message.fact)
         return
       case 'failed-start':
-        if (notReady.has(role)) {
+        if (successor?.isConfirmed() === false) {
+          successor.give(message.text)
+        } else if (notReady.has(role)) {
           log.fatal({ child: role }, message.text)
           void stopAll(1)
         } else {
@@ -166,13 +180,21 @@ export const startSupervisor = (
         }
         return
       case 'reload-requested':
-        void reloader.reload().then((result) => send(role, { type: 'reloaded', id: message.id, result }))
+        void reload().then((result) => send(role, { type: 'reloaded', id: message.id, result }))
         return
-      case 'reconfigured': {
-        const asked = applying.get(role)
-        if (asked?.id === message.id) asked.settle(message.result)
+      case 'reexec-requested':
+        void replace().then((result) => send(role, { type: 'reloaded', id: message.id, result }))
         return
-      }
+      case 'handle':
+      case 'handed-over':
+      case 'stepped-aside':
+        reexec.heard(role, message, handle)
+        return
+      case 'prepared':
+        return
+      case 'reconfigured':
+        applying.answer(role, message.id, message.result)
+        return
       case 'router-order':
         orders.pass(role, message.id, message.instance, message.order)
         return
@@ -184,16 +206,109 @@ export const startSupervisor = (
     }
   }
 
+  warnUnconfined(log)
+  const isRunning = (): void => {
+    log.info({ router: running.router_id }, 'Balancer is running')
+    manager.ready()
+  }
+  const outline = (): void =>
+    generations.post('keepers', { type: 'outline', listeners: [...outlineOf(reloader.config().listeners)] })
+  const reload = async (): Promise<ReloadResult> => {
+    const result = await reloader.reload()
+    outline()
+    return result
+  }
+
+  /** The sessions that are left here, when another program has taken over. */
+  let keeper: Keeper | null = null
+  const retire = (): string => {
+    manager.end()
+    stalls.stop()
+    applying.end(handedOver)
+    const until = Date.now() + reloader.config().hard_stop_after
+    const [worker, ...others] = processRoles.flatMap((role) => processes.get(role) ?? [])
+    const goodbyes = others.map((other) => other.retire(Date.now() + longestGoodbye))
+    if (worker === undefined) return ''
+    const known = [...facts.values()].flatMap((fact) => (fact.fact === 'listener' ? [fact] : []))
+    const kept = keepSessions({ worker, known, until, post: (message) => generations.post('active', message) })
+    keeper = kept
+    void Promise.all([kept.over, ...goodbyes]).then(async () => {
+      log.info('The last session of this program is over')
+      generations.post('root', { type: 'drained' })
+      end((await generations.finished()) === 0 ? 0 : 1)
+    })
+    const sessions = kept.sessions()
+    if (sessions === 0) return 'No session is left in the old one.'
+    return `${sessions} session(s) go on in process ${worker.pid()}, until ${new Date(until).toISOString()} at the latest.`
+  }
+  const reexec = createReexec({
+    file,
+    text: reloader.text,
+    log,
+    facts: () => [...facts.values()],
+    send,
+    post: (to, message, handle) => generations.post(to, message, handle),
+    retire,
+  })
+  const replace = (): Promise<ReloadResult> => {
+    if (keeper !== null) return refused(handedOver)
+    if (reexec.isUnderWay()) return refused('another program is taking over already')
+    if (notReady.size > 0) return refused('the balancer is still starting; try again')
+    return reloader.alone(() => {
+      if (stopping !== undefined || keeper !== null) return refused(handedOver)
+      return reexec.begin()
+    })
+  }
+
+  const successor =
+    joinAs === 'founder'
+      ? null
+      : createSuccessor({
+          // Not the proxy: where it has clients already, it keeps them to their end.
+          pids: () => (['vrrp', 'director'] as const).flatMap((role) => processes.get(role)?.pid() ?? []),
+          send,
+          post: (message) => generations.post('active', message),
+          learn: (known) => {
+            for (const fact of known) if (isLasting(fact)) facts.set(subjectOf(fact), fact)
+          },
+          onConfirmed: () => {
+            isRunning()
+            outline()
+          },
+          onRefused: () => end(1),
+        })
+  const generations: Generations = (joinAs === 'founder' ? foundGenerations : joinGenerations)({
+    log,
+    onMessage: (_, message, handle) => {
+      if (keeper !== null) return keeper.told(message)
+      if (message.type === 'fact') hear(message.fact)
+      successor?.told(message, handle)
+      reexec.told(message)
+    },
+    onOrphaned: () => {
+      if (keeper !== null) keeper.told({ type: 'stop' })
+      // The children end without a word: the other program may be alive.
+      else if (successor?.isConfirmed() === false) end(1)
+      else {
+        log.error('The process that waits for this one is gone, stopping')
+        void stopAll(1)
+      }
+    },
+  })
+
   // A second balancer on this host finds the first one's ports taken, and must not touch its addresses before that.
   for (const role of processRoles) {
     const supervised = superviseProcess({
       role,
       log,
-      mayBegin: role === 'vrrp' ? othersReady : Promise.resolve(),
+      mayBegin: successor?.mayBegin ?? (role === 'vrrp' ? othersReady : Promise.resolve()),
       configure,
-      onMessage: (message) => onMessage(role, message),
+      onMessage: (message, handle) => onMessage(role, message, handle),
+      isRestarted: () => successor?.isConfirmed() !== false,
+      onLost: (reason) => successor?.give(`its process ${role} died (${reason})`),
       onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),
       onMisfit: () => {
+        if (successor?.isConfirmed() === false) return successor.give(`its process ${role} is of another version`)
         // Without this process nothing here is served for long, and only a new supervisor can start it.
         log.fatal({ child: role }, `${changedOnDisk}, and process ${role} cannot begin. Stopping, to be started anew`)
         void stopAll(1)
@@ -202,11 +317,25 @@ export const startSupervisor = (
     processes.set(role, supervised)
   }
   return {
-    reload: reloader.reload,
+    reload: () => {
+      if (keeper === null) return reload()
+      generations.signal('SIGHUP')
+      return refused(handedOver)
+    },
     stop: (reason, code = 0) => {
+      if (keeper !== null) return generations.signal('SIGTERM')
       log.info({ reason }, `Stopping (${reason})`)
       void stopAll(code)
     },
     ended,
   }
 }
+
+const handedOver = 'another program has taken over; ask again'
+/** For the answers that are under way, and notifications. */
+const longestGoodbye = 5000
+const refused = async (line: string): Promise<ReloadResult> => ({ ok: false, lines: [line] })
+
+const isForKeepers = ({ fact }: Fact): boolean => fact === 'server-health' || fact === 'writer'
+/** What another process told that is gone by then says nothing. */
+const isLasting = ({ fact }: Fact): boolean => !['heartbeat', 'process', 'listener'].includes(fact)

@@ -36,6 +36,8 @@ export type Report = {
   readonly begun: () => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
+  /** It goes on as this one, as if nothing had happened. */
+  readonly goOnFrom: (fact: VirtualRouterFact) => void
   readonly publish: () => void
 }
 
@@ -57,7 +59,7 @@ export const createReport = (
   group: string | null,
   log: Logger,
   publishFact: (fact: VirtualRouterFact) => void,
-  notify: Notifications['entered'],
+  notifications: Pick<Notifications, 'entered' | 'assume'>,
 ): Report => {
   const bounded = createBoundedLog(log)
   const counts = { transitions: 0, sent: 0, received: 0 }
@@ -160,7 +162,7 @@ export const createReport = (
         state = entered
         since = Date.now()
         counts.transitions += 1
-        notify(config.name, entered === 'init' ? 'stop' : entered, router.settings.priority, reason)
+        notifications.entered(config.name, entered === 'init' ? 'stop' : entered, router.settings.priority, reason)
       }
       publish()
     },
@@ -192,6 +194,13 @@ export const createReport = (
     },
     linked: (address) => {
       source = address
+    },
+    goOnFrom: (fact) => {
+      ;({ state, since, reason, lastAdvertisement, otherMasters, conflicts } = fact)
+      const { transitions, sent, received } = fact
+      Object.assign(counts, { transitions, sent, received })
+      Object.assign(dropped, fact.dropped)
+      if (state !== 'init') notifications.assume(config.name, state)
     },
     publish,
   }

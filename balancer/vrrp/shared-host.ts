@@ -1,7 +1,7 @@
 // What all virtual routers of a host share: sockets to the kernel and to the network, and the kernel's news.
 
 import { FailedStart } from '../core/failed-start.ts'
-import { missingCapabilities } from '../os/capabilities.ts'
+import { capabilityName, missingCapabilities } from '../os/capabilities.ts'
 import { listenToNetwork, type Netlink, type NetworkListener, openNetlink } from '../os/netlink.ts'
 import { openPacketSocket, type PacketSocket } from '../os/packet-socket.ts'
 import { createHiddenAddresses, type HiddenAddresses } from './hidden-addresses.ts'
@@ -18,9 +18,9 @@ export type SharedHost = {
 
 /** Opens them, or throws `FailedStart`. */
 export const openSharedHost = async (listener: NetworkListener): Promise<SharedHost> => {
-  const missing = await missingCapabilities(['net_admin', 'net_raw'])
+  const missing = missingCapabilities(['net_admin', 'net_raw'])
   if (missing.length > 0) {
-    const names = missing.map((capability) => `CAP_${capability.toUpperCase()}`)
+    const names = missing.map(capabilityName)
     // Whoever copies it must not copy the end of a sentence.
     throw new FailedStart(
       `VRRP needs ${names.join(' and ')}; start it as root, or write into its unit: AmbientCapabilities=${names.join(' ')}`,

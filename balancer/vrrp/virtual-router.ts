@@ -12,6 +12,7 @@ import type { Standing, Tracked } from './core/tracking.ts'
 import type { HiddenAddresses } from './hidden-addresses.ts'
 import { advertisementOf, identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
 import { createOrders, type RouterOrder } from './orders.ts'
+import type { Past } from './past.ts'
 import type { Report } from './report.ts'
 import { beforeBegin, isSameGround, isSameLink, lookAround, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
@@ -34,18 +35,8 @@ export type Tools = {
   readonly onRoutes: () => void
   /** Called after each event that changed the router, with the state it was in before. */
   readonly onStep: (before: VirtualRouter['state']) => void
-}
-
-/**
- * What an instance was in the process before this one; `was` is asked at its start: a master that is not missed yet, one that
- * may be by now, or none any more. Whether it had begun, or still waited for what it needs. And what an operator had ordered
- * there and has not taken back.
- */
-export type Past = {
-  readonly was: () => 'master' | 'late-master' | 'no-master'
-  readonly hasBegun: boolean
-  readonly standsBack: boolean
-  readonly isInMaintenance: boolean
+  /** Another program may take the place of this one just now: what happens waits. */
+  readonly isAside: () => boolean
 }
 
 /** One virtual router at work. */
@@ -62,6 +53,10 @@ export type VirtualRouterDriver = {
   readonly trackedRoutes: () => readonly Tracked[]
   /** From now on it stands so: its effective priority, or why it must not take part. */
   readonly stand: (standing: Standing) => void
+  /** Resolves when no hand-over is under way. */
+  readonly settled: () => Promise<void>
+  /** What waited while this process stood aside happens now. */
+  readonly goOn: () => void
   /** Resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
   readonly order: (order: RouterOrder) => Promise<Outcome<string>>
   /** Applies a new configuration of the same identity; the state stays. `around` was looked at for it. */
@@ -89,7 +84,7 @@ export const prepareVirtualRouter = async (
     hasBegun = true
     report.begun()
   }
-  if (past?.hasBegun === true) begin()
+  if (past?.hasBegun() === true) begin()
   const look = async (looked: VrrpInstanceConfig): Promise<Surroundings> => {
     const seen = await lookAround(netlink, looked, virtual())
     return hasBegun ? seen : beforeBegin(looked, seen)
@@ -101,7 +96,7 @@ export const prepareVirtualRouter = async (
   }
   const addresses = createVirtualAddresses({ config, devices: () => around.devices, netlink, packets, onRoutes })
   let standing = standingNow
-  let isInMaintenance = past?.isInMaintenance ?? false
+  let isInMaintenance = past?.isInMaintenance() ?? false
   let router = initialRouter(settingsOf(config, standing))
   let transport: Transport | null = null
   let timer: NodeJS.Timeout | undefined
@@ -115,7 +110,7 @@ export const prepareVirtualRouter = async (
   let isStepping = false
   const dispatch = (happening: Happening): void => {
     waiting.push({ ...happening, at: now() })
-    if (isStepping) return
+    if (isStepping || tools.isAside()) return
     isStepping = true
     for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) take(event)
     isStepping = false
@@ -283,7 +278,7 @@ export const prepareVirtualRouter = async (
   }
   const lookingAround = untilQuiet(async () => {
     const looked = config
-    if (!isRunning) return
+    if (!isRunning || tools.isAside()) return
     const next = await look(looked)
     // What was seen for another configuration says nothing, and no answer says nothing of the link.
     if (looked !== config) networkChanged()
@@ -351,6 +346,9 @@ export const prepareVirtualRouter = async (
     order,
     start: () => {
       isRunning = true
+      isInMaintenance = past?.isInMaintenance() ?? isInMaintenance
+      const continued = past?.continued()
+      if (continued !== undefined) report.goOnFrom(continued)
       if (around.link.up) begin()
       stand()
       const was = past?.was()
@@ -358,11 +356,16 @@ export const prepareVirtualRouter = async (
         event: 'started',
         resume: was === 'master',
         isLate: was === 'late-master',
-        standsBack: past?.standsBack ?? false,
+        standsBack: past?.standsBack() ?? false,
         link: connect(around.link),
       })
     },
     dispatch,
+    settled,
+    goOn: () => {
+      passDeadline()
+      networkChanged()
+    },
     networkChanged,
     uses: (interfaceIndex) => [...around.devices.values()].some(({ index }) => index === interfaceIndex),
     trackedRoutes: addresses.routes.tracked,

@@ -20,17 +20,20 @@ import {
 } from './instance.ts'
 import { createNotifications } from './notify/notifications.ts'
 import type { RouterOrder } from './orders.ts'
+import type { Past } from './past.ts'
 import { createReport, type Report } from './report.ts'
 import { openSharedHost, type SharedHost } from './shared-host.ts'
 import { lookAround, refuseForeign, type Surroundings } from './surroundings.ts'
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { createTracking, type Tracking } from './tracking/tracking.ts'
-import { type Past, prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
+import { prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
 
 /** `past` tells what is known of an instance from the process before this one; null: nothing. */
 export type VirtualRoutersOptions = {
   readonly config: HostConfig
   readonly past: (instance: string) => Past | null
+  /** Waited for when all is prepared, before anything is sent. */
+  readonly mayStart: () => Promise<void>
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
@@ -50,6 +53,12 @@ export type VirtualRouters = {
   readonly reconfigure: (next: HostConfig) => Promise<readonly string[]>
   /** Orders it of an instance and of those in its sync group; resolves when it has happened, with a line for each. */
   readonly order: (instance: string, order: RouterOrder) => Promise<Outcome<string>>
+  /** Another program is to take the place of this one: resolves when no hand-over is under way, and nothing is sent from then. */
+  readonly stepAside: () => Promise<void>
+  /** The other one did not: goes on where it stopped. */
+  readonly goOn: () => void
+  /** The other one did: ends what this process runs, and leaves the addresses where they are. */
+  readonly retire: () => Promise<void>
   /** Resolves when other routers have the addresses, or nobody came for them, and they are gone from here. */
   readonly stop: () => Promise<void>
 }
@@ -70,6 +79,9 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   let tracking: Tracking | null = null
   /** While a configuration is applied, half of what is tracked may be of the old one. */
   let isChanging = false
+  /** Whether another program is to take the place of this one, and whether it may now. */
+  let isLeaving = false
+  let isAside = false
   const notifications = createNotifications({ vrrp, routerId: options.config.router_id, log })
 
   const virtual = (): ReadonlySet<string> =>
@@ -122,7 +134,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   }
 
   const prepare = async (config: VrrpInstanceConfig, next: VrrpConfig, past: Past | null): Promise<Running> => {
-    const report = createReport(config, groupOf(next, config.name), log, publish, notifications.entered)
+    const report = createReport(config, groupOf(next, config.name), log, publish, notifications)
     const onStep = (before: Parameters<typeof tellGroup>[3]) => tellGroup(vrrp, drivers(), entry.config.name, before)
     const tools = {
       ...(await shared()),
@@ -131,6 +143,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       report,
       onRoutes: () => tracking?.routesChanged(),
       onStep,
+      isAside: () => isAside,
     }
     const driver = await prepareVirtualRouter(config, standingOf(config.priority, []), tools, past)
     const entry: Running = { config, report, driver }
@@ -223,6 +236,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     } finally {
       isChanging = false
     }
+    if (!isReload) await options.mayStart()
     stand()
     for (const { driver } of prepared) {
       driver.start()
@@ -235,15 +249,36 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     return lines
   }
 
+  const goOn = (): void => {
+    isLeaving = false
+    if (!isAside) return
+    isAside = false
+    for (const { driver } of running.values()) driver.goOn()
+  }
+
   await change(options.config, { past: options.past, isReload: false })
   const ticker = setInterval(() => {
+    if (isAside) return
     for (const { driver } of running.values()) driver.tick()
   }, tickInterval)
   return {
     hear: (fact) => tracking?.hear(fact),
     reconfigure: (next) => change(next, { past: () => null, isReload: true }),
     order,
+    stepAside: async () => {
+      isLeaving = true
+      const all = [...running.values()]
+      await Promise.all(all.map(({ driver }) => driver.settled()))
+      for (const { report } of all) report.publish()
+      isAside = isLeaving
+    },
+    goOn,
+    retire: async () => {
+      clearInterval(ticker)
+      await Promise.all([notifications.stop(), tracking?.stop()])
+    },
     stop: async () => {
+      goOn()
       clearInterval(ticker)
       await Promise.all([...running.values()].map(({ driver }) => driver.stop()))
       await Promise.all([notifications.stop(), tracking?.stop()])

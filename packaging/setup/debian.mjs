@@ -5,8 +5,11 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { attemptStep, runStep } from './step.mjs'
 
-// Servers, the lab's network, and what builds the native npm packages.
-const neededAlways = [
+// What builds the native npm packages.
+const neededByNpm = ['g++', 'make', 'python3']
+
+// Servers, and the lab's network.
+const neededByDemo = [
   'mariadb-server',
   'galera-4',
   'rsync',
@@ -14,13 +17,38 @@ const neededAlways = [
   'nftables',
   'util-linux',
   'curl',
-  'g++',
-  'make',
-  'python3',
+  ...neededByNpm,
 ]
 
-// The tests run against the real keepalived, HAProxy, xinetd and systemd, look at packets and format the man pages.
-const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping', 'systemd', 'groff-base']
+// The tests run against the real keepalived, HAProxy, xinetd and systemd and the programs that people check with, look at
+// packets and format the man pages.
+const neededByTests = [
+  'keepalived',
+  'tcpdump',
+  'tshark',
+  'haproxy',
+  'xinetd',
+  'netcat-openbsd',
+  'monitoring-plugins-basic',
+  'iputils-ping',
+  'systemd',
+  'groff-base',
+]
+
+// They boot clean systems, and speak SQL to a server through the balancer.
+const neededByPackageTests = ['mmdebstrap', 'sysbench']
+
+/**
+ * What `npm run deb` needs for packages of this architecture.
+ * @param {string} architecture as Debian calls it
+ */
+export const neededByDeb = (architecture) => [
+  ...neededByNpm,
+  'debhelper',
+  'dpkg-dev',
+  'lintian',
+  ...(architecture === 'arm64' && process.arch !== 'arm64' ? ['g++-aarch64-linux-gnu'] : []),
+]
 
 // Packages that enable a service when they are installed, and the service.
 const services = new Map([
@@ -42,13 +70,19 @@ const quiet = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' }
 // --no-remove: a machine that has, say, mysql-server keeps it, and this installation fails instead.
 const install = ['install', '--yes', '--no-install-recommends', '--no-remove']
 
+/** What `npm start` needs, what the tests do, and those of the packages beside what builds them. */
+export const neededBy = {
+  start: neededByDemo,
+  tests: [...neededByDemo, ...neededByTests],
+  packageTests: [...neededByDemo, ...neededByPackageTests],
+}
+
 /**
- * The packages that are not installed.
- * @param {import('./main.mjs').Purpose} purpose
+ * Those of the packages that are not installed.
+ * @param {readonly string[]} needed
  * @returns {readonly string[]}
  */
-export const missingDebianPackages = (purpose) => {
-  const needed = purpose === 'start' ? neededAlways : [...neededAlways, ...neededByTests]
+export const missingDebianPackages = (needed) => {
   const format = `--showformat=\${Package} \${db:Status-Status}\\n`
   const { stdout } = spawnSync('dpkg-query', ['--show', format, ...needed], { encoding: 'utf8' })
   const installed = new Set(

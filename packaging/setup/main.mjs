@@ -1,28 +1,88 @@
 // @ts-check
-// `npm start`, `npm test` and `npm run test:servers`: looks what is missing, says so, puts it in place, then runs the demo or
-// the tests.
+// `npm start`, `npm test`, `npm run test:servers`, `npm run test:packages` and `npm run deb`: looks what is missing, says so,
+// puts it in place, then runs the demo or the tests, or builds the packages.
 
 import { fileURLToPath } from 'node:url'
 import { build, isBuilt } from './build.mjs'
-import { installDebianPackages, missingDebianPackages } from './debian.mjs'
+import { buildPackages } from './deb/build.mjs'
+import { debUsage, parseDebOptions } from './deb/options.mjs'
+import { installTools, missingTools, toolsDirectory } from './deb/tools.mjs'
+import { installDebianPackages, missingDebianPackages, neededBy, neededByDeb } from './debian.mjs'
 import { installNpmPackages, npmPackagesToInstall } from './npm.mjs'
 import { unmetRequirements } from './requirements.mjs'
+import { installPackageRoots, missingPackageRoots, rootsDirectory } from './roots.mjs'
 import { installServerRoots, missingServerRoots, serversDirectory } from './servers.mjs'
 import { Interrupted, StepFailed, watchInterrupts } from './step.mjs'
-import { runTests, serverTests } from './tests.mjs'
+import { buildTestPackages, printFigures, testArchitecture, testPackagesAreBuilt } from './test-packages.mjs'
+import { runTests, testsOf } from './tests.mjs'
 
-/** @typedef {'start' | 'test' | 'servers'} Purpose */
+/** @typedef {'start' | 'test' | 'servers' | 'packages' | 'deb'} Purpose */
+
+/**
+ * What is missing.
+ * @typedef {{
+ *   readonly debian: readonly string[],
+ *   readonly npm: string | undefined,
+ *   readonly stale: boolean,
+ *   readonly roots: ReturnType<typeof missingServerRoots>,
+ *   readonly systems: ReturnType<typeof missingPackageRoots>,
+ *   readonly tools: readonly string[],
+ *   readonly packages: boolean,
+ * }} Missing
+ */
+
+/**
+ * @param {Purpose} purpose
+ * @returns {Missing}
+ */
+const missingFor = (purpose) => {
+  const npm = npmPackagesToInstall()
+  return {
+    debian: missingDebianPackages(purpose === 'start' ? neededBy.start : neededBy.tests),
+    npm,
+    stale: npm !== undefined || !isBuilt(),
+    roots: purpose === 'servers' ? missingServerRoots() : [],
+    systems: [],
+    tools: [],
+    packages: false,
+  }
+}
+
+/**
+ * @param {import('./deb/options.mjs').Architecture} architecture
+ * @returns {Missing}
+ */
+const missingForDeb = (architecture) => ({
+  debian: missingDebianPackages(neededByDeb(architecture)),
+  npm: npmPackagesToInstall(),
+  stale: false,
+  roots: [],
+  systems: [],
+  tools: missingTools(architecture),
+  packages: false,
+})
+
+/** @returns {Missing} */
+const missingForPackageTests = () => {
+  const npm = npmPackagesToInstall()
+  return {
+    debian: missingDebianPackages([...neededBy.packageTests, ...neededByDeb(testArchitecture)]),
+    npm,
+    stale: npm !== undefined || !isBuilt(),
+    roots: [],
+    systems: missingPackageRoots(),
+    tools: missingTools(testArchitecture),
+    packages: !testPackagesAreBuilt(),
+  }
+}
 
 /**
  * Puts in place what is missing; prints the whole list before it changes anything.
- * @param {Purpose} purpose
+ * @param {Missing} missing
  */
-const setUp = async (purpose) => {
-  const debian = missingDebianPackages(purpose)
-  const roots = purpose === 'servers' ? missingServerRoots() : []
-  const npm = npmPackagesToInstall()
-  const stale = npm !== undefined || !isBuilt()
-  if (debian.length === 0 && roots.length === 0 && !stale) return
+const setUp = async ({ debian, npm, stale, roots, systems, tools, packages }) => {
+  const nothing = [debian, roots, systems, tools].every(({ length }) => length === 0)
+  if (nothing && npm === undefined && !packages && !stale) return
 
   console.log('This is going to be put in place first:')
   if (debian.length > 0) {
@@ -35,6 +95,15 @@ const setUp = async (purpose) => {
     console.log(`  servers           ${roots.map(({ title }) => title).join(' and ')} in ${serversDirectory}`)
     console.log('                    (130 MB of Debian packages, unpacked there and not installed; 0.7 GB)')
   }
+  if (tools.length > 0) {
+    console.log(`  esbuild and Node  the ones of the packages, for ${tools.join(' and ')}, into ${toolsDirectory}`)
+    console.log('                    (60 MB of npm packages each, and 0.2 GB there)')
+  }
+  if (systems.length > 0) {
+    console.log(`  clean systems     ${systems.map(({ title }) => title).join(', ')} in ${rootsDirectory}`)
+    console.log('                    (0.8 GB each; nothing of them is installed here)')
+  }
+  if (packages) console.log('  packages          two versions of both, from these sources, in debs/test')
   console.log()
 
   const stopWatching = watchInterrupts()
@@ -43,6 +112,9 @@ const setUp = async (purpose) => {
     if (npm !== undefined) await installNpmPackages()
     if (stale) await build()
     if (roots.length > 0) await installServerRoots(roots)
+    if (tools.length > 0) await installTools(tools)
+    if (systems.length > 0) await installPackageRoots(systems)
+    if (packages) await buildTestPackages()
   } finally {
     stopWatching()
   }
@@ -64,19 +136,27 @@ process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 const [purpose, ...args] = process.argv.slice(2)
 // For .ci/run: whether the servers are there, without putting them there.
 if (purpose === 'has-servers') process.exit(missingServerRoots().length === 0 ? 0 : 1)
-if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers') {
-  console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP] or npm run test:servers')
+if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers' && purpose !== 'packages' && purpose !== 'deb') {
+  console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP]')
+  console.error('or npm run test:servers, npm run test:packages, npm run deb [-- OPTIONS]')
   process.exit(2)
 }
+const deb = purpose === 'deb' ? parseDebOptions(args) : undefined
+if (deb?.ok === false) {
+  console.error(deb.text === undefined ? debUsage : `${deb.text}\n${debUsage}`)
+  process.exit(deb.text === undefined ? 0 : 2)
+}
 
-const unmet = unmetRequirements()
+const unmet = unmetRequirements({ hosts: deb === undefined })
 if (unmet.length > 0) {
   console.error(`This cannot run here:\n${unmet.map((line) => `  - ${line}`).join('\n')}\nNothing was changed.`)
   process.exit(1)
 }
 
 try {
-  await setUp(purpose)
+  if (deb !== undefined) await setUp(missingForDeb(deb.options.architecture))
+  else await setUp(purpose === 'packages' ? missingForPackageTests() : missingFor(purpose))
+  if (deb !== undefined) await buildPackages(deb.options)
 } catch (error) {
   if (error instanceof Interrupted) {
     console.error('Interrupted. What was begun is finished; run it again to go on.')
@@ -88,4 +168,5 @@ try {
 }
 
 if (purpose === 'start') await runDemo(args)
-else process.exitCode = await runTests(purpose === 'servers' ? [...serverTests(), ...args] : args)
+else if (purpose !== 'deb')
+  process.exitCode = await runTests([...testsOf(purpose), ...args], purpose === 'packages' ? printFigures : undefined)

@@ -28,9 +28,10 @@ const isDebian = () => ['/usr/bin/apt-get', '/usr/bin/dpkg-query'].every((file) 
 
 /**
  * One sentence for everything that is missing and cannot be installed from here, with what to do.
+ * @param {{ readonly hosts: boolean }} needs `hosts`: hosts of a lab are going to be made
  * @returns {readonly string[]}
  */
-export const unmetRequirements = () => {
+export const unmetRequirements = ({ hosts }) => {
   if (process.platform !== 'linux')
     return [`It needs Linux, and this is ${process.platform}. Use a Debian or Ubuntu machine.`]
   const problems = []
@@ -39,8 +40,8 @@ export const unmetRequirements = () => {
       `It needs Node ${neededNode.join('.')} or newer, and this is ${process.versions.node}. Install a newer Node.`,
     )
   }
-  if (isRoot()) problems.push(namespaceProblem())
-  else problems.push('It needs root: hosts are network namespaces. Run it as root, or with sudo.')
+  if (hosts && isRoot()) problems.push(namespaceProblem())
+  else if (hosts) problems.push('It needs root: hosts are network namespaces. Run it as root, or with sudo.')
   if (!isDebian()) problems.push('It needs Debian or Ubuntu, whose packages it uses: apt-get or dpkg-query is missing.')
   return problems.filter((problem) => problem !== undefined)
 }

@@ -2,20 +2,11 @@
 // The servers of `npm run test:servers`: packages of other Debian suites, unpacked into root folders of their own in a
 // cache of this user. Nothing of them is installed, and no program of theirs runs before a test starts it.
 
-import { spawnSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runStep, StepFailed } from './step.mjs'
+import { findArchive, keyring } from './archive.mjs'
+import { cacheDirectory, removeRemains, workPrefix } from './cache.mjs'
+import { runStep } from './step.mjs'
 
 /** @typedef {{ readonly name: string, readonly title: string, readonly suite: string, readonly packages: readonly string[] }} ServerRoot */
 
@@ -25,43 +16,11 @@ const serverRoots = [
   { name: 'mariadb', title: 'MariaDB 11.8', suite: 'trixie', packages: ['mariadb-server'] },
 ]
 
-const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-
 /** Where the root folders are: below the user's cache, so that a fresh clone finds them. */
-export const serversDirectory = join(cache, 'mysql-balancer', 'servers')
+export const serversDirectory = join(cacheDirectory, 'servers')
 
 /** The root folders that are not there. Each comes into its place complete, by one rename. */
 export const missingServerRoots = () => serverRoots.filter(({ name }) => !existsSync(join(serversDirectory, name)))
-
-const workPrefix = '.making-'
-
-/** What a set-up that was killed left behind; one that runs is left alone. */
-const removeRemains = () => {
-  for (const entry of readdirSync(serversDirectory)) {
-    if (!entry.startsWith(workPrefix)) continue
-    const [pid = ''] = entry.slice(workPrefix.length).split('-')
-    if (!existsSync(`/proc/${pid}`)) rmSync(join(serversDirectory, entry), { recursive: true, force: true })
-  }
-}
-
-/** The archive that this machine itself installs from; undefined where its lists were never fetched. */
-const debianArchive = () => {
-  const wanted = ['Created-By: Packages', 'Origin: Debian', 'Label: Debian']
-  const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...wanted], { encoding: 'utf8' })
-  return stdout?.split('\n').find((line) => line !== '')
-}
-
-const findArchive = async () => {
-  const known = debianArchive()
-  if (known !== undefined) return known
-  await runStep('the lists of packages (apt-get update)', 'apt-get', ['update'], { alone: true })
-  const archive = debianArchive()
-  if (archive === undefined)
-    throw new StepFailed('The sources of apt name no archive of Debian, where these servers come from.')
-  return archive
-}
-
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /**
  * An apt of its own: it sees one suite, and not what is installed here.
@@ -108,7 +67,7 @@ const mountPoints = ['dev', 'proc', 'tmp', 'run']
  * @param {string} archive
  */
 const makeServerRoot = async ({ name, title, suite, packages }, archive) => {
-  const work = mkdtempSync(join(serversDirectory, `${workPrefix}${process.pid}-`))
+  const work = mkdtempSync(join(serversDirectory, workPrefix()))
   try {
     const apt = ['-c', writeAptFiles(work, archive, suite)]
     const root = join(work, 'root')
@@ -141,7 +100,7 @@ const makeServerRoot = async ({ name, title, suite, packages }, archive) => {
  */
 export const installServerRoots = async (roots) => {
   mkdirSync(serversDirectory, { recursive: true })
-  removeRemains()
+  removeRemains(serversDirectory)
   const archive = await findArchive()
   for (const root of roots) await makeServerRoot(root, archive)
 }

@@ -36,20 +36,25 @@ const runTap = (args) =>
     })
   })
 
-const serverTestDirectory = 'dist/test/servers'
-
-/** The tests against servers of other versions, which a plain `npm test` leaves out, and how tap has to run them. */
-export const serverTests = () => {
-  const files = readdirSync(serverTestDirectory).filter((file) => file.endsWith('.servers.js'))
-  return ['--disable-coverage', '--jobs=2', ...files.map((file) => join(serverTestDirectory, file))]
+/**
+ * How tap has to run the tests of a purpose that a plain `npm test` leaves out; nothing for that one itself.
+ * @param {import('./main.mjs').Purpose} purpose
+ * @returns {readonly string[]}
+ */
+export const testsOf = (purpose) => {
+  if (purpose !== 'servers' && purpose !== 'packages') return []
+  const directory = join('dist/test', purpose)
+  const files = readdirSync(directory).filter((file) => file.endsWith(`.${purpose}.js`))
+  return ['--disable-coverage', '--jobs=2', ...files.map((file) => join(directory, file))]
 }
 
 /**
  * Runs all tests; `args` are passed on to tap. The last line says how many assertions passed and failed.
  * @param {readonly string[]} args
+ * @param {() => void} [afterwards] prints what else there is to say, before that last line
  * @returns {Promise<number>} the exit code
  */
-export const runTests = async (args) => {
+export const runTests = async (args, afterwards = () => undefined) => {
   const directory = mkdtempSync(join(tmpdir(), 'mysql-balancer-test-'))
   const outputFile = join(directory, 'output.tap')
   const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
@@ -58,6 +63,7 @@ export const runTests = async (args) => {
     const { passed, failed } = countsIn(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
     // tap also fails where no assertion did: a test file that crashed, or no test at all.
     const hasFailed = code !== 0 || failed > 0 || passed === 0
+    afterwards()
     // A new line first: it takes what tap sends to the terminal at its end.
     console.log(`\n${passed} passed, ${hasFailed ? Math.max(failed, 1) : 0} failed`)
     return hasFailed ? 1 : 0

@@ -1,9 +1,10 @@
-// The shipped unit under a real systemd, set up with the commands of the README.
+// The shipped unit under a real systemd, set up with the commands of agent/README.md.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { parseHealthReport } from '../../shared/health-report.ts'
 import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
@@ -15,6 +16,7 @@ const lab = await createLab({ name: 'e2e-agent-systemd' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('db1', '198.18.0.11/24')
 const server = await startMariaDb({ lab, host, name: 'db1' })
+await server.query(`CREATE USER '${checkUser.user}'@'${host.address}' IDENTIFIED BY '${checkUser.password}'`)
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 const db1 = await bootSystemd({
   lab,
@@ -36,7 +38,7 @@ const configure = (port: number, more = ''): void =>
   writeFileSync(
     agentFile,
     `listen: { port: ${port} }
-mysql: { socket: /run/mysqld/mysqld.sock, client_address: none, user: ${checkUser.user}, password_credential: password }
+mysql: { socket: /run/mysqld/mysqld.sock, user: ${checkUser.user}, password_credential: password }
 check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
 ${more}
 `,
@@ -71,11 +73,11 @@ const xinetd = (isDisabled: boolean): void =>
 `,
   )
 /** A fault for the tests: on SIGUSR2 the agent's deadlines never come. In the manager's environment, not in the unit. */
-const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>undefined})"
+const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>({unref(){}})})"
 
-await t.test('the commands of the README set a database host up', async (t) => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-  const commands = readme.match(/^As a service[^`]*`[\s\S]*?```\n([\s\S]*?)```/m)?.[1] ?? ''
+await t.test('the commands of agent/README.md set a database host up', async (t) => {
+  const readme = readFileSync(new URL('../../../agent/README.md', import.meta.url), 'utf8')
+  const commands = readme.match(/ as a service[^`]*`[\s\S]*?```\n([\s\S]*?)```/m)?.[1] ?? ''
   t.match(commands, /mysqlchk-agent\.service/)
   for (const file of ['xinetd.conf', 'default/xinetd', 'init.d/xinetd', 'protocols', 'services']) {
     if (existsSync(`/etc/${file}`)) cpSync(`/etc/${file}`, db1.path(`/etc/${file}`))
@@ -121,6 +123,24 @@ await t.test('it runs as a user of its own without any right', async (t) => {
   t.ok(Number(exposure?.[1]) <= 2, `systemd's figure for what it could do is ${exposure?.[1]} of 10`)
 })
 
+await t.test('under its unit it logs in where clients come in, and sees when they do not', async (t) => {
+  const seen = async (): Promise<unknown> => {
+    const { stdout } = await host.run('curl', ['-sS', `http://${host.address}:9223/status`])
+    const report = parseHealthReport(stdout)
+    return report.ok ? report.report.facts['client_address'] : report.reason
+  }
+  const place = `${host.address}:3306`
+  t.equal(await seen(), `${place} lets the check user in`)
+  const rule =
+    'table inet closed { chain input { type filter hook input priority 0; tcp dport 3306 reject with tcp reset; }; }'
+  await host.run('nft', [rule])
+  await waitFor('a closed door', async () => (await ask(9223)).startsWith('503 closed-to-clients'))
+  t.match(await ask(9223), `503 closed-to-clients; ${place}: connect ECONNREFUSED`)
+  await host.run('nft', ['delete table inet closed'])
+  t.ok(await waitFor('an open door', async () => (await ask(9223)) === healthy))
+  t.equal(await seen(), `${place} lets the check user in`)
+})
+
 await t.test('fail and pass of root are seen at once, whatever the umask, and outlast a restart', async (t) => {
   const command = 'umask 077 && mysqlchk-agent fail --for 1h "upgrade to 11.4"'
   t.match(await db1.mustRun('sh', ['-c', command]), /^Created \/dev\/shm\/proxyoff\./)
@@ -132,7 +152,7 @@ await t.test('fail and pass of root are seen at once, whatever the umask, and ou
   t.equal(await ask(9223), healthy)
 })
 
-await t.test('the port changes hands with xinetd by systemctl reload, in the steps of the README', async (t) => {
+await t.test('the port changes hands with xinetd by systemctl reload, in the steps of agent/README.md', async (t) => {
   const pid = await show('MainPID')
   configure(9222)
   await systemctl('reload', unit)

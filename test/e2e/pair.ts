@@ -7,7 +7,7 @@ import { type Document, parseDocument } from 'yaml'
 import { z } from 'zod'
 import type { CommandResult } from '../lab/command.ts'
 import type { Lab } from '../lab/lab.ts'
-import { type BalancerHost, buildSite, instanceName, type Site, virtualAddress } from '../lab/site.ts'
+import { type BalancerHost, buildSite, instanceName, type Site, type SiteOptions, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { ask } from './sides.ts'
 
@@ -56,8 +56,8 @@ export const ofInstance = (...keys: readonly string[]): readonly (string | numbe
   ...keys,
 ]
 
-export const buildPair = async (lab: Lab): Promise<Pair> => {
-  const site = await buildSite(lab, { databases: 1 })
+export const buildPair = async (lab: Lab, options: SiteOptions = {}): Promise<Pair> => {
+  const site = await buildSite(lab, { databases: 1, ...options })
   const [first, second] = site.balancers
   if (first === undefined || second === undefined) throw new Error('the site has no two balancers')
 

@@ -1,6 +1,6 @@
 // Starts that cannot succeed: one clear line each, the exit code that systemd understands, and nothing left running.
 
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chownSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { createLab } from '../lab/lab.ts'
 import { processesInNamespaces } from '../lab/proc.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 const lab = await createLab({ name: 'e2e-start' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')
@@ -80,6 +80,52 @@ t.test('the port is in use: the port, and what to do', async (t) => {
   t.equal(processesInNamespaces([host.namespace]).length, 0)
 })
 
+t.test('haproxy and keepalived still run: check names both, and the balancer says so when it starts', async (t) => {
+  const haproxy = join(lab.directory, 'haproxy.cfg')
+  writeFileSync(
+    haproxy,
+    'defaults\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nlisten a\n  bind 198.18.0.2:3306\n',
+  )
+  const keepalived = join(lab.directory, 'keepalived.conf')
+  writeFileSync(
+    keepalived,
+    'vrrp_instance VI_9 {\n  interface eth0\n  virtual_router_id 51\n  priority 10\n  virtual_ipaddress {\n    198.18.0.101\n  }\n}\n',
+  )
+  const first = host.spawn('haproxy', 'haproxy', ['-f', haproxy, '-db'])
+  const pidFile = join(lab.directory, 'keepalived.pid')
+  const second = host.spawn('keepalived', 'keepalived', [
+    '-n',
+    '-l',
+    '-f',
+    keepalived,
+    '-p',
+    pidFile,
+    '-r',
+    `${pidFile}.vrrp`,
+  ])
+  await second.waitForOutput(/VI_9/)
+  const check = () => host.run(process.execPath, [balancer, 'check', '--config', configuration()])
+  await waitFor('haproxy to listen', async () => (await check()).stderr.includes('haproxy'))
+  const { code, stderr } = await check()
+  t.equal(code, 0, 'the file is valid')
+  t.match(
+    stderr,
+    /^warning: keepalived \(process \d+\) runs on this host with virtual_router_id 51 on eth0, as VI_1: .*$/m,
+  )
+  t.match(
+    stderr,
+    /^warning: listeners\[0\]\.bind: 198\.18\.0\.2:3306 is in use: haproxy \(process \d+\) listens at .*$/m,
+  )
+  t.equal(stderr.match(/keepalived \(process/g)?.length, 1, 'once')
+  const { stdout } = await host.run(process.execPath, [balancer, '--config', configuration()], { env: {} })
+  t.match(stdout, /keepalived \(process \d+\) runs on this host with virtual_router_id 51/)
+  t.match(
+    stdout,
+    /the port is in use; find the program with: ss -ltnp 'sport = :3306' \(.*haproxy runs here, process \d+/,
+  )
+  await Promise.all([first.stop(), second.stop()])
+})
+
 t.test('the interface is missing: its instance waits in FAULT, and the rest runs', async (t) => {
   const file = configuration((text) => text.replace('eth0', 'eth7'))
   const running = host.spawn('balancer', process.execPath, [balancer, '--config', file])
@@ -118,6 +164,65 @@ t.test('no capability: which one, and what to do', async (t) => {
   t.match(fatal, [/^VRRP needs .*; start it as root, .*: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW$/])
   t.equal(left, 0)
 })
+
+/** What every thread of a process may do: its capabilities, what it can ever get, and whether it may get more. */
+const rightsOf = (pid: number): readonly string[] => {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  if (threads.length < 5) throw new Error(`${pid} has only ${threads.length} threads`)
+  const rights = threads.map((thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')
+    return [...status.matchAll(/^(?:Cap(?:Prm|Eff|Bnd|Amb)|NoNewPrivs):\s*(\w+)$/gm)]
+      .map(([, value]) => value)
+      .join(' ')
+  })
+  return [...new Set(rights)]
+}
+const bare = '0000000000000000'
+const two = '0000000000002400'
+
+t.test(
+  'director and proxy keep CAP_NET_RAW and CAP_NET_BIND_SERVICE on each thread, whoever starts them',
+  async (t) => {
+    const nobody = 65_534
+    const own = join(lab.directory, 'nobody')
+    mkdirSync(own)
+    chownSync(own, nobody, nobody)
+    const given = '+net_admin,+net_raw,+net_bind_service,+setpcap'
+    const asNobody = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', `--inh-caps=${given}`]
+    const starts = [
+      { wrapper: [], socket: 'admin.sock', ambient: bare },
+      { wrapper: [...asNobody, `--ambient-caps=${given}`], socket: 'nobody/admin.sock', ambient: two },
+    ]
+    for (const { wrapper, socket, ambient } of starts) {
+      const scripts = '  scripts: [{ name: s, command: [/bin/true], user: daemon }]\nlisteners:'
+      const file = configuration((text) =>
+        text.replace('admin.sock', socket).replace('198.18.0.2:3306', '198.18.0.2:306').replace('listeners:', scripts),
+      )
+      const [command = process.execPath, ...args] = [...wrapper, process.execPath, balancer, '--config', file]
+      const running = host.spawn('confined', command, args)
+      await running.waitForOutput(/Balancer is running/)
+      const pidOf = (role: string): number => {
+        const line = running.lines().find((one) => one.includes(`Process ${role} started`)) ?? '{}'
+        return JSON.parse(line).childPid
+      }
+      for (const role of ['director', 'proxy']) {
+        t.same(rightsOf(pidOf(role)), [`${two} ${two} ${two} ${ambient} 1`], `${role} ${socket}`)
+      }
+      const status = readFileSync(`/proc/${pidOf('vrrp')}/status`, 'utf8')
+      t.ok(
+        (Number.parseInt(/^CapEff:\s*(\w+)/m.exec(status)?.[1] ?? '', 16) & 0x1000) !== 0,
+        'vrrp changes the network',
+      )
+      const complaint = /Scripts cannot run as daemon: CAP_SETUID and CAP_SETGID and CAP_KILL missing/
+      t.equal(
+        running.lines().some((line) => complaint.test(line)),
+        ambient === two,
+        'what scripts lack is said',
+      )
+      t.match(await running.stop(), { code: 0 })
+    }
+  },
+)
 
 t.test('a full disk for the log costs lines and nothing else: it runs, and it stops', async (t) => {
   const admin = join(lab.directory, 'admin.sock')

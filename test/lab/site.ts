@@ -99,6 +99,8 @@ export type SiteOptions = {
   readonly databases?: number
   /** As an operator writes it; VRRP version 3. */
   readonly advertisementInterval?: string
+  /** The file that the balancers are started from. */
+  readonly balancerProgram?: string
 }
 
 const program = (daemon: 'agent' | 'balancer'): string =>
@@ -107,6 +109,7 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 /** Builds the site in a lab and waits until every server is up and one balancer holds the address. */
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
+  const { balancerProgram = program('balancer') } = options
   const balancerHosts = [await lab.addHost('lb1', '198.18.0.2/24'), await lab.addHost('lb2', '198.18.0.3/24')]
   const databaseHosts: Host[] = []
   for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
@@ -127,7 +130,12 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
 
   const balancers = await Promise.all(
     balancerHosts.map((host, i) =>
-      balancerHost(client, host, balancerConfig(lab, host, databaseHosts, 101 - i, advertisementInterval)),
+      balancerHost(
+        client,
+        host,
+        balancerProgram,
+        balancerConfig(lab, host, databaseHosts, 101 - i, advertisementInterval),
+      ),
     ),
   )
   await Promise.all(balancers.map(({ start }) => start()))
@@ -252,6 +260,7 @@ admin:
 const balancerHost = async (
   client: Host,
   host: Host,
+  balancerProgram: string,
   { configFile, passwordFile }: BalancerFiles,
 ): Promise<BalancerHost> => {
   writeFileSync(passwordFile, `${await hashPassword(statusLogin.password)}\n`, { mode: 0o600 })
@@ -263,7 +272,7 @@ const balancerHost = async (
     configFile,
     process: () => running(balancer, `balancer of ${host.name}`),
     start: async () => {
-      balancer = host.spawn('balancer', process.execPath, [program('balancer'), '--config', configFile])
+      balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile])
       await balancer.waitForOutput(/Balancer is running/)
     },
     status: async () => {

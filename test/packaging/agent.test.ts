@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -9,6 +10,7 @@ import { agentSchema } from '../../agent/config/schema.ts'
 import { millis } from '../../agent/core/time.ts'
 import { createMetrics } from '../../agent/metrics.ts'
 import { report } from '../agent/samples.ts'
+import { mustRun } from '../lab/command.ts'
 import { jsonSchemas } from './json-schema.ts'
 import { describedKeys, keysOf, packaged } from './keys.ts'
 
@@ -107,11 +109,38 @@ t.test('alert rules and dashboard ask for metrics and labels that the agent has'
 
 t.test('the unit hands over the password that its comment names, and reloads by SIGHUP', async (t) => {
   const unit = packaged('agent/mysqlchk-agent.service')
-  for (const line of ['Type=notify', 'LoadCredential=password:/etc/mysqlchk-agent/password', 'ProtectSystem=strict']) {
-    t.match(unit, new RegExp(`^${line}$`, 'm'))
-  }
+  const credential = ['LoadCredential=password:/etc/mysqlchk-agent/password', 'SetCredential=password:\\\\n']
+  for (const line of ['Type=notify', ...credential, 'ProtectSystem=strict']) t.match(unit, new RegExp(`^${line}$`, 'm'))
   t.match(unit, /^ExecReload=.*-HUP \$MAINPID$/m)
   t.match(example, /password_credential: password /)
+})
+
+t.test(
+  'the agent.yaml that the package brings is valid, says the defaults, and takes its password from the unit',
+  async (t) => {
+    const shipped = packaged('agent/agent.yaml')
+    t.match(checked(shipped), { ok: true, warnings: [], config: { mysql: { user: 'mysqlchkusr' } } })
+    const { mysql, ...written } = agentSchema.parse(parse(shipped))
+    const { mysql: _none, ...defaults } = agentSchema.parse({})
+    t.same(written, defaults)
+    t.match(mysql, { password_credential: 'password', socket: '/run/mysqld/mysqld.sock' })
+    const comments = [...shipped.matchAll(/^# (?= *[a-z_]+: )/gm)]
+    t.equal(comments.length, 4)
+    const open = shipped.replace(/^# ( *[a-z_]+: )/gm, (_, key: string) =>
+      key.startsWith('access') ? key : `  ${key}`,
+    )
+    const loaded = checked(open)
+    t.ok(loaded.ok, loaded.ok ? '' : loaded.problems.join('; '))
+  },
+)
+
+t.test('systemd finds little that the service could do: an exposure of at most 1.5', async (t) => {
+  for (const name of ['mysqlchk-agent.service', 'mysqlchk-agent@.service']) {
+    const file = fileURLToPath(new URL(`../../../packaging/agent/${name}`, import.meta.url))
+    const said = await mustRun('systemd-analyze', ['security', '--offline=yes', '--no-pager', file])
+    const exposure = Number(/exposure level .*: (\d+\.\d)/.exec(said)?.[1])
+    t.ok(exposure <= 1.5, `${name}: ${exposure}`)
+  }
 })
 
 t.test('the template for several servers on a host is the same unit with files of its own', async (t) => {

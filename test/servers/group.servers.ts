@@ -1,7 +1,10 @@
 // Group Replication of three real servers, and what the agent says in each state of a member.
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
+import { setupHere } from '../agent/setup/here.ts'
 import { createLab } from '../lab/lab.ts'
 import { type RootedServer, startRooted } from '../lab/server-root.ts'
 import { waitFor } from '../lab/wait-for.ts'
@@ -139,6 +142,39 @@ t.test('a server in offline_mode is out at once, for a user who may still log in
   await one.query(`REVOKE CONNECTION_ADMIN ON *.* FROM ${chk.user}@localhost`)
   await third.until('/', '200 ok')
   t.equal(await third.ask('/replica'), '200 ok')
+})
+
+t.test('setup-user makes a user for the group on its primary, and never on a secondary', async (t) => {
+  const setup = (server: RootedServer, words: readonly string[]) => {
+    const file = join(lab.directory, `${server.name}-setup.yaml`)
+    writeFileSync(
+      file,
+      `mysql: { socket: ${server.socket}, client_address: none, user: setupusr, password_credential: password }\n`,
+    )
+    return setupHere(file, words)
+  }
+  const password = join(lab.directory, 'db1-setup.password')
+  t.match(await setup(two, ['--apply']), {
+    code: 1,
+    stderr: /^Users are not made here: it is a SECONDARY of its group/,
+  })
+  const made = await setup(one, ['--apply'])
+  t.match(made, { code: 0, stdout: /a member of a replication group; check\.mode: auto/ })
+  const grants = await one.query('SHOW GRANTS FOR setupusr@localhost')
+  t.same(
+    grants.flatMap((row) => Object.values(row)).map((text) => String(text).replaceAll('`', '')),
+    [
+      'GRANT USAGE ON *.* TO setupusr@localhost',
+      'GRANT SELECT ON performance_schema.replication_group_member_stats TO setupusr@localhost',
+      'GRANT SELECT ON performance_schema.replication_group_members TO setupusr@localhost',
+    ],
+  )
+  await waitFor('the user on the secondary', async () => {
+    const rows = await two.query("SELECT 1 FROM mysql.tables_priv WHERE User = 'setupusr'")
+    return rows.length === 2
+  })
+  t.match(await setup(two, ['--apply']), { code: 1, stderr: /^setupusr is on this server already/ })
+  t.match(await setup(two, ['--apply', '--password-from', password]), { code: 0, stdout: /there already/ })
 })
 
 t.test('a member that left does not serve', async (t) => {

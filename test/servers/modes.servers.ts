@@ -1,4 +1,4 @@
-// Each mode with exactly the grants that README names, on three versions; replicas with GTIDs, and pairs of them.
+// Each mode with exactly the grants that agent/README.md names, on three versions; replicas with GTIDs, and pairs of them.
 
 import t from 'tap'
 import { openSession } from '../../agent/probe/session.ts'

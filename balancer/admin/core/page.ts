@@ -2,7 +2,7 @@
 
 import { drawing } from './drawing.ts'
 import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
-import { bytes, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
+import { bytes, drainingLines, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
 
 /** The page's only style sheet; its hash stands in the Content-Security-Policy. */
 export const styleSheet = `
@@ -32,6 +32,9 @@ export const renderPage = (status: Status, refreshSeconds: number): string => {
 ${status.listeners.map((listener) => drawing(status, listener)).join('\n')}
 <h2>Virtual routers</h2>${routerTable(status.vrrp)}
 ${status.listeners.map((listener) => listenerSection(listener)).join('\n')}
+${drainingLines(status.draining)
+  .map((line) => `<p>An earlier program still runs: ${e(line)}.</p>`)
+  .join('\n')}
 </body></html>
 `
 }

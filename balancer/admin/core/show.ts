@@ -2,10 +2,10 @@
 
 import type { Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
-import { bytes, duration, foundText, holderLines } from './text.ts'
+import { bytes, drainingLines, duration, foundText, holderLines } from './text.ts'
 
 /** `show servers`: every server of every listener, with its state and why, and below them who holds one. */
-export const showServers = ({ listeners }: Status, json: boolean): string => {
+export const showServers = ({ listeners, draining }: Status, json: boolean): string => {
   if (json) return toJson(listeners)
   const rows = listeners.flatMap((listener) =>
     listener.servers.map((server) => [
@@ -27,11 +27,12 @@ export const showServers = ({ listeners }: Status, json: boolean): string => {
   const held = listeners.flatMap(({ name, servers }) =>
     servers.flatMap((server) => holderLines(server).map((line) => `${name}/${server.name}: ${line}`)),
   )
-  return held.length === 0 ? table : `${table}\n\n${held.join('\n')}`
+  const below = [...held, ...drainingLines(draining)]
+  return below.length === 0 ? table : `${table}\n\n${below.join('\n')}`
 }
 
-/** `show sessions`: how many there are and were, per listener and per server, and how they ended. */
-export const showSessions = ({ listeners }: Status, json: boolean): string => {
+/** `show sessions`: how many there are and were, per listener and per server, how they ended, and who else has some. */
+export const showSessions = ({ listeners, draining }: Status, json: boolean): string => {
   if (json) {
     return toJson(
       listeners.map(({ name, sessions, maximum_sessions, session_limit, total_sessions, queued, ends, servers }) => ({
@@ -42,6 +43,9 @@ export const showSessions = ({ listeners }: Status, json: boolean): string => {
         total_sessions,
         queued,
         ends,
+        draining: draining.flatMap(({ listeners: kept, ...worker }) =>
+          kept.flatMap((one) => (one.listener === name ? [{ ...worker, sessions: one.sessions }] : [])),
+        ),
         servers: servers.map((server) => ({
           server: server.name,
           sessions: server.sessions,
@@ -81,7 +85,9 @@ export const showSessions = ({ listeners }: Status, json: boolean): string => {
       server.connect_failures === 0 ? '' : `connect failures ${server.connect_failures}`,
     ]),
   ])
-  return columns(['LISTENER', 'NOW', 'MOST', 'LIMIT', 'IN ALL', 'QUEUED', 'IN', 'OUT', 'ENDED'], rows)
+  const below = drainingLines(draining)
+  const table = columns(['LISTENER', 'NOW', 'MOST', 'LIMIT', 'IN ALL', 'QUEUED', 'IN', 'OUT', 'ENDED'], rows)
+  return below.length === 0 ? table : `${table}\n\n${below.join('\n')}`
 }
 
 /** `show events`: what changed, oldest first. `iso` writes a moment as ISO 8601. */

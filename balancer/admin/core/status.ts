@@ -1,7 +1,15 @@
 // The status document: the JSON that monitoring reads and the page draws.
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
-import type { AgentCheckState, AgentWord, LastCheck, Orders, VirtualRouterFact } from '../../pool/core/facts.ts'
+import { drainingSessions } from '../../pool/core/draining.ts'
+import type {
+  AgentCheckState,
+  AgentWord,
+  DrainingFact,
+  LastCheck,
+  Orders,
+  VirtualRouterFact,
+} from '../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../pool/core/holders.ts'
 import { type Pool, serverKey } from '../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../pool/core/server-state.ts'
@@ -39,6 +47,7 @@ export const statusOf = ({ config, pool, version, now, iso, startedAt, refusals 
     director_started: moment(startedAt),
     vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
     listeners: config.listeners.map((listener) => listenerStatus(listener, pool, moment)),
+    draining: [...pool.draining.values()].map((worker) => drainingStatus(worker, now, moment)),
     status_page: { refused: refusals },
   }
 }
@@ -104,7 +113,7 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
     writer: pool.writers.get(listener.name)?.server ?? null,
     panicking: fact?.panicking ?? false,
     servers_up: servers.filter((server) => server.up).length,
-    sessions: fact?.sessions ?? 0,
+    sessions: (fact?.sessions ?? 0) + drainingSessions(pool.draining.values(), listener.name),
     maximum_sessions: fact?.maximumSessions ?? 0,
     session_limit: listener.max_connections,
     total_sessions: fact?.totalSessions ?? 0,
@@ -120,7 +129,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
   return {
     name: server.name,
     address: `${server.address.address}:${server.address.port}`,
-    backup: server.backup,
+    backup: health?.backup ?? server.backup,
     weight: health?.weight ?? server.weight,
     configured_weight: server.weight,
     takes_sessions: health !== undefined && takesSessions(health),
@@ -138,7 +147,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     agent_trouble: health?.agentCheck == null ? null : agentTrouble(health.agentCheck),
     late_checks: health?.lateChecks ?? 0,
     malformed_reports: health?.malformedReports ?? {},
-    sessions: traffic?.sessions ?? 0,
+    sessions: (traffic?.sessions ?? 0) + drainingSessions(pool.draining.values(), listener.name, server.name),
     maximum_sessions: traffic?.maximumSessions ?? 0,
     session_limit: health?.maximumSessions ?? server.max_connections,
     total_sessions: traffic?.totalSessions ?? 0,
@@ -149,6 +158,16 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     redispatches: traffic?.redispatches ?? 0,
   }
 }
+
+/** A worker of an earlier program, whose sessions are counted with those of their listeners and servers. */
+const drainingStatus = ({ worker, version, since, until, listeners }: DrainingFact, now: number, moment: ToMoment) => ({
+  process: worker,
+  version,
+  since: moment(since),
+  until: { ...moment(until), in_ms: until - now },
+  sessions: listeners.reduce((sum, { sessions }) => sum + sessions, 0),
+  listeners: listeners.map(({ listener, sessions, servers }) => ({ listener, sessions, servers })),
+})
 
 const lastCheckStatus = (check: LastCheck, moment: ToMoment) => ({
   ...moment(check.at),

@@ -49,6 +49,21 @@ export const foundText = ({
   return found.news_age_ms === null ? found.by : `${found.by}, ${duration(found.news_age_ms)} old`
 }
 
+/** What earlier programs still have, one line each; see `draining` of the status. */
+export const drainingLines = (
+  workers: readonly {
+    readonly process: number
+    readonly version: string
+    readonly since: { readonly ago_ms: number }
+    readonly until: { readonly at: string; readonly in_ms: number }
+    readonly sessions: number
+  }[],
+): readonly string[] =>
+  workers.map(({ process: pid, version, since, until, sessions }) => {
+    const most = `${duration(until.in_ms)} at most (${until.at})`
+    return `process ${pid} of version ${version}: ${sessions} sessions, takes no new ones for ${duration(since.ago_ms)}, ends in ${most}`
+  })
+
 /** Who holds a server and how its agent-check goes, one line each; see `held_by` and `agent_trouble` of the status. */
 export const holderLines = (server: {
   readonly held_by: readonly {

@@ -2,6 +2,7 @@
 
 import { createServer, type Socket } from 'node:net'
 import { type Endpoint, endpointText } from '../../config/values.ts'
+import type { ListeningHandle } from '../../os/listening-handle.ts'
 import { createWaitingListener, type ListenerState, type WaitingListener } from '../../os/waiting-listener.ts'
 
 /** An address with the listener that gets its clients. `key` is the configuration key to name in errors. */
@@ -18,20 +19,26 @@ export type Binds = {
   readonly assign: (binds: readonly Bind[]) => Promise<void>
   readonly addressChanged: (address: string) => void
   readonly statesOf: (owner: string) => readonly ListenerState[]
+  /** What is listened on, by address and port. */
+  readonly handles: () => ReadonlyMap<string, ListeningHandle>
   readonly stop: () => void
 }
 
 export type BindsOptions = {
+  /** Takes what another process listens on at an address and port; undefined where it does not. */
+  readonly inherit?: (endpoint: string) => ListeningHandle
   readonly isPresent: (address: string) => boolean
   readonly onChange: (owner: string, state: ListenerState) => void
   /** A client was there and accept(2) failed; the listener goes on. */
   readonly onAcceptFailure: (owner: string, code: string) => void
 }
 
+const nothing = (): ListeningHandle => undefined
+
 type Held = { bind: Bind; readonly waiting: WaitingListener }
 
 /** No address is held yet. */
-export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptions): Binds => {
+export const createBinds = ({ inherit = nothing, isPresent, onChange, onAcceptFailure }: BindsOptions): Binds => {
   let held = new Map<string, Held>()
 
   const hold = (bind: Bind): Held => {
@@ -41,6 +48,7 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
         endpoint: bind.endpoint,
         server: createServer({ allowHalfOpen: true }, (socket) => entry.bind.accept(socket)),
         key: bind.key,
+        inherited: inherit(endpointText(bind.endpoint)),
         isPresent,
         onChange: (state) => onChange(entry.bind.owner, state),
         onAcceptFailure: (code) => onAcceptFailure(entry.bind.owner, code),
@@ -89,6 +97,7 @@ export const createBinds = ({ isPresent, onChange, onAcceptFailure }: BindsOptio
     },
     statesOf: (owner) =>
       [...held.values()].filter(({ bind }) => bind.owner === owner).map(({ waiting }) => waiting.state()),
+    handles: () => new Map([...held].map(([endpoint, { waiting }]) => [endpoint, waiting.handle()])),
     stop: () => {
       for (const { waiting } of held.values()) waiting.stop()
     },

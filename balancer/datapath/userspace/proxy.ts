@@ -6,6 +6,7 @@ import type { ListenerConfig } from '../../config/schema.ts'
 import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import type { Millis } from '../../core/time.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
+import type { ListeningHandle } from '../../os/listening-handle.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
 import { formersOf } from '../../pool/core/formers.ts'
@@ -20,6 +21,10 @@ export type Proxy = {
   readonly reconfigure: (listeners: readonly ListenerConfig[]) => Promise<void>
   /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
   readonly unreachable: (limit: Millis) => Promise<void>
+  /** What it listens on, by address and port, for a process that takes its place. */
+  readonly handles: () => ReadonlyMap<string, ListeningHandle>
+  /** Takes no more clients; resolves when those it has are gone. */
+  readonly retire: () => Promise<void>
   readonly stop: () => void
 }
 
@@ -29,6 +34,8 @@ export type ProxyOptions = {
   readonly publish: (fact: ListenerFact) => void
   /** Sockets of sessions that this process may have open. */
   readonly maximumSockets: number
+  /** Takes what the process before this one listens on at an address and port; undefined where it does not. */
+  readonly inherit: (endpoint: string) => ListeningHandle
 }
 
 /** A client, and the server that it gets. */
@@ -39,9 +46,11 @@ const lookMillis = 50
 const failureMillis = 20
 
 /** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
-export const startProxy = async ({ listeners, log, publish, maximumSockets }: ProxyOptions): Promise<Proxy> => {
+export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
+  const { listeners, log, publish, maximumSockets, inherit } = options
   let running = new Map<string, ProxyListener>()
   let configured: readonly ListenerConfig[] = []
+  let isRetired = false
   const publishOne = (name: string): void => {
     const listener = running.get(name)
     if (listener !== undefined) publish(listener.fact(binds.statesOf(name)))
@@ -50,6 +59,7 @@ export const startProxy = async ({ listeners, log, publish, maximumSockets }: Pr
     for (const name of running.keys()) publishOne(name)
   }
   const binds = createBinds({
+    inherit,
     isPresent: (address) => watch.has(address),
     onAcceptFailure: (owner, code) => {
       const shortage = shortageOf(code)
@@ -84,11 +94,8 @@ export const startProxy = async ({ listeners, log, publish, maximumSockets }: Pr
     sayShortage(shortage, `clients, now of ${name}`)
     publishSoon(name)
   }
-  const hasRoom = (): boolean => {
-    let open = socketsOfNewClient
-    for (const listener of running.values()) open += listener.sockets()
-    return open <= maximumSockets
-  }
+  const socketsInUse = (): number => [...running.values()].reduce((sum, listener) => sum + listener.sockets(), 0)
+  const hasRoom = (): boolean => socketsInUse() + socketsOfNewClient <= maximumSockets
   const start = (config: ListenerConfig): ProxyListener =>
     createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom })
 
@@ -101,7 +108,7 @@ export const startProxy = async ({ listeners, log, publish, maximumSockets }: Pr
       }),
     )
     const before = running
-    await binds.assign(wanted.flatMap((config, i) => bindsOf(config, i, next)))
+    if (!isRetired) await binds.assign(wanted.flatMap((config, i) => bindsOf(config, i, next)))
     running = next
     configured = wanted
     for (const config of wanted) next.get(config.name)?.reconfigure(config)
@@ -136,6 +143,13 @@ export const startProxy = async ({ listeners, log, publish, maximumSockets }: Pr
       const isReachable = (): boolean =>
         [...running.keys()].some((name) => binds.statesOf(name).some(({ open }) => open))
       while (isReachable() && performance.now() < end) await setTimeoutPromise(lookMillis)
+    },
+    handles: binds.handles,
+    retire: async () => {
+      isRetired = true
+      binds.stop()
+      while (socketsInUse() > 0) await setTimeoutPromise(lookMillis)
+      publishAll()
     },
     stop,
   }

@@ -64,7 +64,8 @@ const virtualRouterFact = z
   })
   .readonly()
 
-/** HAProxy's words for the result of a check; those of layer 3 are formed alike. `L7OKC` passes on a condition: drain. */
+/** HAProxy's words for the result of a check; those of layer 3 are formed alike. `L7OKC` passes on a
+ * condition: drain, or nobody else. */
 const checkStatuses = [
   'L3OK',
   'L3CON',
@@ -206,6 +207,32 @@ const listenerFact = z
 /** The children of the supervisor that forward sessions or decide where they go. */
 const watchedProcesses = ['director', 'proxy'] as const
 
+/**
+ * A worker of an earlier program, of this `version`, that takes no new sessions since `since`, and ends those it has at
+ * `until`. It is gone when it `isOver`.
+ */
+const drainingFact = z
+  .object({
+    fact: z.literal('draining'),
+    worker: z.number(),
+    version: z.string(),
+    since: z.number(),
+    until: z.number(),
+    isOver: z.boolean(),
+    listeners: z
+      .array(
+        z
+          .object({
+            listener: z.string(),
+            sessions: z.number(),
+            servers: z.array(z.object({ server: z.string(), sessions: z.number() }).readonly()).readonly(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+  })
+  .readonly()
+
 const heartbeatFact = z
   .object({ fact: z.literal('heartbeat'), process: z.enum(watchedProcesses), at: duration })
   .readonly()
@@ -226,6 +253,7 @@ export const factSchema = z.discriminatedUnion('fact', [
   serverHealthFact,
   writerFact,
   listenerFact,
+  drainingFact,
   heartbeatFact,
   processFact,
 ])
@@ -249,7 +277,7 @@ export type VirtualRouterState = VirtualRouterFact['state']
 export type VirtualRouteState = VirtualRouterFact['routes'][number]
 
 /** One server of one listener. `up` means that its checks pass; `admin` is the stricter of what operator and agent want;
- * `draining` that a check answered 404; `refusing` that an operator took the node out with a force-fail file. `weight` and
+ * `draining` that a check answered 404; `backup` that it is one, or says itself that it is one for now; `refusing` that an operator took the node out with a force-fail file. `weight` and
  * `maximumSessions` (0 no limit) are those in force. `health.value` is HAProxy's counter of the check that matters most:
  * `0..rise-1` is down, `rise..rise+fall-1` is up; `counters` has those of all checks, null before the first result.
  * `roleIsOld`: its check was changed, and the new one has not told the role yet.
@@ -280,6 +308,9 @@ export type ServerTraffic = z.output<typeof serverTraffic>
 /** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:
  * `closed` is the good one. */
 export type ListenerFact = z.output<typeof listenerFact>
+
+/** See the schema: sessions that a worker of an earlier program still has. Moments are milliseconds since the epoch. */
+export type DrainingFact = z.output<typeof drainingFact>
 
 /** A process of this balancer does its work. `at` is the moment of CLOCK_MONOTONIC, which all processes share. */
 export type HeartbeatFact = z.output<typeof heartbeatFact>

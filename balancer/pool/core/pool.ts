@@ -1,6 +1,6 @@
 // The pool: the newest fact about every virtual router, server, writer and listener of this host.
 
-import type { Fact, ListenerFact, ServerHealthFact, VirtualRouterFact, WriterFact } from './facts.ts'
+import type { DrainingFact, Fact, ListenerFact, ServerHealthFact, VirtualRouterFact, WriterFact } from './facts.ts'
 import { takesSessions } from './server-state.ts'
 
 /** All that one balancer knows, by name of its subject. */
@@ -9,6 +9,8 @@ export type Pool = {
   readonly servers: ReadonlyMap<string, ServerHealthFact>
   readonly writers: ReadonlyMap<string, WriterFact>
   readonly listeners: ReadonlyMap<string, ListenerFact>
+  /** Workers of earlier programs, by process id. */
+  readonly draining: ReadonlyMap<number, DrainingFact>
 }
 
 /** A pool that hears facts. A thousand of them a second leave no time to copy it for each. */
@@ -24,6 +26,7 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
   const servers = new Map<string, ServerHealthFact>()
   const writers = new Map<string, WriterFact>()
   const listeners = new Map<string, ListenerFact>()
+  const draining = new Map<number, DrainingFact>()
   const hear = (fact: Fact): void => {
     switch (fact.fact) {
       case 'virtual-router':
@@ -37,6 +40,10 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
         return
       case 'listener':
         listeners.set(fact.listener, fact)
+        return
+      case 'draining':
+        if (fact.isOver) draining.delete(fact.worker)
+        else draining.set(fact.worker, fact)
         return
       case 'heartbeat':
       case 'process':
@@ -52,7 +59,7 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
     }
   }
   facts.forEach(hear)
-  return { routers, servers, writers, listeners, hear, keep }
+  return { routers, servers, writers, listeners, draining, hear, keep }
 }
 
 /** `listener/server`, as operators and commands write it. */
@@ -69,6 +76,8 @@ export const subjectOf = (fact: Fact): string => {
       return `writer ${fact.listener}`
     case 'listener':
       return `listener ${fact.listener}`
+    case 'draining':
+      return `draining ${fact.worker}`
     case 'heartbeat':
       return `heartbeat ${fact.process}`
     case 'process':

@@ -22,6 +22,7 @@ const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'server-health': ['proxy', 'vrrp'],
   writer: ['proxy'],
   listener: ['director', 'vrrp'],
+  draining: ['director'],
   heartbeat: ['vrrp'],
   process: ['vrrp'],
 }

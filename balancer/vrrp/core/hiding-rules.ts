@@ -4,6 +4,9 @@ import { addressBytes, type Family, familyOf, isLinkLocal } from '../../core/ip-
 
 const table = 'balancer_handover'
 
+/** The tables of these rules, as nft lists them. */
+export const handOverTables: readonly string[] = ['arp', 'ip6'].map((family) => `${family} ${table}`)
+
 /** Deletes what earlier rules left, whatever it was; applied with others it leaves no moment without rules. */
 const clearing = ['arp', 'ip6'].flatMap((family) => [`add table ${family} ${table}`, `delete table ${family} ${table}`])
 

@@ -19,6 +19,8 @@ export type NotificationsOptions = {
 
 /** The running notifications. */
 export type Notifications = {
+  /** An instance is in a state, as everybody has been told already. */
+  readonly assume: (instance: string, state: NotifiedState) => void
   /** An instance has entered a state. Returns at once: scripts are started later. */
   readonly entered: (instance: string, state: NotifiedState, priority: number, reason: string) => void
   readonly reconfigure: (next: VrrpConfig) => void
@@ -124,6 +126,12 @@ export const createNotifications = ({ vrrp: first, routerId, log }: Notification
       if (now === null || now === before) return
       groupStates.set(group.name, now)
       tell({ ...common, type: 'GROUP', name: group.name, previous: before, priority: 0 })
+    },
+    assume: (instance, state) => {
+      states.set(instance, state)
+      const group = vrrp.sync_groups.find(({ instances }) => instances.includes(instance))
+      const now = groupState(group?.instances.map((member) => states.get(member)) ?? [])
+      if (group !== undefined && now !== null) groupStates.set(group.name, now)
     },
     reconfigure: (next) => {
       vrrp = next

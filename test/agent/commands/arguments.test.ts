@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { commands, help, parseArguments } from '../../../agent/commands/arguments.ts'
+import { versionText } from '../../../agent/commands/version.ts'
 import { version } from '../../../agent/version.ts'
 
 const defaults = { config: '/etc/mysqlchk-agent/agent.yaml', path: '/', json: false, reason: '', lasts: null }
@@ -50,6 +51,29 @@ t.test('compare takes a script, what it is called with, and perhaps a file of re
   t.match(parseArguments(['once', '--script', '/x']), { command: 'usage-error', text: /belong to the command compare/ })
 })
 
+t.test('setup-user takes where to log in, a password that is there, and addresses of other nodes', async (t) => {
+  const nothing = { socket: null, user: null, optionFile: null, passwordFrom: null, hosts: [] }
+  const plain = { command: 'setup-user', config: defaults.config, apply: false, setPassword: false, ...nothing }
+  t.same(parseArguments(['setup-user']), plain)
+  const words = ['--apply', '--set-password', '--socket', '/s', '--user', 'u', '--option-file', '/o']
+  t.same(parseArguments(['setup-user', ...words, '--password-from', '-', '--hosts', '10.0.0.1, fd00::1']), {
+    ...plain,
+    apply: true,
+    setPassword: true,
+    socket: '/s',
+    user: 'u',
+    optionFile: '/o',
+    passwordFrom: '-',
+    hosts: ['10.0.0.1', 'fd00::1'],
+  })
+  t.match(parseArguments(['setup-user', '--hosts', 'db2']), { command: 'usage-error', text: /"db2" is no address/ })
+  t.match(parseArguments(['setup-user', 'now']), { command: 'usage-error', text: /takes no further words/ })
+  t.match(parseArguments(['check', '--apply']), {
+    command: 'usage-error',
+    text: /--apply belongs to the command setup-user/,
+  })
+})
+
 t.test('a wrong word is answered with the nearest right one', async (t) => {
   t.match(parseArguments(['chek']), { command: 'usage-error', text: /unknown command chek; did you mean check\?/ })
   t.match(parseArguments(['--confg', 'x']), {
@@ -63,4 +87,10 @@ t.test('help names every command and the version is the package one', async (t) 
   t.equal(parseArguments(['once', '--help']).command, 'help')
   for (const command of commands) t.match(help, new RegExp(`mysqlchk-agent \\[?${command}`))
   t.match(readFileSync('package.json', 'utf8'), `"version": "${version}"`)
+})
+
+t.test('--version says name and version on its first line, and below it what a report of a fault needs', async (t) => {
+  const [first, ...more] = versionText().trimEnd().split('\n')
+  t.equal(first, `mysqlchk-agent ${version}`)
+  t.match(more, ['built from  a checkout', `Node        ${process.versions.node} for linux `, 'kernel      Linux '])
 })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { version } from '../../../balancer/version.ts'
 
 t.setTimeout(120_000)
 const program = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
@@ -98,4 +99,12 @@ t.test('a reader that has seen enough is no failure, a disk that is full is one'
     code: 1,
     err: /cannot be written: ENOSPC/,
   })
+})
+
+t.test('--version says name and version on its first line, and below it what a report of a fault needs', async (t) => {
+  const { code, out } = await run('--version')
+  t.equal(code, 0)
+  const [first, ...more] = out.trimEnd().split('\n')
+  t.equal(first, `balancer ${version}`)
+  t.match(more, ['built from  a checkout', `Node        ${process.versions.node} for linux `, 'kernel      Linux '])
 })

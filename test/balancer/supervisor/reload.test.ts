@@ -23,7 +23,7 @@ const reloaderFor = (apply: (role: ProcessRole, config: BalancerConfig) => Promi
   write('before')
   const loaded = loadConfig(file)
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
-  return createReloader({ file, running: loaded.config, log: pino({ level: 'silent' }), apply })
+  return createReloader({ file, running: loaded.config, text: loaded.text, log: pino({ level: 'silent' }), apply })
 }
 
 t.test('the new configuration reaches every process, and what changed is told', async (t) => {

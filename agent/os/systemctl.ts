@@ -1,0 +1,41 @@
+// systemctl: whether a service runs and since when, and its restart.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+
+type Answer = { readonly code: number; readonly said: string }
+
+const limitMillis = 60_000
+
+// UTC: a date with another zone's letters cannot be read.
+const systemctl = (...words: readonly string[]): Promise<Answer> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, TZ: 'UTC', LC_ALL: 'C' }
+    execFile('systemctl', [...words], { env, timeout: limitMillis }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : 1, said: `${stdout}${stderr}`.trim() }),
+    )
+  })
+
+/** Whether this host was booted by systemd. */
+export const hasSystemd = (): boolean => existsSync('/run/systemd/system')
+
+/** Since when a unit runs; null where it does not. */
+export const runningSince = async (unit: string): Promise<Date | null> => {
+  const state = await systemctl('is-active', unit)
+  if (!['active', 'reloading', 'activating'].includes(state.said)) return null
+  const { said } = await systemctl('show', '--value', '--property=ActiveEnterTimestamp', unit)
+  return new Date(
+    Date.parse(
+      said
+        .replace(/^[A-Za-z]+ /, '')
+        .replace(' UTC', 'Z')
+        .replace(' ', 'T'),
+    ),
+  )
+}
+
+/** Restarts a unit; what systemctl said where that failed. */
+export const restart = async (unit: string): Promise<string | null> => {
+  const { code, said } = await systemctl('restart', unit)
+  return code === 0 ? null : said
+}

@@ -1,0 +1,46 @@
+// What `balancer setup` finds on this host, to suggest it.
+
+import { readFileSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
+import { hostname } from 'node:os'
+import { isWithin } from '../../core/address-kind.ts'
+import type { HostNetwork } from '../../os/host-network.ts'
+import { holdersOf } from '../../os/port-holder.ts'
+
+const databasePort = 3306
+/** What operators know as the port of a balancer beside a server that has 3306 itself. */
+const portBeside = 3366
+
+/** The interface of the default route, else the first one with an address of its own. */
+export const likelyInterface = ({ addresses }: HostNetwork): string | undefined =>
+  routedInterface() ?? addresses.find(({ device, address }) => device !== 'lo' && isIPv4(address))?.device
+
+const routedInterface = (): string | undefined => {
+  try {
+    const routes = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1)
+    return routes
+      .map((line) => line.split('\t'))
+      .find(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000')?.[0]
+  } catch {
+    return undefined
+  }
+}
+
+/** The IPv4 addresses that an interface has for itself. */
+export const ownAddresses = ({ addresses }: HostNetwork, device: string, virtual: string) =>
+  addresses.filter((one) => one.device === device && isIPv4(one.address) && one.address !== virtual)
+
+/** The prefix length of the interface's network that holds the address; of none, that of one address. */
+export const prefixFor = (network: HostNetwork, device: string, virtual: string): number =>
+  ownAddresses(network, device, virtual).find(({ address, prefixLength }) => isWithin(virtual, address, prefixLength))
+    ?.prefixLength ?? 32
+
+/** The port of MySQL, or where a server here has it, the one beside. */
+export const likelyPort = (virtual: string): number =>
+  holdersOf({ address: virtual, port: databasePort }).length === 0 ? databasePort : portBeside
+
+/** The name of this host, as far as it is one for the configuration. */
+export const likelyName = (): string =>
+  hostname()
+    .replaceAll(/[^A-Za-z0-9_.:-]/g, '-')
+    .slice(0, 64) || 'lb1'

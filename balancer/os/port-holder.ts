@@ -1,0 +1,89 @@
+// Which program listens on a TCP port of this host, as /proc tells.
+
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import type { Endpoint } from '../config/values.ts'
+
+/** A listening socket. `process` is null where nobody may look, as for a process with more privileges. */
+export type PortHolder = {
+  readonly address: string
+  readonly process: { readonly pid: number; readonly name: string; readonly title: string } | null
+}
+
+const listening = '0A'
+const anyAddress = '0.0.0.0'
+
+/** Who listens where nobody else can listen at `endpoint`: at its address, or at all. */
+export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] => {
+  const sockets = [...socketsIn('/proc/net/tcp', port), ...socketsIn('/proc/net/tcp6', port)]
+  const inTheWay = sockets.filter((one) => [one.address, address].includes(anyAddress) || one.address === address)
+  if (inTheWay.length === 0) return []
+  const owners = ownersOf(inTheWay.map(({ inode }) => inode))
+  return inTheWay.map(({ address: held, inode }) => ({ address: held, process: owners.get(inode) ?? null }))
+}
+
+/** The first process of each of these names, if it runs. */
+export const programsNamed = (names: readonly string[]): readonly { readonly name: string; readonly pid: number }[] => {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+  const running = pids.map((pid) => ({ pid, name: readOr(`/proc/${pid}/comm`).trim() }))
+  return names.flatMap((name) => running.find((one) => one.name === name) ?? [])
+}
+
+type ListeningSocket = { readonly address: string; readonly inode: string }
+
+const socketsIn = (table: string, port: number): readonly ListeningSocket[] => {
+  let text: string
+  try {
+    text = readFileSync(table, 'utf8')
+  } catch {
+    return []
+  }
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/)
+      const [host = '', digits = ''] = local.split(':')
+      if (state !== listening || inode === undefined || Number.parseInt(digits, 16) !== port) return []
+      // One that listens at :: takes IPv4 too, as a rule; what is mapped stands in the last word.
+      if (/^0+$/.test(host)) return [{ address: anyAddress, inode }]
+      const isIpv4 = host.length === 8 || host.startsWith('0000000000000000FFFF0000')
+      return isIpv4 ? [{ address: dotted(host.slice(-8)), inode }] : []
+    })
+}
+
+/** The kernel prints the number in the byte order of this host. */
+const dotted = (hex: string): string => [...new Uint8Array(Uint32Array.of(Number.parseInt(hex, 16)).buffer)].join('.')
+
+const ownersOf = (inodes: readonly string[]): ReadonlyMap<string, NonNullable<PortHolder['process']>> => {
+  const owners = new Map<string, NonNullable<PortHolder['process']>>()
+  for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
+    for (const inode of socketsOf(pid)) {
+      if (!inodes.includes(inode) || owners.has(inode)) continue
+      const name = readOr(`/proc/${pid}/comm`).trim()
+      owners.set(inode, { pid, name, title: readOr(`/proc/${pid}/cmdline`).split('\0')[0] ?? name })
+    }
+  }
+  return owners
+}
+
+const socketsOf = (pid: number): readonly string[] => {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? []
+      } catch {
+        return []
+      }
+    })
+  } catch {
+    return []
+  }
+}
+
+const readOr = (file: string): string => {
+  try {
+    return readFileSync(file, 'latin1')
+  } catch {
+    return ''
+  }
+}

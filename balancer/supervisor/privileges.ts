@@ -1,0 +1,27 @@
+// Which process of a balancer keeps which of the supervisor's capabilities.
+
+import type { Logger } from 'pino'
+import { type Capability, type Confinement, canConfine, confinementTo } from '../os/capabilities.ts'
+import type { ProcessRole } from './core/processes.ts'
+
+/**
+ * What a process needs; null: all that the supervisor has. The vrrp process changes the network, and the scripts that it
+ * starts may need what an operator gave to the unit. `net_raw` lets the proxy reset sessions of an address that has left
+ * (IP_TRANSPARENT), and the director send echo requests.
+ */
+const needed: Readonly<Record<ProcessRole, readonly Capability[] | null>> = {
+  vrrp: null,
+  director: ['net_raw', 'net_bind_service'],
+  proxy: ['net_raw', 'net_bind_service'],
+}
+
+/** How a child is to be forked. */
+export const confinementOf = (role: ProcessRole): Confinement | Readonly<Record<string, never>> => {
+  const kept = needed[role]
+  return kept === null ? {} : confinementTo(kept)
+}
+
+/** Says so where the processes cannot be confined. */
+export const warnUnconfined = (log: Logger): void => {
+  if (!canConfine()) log.warn('The director and the proxy keep all privileges: the supervisor has no CAP_SETPCAP')
+}

@@ -1,0 +1,87 @@
+// @ts-check
+// What the packages are built with and carry inside, beside the dependencies of the programs: esbuild, and Node. They are
+// pinned by packaging/debian/package-lock.json and lie in a cache of this user, so that nobody's `npm ci` has to fetch them.
+
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, join } from 'node:path'
+import { runStep } from '../step.mjs'
+import { inWorkFolder } from './work-folder.mjs'
+
+const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+/** Where they lie: below the user's cache, so that a fresh clone finds them. */
+export const toolsDirectory = join(cache, 'mysql-balancer', 'deb')
+const manifests = ['package.json', 'package-lock.json'].map((name) => join('packaging/debian', name))
+
+/** @type {Readonly<Record<import('./options.mjs').Architecture, string>>} */
+export const nodeArchitecture = { amd64: 'x64', arm64: 'arm64' }
+
+/**
+ * The folder of the tools for one architecture of Node; another lockfile has another folder.
+ * @param {string} architecture as Node calls it
+ */
+const folderOf = (architecture) => {
+  const hash = createHash('sha256')
+  for (const file of manifests) hash.update(readFileSync(file))
+  return join(toolsDirectory, `${architecture}-${hash.digest('hex').slice(0, 16)}`)
+}
+
+/**
+ * Which folders a build needs: that of this machine has esbuild, that of the packages the Node inside.
+ * @param {import('./options.mjs').Architecture} architecture
+ */
+const wantedFor = (architecture) => [...new Set([process.arch, nodeArchitecture[architecture]])]
+
+/**
+ * The architectures whose tools are not there.
+ * @param {import('./options.mjs').Architecture} architecture
+ */
+export const missingTools = (architecture) => wantedFor(architecture).filter((wanted) => !existsSync(folderOf(wanted)))
+
+/**
+ * Fetches tools with `npm ci`, which compares them with the lockfile. Each folder comes into its place complete.
+ * @param {readonly string[]} architectures
+ */
+export const installTools = async (architectures) => {
+  for (const architecture of architectures) {
+    await inWorkFolder(toolsDirectory, '.making-', async (work) => {
+      for (const file of [...manifests, '.npmrc']) cpSync(file, join(work, basename(file)))
+      const platform = ['--os=linux', `--cpu=${architecture}`, '--libc=glibc']
+      const args = ['ci', '--prefix', work, '--ignore-scripts', ...platform]
+      await runStep(`esbuild and Node for ${architecture} (npm ci)`, 'npm', args)
+      try {
+        renameSync(work, folderOf(architecture))
+      } catch (error) {
+        // Another build was faster: its folder is as good.
+        if (!existsSync(folderOf(architecture))) throw error
+      }
+    })
+  }
+}
+
+/** The module of esbuild that runs here. */
+export const esbuildModule = () => join(folderOf(process.arch), 'node_modules/esbuild/lib/main.js')
+
+/**
+ * Where the npm package of this name lies that is part of the packages of this architecture.
+ * @param {import('./options.mjs').Architecture} architecture
+ * @param {string} name
+ */
+const toolPackage = (architecture, name) => join(folderOf(nodeArchitecture[architecture]), 'node_modules', name)
+
+/**
+ * The Node that goes into the packages: bin, include, LICENSE.
+ * @param {import('./options.mjs').Architecture} architecture
+ */
+export const nodeDirectory = (architecture) => toolPackage(architecture, `node-linux-${nodeArchitecture[architecture]}`)
+
+/**
+ * koffi's native part. That of this machine comes with the dependencies of the programs.
+ * @param {import('./options.mjs').Architecture} architecture
+ */
+export const koffiDirectory = (architecture) => {
+  const name = `@koromix/koffi-linux-${nodeArchitecture[architecture]}`
+  const own = join('node_modules', name)
+  return existsSync(own) ? own : toolPackage(architecture, name)
+}

@@ -1,0 +1,117 @@
+// Two balancer hosts and a database host are upgraded one after the other while clients work.
+
+import t from 'tap'
+import { startProbe } from '../lab/gap-probe.ts'
+import { createLab } from '../lab/lab.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import {
+  addApplication,
+  application,
+  prepareLoad,
+  sessionsOf,
+  startLoad,
+  virtualAddress,
+  watchAddress,
+} from './pair.ts'
+import {
+  bootMachine,
+  debians,
+  fileOf,
+  installedVersion,
+  type Machine,
+  openToClients,
+  versionOf,
+  waitForUnit,
+} from './system.ts'
+
+t.setTimeout(600_000)
+
+const edit = '# ours: edited at night'
+const sessions = 8
+
+for (const system of debians) {
+  await t.test(system.title, async (t) => {
+    const lab = await createLab({ name: 'packages-upgrade' })
+    t.teardown(() => lab.destroy())
+    const [lb1, lb2, db1] = await Promise.all([
+      bootMachine({ lab, system, name: 'lb1', cidr: '198.18.0.2/24' }),
+      bootMachine({ lab, system, name: 'lb2', cidr: '198.18.0.3/24' }),
+      bootMachine({ lab, system, name: 'db1', cidr: '198.18.0.11/24', withServer: true }),
+    ])
+    const client = await lab.addHost('client', '198.18.0.200/24')
+    const setUp = async (machine: Machine, peer: Machine, priority: number): Promise<void> => {
+      await machine.apt('install', fileOf('mysql-balancer', 'previous'))
+      const own = `--virtual-router-id 51 --peer ${peer.host.address} --router-id ${machine.host.name} --priority ${priority}`
+      const all = `--interface eth0 --address ${virtualAddress}/24:3306 --servers db1=${db1.host.address}`
+      await machine.shell(`balancer setup --yes ${all} ${own} && echo '${edit}' >>/etc/balancer/balancer.yaml`)
+      await machine.shell('systemctl enable --now balancer')
+    }
+    await openToClients(db1)
+    await addApplication(db1)
+    await db1.apt('install', fileOf('mysqlchk-agent', 'previous'))
+    await db1.shell('mysqlchk-agent setup-user --apply')
+    await setUp(lb1, lb2, 101)
+    const holds = async (machine: Machine) => (await machine.host.addresses()).includes(`${virtualAddress}/24`)
+    await waitFor('lb1 to hold the address', () => holds(lb1))
+    await setUp(lb2, lb1, 100)
+    await waitFor('the server to be up', async () => /\bUP\b/.test(await lb1.shell('balancer show servers')))
+    await waitFor('the server to be up on lb2', async () => /\bUP\b/.test(await lb2.shell('balancer show servers')))
+
+    await prepareLoad(client)
+    const load = await startLoad(client, sessions)
+    const before = await sessionsOf(db1)
+    t.equal(before.length, sessions)
+    const { user, password } = application
+    const probe = await startProbe(client, {
+      target: { address: virtualAddress, port: 3306 },
+      user,
+      password,
+      interval: 50,
+      sessions: 4,
+    })
+    const begun = probe.mark()
+    const changes = [await watchAddress(lb1.host), await watchAddress(lb2.host)]
+
+    for (const machine of [lb2, lb1]) {
+      await t.test(`${machine.host.name}: the address stays, every session goes on`, async (t) => {
+        const pid = await machine.property('balancer.service', 'MainPID')
+        const said = await machine.apt('install', fileOf('mysql-balancer'))
+        t.notMatch(said, /restarting|did not/)
+        await waitFor('the new program', async () => (await machine.property('balancer.service', 'MainPID')) !== pid)
+        await waitForUnit(machine, 'balancer.service', { ActiveState: 'active', SubState: 'running', NRestarts: '0' })
+        t.equal(await machine.shell('tail -n 1 /etc/balancer/balancer.yaml'), `${edit}\n`)
+        t.equal(await installedVersion(machine, 'mysql-balancer'), versionOf('current'))
+        t.same([await holds(lb1), await holds(lb2)], [true, false])
+        t.ok(load.isRunning(), 'sysbench has lost nothing')
+      })
+    }
+
+    await t.test('the agent: no server goes down', async (t) => {
+      await db1.apt('install', fileOf('mysqlchk-agent'))
+      await waitForUnit(db1, 'mysqlchk-agent.service', { ActiveState: 'active', SubState: 'running' })
+      t.match(await db1.shell('mysqlchk-agent --version'), versionOf('current'))
+      t.ok(load.isRunning())
+    })
+
+    await t.test('nobody has noticed', async (t) => {
+      const known = new Set(await sessionsOf(db1))
+      t.same(
+        before.filter((id) => !known.has(id)),
+        [],
+        'the sessions are the ones of the beginning',
+      )
+      await probe.settled()
+      const { longestGapMs, failed, lostSessions, attempts } = probe.since(begun)
+      t.comment(`${attempts} new connections meanwhile, longest gap ${longestGapMs} ms`)
+      t.same({ failed, lostSessions }, { failed: 0, lostSessions: 0 })
+      const moved = (lines: readonly string[]) => lines.filter((line) => line.startsWith('Deleted'))
+      t.same(
+        changes.map((said) => moved(said())),
+        [[], []],
+        'the address has not left lb1',
+      )
+      t.same(changes[1]?.(), [], 'and was never on lb2')
+      await load.stop()
+    })
+  })
+}
