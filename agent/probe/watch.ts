@@ -88,6 +88,7 @@ const answersWithout = (text: string): Prober => ({
     took: millis(0),
     outcome: { kind: 'failed', failure: { code: 'not-set-up', text, fatal: true } },
   }),
+  relearn: () => undefined,
   close: () => undefined,
 })
 
