@@ -66,21 +66,21 @@ const handles = (pid: number, signal: NodeJS.Signals): boolean => {
   return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
 }
 
-t.test('a reload keeps the listener, its connections and the login where they did not change', async (t) => {
+t.test('a reload keeps the listener and its connections where they did not change, and one login', async (t) => {
   const port = await freePort()
   write(listen(port), login, quick)
   const daemon = await start()
   const client = dial(port)
   client.send('GET / HTTP/1.1\r\n\r\n')
   await client.untilText('MySQL is running.\r\n')
-  const [before] = await logins()
 
   write(listen(port), login, quick, 'response: { body: html }', 'log: { level: debug }')
   daemon.signal('SIGHUP')
   await daemon.waitForOutput(/Reloaded, the new configuration is in use/)
   client.send('GET / HTTP/1.1\r\n\r\n')
   await client.untilText('<html><body>MySQL is running.</body></html>')
-  t.same(await logins(), [before])
+  // It learns anew what the server shows the check user, over a login of its own.
+  await waitFor('one login', async () => (await logins()).length === 1)
 
   write(listen(port), login, 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms, query: SELECT 2, expect: "3" }')
   daemon.signal('SIGHUP')
