@@ -76,7 +76,8 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
   return {
     report: async (question = configuredCheck) => reportOn(await watch.fresh(), question),
     apply: async (next) => {
-      if (!probesAlike(config, next)) {
+      if (probesAlike(config, next)) watch.relearn()
+      else {
         // The old watch answers until the new one has something to say.
         const successor = watchFor(next)
         await successor.fresh()

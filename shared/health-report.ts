@@ -21,6 +21,7 @@ const schema = z.object({
   version: z.literal(1),
   verdict: z.enum(['pass', 'fail']),
   reason: reasonSchema,
+  last_resort: z.boolean().default(false),
   certainty: z.enum(['hard', 'soft']),
   mode: z
     .string()
@@ -40,7 +41,7 @@ const schema = z.object({
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
  * null before the first one. `lag_s` is the worst of all channels, null where there is none or it is not known;
- * `connections_free_percent` is null where the server was not asked. `facts` are words for people; `warnings` tell what is no
+ * `connections_free_percent` is null where the server was not asked. `last_resort`: the node fails, and can serve all the same where nobody else does. `facts` are words for people; `warnings` tell what is no
  * failure yet, such as hosts that the server blocks.
  */
 export type HealthReport = z.output<typeof schema>

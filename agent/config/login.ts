@@ -121,8 +121,9 @@ const fromCredential = (name: string, config: string, secrets: Secrets): LoginSo
     // Root, by hand: what the unit would hand over.
     const read = readPasswordFile(passwordFile)
     if (read.ok) return { ...fromPasswordFile(passwordFile, key), passwordFile }
-    if (read.why !== 'wrong' && secrets === 'read') {
-      return { ...noLoginSources, findings: [error(key, `${read.text}; ${setUpText(config)}`)] }
+    if (secrets === 'read') {
+      const what = read.why === 'wrong' ? '' : `; ${setUpText(config)}`
+      return { ...noLoginSources, findings: [error(key, `${read.text}${what}`)] }
     }
   }
   const text = `systemd hands credentials to its service only; the unit needs LoadCredential=${name}:/etc/mysqlchk-agent/password`
@@ -185,9 +186,15 @@ export const loginOf = (settings: MysqlSettings, sources: LoginSources): MysqlCo
     password: () => secret,
     ...(lacking === undefined ? {} : { lacking }),
     ...(passwordFile === undefined ? {} : { passwordFile }),
-    tls,
+    tls: tls === null ? null : { ...tls, serverName: tls.serverName ?? nameAt(target) },
   }
 }
+
+/**
+ * The name that the certificate is to have, the same at every port and address of that server. Behind a Unix socket of this
+ * host nobody passes himself off as another: there a name is compared only where one is given.
+ */
+const nameAt = (target: MysqlTarget): string | null => (target.kind === 'tcp' ? target.host : null)
 
 /** The clients take localhost for the socket, and any other host before a socket, unless told which way to go. */
 const hostIn = ({ host, protocol }: ClientOptions): string | undefined => {

@@ -58,7 +58,9 @@ const check = z.strictObject({
   timeout: duration('50ms', '1m').prefault('1s'),
   interval: duration('100ms', '1m').prefault('1s'),
   max_age: duration('0ms', '1m').prefault('500ms'),
-  available_when_donor: z.boolean().default(false),
+  available_when_donor: z
+    .union([z.boolean(), z.literal('last')], { error: 'allowed are true, false and last' })
+    .default(false),
   max_replication_lag: duration('0s', '365d').prefault('30s'),
   max_source_absence: duration('0s', '365d').prefault('5m'),
   writer_must_replicate: z.boolean().default(false),

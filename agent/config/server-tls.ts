@@ -1,16 +1,15 @@
 // How the login to the server is encrypted: what agent.yaml says under mysql.tls, or an option file, read in and tried.
 
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { TlsOptions } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
-import { isWorldReadable, unreadable } from './password-file.ts'
+import { openKey, readPemFile } from './pem-file.ts'
 
 /** What is compared of the server's certificate: its name and who signed it, only who signed it, or nothing. */
 export type Verification = 'identity' | 'ca' | 'none'
 
-/** What the login takes. A null `serverName` is the host that is connected to. */
+/** What the login takes. Where `serverName` is null, no name is compared. */
 export type ServerTls = {
   readonly ca?: Buffer
   readonly cert?: Buffer
@@ -55,15 +54,13 @@ const readFiles = (wish: Wish, place: (key: string) => readonly PropertyKey[]): 
   const read = (name: 'ca' | 'certificate' | 'key'): Buffer | undefined => {
     const path = wish[name]
     if (path === undefined || !path.startsWith('/')) return undefined
-    try {
-      if (name === 'key' && isWorldReadable(statSync(path).mode)) {
-        found('warning', name, `everybody on this host can read ${path}; chmod 640 it`)
-      }
-      return readFileSync(path)
-    } catch (error) {
-      found('error', name, unreadable(path, error))
+    const file = readPemFile(path)
+    if (!file.ok) {
+      found('error', name, file.text)
       return undefined
     }
+    if (name === 'key' && file.worldReadable) found('warning', name, openKey(path))
+    return file.pem
   }
   const [ca, cert, key] = [read('ca'), read('certificate'), read('key')]
   if (findings.some(({ severity }) => severity === 'error')) return { tls: null, findings }

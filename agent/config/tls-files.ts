@@ -1,10 +1,9 @@
 // The certificate, key and client CA that listen.tls names, read in and tried.
 
-import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { Finding, Written } from './document.ts'
 import type { Secrets } from './login.ts'
-import { isWorldReadable, unreadable } from './password-file.ts'
+import { openKey, readPemFile } from './pem-file.ts'
 
 /** What a TLS server takes. With a `ca` only clients with a certificate of that authority are served. */
 export type TlsMaterial = {
@@ -31,15 +30,13 @@ export const readTlsFiles = (written: Written, secrets: Secrets): TlsFiles => {
   const [cert, key, ca] = keys.map((name): Buffer | undefined => {
     const path = written('listen', 'tls', name)
     if (typeof path !== 'string' || !path.startsWith('/')) return undefined
-    try {
-      if (name === 'key' && isWorldReadable(statSync(path).mode)) {
-        found('warning', name, `everybody on this host can read ${path}; run: chmod o= ${path}`)
-      }
-      return readFileSync(path)
-    } catch (error) {
-      found('error', name, unreadable(path, error))
+    const file = readPemFile(path)
+    if (!file.ok) {
+      found('error', name, file.text)
       return undefined
     }
+    if (name === 'key' && file.worldReadable) found('warning', name, openKey(path))
+    return file.pem
   })
   if (cert === undefined || key === undefined || findings.some(({ severity }) => severity === 'error')) {
     return { material: null, findings }

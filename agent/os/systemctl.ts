@@ -22,7 +22,7 @@ export const hasSystemd = (): boolean => existsSync('/run/systemd/system')
 /** Since when a unit runs; null where it does not. */
 export const runningSince = async (unit: string): Promise<Date | null> => {
   const state = await systemctl('is-active', unit)
-  if (state.said !== 'active') return null
+  if (!['active', 'reloading', 'activating'].includes(state.said)) return null
   const { said } = await systemctl('show', '--value', '--property=ActiveEnterTimestamp', unit)
   return new Date(
     Date.parse(

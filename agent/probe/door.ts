@@ -16,6 +16,8 @@ export type DoorTurn = { door: { readonly session: Session; readonly where: stri
 export type DoorLook = {
   /** Why no client gets in, as of the newest look; null where they do. `isFull`: a login would take the last place. */
   readonly look: (turn: DoorTurn, words: Words, isFull: boolean) => Promise<Failure | null>
+  /** What the newest login there met, in words for people; null where none was made. */
+  readonly seen: () => string | null
   /** The server is another one, or has been restarted. */
   readonly forget: () => void
 }
@@ -27,8 +29,9 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
   const isSeen = client.kind === 'own' && target.kind === 'tcp' && !isLoopback(target.host)
   let lookedAt = Number.NEGATIVE_INFINITY
   let found: Failure | null = null
-  /** The server does not let the check user in there: asked again it would only count one more refusal. */
-  let isRefused = false
+  let seen: string | null = null
+  /** Before this moment nobody knocks where the check user was not let in: the server counts each time. */
+  let silentUntil = Number.NEGATIVE_INFINITY
 
   const knock = async (turn: DoorTurn, host: string, port: number): Promise<Failure | null> => {
     const session = openSession({ kind: 'tcp', host, port }, mysql)
@@ -37,27 +40,42 @@ export const createDoorLook = (mysql: MysqlConfig, interval: Millis): DoorLook =
     const failure = await session.login()
     turn.door = null
     session.end()
-    isRefused = failure?.code === 'access-denied'
-    return failure === null ? null : closedBy(failure, where)
+    silentUntil = performance.now() + silenceAfter(failure)
+    const closed = failure === null ? null : closedBy(failure, where)
+    if (failure === null) seen = `${where} lets the check user in`
+    else seen = closed?.text ?? `${where} answers, and does not let the check user in: ${failure.text}`
+    return closed
   }
 
   return {
     look: async (turn, words, isFull) => {
       if (isSeen || client.kind === 'none') return null
       const isDue = found !== null || performance.now() - lookedAt >= interval
-      if (!isDue || isRefused || isFull) return found
+      if (!isDue || isFull || performance.now() < silentUntil) return found
       const door = doorOf(client, words, client.kind === 'own' ? ownAddresses() : [])
+      seen = null
       if (door === null) found = null
       else found = 'closed' in door ? door.closed : await knock(turn, door.host, door.port)
       lookedAt = performance.now()
       return found
     },
+    seen: () => seen,
     forget: () => {
       lookedAt = Number.NEGATIVE_INFINITY
       found = null
-      isRefused = false
+      seen = null
+      silentUntil = Number.NEGATIVE_INFINITY
     },
   }
+}
+
+/** An operator may give the check user what it lacks there. */
+const deniedMillis = 60_000
+
+/** A handshake that breaks off counts towards max_connect_errors, and would have the server block this host some day. */
+const silenceAfter = (failure: Failure | null): number => {
+  if (failure?.code === 'tls-failed') return Number.POSITIVE_INFINITY
+  return failure?.code === 'access-denied' ? deniedMillis : 0
 }
 
 /**

@@ -4,10 +4,12 @@ import { createPrivateKey, pbkdf2, randomBytes, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import { type AuthPlugin, authPlugins } from 'mysql2'
 import type { MysqlTarget } from '../config/login.ts'
+import { ed25519 } from './login-ed25519.ts'
 
 /** The plugins for a login at `target`, beside those that the client library has. */
 export const loginPlugins = ({ kind }: MysqlTarget): Readonly<Record<string, AuthPlugin>> => ({
   parsec,
+  client_ed25519: ed25519,
   // The library cannot see that the stream it is given is a Unix socket, where a password may go in the clear.
   ...(kind === 'socket'
     ? { caching_sha2_password: authPlugins.caching_sha2_password({ overrideIsSecure: true }) }

@@ -40,7 +40,8 @@ export const createPreparation = (timeout: Millis): Preparation => {
   return async (session) => {
     for (const statement of all) {
       const reply = await session.query(statement)
-      if (!reply.ok && reply.failure.fatal) return reply.failure
+      // Some of them are the server's last words, with the end of the connection behind them.
+      if (!reply.ok && (reply.failure.fatal || reply.failure.code === 'connection-lost')) return reply.failure
     }
     return null
   }

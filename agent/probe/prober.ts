@@ -7,7 +7,7 @@ import { type Millis, millis } from '../core/time.ts'
 import { createAbandoned } from './abandoned.ts'
 import { type Absences, noteAbsences } from './core/absence.ts'
 import { connectionsOf } from './core/connections.ts'
-import type { Outcome, Probe, ServerFacts } from './core/facts.ts'
+import type { Outcome, Probe, ServerFacts, Words } from './core/facts.ts'
 import { isOwnLimit } from './core/failure.ts'
 import { createDoorLook, type DoorTurn } from './door.ts'
 import { beginInterview, type Inquiry, type Interview } from './gather.ts'
@@ -24,7 +24,12 @@ export type ProbeSettings = {
 }
 
 /** Probes the server; the caller starts one probe at a time. */
-export type Prober = { readonly probe: () => Promise<Probe>; readonly close: () => void }
+export type Prober = {
+  readonly probe: () => Promise<Probe>
+  /** The next probe learns anew what this one has learned of the server: an operator may have changed its grants. */
+  readonly relearn: () => void
+  readonly close: () => void
+}
 
 /** A probe that ran out of time after we lost this part of it says nothing about the server. */
 const lostShare = 0.25
@@ -70,26 +75,24 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
     const outcome = await interview(session, leaving)
     turn.querying = false
     if (outcome.kind !== 'answered' || turn.over) return outcome
-    return { kind: 'answered', facts: await complete(turn, outcome.facts) }
+    return { kind: 'answered', facts: await complete(turn, outcome.facts, leaving) }
   }
 
   /** What one answer does not tell: since when a source is away, and whether clients come in. */
-  const complete = async (turn: Turn, facts: ServerFacts): Promise<ServerFacts> => {
-    const { words } = facts
-    let { channels, closed = null, refused } = facts
+  const complete = async (turn: Turn, facts: ServerFacts, leaving: number): Promise<ServerFacts> => {
+    const { words, refused } = facts
+    // Who was refused by the usual port met what clients meet there.
+    let { channels, closed } = facts
+    closed ??= refused
     if (channels.ok) {
       const noted = noteAbsences(channels.value, absences, millis(performance.now()))
       absences = noted.absences
       channels = { ok: true, value: noted.channels }
     }
-    const isFull = closed?.code === 'too-many-connections'
-    if (isFull && extra !== null && !extraAlone) {
-      // Who has the extra port wants to see what is behind a full table.
-      refused ??= closed
-      closed = null
-    }
+    // The connections that we are about to give up take places still, and a login there must not fail for them.
+    const isFull = closed?.code === 'too-many-connections' || (words.ok && freeIn(words.value) <= leaving)
     if (words.ok) closed ??= await doorLook.look(turn, words.value, isFull)
-    return { ...facts, channels, closed, refused }
+    return { ...facts, channels, closed, door: doorLook.seen() }
   }
 
   const enter = async (turn: Turn, where: MysqlTarget) => {
@@ -215,11 +218,22 @@ export const createProber = ({ mysql, inquiry, timeout, loginInterval }: ProbeSe
       void examine(turn).then(finish)
     })
 
+  const relearn = (): void => {
+    doorLook.forget()
+    if (kept !== null) kept = { ...kept, learnedAt: Number.NEGATIVE_INFINITY, triedAt: Number.NEGATIVE_INFINITY }
+  }
+
   const close = (): void => {
     if (current !== null && !current.over) giveUp(current)
     letGo()
   }
-  return { probe, close }
+  return { probe, relearn, close }
+}
+
+/** Connections that nobody has. */
+const freeIn = (words: Words): number => {
+  const connections = connectionsOf(words)
+  return connections === null ? Number.POSITIVE_INFINITY : connections.most - connections.used
 }
 
 /** `full`: the next client is refused. `overfull`: the connection is taken, too, that is reserved for administrators. */

@@ -40,7 +40,7 @@ export const openSession = (target: MysqlTarget, mysql: Pick<MysqlConfig, 'user'
     connectTimeout: 0,
     flags: ['-LOCAL_FILES'],
     authPlugins: loginPlugins(target),
-    ...(mysql.tls === null ? {} : encrypted(mysql.tls, target)),
+    ...(mysql.tls === null ? {} : encrypted(mysql.tls)),
     // Values as the server wrote them: no dates of ours, no numbers that lose digits.
     typeCast: false,
   })
@@ -90,16 +90,16 @@ const connectTo = (target: MysqlTarget): Socket => {
  * Made for each login: a session of TLS that is taken up again shows no certificate, and that of the server may have
  * expired since.
  */
-const encrypted = ({ verify, serverName, ...files }: ServerTls, target: MysqlTarget) => {
-  // Behind a Unix socket of this host nobody passes himself off as another; a name is compared only where one is given.
-  const name = serverName ?? (target.kind === 'tcp' ? target.host : null)
-  const verifyIdentity = verify === 'identity' && name !== null
-  return {
-    ssl: { ...files, rejectUnauthorized: verify !== 'none', verifyIdentity, minVersion: 'TLSv1.2' },
-    // The library takes the name to compare from here, but drops an address. With a dot behind it, it is compared.
-    ...(name === null ? {} : { host: isIP(name) === 0 ? name : `${name}.` }),
-  }
-}
+const encrypted = ({ verify, serverName: name, ...files }: ServerTls) => ({
+  ssl: {
+    ...files,
+    rejectUnauthorized: verify !== 'none',
+    verifyIdentity: verify === 'identity' && name !== null,
+    minVersion: 'TLSv1.2',
+  },
+  // The library takes the name to compare from here, but drops an address. With a dot behind it, it is compared.
+  ...(name === null ? {} : { host: isIP(name) === 0 ? name : `${name}.` }),
+})
 
 const failure = (error: ClientError | undefined): Failure => failureOf(error ?? { message: 'no answer', fatal: true })
 

@@ -16,6 +16,8 @@ import type { StallWatch } from './stall-watch.ts'
 export type Watch = {
   /** What is known, after a probe where the newest finding is older than `max_age`. */
   readonly fresh: () => Promise<Known>
+  /** The next probe learns anew what the server lets the check user see. */
+  readonly relearn: () => void
   /** Ends after the probe under way. */
   readonly retire: () => Promise<void>
   /** Ends at once. */
@@ -52,6 +54,7 @@ export const startWatch = (
   })
   return {
     fresh: schedule.fresh,
+    relearn: prober.relearn,
     retire: async () => {
       schedule.stop()
       await schedule.settled()
@@ -71,6 +74,7 @@ const answersWithout = (text: string): Prober => ({
     took: millis(0),
     outcome: { kind: 'failed', failure: { code: 'not-set-up', text, fatal: true } },
   }),
+  relearn: () => undefined,
   close: () => undefined,
 })
 

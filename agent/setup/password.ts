@@ -42,6 +42,8 @@ export const writePassword = (path: string, password: string): void => {
   if (!existsSync(dirname(path))) mkdirSync(dirname(path), { mode: 0o755 })
   const before = statSync(path, { throwIfNoEntry: false })
   const draft = `${path}.${process.pid}`
+  // What a process of the same number left behind that was killed.
+  rmSync(draft, { force: true })
   try {
     const file = openSync(draft, 'wx', ownerOnly)
     try {

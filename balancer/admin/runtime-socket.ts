@@ -17,6 +17,8 @@ export class RuntimeError extends Error {
 
 /** The running socket. */
 export type RuntimeSocket = {
+  /** Another process may take the path: what is there is not looked at until `look`. */
+  readonly yield: () => void
   /** Looks now, and not only every two seconds, whether it is still at its path, and puts it there again. */
   readonly look: () => void
   /** Another process has the path. Resolves when those who are being answered have their answers. */
@@ -69,7 +71,7 @@ export const startRuntimeSocket = async (
   }
   const lookForIt = async (): Promise<void> => {
     const found = inodeAt(path)
-    if (found === held.inode) return
+    if (found === held.inode || isYielding) return
     // A socket that answers nobody was left by a process that was to take the place of this one, and did not.
     if (found !== null && (!isSocket(path) || (await isAnswering(path))))
       return tell(`Something else is at ${path}: no command reaches this balancer until it is removed`)
@@ -90,6 +92,7 @@ export const startRuntimeSocket = async (
     held.server.close()
   }
   let isStopped = false
+  let isYielding = false
   let looking: NodeJS.Timeout | undefined
   const lookAgain = (): void => {
     looking = setTimeout(() => void lookForIt().then(() => isStopped || lookAgain()), look)
@@ -101,7 +104,13 @@ export const startRuntimeSocket = async (
     release()
   }
   return {
-    look: () => void lookForIt(),
+    yield: () => {
+      isYielding = true
+    },
+    look: () => {
+      isYielding = false
+      void lookForIt()
+    },
     retire: async () => {
       stop()
       const end = performance.now() + longestGoodbye

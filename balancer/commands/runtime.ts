@@ -7,20 +7,25 @@ import { z } from 'zod'
 import { refusal } from '../admin/runtime-socket.ts'
 import { defaultSocket } from '../config/schema.ts'
 import { longestReload } from '../supervisor/core/processes.ts'
+import { longestSuccession } from '../supervisor/core/succession.ts'
 
-/** A reload may have to wait for another one. */
-const answerMillis = 2 * longestReload
+/** A reload may have to wait for another one, or for a replacement, and that for a reload. */
+const answerLimit = (command: string | undefined): number =>
+  command === 'reexec' || command === 'reload'
+    ? longestReload + Math.max(longestReload, longestSuccession)
+    : 2 * longestReload
 
 /** Sends one command to the balancer that runs with the configuration `file`; 0, or 1 where it refused or is not there. */
 export const askRunning = async (file: string, words: readonly string[]): Promise<number> => {
   const socket = socketOf(file)
+  const limit = answerLimit(words[0])
   try {
-    const answer = await exchange(socket, words.join(' '))
+    const answer = await exchange(socket, words.join(' '), limit)
     const refused = answer.startsWith(refusal)
     process[refused ? 'stderr' : 'stdout'].write(refused ? `balancer: ${answer.slice(refusal.length)}` : answer)
     return refused ? 1 : 0
   } catch (error) {
-    process.stderr.write(`balancer: ${socketTrouble(error, socket)}\n`)
+    process.stderr.write(`balancer: ${socketTrouble(error, socket, limit)}\n`)
     return 1
   }
 }
@@ -46,12 +51,12 @@ export const answersAt = (path: string): Promise<boolean> =>
     probe.once('error', () => resolve(false))
   })
 
-const exchange = (path: string, line: string): Promise<string> =>
+const exchange = (path: string, line: string, limit: number): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(path, () => socket.end(`${line}\n`))
     let answer = ''
     socket.setEncoding('utf8')
-    socket.setTimeout(answerMillis, () => socket.destroy(Object.assign(new Error('late'), { code: 'LATE' })))
+    socket.setTimeout(limit, () => socket.destroy(Object.assign(new Error('late'), { code: 'LATE' })))
     socket.on('data', (chunk: string) => {
       answer += chunk
     })
@@ -62,7 +67,7 @@ const exchange = (path: string, line: string): Promise<string> =>
     )
   })
 
-const socketTrouble = (error: unknown, socket: string): string => {
+const socketTrouble = (error: unknown, socket: string, limit: number): string => {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   switch (code) {
     case 'ENOENT':
@@ -71,7 +76,7 @@ const socketTrouble = (error: unknown, socket: string): string => {
     case 'EACCES':
       return `not permitted to talk to ${socket}; run it as root`
     case 'LATE':
-      return `no answer from ${socket} within ${answerMillis / 1000} s; what was asked for may still be done: look at the log`
+      return `no answer from ${socket} within ${limit / 1000} s; what was asked for may still be done: look at the log`
     default:
       return `no answer from ${socket}: ${error instanceof Error ? error.message : String(error)}`
   }

@@ -20,7 +20,9 @@ const printOf = (file: string): string => {
 
 const printOfTls = (paths: CheckTlsPaths): string => {
   const read = readCheckTls(paths)
-  return read.ok ? printOfContent([read.ca, read.cert, read.key].map((file) => file?.toString() ?? '').join('\0')) : ''
+  return read.ok
+    ? printOfContent([read.files.ca, read.files.cert, read.files.key].map((file) => file?.toString() ?? '').join('\0'))
+    : ''
 }
 
 /**

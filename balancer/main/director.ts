@@ -142,7 +142,10 @@ runChild('director', async (assignment) => {
   return {
     onFact,
     reconfigure,
-    handles: page.handles,
+    handles: () => {
+      socket.yield()
+      return page.handles()
+    },
     // A program that was to take over may have left its socket in the place of this one's.
     goOn: () => socket.look(),
     retire: async () => {

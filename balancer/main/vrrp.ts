@@ -3,7 +3,8 @@
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
-import type { Past } from '../vrrp/virtual-router.ts'
+import type { Past } from '../vrrp/past.ts'
+import { scriptUserWarning } from '../vrrp/script-users.ts'
 import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
@@ -13,6 +14,8 @@ runChild('vrrp', async (assignment) => {
   const scheduling = raiseScheduling()
   if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
   else log.warn(`${scheduling.text}; advertisements may be late under load`)
+  const scriptUsers = scriptUserWarning(config.vrrp)
+  if (scriptUsers !== null) log.warn(scriptUsers)
   const was = (name: string): ReturnType<Past['was']> => {
     const found = resume.find(({ instance }) => instance === name)
     const now = monotonicNow()

@@ -3,7 +3,15 @@
 import { readFileSync } from 'node:fs'
 
 /** Capabilities by the bit they have in /proc/self/status (linux/capability.h). */
-const bits = { setpcap: 8n, net_bind_service: 10n, net_admin: 12n, net_raw: 13n } as const
+const bits = {
+  kill: 5n,
+  setgid: 6n,
+  setuid: 7n,
+  setpcap: 8n,
+  net_bind_service: 10n,
+  net_admin: 12n,
+  net_raw: 13n,
+} as const
 
 /** Names as capabilities(7) and systemd have them, without `CAP_`. */
 export type Capability = keyof typeof bits

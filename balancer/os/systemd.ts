@@ -3,8 +3,8 @@
 import { callSendTo, callSocket } from './libc.ts'
 
 const [afUnix, sockDgram, sockCloexec] = [1, 2, 0o2000000]
-/** Nobody waits for a manager that does not read, and a closed socket ends nobody. */
-const noSignalNoWait = 0x4040
+/** A socket that was closed ends nobody. Where a busy systemd has no room a message waits, as in sd_notify: none is lost. */
+const noSignal = 0x4000
 const microsPerMilli = 1000
 let descriptor: number | null = null
 
@@ -17,7 +17,7 @@ export const notifySystemd = (message: string): boolean => {
   const family = Buffer.from(Uint16Array.of(afUnix).buffer)
   // A leading @ stands for the abstract namespace.
   const address = Buffer.concat([family, Buffer.from(path.replace(/^@/, '\0'))])
-  return Number(callSendTo(descriptor, bytes, bytes.length, noSignalNoWait, address, address.length)) === bytes.length
+  return Number(callSendTo(descriptor, bytes, bytes.length, noSignal, address, address.length)) === bytes.length
 }
 
 /** Within how many milliseconds the watchdog wants to hear of us; null: there is none. */

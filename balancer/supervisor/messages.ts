@@ -30,7 +30,7 @@ const toChild = z.discriminatedUnion('type', [
     config: parsedConfig,
     resume,
     facts: z.array(factSchema).readonly(),
-    succeeds: z.boolean(),
+    succeeds: z.boolean().default(false),
   }),
   z.object({ type: z.literal('lead'), facts: z.array(factSchema).readonly(), resume }),
   z.object({ type: z.literal('confirmed') }),

@@ -3,11 +3,13 @@
 import type { Logger } from 'pino'
 import { monotonicNow } from '../os/clock.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
+import { raiseScheduling, usualScheduling } from '../os/scheduling.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { version } from '../version.ts'
-import type { ProcessRole } from './core/processes.ts'
+import { isMaster, type ProcessRole } from './core/processes.ts'
 import {
   beginSuccession,
+  mostAttempts,
   type Succession,
   type SuccessionEffect,
   type SuccessionEvent,
@@ -53,6 +55,7 @@ type UnderWay = {
   /** Of the other program, and its processes. */
   pids: readonly number[]
   version: string
+  readonly attempt: number
   readonly answer: (result: ReloadResult) => void
 }
 
@@ -71,7 +74,9 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
       clearTimeout(one.timer)
       const limit = stageLimit(
         state,
-        routers().map(({ advertisementInterval }) => advertisementInterval),
+        routers()
+          .filter(isMaster)
+          .map(({ advertisementInterval }) => advertisementInterval),
       )
       if (limit !== null) one.timer = setTimeout(() => happened({ event: 'late' }), limit)
     }
@@ -92,6 +97,8 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
         post('candidate', { type: 'begin', facts: [...facts()] })
         return
       case 'step-aside':
+        // Messages between the two vrrp processes pass through here, and nobody advertises meanwhile.
+        raiseScheduling()
         send('vrrp', { type: 'step-aside' })
         return
       case 'lead-candidate':
@@ -101,11 +108,13 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
         post('root', { type: 'end-candidate', pids: [...one.pids] })
         return
       case 'go-on':
+        usualScheduling()
         for (const role of ['vrrp', 'director'] as const) send(role, { type: 'go-on' })
         return
       case 'retire': {
         post('root', { type: 'commit' })
         post('active', { type: 'confirmed' })
+        usualScheduling()
         const left = retire()
         log.info({ successor: one.version }, `Version ${one.version} has taken over from ${version}. ${left}`)
         one.answer({ ok: true, lines: [`Version ${one.version} runs in place of ${version}.`, left] })
@@ -113,20 +122,22 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
       }
       case 'refuse':
         for (const line of effect.lines) log.error({ reexec: true }, line)
-        one.answer({ ok: false, lines: effect.lines })
+        if (effect.isLate && one.attempt < mostAttempts) start(one.answer, one.attempt + 1)
+        else one.answer({ ok: false, lines: effect.lines })
         return
       default:
         effect satisfies never
     }
   }
 
+  const start = (answer: UnderWay['answer'], attempt: number): void => {
+    const step = beginSuccession()
+    underWay = { state: step[0], timer: undefined, pids: [], version: 'unknown', attempt, answer }
+    follow(underWay, step)
+  }
+
   return {
-    begin: () =>
-      new Promise((answer) => {
-        const step = beginSuccession()
-        underWay = { state: step[0], timer: undefined, pids: [], version: 'unknown', answer }
-        follow(underWay, step)
-      }),
+    begin: () => new Promise((answer) => start(answer, 1)),
     isUnderWay: () => underWay !== null,
     heard: (role, message, handle) => {
       if (message.type === 'stepped-aside') happened({ event: 'stepped-aside' })

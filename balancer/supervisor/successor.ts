@@ -2,6 +2,7 @@
 
 import { type Millis, millis } from '../core/time.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
+import { raiseScheduling, usualScheduling } from '../os/scheduling.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { version } from '../version.ts'
 import { type ProcessRole, processRoles, resumptions } from './core/processes.ts'
@@ -55,7 +56,11 @@ export const createSuccessor = (options: SuccessorOptions): Successor => {
         post({ type: 'loaded', version, pids: [process.pid, ...pids()] })
       }
       const isPrepared = message.type === (role === 'vrrp' ? 'prepared' : 'ready')
-      if (isPrepared && notPrepared.delete(role) && notPrepared.size === 0) post({ type: 'prepared' })
+      if (isPrepared && notPrepared.delete(role) && notPrepared.size === 0) {
+        // What is heard from now on is for the vrrp process, and must not wait.
+        raiseScheduling()
+        post({ type: 'prepared' })
+      }
       if (message.type === 'ready' && role === 'vrrp') post({ type: 'leads' })
     },
     told: (message, handle) => {
@@ -72,6 +77,7 @@ export const createSuccessor = (options: SuccessorOptions): Successor => {
           return
         case 'confirmed':
           isConfirmed = true
+          usualScheduling()
           for (const role of processRoles) send(role, { type: 'confirmed' })
           options.onConfirmed()
           return

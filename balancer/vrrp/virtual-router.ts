@@ -5,7 +5,6 @@ import { type Millis, millis } from '../core/time.ts'
 import type { Netlink } from '../os/netlink.ts'
 import type { Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
-import type { VirtualRouterFact } from '../pool/core/facts.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
 import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
 import { regrouping, type Strangers, withStranger } from './core/strangers.ts'
@@ -13,6 +12,7 @@ import type { Standing, Tracked } from './core/tracking.ts'
 import type { HiddenAddresses } from './hidden-addresses.ts'
 import { advertisementOf, identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
 import { createOrders, type RouterOrder } from './orders.ts'
+import type { Past } from './past.ts'
 import type { Report } from './report.ts'
 import { beforeBegin, isSameGround, isSameLink, lookAround, type Surroundings } from './surroundings.ts'
 import { openTransport, type Transport } from './transport.ts'
@@ -37,20 +37,6 @@ export type Tools = {
   readonly onStep: (before: VirtualRouter['state']) => void
   /** Another program may take the place of this one just now: what happens waits. */
   readonly isAside: () => boolean
-}
-
-/**
- * What an instance was in the process before this one; `was` is asked at its start: a master that is not missed yet, one that
- * may be by now, or none any more. Whether it had begun, or still waited for what it needs. And what an operator had ordered
- * there and has not taken back.
- */
-export type Past = {
-  readonly was: () => 'master' | 'late-master' | 'no-master'
-  readonly hasBegun: () => boolean
-  readonly standsBack: () => boolean
-  readonly isInMaintenance: () => boolean
-  /** What it told last, where this process goes on with that as if it were the same; undefined where it begins anew. */
-  readonly continued: () => VirtualRouterFact | undefined
 }
 
 /** One virtual router at work. */

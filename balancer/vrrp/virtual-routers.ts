@@ -20,12 +20,13 @@ import {
 } from './instance.ts'
 import { createNotifications } from './notify/notifications.ts'
 import type { RouterOrder } from './orders.ts'
+import type { Past } from './past.ts'
 import { createReport, type Report } from './report.ts'
 import { openSharedHost, type SharedHost } from './shared-host.ts'
 import { lookAround, refuseForeign, type Surroundings } from './surroundings.ts'
 import { groupOf, settleGroups, tellGroup } from './sync-groups.ts'
 import { createTracking, type Tracking } from './tracking/tracking.ts'
-import { type Past, prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
+import { prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router.ts'
 
 /** `past` tells what is known of an instance from the process before this one; null: nothing. */
 export type VirtualRoutersOptions = {

@@ -20,8 +20,20 @@ const neededByDemo = [
   ...neededByNpm,
 ]
 
-// The tests run against the real keepalived, HAProxy, xinetd and systemd, look at packets and format the man pages.
-const neededByTests = ['keepalived', 'tcpdump', 'tshark', 'haproxy', 'xinetd', 'iputils-ping', 'systemd', 'groff-base']
+// The tests run against the real keepalived, HAProxy, xinetd and systemd and the programs that people check with, look at
+// packets and format the man pages.
+const neededByTests = [
+  'keepalived',
+  'tcpdump',
+  'tshark',
+  'haproxy',
+  'xinetd',
+  'netcat-openbsd',
+  'monitoring-plugins-basic',
+  'iputils-ping',
+  'systemd',
+  'groff-base',
+]
 
 // They boot clean systems, and speak SQL to a server through the balancer.
 const neededByPackageTests = ['mmdebstrap', 'sysbench']

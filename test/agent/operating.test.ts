@@ -272,11 +272,11 @@ t.test('the watchdog is fed while probes end, however they end, and not while on
   const port = await freePort()
   write(listen(port), login, quick)
   // The fault: after SIGUSR2 no deadline comes, so that a probe of a server that hangs does not end.
-  const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>({unref(){}})})"
+  const fault = "const s=setTimeout;process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>s(()=>0,1e9).unref()})"
   const daemon = await start({
     NOTIFY_SOCKET: file('notify'),
     WATCHDOG_USEC: '400000',
-    NODE_OPTIONS: `--import=data:text/javascript,${fault}`,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(fault)}`,
   })
   await receiver.waitForOutput(/^WATCHDOG=1$/)
 
@@ -303,7 +303,10 @@ t.test('the watchdog is fed while probes end, however they end, and not while on
 
   const silentSince = receiver.lines().length
   db.process().resume()
+  // Without deadlines no probe is scheduled either: where none was in flight at the fault, a request starts one.
+  const asked = get(port)
   t.ok(await waitFor('feeding when the probe has ended', () => heard(/^WATCHDOG=1$/, silentSince)))
+  t.equal((await asked).status, 200)
   await daemon.stop()
   await receiver.stop()
 })

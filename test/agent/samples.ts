@@ -36,6 +36,7 @@ export const report = (change: Partial<HealthReport> = {}): HealthReport => ({
   version: 1,
   verdict: 'pass',
   reason: { code: 'ok', text: 'the check query answers' },
+  last_resort: false,
   certainty: 'soft',
   mode: 'ping',
   role: 'primary',

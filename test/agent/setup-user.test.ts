@@ -48,6 +48,9 @@ const reset = async (): Promise<void> => {
   rmSync(passwordFile, { force: true })
 }
 
+// As Debian sets it up.
+await server.query('ALTER USER root@localhost IDENTIFIED VIA unix_socket')
+
 t.test('without --apply nothing is changed, and what is shown can be pasted', async (t) => {
   const { code, stdout } = await setup([])
   t.equal(code, 0)

@@ -10,6 +10,7 @@ import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { startAgent } from './agent.ts'
+import { startOurs } from './sides.ts'
 
 t.setTimeout(300_000)
 const lab = await createLab({ name: 'e2e-agent-galera' })
@@ -90,7 +91,7 @@ await t.test('setup-user: one node makes the user for all, and each other one ta
   const passwordOf = (host: Host): string => readFileSync(join(lab.directory, `${host.name}-setup.password`), 'utf8')
   const first = await setup(host1, server1.socket, ['--apply'])
   t.equal(first.code, 0, first.stderr)
-  t.match(first.stdout, /a Galera node; .*[\s\S]*On each of them:\n {2}ssh db1 cat .* --password-from -/)
+  t.match(first.stdout, /a Galera node; [\s\S]*On each of them:\n {2}ssh \S+ cat .* --password-from -\n/)
   t.notMatch(first.stdout, 'GRANT')
   const second = await setup(host2, server2.socket, ['--apply'])
   t.match(second, { code: 1, stderr: /^setupusr is on this server already \(for 198\.18\.0\.11, localhost\)/ })
@@ -145,12 +146,82 @@ await t.test('a donor whose state transfer blocks it is out, also where donors a
   t.ok(log.some((line) => /Node is DOWN, reason: donor: .*wsrep_sst_method is rsync, which may block/.test(line)))
 })
 
+await t.test(
+  'a donor that may serve as the last one is a backup of the balancer, and down to everybody else',
+  async (t) => {
+    agent1.configure(`check: { ${quick}, available_when_donor: last }`)
+    agent1.process().signal('SIGHUP')
+    // The newcomer asks for rsync all the same. By its name a transfer is taken for one that blocks its donor, or for none.
+    await server1.query("SET GLOBAL wsrep_sst_method = 'mariabackup'")
+    const lb = await lab.addHost('lb', '198.18.0.2/24')
+    const listener = (name: string, port: number, nodes: readonly number[]) => ({
+      name,
+      bind: `${lb.address}:${port}`,
+      check: { type: 'http', interval: '100ms', timeout: '2s', rise: 1, fall: 2 },
+      servers: nodes.map((n) => ({ name: `db${n}`, address: `198.18.0.1${n}:3306` })),
+    })
+    const balancer = await startOurs(
+      { directory: lab.directory, spawn: lb.spawn },
+      [listener('both', 3401, [1, 2]), listener('alone', 3402, [1])],
+      new Map(),
+    )
+    const isUp = async (name: string): Promise<boolean> =>
+      (await balancer.show(name)).servers.every(({ status }) => status === 'UP')
+    await waitFor('both servers', async () => (await isUp('both')) && (await isUp('alone')))
+    /** The host that answers, as a client of a listener sees it. */
+    const nodeAt = async (port: number): Promise<string> => {
+      const login = ['--no-defaults', '-h', lb.address, '-P', String(port), '-uapp', '-plab-app-password', '-N']
+      const { stdout, stderr } = await lb.run('mariadb', [...login, '-e', 'SELECT @@wsrep_node_name'])
+      return stdout.trim() || stderr.trim()
+    }
+    const newcomer = await lab.addHost('db5', '198.18.0.15/24')
+    let joined = false
+    const [asked, seen, both, alone] = [1, 2, 3, 4].map(() => new Set<string>())
+    const watching = (async () => {
+      while (!joined) {
+        const before = await agent1.ask('/')
+        const [shown] = (await balancer.show('both')).servers
+        const nodes = [await nodeAt(3401), await nodeAt(3401), await nodeAt(3402)]
+        const [after] = (await balancer.show('both')).servers
+        asked?.add(before)
+        // What is seen at both ends of a round held all the time.
+        if (shown?.last_check?.reason !== 'donor' || after?.last_check?.reason !== 'donor') continue
+        seen?.add(`${shown.status} ${shown.last_check.status}`)
+        for (const node of nodes.slice(0, 2)) both?.add(node)
+        alone?.add(nodes[2] ?? '')
+      }
+    })()
+    await startMariaDb({
+      lab,
+      host: newcomer,
+      name: 'db5',
+      galera: { address: newcomer.address, nodes: hosts.map(({ address }) => address), bootstrap: false },
+      settings: { wsrep_sst_donor: 'db1' },
+    }).finally(() => {
+      joined = true
+    })
+    await watching
+    t.ok(asked?.has('503 donor'), 'whoever knows nothing of it sees a server that is down')
+    t.same([...(seen ?? [])], ['UP L7OKC'])
+    t.same([...(both ?? [])], ['db2'], 'the other one serves')
+    t.same([...(alone ?? [])], ['db1'], 'nobody else does')
+    t.ok(await waitFor('the server as before', async () => (await nodeAt(3401)) === 'db1', { interval: 20 }))
+    const log = balancer.process.lines().join('\n')
+    t.match(
+      log,
+      /Server both\/db1 is a backup now, reason: Layer7 check conditionally passed, code: 503, info: \\"donor: /,
+    )
+    t.match(log, /Server both\/db1 is no backup any more/)
+    await balancer.process.stop()
+  },
+)
+
 await t.test('a node that stops is refused, and the others serve on', async (t) => {
   await server3.stop()
   await agent3.until('/', '503 connection-refused')
   await waitFor('the smaller cluster', async () => {
     const report = await agent1.report()
-    return report.facts['wsrep_cluster_size'] === '3'
+    return report.facts['wsrep_cluster_size'] === '4'
   })
   t.equal(await agent1.ask('/'), '200 ok')
 })

@@ -208,3 +208,42 @@ print(d.decode())`,
   t.equal(told.code, 0, told.output)
   t.match(told.output, /^OPTIONS \/ HTTP\/1\.0\S* +200 MySQL is running\..* +200 MySQL is running\.$/m)
 })
+
+await t.test('nc and the plugins of Nagios get the same from both, up and down', async (t) => {
+  const plugins = '/usr/lib/nagios/plugins'
+  /** The exit code, and what it prints where the node is up and where it is down. */
+  type Expected = { readonly up: readonly [number, RegExp]; readonly down: readonly [number, RegExp] }
+  const heard: Expected = { up: [0, /^MySQL is running\.\r$/m], down: [0, /^MySQL is \*down\*\.\r$/m] }
+  const status: Expected = { up: [0, /^HTTP OK: HTTP\/1\.1 200 OK /], down: [2, /^HTTP CRITICAL: HTTP\/1\.1 503 /] }
+  const words: Expected = { up: [0, /^TCP OK /], down: [1, /^TCP WARNING - Unexpected response/] }
+  const at = (port: number): readonly string[] => ['-H', db.address, '-p', String(port)]
+  const programs: readonly (readonly [string, (port: number) => readonly string[], Expected, string?])[] = [
+    ['nc', (port) => ['-d', '-w', '5', db.address, String(port)], heard],
+    ['nc', (port) => ['-N', '-w', '5', db.address, String(port)], heard],
+    ['nc', (port) => ['-w', '5', db.address, String(port)], heard, 'GET / HTTP/1.0\r\n\r\n'],
+    [`${plugins}/check_http`, (port) => [...at(port), '-u', '/'], status],
+    [`${plugins}/check_http`, (port) => [...at(port), '-u', '/', '-s', 'MySQL is running.'], status],
+    [`${plugins}/check_tcp`, (port) => [...at(port), '-t', '5', '-e', 'MySQL is running.', '-A', '-M', 'warn'], words],
+  ]
+  for (const state of ['up', 'down'] as const) {
+    if (state === 'down') {
+      writeFileSync(classic.forceFailFile, '')
+      await agent.command('fail', 'a backup is running. 200 OK')
+    }
+    for (const [program, given, expected, input = ''] of programs) {
+      for (const port of ports) {
+        const title = `${state}: ${program} ${given(port).join(' ')}`
+        const [wanted, text] = expected[state]
+        const asks = async (): Promise<boolean> => {
+          const { code, stdout } = await client.run(program, given(port), { input })
+          if (code === wanted && text.test(stdout)) return true
+          throw new Error(`${code}: ${stdout}`)
+        }
+        // The script's end resets those that have sent something, and may take its answer from them.
+        t.ok(port === 9222 ? await waitFor(title, asks) : await asks(), title)
+      }
+    }
+  }
+  rmSync(classic.forceFailFile)
+  await agent.command('pass')
+})

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } 
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { parseHealthReport } from '../../shared/health-report.ts'
 import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
@@ -15,6 +16,7 @@ const lab = await createLab({ name: 'e2e-agent-systemd' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('db1', '198.18.0.11/24')
 const server = await startMariaDb({ lab, host, name: 'db1' })
+await server.query(`CREATE USER '${checkUser.user}'@'${host.address}' IDENTIFIED BY '${checkUser.password}'`)
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 const db1 = await bootSystemd({
   lab,
@@ -36,7 +38,7 @@ const configure = (port: number, more = ''): void =>
   writeFileSync(
     agentFile,
     `listen: { port: ${port} }
-mysql: { socket: /run/mysqld/mysqld.sock, client_address: none, user: ${checkUser.user}, password_credential: password }
+mysql: { socket: /run/mysqld/mysqld.sock, user: ${checkUser.user}, password_credential: password }
 check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
 ${more}
 `,
@@ -119,6 +121,24 @@ await t.test('it runs as a user of its own without any right', async (t) => {
   t.match(await db1.mustRun('cat', [`/proc/${pid}/mountinfo`]), /^\S+ \S+ \S+ \/ \/ ro[, ]/m, 'it can write nowhere')
   const exposure = (await db1.mustRun('systemd-analyze', ['security', unit])).match(/exposure level .*: (\d+\.\d)/)
   t.ok(Number(exposure?.[1]) <= 2, `systemd's figure for what it could do is ${exposure?.[1]} of 10`)
+})
+
+await t.test('under its unit it logs in where clients come in, and sees when they do not', async (t) => {
+  const seen = async (): Promise<unknown> => {
+    const { stdout } = await host.run('curl', ['-sS', `http://${host.address}:9223/status`])
+    const report = parseHealthReport(stdout)
+    return report.ok ? report.report.facts['client_address'] : report.reason
+  }
+  const place = `${host.address}:3306`
+  t.equal(await seen(), `${place} lets the check user in`)
+  const rule =
+    'table inet closed { chain input { type filter hook input priority 0; tcp dport 3306 reject with tcp reset; }; }'
+  await host.run('nft', [rule])
+  await waitFor('a closed door', async () => (await ask(9223)).startsWith('503 closed-to-clients'))
+  t.match(await ask(9223), `503 closed-to-clients; ${place}: connect ECONNREFUSED`)
+  await host.run('nft', ['delete table inet closed'])
+  t.ok(await waitFor('an open door', async () => (await ask(9223)) === healthy))
+  t.equal(await seen(), `${place} lets the check user in`)
 })
 
 await t.test('fail and pass of root are seen at once, whatever the umask, and outlast a restart', async (t) => {

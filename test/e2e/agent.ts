@@ -36,7 +36,7 @@ const patience = { limit: 90_000 }
 export const startAgent = async (
   lab: Lab,
   host: Host,
-  server: MariaDb,
+  server: Pick<MariaDb, 'socket'>,
   settings = 'check: { timeout: 1s, interval: 200ms, max_age: 100ms }',
 ): Promise<Agent> => {
   const directory = join(lab.directory, `${host.name}-agent`)

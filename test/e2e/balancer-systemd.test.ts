@@ -1,6 +1,6 @@
 // The shipped unit of the balancer under a real systemd, with another balancer beside it that takes the address over.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { createLab } from '../lab/lab.ts'
 import { bootSystemd } from '../lab/systemd.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(420_000)
 const lab = await createLab({ name: 'e2e-balancer-systemd' })
 t.teardown(() => lab.destroy())
 const [first, second, database] = [
@@ -23,7 +23,13 @@ const lb1 = await bootSystemd({ lab, host: first, directories: { '/opt/mysql-bal
 const unit = 'balancer.service'
 const virtual = '198.18.0.100/24'
 
-const configuration = (host: Host, priority: number, socket: string, more = ''): string => `router_id: ${host.name}
+type More = { readonly track?: string; readonly end?: string }
+const configuration = (
+  host: Host,
+  priority: number,
+  socket: string,
+  more: More = {},
+): string => `router_id: ${host.name}
 vrrp:
   instances:
     - name: VI_1
@@ -31,19 +37,23 @@ vrrp:
       virtual_router_id: 51
       version: 3
       priority: ${priority}
-      advertisement_interval: 1s
+      advertisement_interval: 3s
       preempt: false
       virtual_addresses: [${virtual}]
-listeners:
+${more.track ?? ''}listeners:
   - name: mysql
     bind: [198.18.0.100:3306, "${host.address}:99"]
     check: [{ type: tcp, interval: 200ms, rise: 1 }, { type: icmp, interval: 200ms, rise: 1 }]
     servers: [{ name: db1, address: 198.18.0.11:3306 }]
 admin: { socket: ${socket} }
-${more}`
+${more.end ?? ''}`
 const configFile = '/etc/balancer/balancer.yaml'
-const configure = (more = ''): void =>
-  writeFileSync(lb1.path(configFile), configuration(first, 101, '/run/balancer/admin.sock', more))
+/** A script as another user, which only that one passes. */
+const track = `      track: { scripts: [as_nobody] }
+  scripts: [{ name: as_nobody, command: [/usr/bin/test, -O, /etc/balancer/of-nobody], user: nobody }]
+`
+const configure = (end = ''): void =>
+  writeFileSync(lb1.path(configFile), configuration(first, 101, '/run/balancer/admin.sock', { track, end }))
 
 const show = (property: string) => lb1.property(unit, property)
 const journal = () => lb1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${unit}`])
@@ -75,9 +85,11 @@ const restarted = (times: number) => async (): Promise<boolean> =>
   Number(await show('NRestarts')) === times && (await show('ActiveState')) === 'active'
 
 await t.test('systemctl start returns when the balancer serves, and status says it in a sentence', async (t) => {
-  const server = "require('node:net').createServer((s)=>s.end('db1\\n')).listen(3306,'198.18.0.11')"
+  const server = "require('node:net').createServer((s)=>s.on('error',()=>{}).end('db1\\n')).listen(3306,'198.18.0.11')"
   database.spawn('server', process.execPath, ['-e', server])
   mkdirSync(lb1.path('/etc/balancer'))
+  writeFileSync(lb1.path('/etc/balancer/of-nobody'), '')
+  chownSync(lb1.path('/etc/balancer/of-nobody'), 65_534, 65_534)
   writeFileSync(
     lb1.path('/usr/sbin/balancer'),
     `#!/bin/sh\nexec /usr/bin/node /opt/mysql-balancer/dist/balancer/main.js "$@"\n`,
@@ -92,9 +104,14 @@ await t.test('systemctl start returns when the balancer serves, and status says 
   await systemctl('daemon-reload')
   await systemctl('enable', '--now', unit)
   t.match(await journal(), /Balancer is running/)
+  t.match(await journal(), /The vrrp process runs with SCHED_RR/)
   await heldBy(first)
   const sentence = 'VI_1 MASTER; mysql: 1 of 1 servers take sessions'
-  t.ok(await waitFor('the sentence', async () => (await show('StatusText')) === sentence))
+  await waitFor('the sentence', async () => {
+    const shown = await show('StatusText')
+    if (shown !== sentence) throw new Error(`${shown}: ${(await lb1.run('balancer', ['show', '--json'])).stdout}`)
+    return true
+  })
   const { stdout: greeting } = await second.run('bash', ['-c', 'exec 3<>/dev/tcp/198.18.0.100/3306; head -n 1 <&3'])
   t.equal(greeting, 'db1\n')
   writeFileSync(peerFile, configuration(second, 100, join(lab.directory, 'lb2.sock')))
@@ -125,12 +142,22 @@ await t.test('a reload applies a good file, and a bad one fails it and says wher
     async () => t.not((await lb1.run('systemctl', ['reload', unit])).code, 0),
     async () => (await show('ActiveState')) === 'active',
   )
-  t.match(said, /balancer\.yaml:18:1: lgo: unknown key; did you mean log\?/)
+  t.match(said, /balancer\.yaml:20:1: lgo: unknown key; did you mean log\?/)
   t.match(await lb1.mustRun('systemctl', ['--no-pager', 'status', unit]), /lgo: unknown key/)
   t.same([await show('MainPID'), await show('ActiveState')], [pid, 'active'])
   t.ok(await holds(first))
   configure()
   await systemctl('reload', unit)
+})
+
+await t.test('reexec names another main process, and the rest of this file is about that one', async (t) => {
+  const pid = await show('MainPID')
+  const told = await lb1.mustRun('/usr/sbin/balancer', ['reexec'])
+  t.match(told, /runs in place of .*\nNo session is left in the old one\./)
+  t.ok(await waitFor('another main process', async () => (await show('MainPID')) !== pid))
+  await waitFor('the old one to be gone', async () => (await lb1.run('kill', ['-0', pid])).code !== 0)
+  t.same([await show('ActiveState'), await show('NRestarts')], ['active', '0'])
+  t.ok(await holds(first))
 })
 
 await t.test('a supervisor that stands still is killed by the watchdog, and the address moves meanwhile', async (t) => {
@@ -188,5 +215,16 @@ await t.test('a start with a wrong configuration fails once and for all, and say
     [await show('ActiveState'), await show('SubState'), await show('ExecMainStatus'), await show('NRestarts')],
     ['failed', 'failed', '78', '0'],
   )
-  t.match(await journal(), /balancer\.yaml:18:1: lgo: unknown key/)
+  t.match(await journal(), /balancer\.yaml:20:1: lgo: unknown key/)
+})
+
+await t.test('the file of the package starts nothing, and systemctl status says what to do', async (t) => {
+  writeFileSync(lb1.path(configFile), readFileSync(join(checkout, 'packaging/balancer/balancer.yaml')))
+  t.not((await lb1.run('systemctl', ['start', unit])).code, 0)
+  t.same([await show('ActiveState'), await show('ExecMainStatus'), await show('NRestarts')], ['failed', '78', '0'])
+  const { stdout } = await lb1.run('systemctl', ['--no-pager', '--full', 'status', unit])
+  t.match(
+    stdout,
+    /Status: "Not started: \/etc\/balancer\/balancer\.yaml: this balancer is not configured yet; run: balancer setup/,
+  )
 })

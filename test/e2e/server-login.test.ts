@@ -1,6 +1,6 @@
 // The login of agent and balancer to a server that has TLS and limits; other versions of servers are in test/servers.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { MysqlConfig } from '../../agent/config/login.ts'
@@ -11,10 +11,12 @@ import { createProber } from '../../agent/probe/prober.ts'
 import { startStallWatch } from '../../agent/probe/stall-watch.ts'
 import { checkSchema, type MysqlCheckConfig } from '../../balancer/config/check-schema.ts'
 import { createMysqlProbe } from '../../balancer/health/checks/mysql.ts'
+import { mustRun } from '../lab/command.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
 import { makeCertificates } from '../lab/server-root.ts'
 import { waitFor } from '../lab/wait-for.ts'
+import { startOurs } from './sides.ts'
 
 t.setTimeout(120_000)
 const lab = await createLab({ name: 'server-login' })
@@ -30,7 +32,12 @@ const db = await startMariaDb({
   lab,
   name: 'db',
   port,
-  settings: { ssl_ca: file('ca.crt'), ssl_cert: file('server.crt'), ssl_key: file('server.key') },
+  settings: {
+    ssl_ca: file('ca.crt'),
+    ssl_cert: file('server.crt'),
+    ssl_key: file('server.key'),
+    plugin_load_add: 'auth_ed25519',
+  },
 })
 const password = 'secret'
 writeFileSync(file('password'), `\uFEFF${password}\n`, { mode: 0o600 })
@@ -42,7 +49,7 @@ for (const [user, demand] of [
   await db.query(`CREATE USER ${user}@'127.0.0.1' IDENTIFIED BY '${password}' REQUIRE ${demand}`)
 }
 
-const trusted = { ca: readFileSync(file('ca.crt')), verify: 'identity', serverName: null } as const
+const trusted = { ca: readFileSync(file('ca.crt')), verify: 'identity', serverName: '127.0.0.1' } as const
 const withCertificate = { ...trusted, cert: readFileSync(file('client.crt')), key: readFileSync(file('client.key')) }
 const target = { kind: 'tcp', host: '127.0.0.1', port } as const
 
@@ -70,7 +77,7 @@ t.test('the agent encrypts its login as mysql.tls says', async (t) => {
   t.match(await ask({ user: 'needs_tls' }), [/^access-denied/])
   t.match(await ask({ user: 'needs_certificate', tls: trusted }), [/^access-denied/])
   t.match(await ask({ tls: { ...trusted, serverName: 'other.test' } }), [/^tls-failed: .* is for another name/])
-  t.match(await ask({ tls: { verify: 'identity', serverName: null } }), [
+  t.match(await ask({ tls: { verify: 'identity', serverName: '127.0.0.1' } }), [
     /^tls-failed: .*has not signed the certificate/,
   ])
   await db.query('SET GLOBAL require_secure_transport = ON')
@@ -78,6 +85,13 @@ t.test('the agent encrypts its login as mysql.tls says', async (t) => {
   t.match(await ask({}), [/^access-denied/])
   t.same(await ask({ tls: trusted }), ['ok'])
   await db.query('SET GLOBAL require_secure_transport = OFF')
+})
+
+t.test('the agent proves a password by ed25519, and a wrong one proves nothing', async (t) => {
+  const word = 'ж and a password longer than a key of 32 bytes'
+  await db.query(`CREATE USER curve@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('${word}')`)
+  t.same(await ask({ user: 'curve', password: () => word }, {}, 2), ['ok', 'ok'])
+  t.match(await ask({ user: 'curve', password: () => `${word}.` }), [/^access-denied: error 1045/])
 })
 
 t.test("the balancer's mysql check encrypts its login as its tls says", async (t) => {
@@ -96,6 +110,50 @@ t.test("the balancer's mysql check encrypts its login as its tls says", async (t
   t.match(await check('needs_tls', { ca, server_name: 'other.test' }), /is for another name/)
   t.equal(await check('needs_tls', { ca, server_name: 'other.test', verify: 'ca' }), 'passed')
   await t.rejects(check('needs_tls', { ca: '/nowhere' }), /cannot read \/nowhere \(ENOENT\)/)
+})
+
+t.test('a reload takes new TLS files of a running mysql check over, and refuses a pipe in their place', async (t) => {
+  const own = (name: string): string => join(lab.directory, `check-${name}`)
+  const renewed = await makeCertificates(lab, 'renewed')
+  const give = (from: string, names: readonly string[], to: (name: string) => string): void => {
+    for (const name of names) writeFileSync(to(name), readFileSync(join(from, name)), { mode: 0o600 })
+  }
+  const ofCheck = ['ca.crt', 'client.crt', 'client.key']
+  give(certificates, ofCheck, own)
+  const tls = { ca: own('ca.crt'), certificate: own('client.crt'), key: own('client.key') }
+  const login = { type: 'mysql', user: 'needs_certificate', password_file: file('password'), tls }
+  const listener = {
+    name: 'mysql',
+    bind: `127.0.0.1:${await freePort()}`,
+    check: { ...login, interval: '200ms', timeout: '5s', rise: 1, fall: 2 },
+    servers: [{ name: 'db', address: `127.0.0.1:${port}` }],
+  }
+  const balancer = await startOurs({ directory: lab.directory, spawn: lab.spawn }, [listener], new Map())
+  const sees = (state: RegExp) =>
+    waitFor(`${state} for the check`, async () => {
+      const [{ status, last_check: last } = { status: 'none', last_check: null }] = (await balancer.show('mysql'))
+        .servers
+      const seen = `${status} ${last?.reason}: ${last?.text}`
+      if (!state.test(seen)) throw new Error(`it is ${seen}`)
+      return seen
+    })
+  t.ok(await sees(/^UP ok: the query answers/))
+  t.match(await balancer.reload([listener]), /Nothing changed\./)
+
+  give(renewed, ['ca.crt', 'server.crt', 'server.key'], file)
+  for (const name of ['ca.crt', 'server.crt', 'server.key']) chmodSync(file(name), 0o644)
+  await db.query('FLUSH SSL')
+  t.ok(await sees(/^DOWN tls-failed: the ca of the check has not signed/))
+  t.ok(await sees(/^DOWN tls-failed/))
+  give(renewed, ofCheck, own)
+  t.match(await balancer.reload([listener]), /tls files of the check of listener mysql changed/)
+  t.ok(await sees(/^UP ok: the query answers/))
+
+  rmSync(own('ca.crt'))
+  await mustRun('mkfifo', [own('ca.crt')])
+  t.match(await balancer.reload([listener]), /check\.tls\.ca: .*check-ca\.crt is no file; write PEM into one/)
+  t.ok(await sees(/^UP ok: the query answers/), 'the old configuration stays')
+  t.match(await balancer.process.stop(), { code: 0 })
 })
 
 t.test('a limit of the check user says nothing about the server while a login of it lives', async (t) => {

@@ -194,8 +194,9 @@ t.test(
       { wrapper: [...asNobody, `--ambient-caps=${given}`], socket: 'nobody/admin.sock', ambient: two },
     ]
     for (const { wrapper, socket, ambient } of starts) {
+      const scripts = '  scripts: [{ name: s, command: [/bin/true], user: daemon }]\nlisteners:'
       const file = configuration((text) =>
-        text.replace('admin.sock', socket).replace('198.18.0.2:3306', '198.18.0.2:306'),
+        text.replace('admin.sock', socket).replace('198.18.0.2:3306', '198.18.0.2:306').replace('listeners:', scripts),
       )
       const [command = process.execPath, ...args] = [...wrapper, process.execPath, balancer, '--config', file]
       const running = host.spawn('confined', command, args)
@@ -211,6 +212,12 @@ t.test(
       t.ok(
         (Number.parseInt(/^CapEff:\s*(\w+)/m.exec(status)?.[1] ?? '', 16) & 0x1000) !== 0,
         'vrrp changes the network',
+      )
+      const complaint = /Scripts cannot run as daemon: CAP_SETUID and CAP_SETGID and CAP_KILL missing/
+      t.equal(
+        running.lines().some((line) => complaint.test(line)),
+        ambient === two,
+        'what scripts lack is said',
       )
       t.match(await running.stop(), { code: 0 })
     }

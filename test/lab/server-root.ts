@@ -32,7 +32,8 @@ export type RootedServer = {
   readonly query: (...statements: readonly string[]) => Promise<readonly Readonly<Record<string, unknown>>[]>
   readonly stop: () => Promise<void>
   readonly kill9: () => Promise<void>
-  readonly start: () => Promise<void>
+  /** `more` are options of this run alone; of two alike the later one counts. */
+  readonly start: (more?: Readonly<Record<string, string>>) => Promise<void>
 }
 
 /** `settings` are options of the command line, by name. On a host it listens there, else on 127.0.0.1. */
@@ -100,7 +101,7 @@ const common = (product: Product, data: string): readonly string[] => [
   '--no-defaults',
   '--user=root',
   `--datadir=${data}`,
-  ...Object.entries(frugal[product]).map(([name, value]) => `--${name}=${value}`),
+  ...optionWords(frugal[product]),
 ]
 
 /** What mariadb-install-db feeds to the server; the script itself needs a shell, which the root folder has not. */
@@ -153,6 +154,9 @@ export const queryAsRoot = async (
 const stopGrace = 30_000
 const readyPatience = { limit: 90_000, interval: 100 }
 
+const optionWords = (settings: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(settings).map(([option, value]) => `--${option}=${value}`)
+
 /** Makes a server's files, starts it and waits until it answers. The lab's first one of a product takes some seconds more. */
 export const startRooted = async (options: RootedServerOptions): Promise<RootedServer> => {
   const { lab, product, name, host, port, settings = {} } = options
@@ -169,10 +173,10 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
     `--tmpdir=${directory}`,
     `--port=${port}`,
     `--bind-address=${host === undefined ? '127.0.0.1' : '0.0.0.0'}`,
-    ...Object.entries(settings).map(([option, value]) => `--${option}=${value}`),
+    ...optionWords(settings),
   ]
-  const launch = (): LabProcess => {
-    const [command, args] = inside(lab, product, words)
+  const launch = (more: Readonly<Record<string, string>> = {}): LabProcess => {
+    const [command, args] = inside(lab, product, [...words, ...optionWords(more)])
     return host === undefined ? lab.spawn(name, command, args) : host.spawn(product, command, args)
   }
   let current = launch()
@@ -198,8 +202,8 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
     kill9: async () => {
       await current.kill()
     },
-    start: async () => {
-      current = launch()
+    start: async (more) => {
+      current = launch(more)
       await waitReady()
     },
   }
@@ -207,21 +211,21 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
 
 /**
  * Makes an authority, a certificate of it for servers named `db.test` at 127.0.0.1, and one for clients. Returns the
- * directory with ca.crt, server.crt, server.key, client.crt and client.key.
+ * directory `name` of the lab with ca.crt, server.crt, server.key, client.crt and client.key.
  */
-export const makeCertificates = async (lab: Lab): Promise<string> => {
-  const directory = join(lab.directory, 'certificates')
+export const makeCertificates = async (lab: Lab, name = 'certificates'): Promise<string> => {
+  const directory = join(lab.directory, name)
   mkdirSync(directory)
-  const file = (name: string): string => join(directory, name)
+  const file = (entry: string): string => join(directory, entry)
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
   const authority = ['-subj', '/CN=Lab authority', '-keyout', file('ca.key'), '-out', file('ca.crt')]
   await mustRun('openssl', ['req', '-x509', ...key, ...authority])
   writeFileSync(file('names'), 'subjectAltName=DNS:db.test,IP:127.0.0.1\n')
-  for (const name of ['server', 'client']) {
-    const request = ['-subj', `/CN=${name}`, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`)]
+  for (const side of ['server', 'client']) {
+    const request = ['-subj', `/CN=${side}`, '-keyout', file(`${side}.key`), '-out', file(`${side}.csr`)]
     await mustRun('openssl', ['req', ...key, ...request])
     const signed = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '2']
-    const files = ['-in', file(`${name}.csr`), '-out', file(`${name}.crt`), '-extfile', file('names')]
+    const files = ['-in', file(`${side}.csr`), '-out', file(`${side}.crt`), '-extfile', file('names')]
     await mustRun('openssl', ['x509', '-req', ...signed, ...files])
   }
   // A lab's key, for servers that run as any user.

@@ -130,7 +130,12 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
 
   const balancers = await Promise.all(
     balancerHosts.map((host, i) =>
-      balancerHost(client, host, balancerProgram, balancerConfig(lab, host, databaseHosts, 101 - i, advertisementInterval)),
+      balancerHost(
+        client,
+        host,
+        balancerProgram,
+        balancerConfig(lab, host, databaseHosts, 101 - i, advertisementInterval),
+      ),
     ),
   )
   await Promise.all(balancers.map(({ start }) => start()))

@@ -44,14 +44,14 @@ const [mysql, mariadb, old] = await Promise.all([
     product: 'mariadb',
     name: 'mariadb',
     port: ports[1],
-    settings: { ...files, 'plugin-load-add': 'auth_ed25519;auth_parsec' },
+    settings: { ...files, 'plugin-load-add': 'auth_ed25519;auth_parsec;auth_pam' },
   }),
   startMariaDb({
     lab,
     name: 'old',
     port: ports[2],
     settings: {
-      plugin_load_add: 'auth_ed25519',
+      plugin_load_add: 'auth_ed25519;auth_pam',
       ssl_ca: files['ssl-ca'],
       ssl_cert: files['ssl-cert'],
       ssl_key: files['ssl-key'],
@@ -70,17 +70,17 @@ const machines: Server = {
 }
 const all: readonly { readonly name: string; readonly server: Server; readonly plugins: readonly string[] }[] = [
   { name: 'MySQL', server: mysql, plugins: ['caching_sha2_password', 'sha256_password'] },
-  { name: 'MariaDB 11.8', server: mariadb, plugins: ['mysql_native_password', 'parsec'] },
-  { name: 'MariaDB of this machine', server: machines, plugins: ['mysql_native_password'] },
+  { name: 'MariaDB 11.8', server: mariadb, plugins: ['mysql_native_password', 'ed25519', 'parsec'] },
+  { name: 'MariaDB of this machine', server: machines, plugins: ['mysql_native_password', 'ed25519'] },
 ]
 
 const password = "s3cret 'é#"
 const quoted = password.replaceAll("'", "''")
-const trusted = { ca: pem('ca.crt'), verify: 'identity', serverName: null } as const
+const trusted = { ca: pem('ca.crt'), verify: 'identity', serverName: '127.0.0.1' } as const
 const withCertificate = { ...trusted, cert: pem('client.crt'), key: pem('client.key') }
 
-const logIn = async (target: MysqlTarget, user: string, tls: ServerTls | null): Promise<string> => {
-  const session = openSession(target, { user, password: () => password, tls })
+const logIn = async (target: MysqlTarget, user: string, tls: ServerTls | null, word = password): Promise<string> => {
+  const session = openSession(target, { user, password: () => word, tls })
   const refused = await session.login()
   session.end()
   return refused === null ? 'in' : `${refused.code}: ${refused.text}`
@@ -133,13 +133,20 @@ t.test('a user of the operating system needs no password over the socket', async
   }
 })
 
+t.test('a password of any length and in any script is proved by ed25519', async (t) => {
+  for (const { name, server } of all.slice(1)) {
+    for (const [i, word] of ['x', 'ж'.repeat(40), 'a'.repeat(79)].entries()) {
+      await server.query(`CREATE USER curve${i}@'%' IDENTIFIED VIA ed25519 USING PASSWORD('${word}')`)
+      t.equal(await logIn(overTcp(server), `curve${i}`, null, word), 'in', `${name}, ${word}`)
+      t.match(await logIn(overTcp(server), `curve${i}`, null, `${word}y`), /^access-denied: error 1045/, name)
+    }
+  }
+})
+
 t.test('a way to log in that the agent does not speak is named', async (t) => {
   for (const server of [mariadb, old]) {
-    await server.query("CREATE USER curve@localhost IDENTIFIED VIA ed25519 USING PASSWORD('x')")
-    t.match(
-      await logIn(overSocket(server), 'curve', null),
-      /^access-denied: the user logs in with client_ed25519, which the/,
-    )
+    await server.query('CREATE USER pam@localhost IDENTIFIED VIA pam')
+    t.match(await logIn(overSocket(server), 'pam', null), /^access-denied: the user logs in with dialog, which the/)
   }
 })
 
@@ -199,6 +206,15 @@ t.test('a limit of the check user itself says nothing about the server, while th
       const ask = prober(server, user)
       for (let i = 0; i < 4; i += 1) t.equal(await ask(), 'ok', `${name}, ${limit}, login ${i + 1}`)
     }
+  }
+})
+
+t.test('an init_connect that fails is named', async (t) => {
+  for (const { name, server } of all) {
+    await server.query(`CREATE USER first@localhost IDENTIFIED BY '${quoted}'`, "SET GLOBAL init_connect = 'nonsense'")
+    t.match(await prober(server, 'first')(), /^connection-lost: error 1184: .* init_connect fails$/, name)
+    await server.query("SET GLOBAL init_connect = ''")
+    t.equal(await prober(server, 'first')(), 'ok', name)
   }
 })
 

@@ -6,6 +6,7 @@ const report: HealthReport = {
   version: 1,
   verdict: 'fail',
   reason: { code: 'not-primary', text: 'wsrep_cluster_status is non-Primary' },
+  last_resort: false,
   certainty: 'hard',
   mode: 'galera',
   role: 'unknown',

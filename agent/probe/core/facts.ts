@@ -35,6 +35,8 @@ export type ServerFacts = {
   readonly hosts: readonly HostErrors[]
   /** Why a client would not get in now: all connections are taken, or the server does not listen where clients come in. */
   readonly closed?: Failure | null
+  /** What the login where clients come in met, in words; null where none was made. */
+  readonly door?: string | null
   /** What an operator should know of the check user, in words; null where there is nothing. */
   readonly account?: string | null
 }

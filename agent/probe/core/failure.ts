@@ -54,6 +54,7 @@ const serverReasons: ReadonlyMap<number, ReasonCode> = new Map([
   // Galera's "WSREP has not yet prepared node for application use"
   [1047, 'not-ready'],
   [1053, 'connection-lost'],
+  [1184, 'connection-lost'],
   [1927, 'connection-lost'],
 ])
 
@@ -80,6 +81,7 @@ const serverWords: ReadonlyMap<number, string> = new Map([
   [3032, 'offline_mode is ON'],
   [1047, 'the node is not prepared for use'],
   [1053, 'the server is stopping'],
+  [1184, 'the server ended the connection, as it does where its init_connect fails'],
   [1927, 'the connection was killed'],
   [1021, 'the disk is full'],
   [1032, 'a row was not found'],

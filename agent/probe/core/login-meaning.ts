@@ -2,7 +2,10 @@
 
 /** What is wrong with TLS, by what the library says of it. */
 const tlsMeanings: readonly (readonly [RegExp, string])[] = [
-  [/altnames|match certificate/i, 'the certificate of the server is for another name; set mysql.tls.server_name'],
+  [
+    /altnames|match certificate/i,
+    'the certificate of the server is for another name; set mysql.tls.server_name, or verify: ca',
+  ],
   [/not yet valid/i, 'the certificate of the server is not valid yet'],
   [/alert.*certificate|certificate required/i, 'the server refuses the certificate of mysql.tls'],
   [/expired/i, 'the certificate of the server has expired'],
@@ -14,7 +17,6 @@ const tlsMeanings: readonly (readonly [RegExp, string])[] = [
 const unspoken = [
   'mysql_clear_password',
   'mysql_old_password',
-  'client_ed25519',
   'dialog',
   'auth_gssapi_client',
   'authentication_ldap_sasl_client',
@@ -24,7 +26,7 @@ const unspoken = [
 ]
 
 /** What to use in the place of a plugin that we do not speak. */
-const spoken = 'caching_sha2_password (MySQL), parsec or mysql_native_password (MariaDB), or unix_socket'
+const spoken = 'caching_sha2_password (MySQL), ed25519, parsec or mysql_native_password (MariaDB), or unix_socket'
 
 /** Words for the client library's error `code`, or none. Of `message`, which may quote the server, nothing is passed on. */
 export const loginMeaning = (code: string, message: string): string | undefined => {

@@ -1,8 +1,7 @@
 // The least that the check user has to be granted on a server, by the table in mysqlchk-agent(8), and what it lacks.
 
-import type { CheckConfig } from '../../config/schema.ts'
 import { isGroupMember } from '../../verdict/core/group.ts'
-import { clusterOf } from '../../verdict/core/membership.ts'
+import { clusterOf, type TestedMode } from '../../verdict/core/membership.ts'
 import { isNdb } from '../../verdict/core/ndb.ts'
 import { isAtLeast, isMariaDb, type Seen } from './server.ts'
 
@@ -10,7 +9,11 @@ import { isAtLeast, isMariaDb, type Seen } from './server.ts'
 export type Grant = { readonly privileges: readonly string[]; readonly on: string }
 
 /** The parts of the configuration that decide. `adminPort`: the agent logs in at MySQL's administrative port. */
-export type Wanted = Pick<CheckConfig, 'mode' | 'heartbeat'> & { readonly adminPort: boolean }
+export type Wanted = {
+  readonly mode: 'auto' | TestedMode
+  readonly heartbeat: { readonly table: string } | null
+  readonly adminPort: boolean
+}
 
 const everywhere = '*.*'
 

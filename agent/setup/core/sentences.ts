@@ -40,7 +40,7 @@ export const shown = (steps: readonly Step[]): string =>
     .join('')
 
 /** The line that brings the password here, or to another node. */
-export const bringIt = ({ file, command }: Subject, from: string): string =>
+const bringIt = ({ file, command }: Subject, from: string): string =>
   `  ssh ${from} cat ${file ?? 'THE PASSWORD FILE'} | ${command} --password-from -\n`
 
 /** What would be done, and how to do it by hand. */

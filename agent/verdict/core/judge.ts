@@ -16,6 +16,8 @@ import { offlineObjection, setFlags } from './writable.ts'
 /** What the node is good for. It passes where the reason is `ok`. */
 export type Verdict = {
   readonly reason: Reason
+  /** It fails, and can serve all the same where nobody else does. */
+  readonly lastResort: boolean
   readonly mode: TestedMode | null
   readonly role: (typeof roles)[number]
   readonly writable: boolean | null
@@ -37,6 +39,7 @@ export type Judging = Tolerance & {
 /** The verdict on a node that could not be asked. */
 export const failed = ({ code, text }: Reason): Verdict => ({
   reason: { code, text },
+  lastResort: false,
   mode: null,
   role: 'unknown',
   writable: null,
@@ -58,6 +61,7 @@ export const judge = (facts: ServerFacts, judging: Judging, question: Question =
   const notice = objection === null && mode === 'replica' ? replicationNotice(node) : null
   const verdict = {
     ...failed(objection ?? passed(mode, notice)),
+    lastResort: objection !== null && isLastResort(node, question),
     mode,
     freeConnections: freeConnections(told.value),
     lag: lagOf(facts),
@@ -68,6 +72,11 @@ export const judge = (facts: ServerFacts, judging: Judging, question: Question =
   const writable = isWritable(node)
   return { ...verdict, writable, role: writable === null ? 'unknown' : writable ? 'primary' : 'replica' }
 }
+
+/** Whether being a donor is all that keeps it from serving, and it may serve as the last one. */
+const isLastResort = (node: Node, question: Question): boolean =>
+  node.judging.availableWhenDonor === 'last' &&
+  objectionTo({ ...node, judging: { ...node.judging, availableWhenDonor: true } }, question) === null
 
 type Node = { readonly facts: ServerFacts; readonly words: Words; readonly judging: Judging }
 

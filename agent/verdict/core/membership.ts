@@ -16,7 +16,7 @@ import { readOnlyFlags } from './writable.ts'
 export type TestedMode = (typeof testedModes)[number]
 
 /** What the tests allow. */
-export type Tolerance = ReplicaBounds & { readonly availableWhenDonor: boolean }
+export type Tolerance = ReplicaBounds & { readonly availableWhenDonor: boolean | 'last' }
 
 /** The kind of cluster that the server belongs to; null for one that stands alone or replicates the classic way. */
 export const clusterOf = (words: Words): Exclude<TestedMode, 'ping' | 'replica'> | null =>
@@ -33,7 +33,7 @@ export const membershipObjection = (
     case 'ping':
       return null
     case 'galera':
-      return galeraObjection(words, tolerance.availableWhenDonor)
+      return galeraObjection(words, tolerance.availableWhenDonor === true)
     case 'group_replication':
       return groupObjection(words, facts.groupMembers)
     case 'ndb':

@@ -31,6 +31,7 @@ export const healthReport = (situation: Situation): HealthReport => {
     version: 1,
     verdict: verdict.reason.code === 'ok' ? 'pass' : 'fail',
     reason: verdict.reason,
+    last_resort: verdict.lastResort,
     certainty: certaintyOf(verdict.reason.code),
     mode: verdict.mode,
     role: verdict.role,
@@ -48,7 +49,9 @@ export const healthReport = (situation: Situation): HealthReport => {
 const verdictOn = (situation: Situation): Verdict => {
   const { forceFail } = situation
   const measured = measuredVerdict(situation)
-  return forceFail === null ? measured : { ...measured, reason: { code: 'force-fail', text: forceFail } }
+  return forceFail === null
+    ? measured
+    : { ...measured, reason: { code: 'force-fail', text: forceFail }, lastResort: false }
 }
 
 const measuredVerdict = ({ known: { latest, late }, now, interval, judging, question }: Situation): Verdict => {

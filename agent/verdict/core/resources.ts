@@ -44,8 +44,9 @@ export const freeConnections = (words: Words): number | null => {
 }
 
 /** What a report shows of the resources that are tested. */
-export const resourceFacts = ({ disk, refused, account }: ServerFacts): Words => ({
+export const resourceFacts = ({ disk, refused, account, door }: ServerFacts): Words => ({
   ...(disk?.ok ? { disk_free: percent(disk.value.free), inodes_free: percent(disk.value.freeInodes) } : {}),
   ...(account == null ? {} : { check_user: account }),
+  ...(door == null ? {} : { client_address: door }),
   ...(refused === null ? {} : { usual_port: `refused, seen through the extra port: ${refused.text}` }),
 })

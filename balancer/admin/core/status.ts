@@ -32,7 +32,6 @@ export type StatusInput = {
 export type Status = ReturnType<typeof statusOf>
 export type ListenerStatus = Status['listeners'][number]
 export type ServerStatus = ListenerStatus['servers'][number]
-export type DrainingStatus = Status['draining'][number]
 export type RouterStatus = Status['vrrp'][number]
 
 /** A moment for people and for arithmetic. */
@@ -130,7 +129,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
   return {
     name: server.name,
     address: `${server.address.address}:${server.address.port}`,
-    backup: server.backup,
+    backup: health?.backup ?? server.backup,
     weight: health?.weight ?? server.weight,
     configured_weight: server.weight,
     takes_sessions: health !== undefined && takesSessions(health),

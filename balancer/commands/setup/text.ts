@@ -74,7 +74,7 @@ const plain = (name: string): string =>
 const otherPriority = (priority: number): number => (priority > 100 ? priority - 1 : priority + 1)
 
 /** The command that sets up the other host as this one's peer. */
-export const commandForOther = (answers: Settled, output: string | null): string => {
+const commandForOther = (answers: Settled, output: string | null): string => {
   const { address, port, servers, peer, own, vrrpPasswordFile, statusPasswordFile } = answers
   const words = [
     ...['--interface', answers.interface],

@@ -24,7 +24,7 @@ export const encryptionOf = (tls: MysqlCheckConfig['tls'], address: string): Enc
   const { ca, certificate, key, verify, server_name: name = address } = tls
   const read = readCheckTls({ ca, certificate, key })
   if (!read.ok) throw new FailedStart(`${read.at} in the tls of a mysql check: ${read.problem}`)
-  const { ok: _ok, ...files } = read
+  const { files } = read
   // The library takes the name to compare from `host`, but drops an address. With a dot behind it, it is compared.
   const host = isIP(name) === 0 ? name : `${name}.`
   const compared = { rejectUnauthorized: verify !== false, verifyIdentity: verify === true, minVersion: 'TLSv1.2' }
@@ -33,7 +33,10 @@ export const encryptionOf = (tls: MysqlCheckConfig['tls'], address: string): Enc
 
 /** What is wrong with TLS, by what the library says of it. */
 const meanings: readonly (readonly [RegExp, string])[] = [
-  [/altnames|match certificate/i, 'the certificate of the server is for another name; set server_name in tls'],
+  [
+    /altnames|match certificate/i,
+    'the certificate of the server is for another name; set server_name in tls, or verify: ca',
+  ],
   [/not yet valid/i, 'the certificate of the server is not valid yet'],
   [/alert.*certificate|certificate required/i, 'the server refuses the certificate of the check'],
   [/expired/i, 'the certificate of the server has expired'],

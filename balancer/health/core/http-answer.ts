@@ -33,6 +33,9 @@ export const judgeAnswer = ({ status, contentType, body }: HttpAnswer, expected:
     })
   }
   if (!expected.status.some(([low, high]) => status >= low && status <= high)) {
+    if (told?.verdict === 'fail' && told.last_resort) {
+      return passed('L7OKC', told.reason.text, { ...plain, lastResort: true, reason: told.reason.code })
+    }
     const hard = told?.verdict === 'fail' && told.certainty === 'hard'
     const reason = told?.verdict === 'fail' ? told.reason.code : 'http-status'
     return failed('L7STS', reason, told?.reason.text ?? `HTTP status ${status}`, { ...plain, hard })

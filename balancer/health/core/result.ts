@@ -7,7 +7,7 @@ import type { CheckStatus } from '../../pool/core/facts.ts'
 
 /**
  * What a check found. `hard`: the server itself said why it cannot serve, one such answer is enough. `drain`: it answered
- * 404 where that means no new sessions. `code` is the HTTP status or MySQL's error number. `malformedReport` tells why a
+ * 404 where that means no new sessions. `lastResort`: it passes for want of others, as a backup. `code` is the HTTP status or MySQL's error number. `malformedReport` tells why a
  * body that claimed to be a health report was none. `shortage` is what this host ran out of: such a check says nothing of
  * the server.
  */
@@ -15,6 +15,7 @@ export type CheckResult = {
   readonly passed: boolean
   readonly hard: boolean
   readonly drain: boolean
+  readonly lastResort: boolean
   readonly status: CheckStatus
   readonly code: number | null
   readonly durationMs: number
@@ -32,7 +33,10 @@ export type Judgement = Omit<CheckResult, 'durationMs'>
 
 /** What most checks leave unsaid. */
 type More = Partial<
-  Pick<Judgement, 'hard' | 'drain' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport' | 'shortage'>
+  Pick<
+    Judgement,
+    'hard' | 'drain' | 'lastResort' | 'code' | 'reason' | 'role' | 'percent' | 'malformedReport' | 'shortage'
+  >
 >
 
 /** What a server says of itself ends on terminals and in logs. */
@@ -42,6 +46,7 @@ const judgement = (isPassed: boolean, status: CheckStatus, reason: string, text:
   passed: isPassed,
   hard: more.hard ?? false,
   drain: more.drain ?? false,
+  lastResort: more.lastResort ?? false,
   status,
   code: more.code ?? null,
   reason: more.reason ?? reason,

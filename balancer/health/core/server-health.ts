@@ -19,6 +19,8 @@ export type CheckState = {
   readonly isRoleOld: boolean
   /** Part of its weight that the server asked for with its last answer; null where it does not say. */
   readonly percent: number | null
+  /** The server can serve where nobody else does. */
+  readonly isLastResort: boolean
 }
 
 /** The state of one server. Moments are milliseconds since the epoch, for people. */
@@ -48,6 +50,7 @@ const unchecked: CheckState = {
   role: 'unknown',
   isRoleOld: false,
   percent: null,
+  isLastResort: false,
 }
 
 /** A server before its first check, or as a director before this one left it. */
@@ -184,7 +187,7 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const thresholds = checks[check]
   const state = health.checks[check]
   if (thresholds === undefined || state === undefined) return health
-  const { drain, durationMs, status, code, reason, text, role, percent, malformedReport } = result
+  const { drain, lastResort, durationMs, status, code, reason, text, role, percent, malformedReport } = result
   // Nothing was learned of the server: only the result is shown, and not in place of what an operator wrote there.
   if (result.shortage !== null) {
     const last = { at, passed: false, status, code, durationMs, reason, text }
@@ -194,7 +197,9 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   // A 404 keeps a server that is up for the sessions it has; it brings none up (HAProxy: `disable-on-404`).
   const passed = result.passed && (!drain || isUp(state.counter, thresholds))
   const counter = afterCheck(state.counter, thresholds, { passed, hard: result.hard })
-  const isRoleKept = role === 'unknown' && isUp(counter, thresholds) && !(state.isRoleOld && result.passed)
+  // A last resort has no role, so that a writer moves to another one where there is one.
+  const isRoleLost = lastResort || (state.isRoleOld && result.passed)
+  const isRoleKept = role === 'unknown' && isUp(counter, thresholds) && !isRoleLost
   const next: CheckState = {
     counter,
     last: { at, passed, status, code, durationMs, reason, text },
@@ -203,6 +208,7 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
     role: isRoleKept ? state.role : role,
     isRoleOld: state.isRoleOld && isRoleKept,
     percent,
+    isLastResort: lastResort,
   }
   const count = malformedReport === null ? 0 : (health.malformedReports[malformedReport] ?? 0) + 1
   return {
@@ -266,7 +272,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     refusing: checks.some(({ last }) => last?.reason === 'force-fail'),
     weight: scaled(weight, agent?.percent ?? percentOf(checks)),
     maximumSessions: agent?.maximumSessions ?? server.max_connections,
-    backup: server.backup,
+    backup: server.backup || checks.some(({ isLastResort }) => isLastResort),
     role: checks.find(({ role }) => role !== 'unknown')?.role ?? 'unknown',
     roleIsOld: checks.some(({ isRoleOld }) => isRoleOld),
     health: { value: checks[deciding]?.counter ?? 0, rise, fall },

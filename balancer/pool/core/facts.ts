@@ -64,7 +64,8 @@ const virtualRouterFact = z
   })
   .readonly()
 
-/** HAProxy's words for the result of a check; those of layer 3 are formed alike. `L7OKC` passes on a condition: drain. */
+/** HAProxy's words for the result of a check; those of layer 3 are formed alike. `L7OKC` passes on a
+ * condition: drain, or nobody else. */
 const checkStatuses = [
   'L3OK',
   'L3CON',
@@ -267,7 +268,7 @@ export type VirtualRouterState = VirtualRouterFact['state']
 export type VirtualRouteState = VirtualRouterFact['routes'][number]
 
 /** One server of one listener. `up` means that its checks pass; `admin` is the stricter of what operator and agent want;
- * `draining` that a check answered 404; `refusing` that an operator took the node out with a force-fail file. `weight` and
+ * `draining` that a check answered 404; `backup` that it is one, or says itself that it is one for now; `refusing` that an operator took the node out with a force-fail file. `weight` and
  * `maximumSessions` (0 no limit) are those in force. `health.value` is HAProxy's counter of the check that matters most:
  * `0..rise-1` is down, `rise..rise+fall-1` is up; `counters` has those of all checks, null before the first result.
  * `roleIsOld`: its check was changed, and the new one has not told the role yet.

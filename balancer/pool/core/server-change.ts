@@ -57,6 +57,11 @@ const changeOf = (earlier: ServerHealthFact | undefined, fact: ServerHealthFact)
   if (fact.counters.includes(null)) return undefined
   const before = earlier?.counters.includes(null) ? undefined : earlier?.up
   if (before !== fact.up) return { better: fact.up, text: `is ${fact.up ? 'UP' : 'DOWN'}, ${reasonOf(fact)}` }
+  if (fact.up && earlier !== undefined && earlier.backup !== fact.backup) {
+    return fact.backup
+      ? { better: false, text: `is a backup now, ${reasonOf(fact)}` }
+      : { better: true, text: 'is no backup any more' }
+  }
   const drained = isDrained(fact)
   if (isDrained(earlier) === drained) return weightChange(earlier, fact)
   return drained

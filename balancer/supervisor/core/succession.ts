@@ -37,7 +37,8 @@ export type SuccessionEffect =
   | { readonly effect: 'go-on' }
   /** There is no way back: the processes here retire. */
   | { readonly effect: 'retire' }
-  | { readonly effect: 'refuse'; readonly lines: readonly string[] }
+  /** `isLate`: a host that is busy just now may be quicker another time. */
+  | { readonly effect: 'refuse'; readonly lines: readonly string[]; readonly isLate: boolean }
 
 type Step = readonly [Succession, readonly SuccessionEffect[]]
 
@@ -68,7 +69,7 @@ export const stepSuccession = (state: Succession, event: SuccessionEvent): Step 
     case 'failed':
       return fail(state, event.lines)
     case 'late':
-      return stage === 'over' ? [state, []] : fail(state, [lateness[stage]])
+      return stage === 'over' ? [state, []] : fail(state, [lateness[stage]], stage === 'leading')
     default:
       return event satisfies never
   }
@@ -79,11 +80,11 @@ const to = (state: Succession, stage: Stage, effect: Exclude<SuccessionEffect['e
   [{ effect }],
 ]
 
-const fail = (state: Succession, lines: readonly string[]): Step => {
+const fail = (state: Succession, lines: readonly string[], isLate = false): Step => {
   if (state.stage === 'over') return [state, []]
   // The other program is gone before this one goes on: two must never send at once.
   const effects: readonly SuccessionEffect[] = [{ effect: 'end-candidate' }, { effect: 'go-on' }]
-  return [{ ...state, stage: 'over' }, [...effects, { effect: 'refuse', lines: [...lines, goesOn] }]]
+  return [{ ...state, stage: 'over' }, [...effects, { effect: 'refuse', lines: [...lines, goesOn], isLate }]]
 }
 
 const goesOn = 'The running program goes on as before.'
@@ -103,12 +104,21 @@ const usualLimits: Readonly<Record<Exclude<Stage, 'over' | 'leading'>, number>> 
   'stepping-aside': 8000,
 }
 const shortestLead = 100
+const longestLead = 2000
+
+/** The last step is not waited for for long, and a busy host may be late for it once. */
+export const mostAttempts = 2
+/** The longest that a replacement takes, in milliseconds: every stage is late. */
+export const longestSuccession =
+  mostAttempts * Object.values(usualLimits).reduce((sum, limit) => sum + limit, longestLead)
 
 /**
  * How long a stage may take, in milliseconds; null when nothing is waited for. In the last one nobody advertises: other routers
- * miss that after three of the advertisement intervals given.
+ * miss that after three of the advertisement intervals given, those of the masters here.
  */
 export const stageLimit = ({ stage }: Succession, intervals: readonly number[]): number | null => {
   if (stage === 'over') return null
-  return stage === 'leading' ? Math.max(shortestLead, 2 * Math.min(1000, ...intervals)) : usualLimits[stage]
+  return stage === 'leading'
+    ? Math.max(shortestLead, Math.min(longestLead, ...intervals.map((interval) => 2 * interval)))
+    : usualLimits[stage]
 }

@@ -31,6 +31,9 @@ t.test('mysql.tls encrypts the login, and compares the whole certificate unless 
   t.same(load('{ tls: { verify: true, server_name: db.test } }').tls, { verify: 'identity', serverName: 'db.test' })
   t.same(load('{ tls: { verify: ca } }').tls, { verify: 'ca', serverName: null })
   t.same(load('{ tls: { verify: false } }').tls, { verify: 'none', serverName: null })
+  const name = (mysql: string) => load(mysql).tls?.serverName
+  t.equal(name('{ host: db1.test, extra_port: 3307, tls: {} }'), 'db1.test', 'the same at every port and address')
+  t.equal(name('{ host: 127.0.0.1, client_address: db1.test, tls: { server_name: db.test } }'), 'db.test')
   const { tls } = load(`{ tls: { ca: ${file('one.crt')}, certificate: ${file('two.crt')}, key: ${file('two.key')} } }`)
   t.match(tls, { ca: /BEGIN CERTIFICATE/, cert: /BEGIN CERTIFICATE/, key: /BEGIN PRIVATE KEY/ })
 })
@@ -51,8 +54,33 @@ t.test('what is wrong with mysql.tls is told with its place', async (t) => {
   for (const [tls, problem] of table) t.match(load(`{ tls: ${tls} }`).problems, [problem], tls)
   chmodSync(file('one.key'), 0o644)
   t.match(load(`{ tls: { certificate: ${file('one.crt')}, key: ${file('one.key')} } }`).warnings, [
-    /warning: everybody on this host can read .*one\.key; chmod 640 it/,
+    /warning: everybody on this host can read .*one\.key; run: chmod o= .*one\.key/,
   ])
+})
+
+t.test('a pipe, a directory or a device in the place of a file is told at once, and never waited for', async (t) => {
+  await mustRun('mkfifo', [file('pipe')])
+  const path = file('agent.yaml')
+  const pair = `certificate: ${file('one.crt')}, key: ${file('one.key')}`
+  const places: readonly [string, (odd: string) => string][] = [
+    ['mysql.tls.ca', (odd) => `mysql: { tls: { ca: ${odd} } }`],
+    ['mysql.tls.certificate', (odd) => `mysql: { tls: { certificate: ${odd}, key: ${file('one.key')} } }`],
+    ['mysql.tls.key', (odd) => `mysql: { tls: { certificate: ${file('one.crt')}, key: ${odd} } }`],
+    ['mysql.password_file', (odd) => `mysql: { password_file: ${odd} }`],
+    ['mysql.option_file', (odd) => `mysql: { option_file: ${odd} }`],
+    ['listen.tls.certificate', (odd) => `listen: { tls: { certificate: ${odd}, key: ${file('one.key')} } }`],
+    ['listen.tls.key', (odd) => `listen: { tls: { certificate: ${file('one.crt')}, key: ${odd} } }`],
+    ['listen.tls.client_ca', (odd) => `listen: { tls: { ${pair}, client_ca: ${odd} } }`],
+  ]
+  for (const odd of [file('pipe'), directory, '/dev/zero']) {
+    for (const [place, written] of places) {
+      writeFileSync(path, `${written(odd)}\n`)
+      const loaded = loadConfig(path, 'read')
+      t.match(loaded.ok ? [] : loaded.problems, [`${place}: ${odd} is n`], `${place}, ${odd}`)
+    }
+  }
+  writeFileSync(file('large'), Buffer.alloc(5 * 1024 * 1024))
+  t.match(load(`{ tls: { ca: ${file('large')} } }`).problems, [/mysql\.tls\.ca: .* is larger than a certificate/])
 })
 
 t.test('an option file can say it too, and agent.yaml comes first', async (t) => {

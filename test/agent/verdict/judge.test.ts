@@ -45,6 +45,18 @@ t.test('a Galera node is judged by the state of its cluster, the most telling re
   }
 })
 
+t.test('a donor that may serve as the last one fails, and says that it can', async (t) => {
+  const last = judging({ availableWhenDonor: 'last' })
+  const donor = { ...synced, wsrep_local_state: '2', wsrep_sst_method: 'mariabackup' }
+  t.match(verdictOn(donor, last), { reason: { code: 'donor' }, lastResort: true, role: 'unknown' })
+  t.match(verdictOn(donor, judging({ availableWhenDonor: false })), { reason: { code: 'donor' }, lastResort: false })
+  t.match(verdictOn({ ...donor, wsrep_sst_method: 'rsync' }, last), { reason: { code: 'donor' }, lastResort: false })
+  t.match(verdictOn({ ...donor, wsrep_desync: 'ON' }, last), { reason: { code: 'desynced' }, lastResort: false })
+  t.match(verdictOn({ ...donor, wsrep_cluster_status: 'non-Primary' }, last), { lastResort: false })
+  t.match(verdictOn(donor, last, failureOf({ message: 'x', errno: 1146 })), { lastResort: false })
+  t.match(verdictOn(synced, last), { reason: { code: 'ok' }, lastResort: false })
+})
+
 t.test('a Galera server without its statuses does not pass', async (t) => {
   const { wsrep_on = '', wsrep_provider = '' } = synced
   t.match(verdictOn({ wsrep_on, wsrep_provider }).reason, { code: 'not-primary', text: /not known/ })

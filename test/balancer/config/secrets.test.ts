@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -83,4 +83,40 @@ t.test('each secret that is another one has a line that says whose it is, and ne
   ])
   t.notMatch(JSON.stringify(after.secrets), /second|token/)
   t.same(describeSecretChanges({}, after.secrets), [], 'a new one is no other one')
+})
+
+t.test('a pipe or a directory in the place of a file is told at once, and never waited for', async (t) => {
+  execFileSync('mkfifo', [place('pipe')])
+  const text = readFileSync(file, 'utf8').replace(
+    '"tls":{',
+    `"tls":{"certificate":"${place('made')}","key":"${place('key')}",`,
+  )
+  write('odd.yaml', text)
+  t.ok(loadConfig(place('odd.yaml')).ok)
+  for (const odd of [place('pipe'), directory, '/dev/zero']) {
+    for (const name of ['vrrp', 'header', 'login', 'ca', 'made', 'key']) {
+      write('odd.yaml', text.replace(`"${place(name)}"`, `"${odd}"`))
+      const loaded = loadConfig(place('odd.yaml'))
+      t.match(loaded.ok ? [] : loaded.problems.join('\n'), `: ${odd} is no file; write`, `${name}, ${odd}`)
+    }
+  }
+})
+
+t.test('a key that everybody can read is a warning, as a password file is', async (t) => {
+  const text = readFileSync(file, 'utf8').replace(
+    '"tls":{',
+    `"tls":{"certificate":"${place('made')}","key":"${place('key')}",`,
+  )
+  write('open.yaml', text)
+  const warnings = (): string => {
+    const loaded = loadConfig(place('open.yaml'))
+    return loaded.ok ? loaded.warnings.join('\n') : loaded.problems.join('\n')
+  }
+  chmodSync(place('key'), 0o640)
+  t.notMatch(warnings(), /readable/)
+  chmodSync(place('key'), 0o644)
+  t.match(
+    warnings(),
+    `listeners[0].check[1].tls.key: ${place('key')} is readable by everyone; run: chmod o= ${place('key')}`,
+  )
 })

@@ -126,22 +126,24 @@ t.test('the first checks come at once but not together', async (t) => {
   t.ok(first(999, 1000) < 1000, 'all within one interval')
 })
 
+const told = {
+  version: 1,
+  verdict: 'pass',
+  reason: { code: 'ok', text: 'fine' },
+  certainty: 'soft',
+  mode: 'ping',
+  role: 'primary',
+  writable: true,
+  lag_s: null,
+  connections_free_percent: 62.5,
+  age_ms: 1,
+  probe_ms: 1,
+  facts: {},
+  agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
+}
+
 t.test('the connections that a report tells to be free are the weight, where that is asked for', async (t) => {
-  const body = JSON.stringify({
-    version: 1,
-    verdict: 'pass',
-    reason: { code: 'ok', text: 'fine' },
-    certainty: 'soft',
-    mode: 'ping',
-    role: 'primary',
-    writable: true,
-    lag_s: null,
-    connections_free_percent: 62.5,
-    age_ms: 1,
-    probe_ms: 1,
-    facts: {},
-    agent: { host: 'db1', version: '0.1.0', uptime_s: 1 },
-  })
+  const body = JSON.stringify(told)
   const percent = (weightFromReport: boolean) =>
     judgeAnswer({ status: 200, body, contentType: 'application/json' }, { ...usual, weightFromReport }).percent
   t.equal(percent(true), 62.5)
@@ -152,4 +154,13 @@ t.test('whatever a server says comes without control characters, bounded', async
   t.equal(passed('L7OK', evil).text, 'a [2Jb c d e')
   t.equal(failed('L7STS', 'x', evil).text, 'a [2Jb c d e')
   t.equal(passed('L7OK', 'x'.repeat(5000)).text.length, 1024)
+})
+
+t.test('who can serve for want of others passes as a last resort, and no one else', async (t) => {
+  const said = { ...told, verdict: 'fail', reason: { code: 'donor', text: 'a transfer' }, certainty: 'soft' }
+  const judged = (report: object, status = 503) =>
+    judgeAnswer({ status, body: JSON.stringify(report), contentType: 'application/json' }, usual)
+  t.match(judged({ ...said, last_resort: true }), { passed: true, lastResort: true, status: 'L7OKC', reason: 'donor' })
+  t.match(judged(said), { passed: false, lastResort: false, status: 'L7STS', reason: 'donor' })
+  t.match(judged({ ...said, verdict: 'pass', last_resort: true }), { passed: false })
 })

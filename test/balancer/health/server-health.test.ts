@@ -373,3 +373,17 @@ t.test('a check that this host could not make is shown and counts for nothing', 
   const after = afterEvent(forced, config, checked(result(notMade('memory', 'ENOBUFS'))))
   t.match(factOf(after, config), { up: false, refusing: true }, 'an order stays')
 })
+
+t.test('a last resort is up as a backup and has no role, until it serves as before', async (t) => {
+  const config = configOf({})
+  const primary = result(passed('L7OK', 'fine', { role: 'primary' }))
+  const last = result(passed('L7OKC', 'a donor', { lastResort: true, reason: 'donor' }))
+  t.match(after(config, checked(primary), checked(last)), { up: true, backup: true, role: 'unknown', draining: false })
+  t.match(after(config, checked(primary), checked(last), checked(primary)), {
+    up: true,
+    backup: false,
+    role: 'primary',
+  })
+  t.match(after(config, checked(last), checked(hard)), { up: false, backup: false })
+  t.match(after(configOf({}, { backup: true }), checked(primary)), { backup: true })
+})

@@ -3,7 +3,11 @@ import { drainingSessions, outlineOf, remainingOf } from '../../../balancer/pool
 
 const place = (last: number, port = 3306) => ({ address: `198.18.0.${last}`, port })
 const server = (name: string, last: number) => ({ name, address: place(last) })
-const listener = (name: string, bind: number, servers: ReturnType<typeof server>[]) => ({ name, bind: [place(bind)], servers })
+const listener = (name: string, bind: number, servers: ReturnType<typeof server>[]) => ({
+  name,
+  bind: [place(bind)],
+  servers,
+})
 
 const own = [
   listener('mysql', 100, [server('db1', 11), server('db2', 12)]),
@@ -15,13 +19,19 @@ t.test('while the configuration stays a worker keeps all it has', async (t) => {
 })
 
 t.test('a listener or server that is gone is gone for it too, and a new one is none of its business', async (t) => {
-  const now = [listener('mysql', 100, [server('db2', 12), server('db3', 13)]), listener('new', 102, [server('db1', 11)])]
+  const now = [
+    listener('mysql', 100, [server('db2', 12), server('db3', 13)]),
+    listener('new', 102, [server('db1', 11)]),
+  ]
   t.same(remainingOf(own, outlineOf(now)), [listener('mysql', 100, [server('db2', 12)])])
   t.same(remainingOf(own, []), [])
 })
 
 t.test('what has another name is found by its address, and is called so', async (t) => {
-  const now = [listener('data', 100, [server('north', 11), server('south', 12)]), listener('reports', 105, [server('n', 11)])]
+  const now = [
+    listener('data', 100, [server('north', 11), server('south', 12)]),
+    listener('reports', 105, [server('n', 11)]),
+  ]
   t.same(remainingOf(own, outlineOf(now)), [
     listener('data', 100, [server('north', 11), server('south', 12)]),
     listener('reports', 101, [server('n', 11)]),

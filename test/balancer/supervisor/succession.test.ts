@@ -78,18 +78,24 @@ t.test('what the first release hands over is understood', async (t) => {
     messages.map((one) => Object(one).type),
   )
   t.match(heard[0], { type: 'succeed', format: successionFormat, version: '0.1.0', text: /^router_id: lb1\n/ })
-  t.match(heard.find((one) => one?.type === 'begin'), {
-    facts: [
-      { fact: 'virtual-router', state: 'master', since: 1764392000000, priority: 101 },
-      { fact: 'server-health', up: true, orders: { admin: 'drain' } },
-      { fact: 'writer', server: 'db1' },
-      { fact: 'draining', worker: 4711, version: '0.0.9' },
-    ],
-  })
+  t.match(
+    heard.find((one) => one?.type === 'begin'),
+    {
+      facts: [
+        { fact: 'virtual-router', state: 'master', since: 1764392000000, priority: 101 },
+        { fact: 'server-health', up: true, orders: { admin: 'drain' } },
+        { fact: 'writer', server: 'db1' },
+        { fact: 'draining', worker: 4711, version: '0.0.9' },
+      ],
+    },
+  )
 })
 
 t.test('a message of a later release may say more, and a fact nobody knows is left out', async (t) => {
-  const facts = [{ fact: 'weather', sky: 'blue' }, { fact: 'writer', listener: 'm', server: null, since: 1, mood: 'good' }]
+  const facts = [
+    { fact: 'weather', sky: 'blue' },
+    { fact: 'writer', listener: 'm', server: null, since: 1, mood: 'good' },
+  ]
   t.same(readSuccession({ type: 'begin', facts, hurry: true }), {
     type: 'begin',
     facts: [{ fact: 'writer', listener: 'm', server: null, since: 1 }],

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import type { VrrpConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
-import type { Past } from '../../../balancer/vrrp/virtual-router.ts'
+import type { Past } from '../../../balancer/vrrp/past.ts'
 import { type HostConfig, startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 
 /** What the test hands over. */
@@ -29,8 +29,7 @@ const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '
 try {
   const routers = await startVirtualRouters({
     config: hostOf(vrrp),
-    past: (name) =>
-      resume.includes(name) ? pastMaster : null,
+    past: (name) => (resume.includes(name) ? pastMaster : null),
     mayStart: async () => {},
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
