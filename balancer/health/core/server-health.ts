@@ -220,8 +220,21 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
   const thresholds = checks[check]
   const state = health.checks[check]
   if (thresholds === undefined || state === undefined) return health
-  const { drain, lastResort, durationMs, status, code, reason, text, role, percent, malformedReport, by, ageMs, excuse } =
-    result
+  const {
+    drain,
+    lastResort,
+    durationMs,
+    status,
+    code,
+    reason,
+    text,
+    role,
+    percent,
+    malformedReport,
+    by,
+    ageMs,
+    excuse,
+  } = result
   // Nothing was learned of the server: only the result is shown, and not in place of what an operator wrote there.
   if (result.shortage !== null || excuse !== null) {
     const shown = excuse === null ? text : `${text}; not counted: ${excuse}`
