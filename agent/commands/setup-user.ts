@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import type { AgentConfig } from '../config/load.ts'
 import type { MysqlConfig } from '../config/login.ts'
 import { setUpCommand } from '../config/places.ts'
-import { type Administrator, administratorLogin, logInAsAdministrator, loginAdvice } from '../setup/administrator.ts'
+import {
+  type Administrator,
+  administratorLogin,
+  logInAsAdministrator,
+  loginAdvice,
+  waitForTurn,
+} from '../setup/administrator.ts'
 import { carryOut } from '../setup/carry-out.ts'
 import { clientPlace, ownPlace, type Place, tryLogin } from '../setup/check-login.ts'
 import { grantsFor } from '../setup/core/grants.ts'
@@ -81,6 +87,11 @@ const setUp = async (
   voice: Voice,
 ): Promise<ExitStatus> => {
   const { say, complain } = voice
+  if (words.apply && !(await waitForTurn(administrator))) {
+    throw new Stop(
+      'another setup-user is at work on this server. Nothing was changed; run this again when that one is done',
+    )
+  }
   const mysql = { ...config.mysql, user: words.user ?? config.mysql.user }
   const password = knownPassword(mysql, words.passwordFrom, path)
   const looked = await lookAtServer(administrator, mysql.user, config.check.heartbeat)

@@ -54,6 +54,17 @@ export const logInAsAdministrator = async (
   return { ok: true, value: { rows, end: session.end } }
 }
 
+const longestTurn = 20
+
+/**
+ * Of two set-ups at once one waits here for the other: each would make a password of its own, and the server knows one. False
+ * where the other takes too long. A Galera cluster may have no such locks, and then nobody waits.
+ */
+export const waitForTurn = async ({ rows }: Administrator): Promise<boolean> => {
+  const told = await rows(`SELECT GET_LOCK('mysqlchk-agent setup-user', ${longestTurn}) AS taken`)
+  return !told.ok || told.value[0]?.['taken'] !== '0'
+}
+
 const within = async <T>(session: Session, answer: Promise<T>): Promise<T> => {
   const limit = setTimeout(session.destroy, patienceMillis)
   const given = await answer

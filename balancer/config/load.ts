@@ -32,7 +32,7 @@ export const unconfiguredMark =
 export const isUnconfigured = (text: string): boolean => /^#\s*NOT CONFIGURED\b/m.test(text)
 
 const notConfigured = (file: string): string =>
-  `${file}: this balancer is not configured yet; run: balancer setup (or edit the file and remove its line "# NOT CONFIGURED …"), then: systemctl start balancer`
+  `${file}: this balancer is not configured yet; run: balancer setup (or edit the file and remove its line "# NOT CONFIGURED …"), then: systemctl enable --now balancer`
 
 /**
  * Reads and checks a configuration file, and how it fits the network of this `host`, unless that is null. With `known` that is

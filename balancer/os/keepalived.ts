@@ -7,7 +7,8 @@ export type KeepalivedInstance = { readonly pid: number; readonly interface: str
 
 const usualFile = '/etc/keepalived/keepalived.conf'
 const familyName = /^keepalived/
-const instancePattern = /vrrp_instance\s+\S+\s*\{([^}]*)/g
+/** What follows, up to the next one: the two lines that matter may stand behind blocks of their own. */
+const instanceStart = /^\s*vrrp_instance\s/m
 
 /** Those of all keepalived processes of this host and network; a file that cannot be read has none. */
 export const keepalivedInstances = (): readonly KeepalivedInstance[] => {
@@ -40,11 +41,14 @@ const instancesOf = (pid: number): readonly KeepalivedInstance[] => {
   const at = words.findIndex((word) => word === '-f' || word === '--use-file')
   const named = words.find((word) => /^(-f|--use-file=)\//.test(word))?.replace(/^(-f|--use-file=)/, '')
   const text = readOr((at >= 0 ? words[at + 1] : named) ?? usualFile).replaceAll(/[#!].*$/gm, '')
-  return [...text.matchAll(instancePattern)].flatMap(([, block = '']) => {
-    const [, device] = /^\s*interface\s+(\S+)/m.exec(block) ?? []
-    const [, id] = /^\s*virtual_router_id\s+(\d+)/m.exec(block) ?? []
-    return device === undefined || id === undefined ? [] : [{ pid, interface: device, virtualRouterId: Number(id) }]
-  })
+  return text
+    .split(instanceStart)
+    .slice(1)
+    .flatMap((block) => {
+      const [, device] = /^\s*interface\s+(\S+)/m.exec(block) ?? []
+      const [, id] = /^\s*virtual_router_id\s+(\d+)/m.exec(block) ?? []
+      return device === undefined || id === undefined ? [] : [{ pid, interface: device, virtualRouterId: Number(id) }]
+    })
 }
 
 const readOr = (file: string): string => {

@@ -80,6 +80,14 @@ t.test('the user is made once, with a login where clients come in, and its passw
   t.notMatch(everySaid, made.trim())
 })
 
+t.test('of two at once one waits for the other, and the file has the password that the server knows', async (t) => {
+  await reset()
+  const both = await Promise.all([setup(['--apply']), setup(['--apply'])])
+  t.match(both, [{ code: 0 }, { code: 0 }])
+  t.same(both.filter(({ stdout }) => /there already, with all it needs/.test(stdout)).length, 1)
+  t.match(await setup([]), { code: 0, stdout: /Nothing is to do\./ })
+})
+
 t.test('a user that is there keeps its password, and one from another node is taken', async (t) => {
   const password = readFileSync(passwordFile, 'utf8')
   rmSync(passwordFile)

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { parse } from 'yaml'
 import { configurationText } from '../../balancer/commands/setup/text.ts'
 import { isUnconfigured, unconfiguredMark } from '../../balancer/config/load.ts'
 import type { Host } from '../lab/host.ts'
@@ -205,18 +206,18 @@ await t.test('another pair on the network: its id is not suggested, and a warnin
 
 await t.test('the file of the package is what setup writes, with a mark; nothing starts with it', async (t) => {
   const shipped = readFileSync(join(root, 'packaging/balancer/balancer.yaml'), 'utf8')
-  t.equal(
-    shipped,
-    configurationText(
-      {
-        ...{ interface: 'eth0', address: { address: '192.0.2.100', prefixLength: 24, port: 3306 }, port: 3306 },
-        servers: ['db1', 'db2'].map((name, i) => ({ name, address: `192.0.2.${11 + i}:3306` })),
-        ...{ peer: '192.0.2.3', own: '192.0.2.2', routerId: 'lb1', virtualRouterId: 51, priority: 101 },
-        ...{ vrrpPasswordFile: null, statusPasswordFile: null },
-      },
-      [unconfiguredMark],
-    ),
-  )
+  const answers = {
+    ...{ interface: 'eth0', address: { address: '192.0.2.100', prefixLength: 24, port: 3306 }, port: 3306 },
+    servers: ['db1', 'db2'].map((name, i) => ({ name, address: `192.0.2.${11 + i}:3306` })),
+    ...{ peer: '192.0.2.3', own: '192.0.2.2', routerId: 'lb1', virtualRouterId: 51, priority: 101 },
+    ...{ vrrpPasswordFile: null, statusPasswordFile: null },
+  }
+  t.equal(shipped, configurationText(answers, [unconfiguredMark]))
+  // Names that the kernel takes, and YAML for a number, a boolean or a comment.
+  for (const name of ['7', '1e3', 'no', '#2']) {
+    const text = configurationText({ ...answers, interface: name }, [])
+    t.match(parse(text), { vrrp: { instances: [{ interface: name }] } })
+  }
   t.ok(isUnconfigured(shipped))
   const file = join(lab.directory, 'shipped.yaml')
   writeFileSync(file, shipped)

@@ -89,7 +89,7 @@ t.test('haproxy and keepalived still run: check names both, and the balancer say
   const keepalived = join(lab.directory, 'keepalived.conf')
   writeFileSync(
     keepalived,
-    'vrrp_instance VI_9 {\n  interface eth0\n  virtual_router_id 51\n  priority 10\n  virtual_ipaddress {\n    198.18.0.101\n  }\n}\n',
+    'vrrp_instance VI_9 {\n  priority 10\n  virtual_ipaddress {\n    198.18.0.101\n  }\n  interface eth0\n  virtual_router_id 51\n}\n',
   )
   const first = host.spawn('haproxy', 'haproxy', ['-f', haproxy, '-db'])
   const pidFile = join(lab.directory, 'keepalived.pid')

@@ -99,6 +99,7 @@ for (const system of systems) {
     })
 
     await t.test('remove stops it and keeps the configuration; purge leaves nothing', async (t) => {
+      await db1.shell('systemctl enable mysqlchk-agent@3307.service')
       await db1.apt('remove', name)
       t.equal(await answer(), 'no answer')
       t.match(await db1.shell(`cat ${file}`), /edited at night/)

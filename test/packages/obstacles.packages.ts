@@ -68,8 +68,13 @@ for (const system of debians) {
       await t.test('the balancer does not start beside keepalived, and names both commands', async (t) => {
         const said = await old.apt('install', fileOf('mysql-balancer'))
         t.match(said, /Running on this host: keepalived/)
-        t.match(said, /systemctl disable --now keepalived/)
+        t.match(said, /systemctl disable --now keepalived && systemctl enable --now balancer/)
         t.equal(await old.property('balancer.service', 'ActiveState'), 'inactive')
+        t.equal(
+          await old.property('balancer.service', 'UnitFileState'),
+          'disabled',
+          'nor do both start at the next boot',
+        )
         t.equal(await old.property('keepalived.service', 'ActiveState'), 'active')
       })
     })

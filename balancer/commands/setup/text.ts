@@ -23,7 +23,7 @@ export const configurationText = (answers: Settled, first: readonly string[]): s
     'vrrp:',
     '  instances:',
     '    - name: VI_1',
-    `      interface: ${answers.interface}`,
+    `      interface: ${plain(answers.interface)}`,
     `      virtual_router_id: ${answers.virtualRouterId}             # the same on both hosts, no other on this network`,
     ...(vrrpPasswordFile === null
       ? [
@@ -102,7 +102,7 @@ export const nextSteps = (answers: Settled, file: string, output: string | null,
     `On the other host${peer === null ? '' : ` (${peer})`}, where the interface may have another name:\n       ${commandForOther(answers, output)}`,
     `On each database host mysqlchk-agent has to answer: curl http://${servers[0]?.address.split(':')[0]}:${agentPort}/`,
     output === null
-      ? 'On both hosts: systemctl enable --now balancer'
+      ? 'On both hosts: systemctl enable --now balancer; where it runs already: balancer reload'
       : `On both hosts: balancer run --config ${output}`,
     `Look at it: balancer show${option}, and balancer show vrrp${option}`,
   ]
