@@ -5,6 +5,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { isAbsolute } from 'node:path'
 import type { Logger } from 'pino'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
+import { raiseScheduling, usualScheduling } from '../os/scheduling.ts'
 import { notifySystemd } from '../os/systemd.ts'
 import {
   type Addressee,
@@ -147,6 +148,7 @@ export const foundGenerations = (options: GenerationsOptions): Generations => {
         keepers.add(active)
         active = candidate
         candidate = null
+        usualScheduling()
         return
       case 'service':
         // systemd listens to the root alone.
@@ -173,6 +175,8 @@ export const foundGenerations = (options: GenerationsOptions): Generations => {
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       })
       candidate = follow(child)
+      // Their messages pass through here while nobody advertises; the program that runs sees to itself.
+      if (active !== local) raiseScheduling()
     } catch (error) {
       active.deliver('root', { type: 'candidate-ended', reason: `it could not be started: ${String(error)}` })
     }
@@ -181,6 +185,7 @@ export const foundGenerations = (options: GenerationsOptions): Generations => {
     candidate?.child?.kill('SIGKILL')
     for (const pid of pids) killQuietly(pid, 'SIGKILL')
     candidate = null
+    usualScheduling()
     endIfOver()
   }
   const follow = (child: ChildProcess): Member => {
@@ -198,6 +203,7 @@ export const foundGenerations = (options: GenerationsOptions): Generations => {
       isOver = true
       if (member === candidate) {
         candidate = null
+        usualScheduling()
         active.deliver('root', { type: 'candidate-ended', reason })
       }
       keepers.delete(member)

@@ -1,6 +1,7 @@
 // A running program makes way for the one on disk: carries out what core/succession.ts decides.
 
 import type { Logger } from 'pino'
+import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import { raiseScheduling, usualScheduling } from '../os/scheduling.ts'
@@ -56,6 +57,8 @@ type UnderWay = {
   pids: readonly number[]
   version: string
   readonly attempt: number
+  /** When nobody here advertises any more. */
+  asideAt: Millis | null
   readonly answer: (result: ReloadResult) => void
 }
 
@@ -102,7 +105,8 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
         send('vrrp', { type: 'step-aside' })
         return
       case 'lead-candidate':
-        post('candidate', { type: 'lead', facts: routers(), at: monotonicNow() })
+        one.asideAt = monotonicNow()
+        post('candidate', { type: 'lead', facts: routers(), at: one.asideAt })
         return
       case 'end-candidate':
         post('root', { type: 'end-candidate', pids: [...one.pids] })
@@ -112,11 +116,13 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
         for (const role of ['vrrp', 'director'] as const) send(role, { type: 'go-on' })
         return
       case 'retire': {
+        const leadsAt = monotonicNow()
         post('root', { type: 'commit' })
         post('active', { type: 'confirmed' })
         usualScheduling()
         const left = retire()
-        log.info({ successor: one.version }, `Version ${one.version} has taken over from ${version}. ${left}`)
+        const pause = one.asideAt === null ? null : Math.round(leadsAt - one.asideAt)
+        log.info({ successor: one.version, pause }, `Version ${one.version} has taken over from ${version}. ${left}`)
         one.answer({ ok: true, lines: [`Version ${one.version} runs in place of ${version}.`, left] })
         return
       }
@@ -132,7 +138,7 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
 
   const start = (answer: UnderWay['answer'], attempt: number): void => {
     const step = beginSuccession()
-    underWay = { state: step[0], timer: undefined, pids: [], version: 'unknown', attempt, answer }
+    underWay = { state: step[0], timer: undefined, pids: [], version: 'unknown', attempt, asideAt: null, answer }
     follow(underWay, step)
   }
 

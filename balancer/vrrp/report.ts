@@ -3,6 +3,7 @@
 import type { Level, Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { VirtualRouterFact, VirtualRouterState, VirtualRouteState } from '../pool/core/facts.ts'
+import { version } from '../version.ts'
 import { createBoundedLog } from './bounded-log.ts'
 import type { Advertisement } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
@@ -36,8 +37,8 @@ export type Report = {
   readonly begun: () => void
   /** From now on it sends from this address; null: it has no link. */
   readonly linked: (source: string | null) => void
-  /** It goes on as this one, as if nothing had happened. */
-  readonly goOnFrom: (fact: VirtualRouterFact) => void
+  /** It goes on as this one, as if nothing had happened: also in its state, unless it is late. */
+  readonly goOnFrom: (fact: VirtualRouterFact, isLate: boolean) => void
   readonly publish: () => void
 }
 
@@ -69,6 +70,8 @@ export const createReport = (
   let state: VirtualRouterState = 'init'
   let since = Date.now()
   let reason = 'started'
+  /** The state of the program before this one, whose next word is no change. */
+  let goesOn: VirtualRouterState | null = null
   let handingOver = false
   let standsBack = false
   let inMaintenance = false
@@ -150,8 +153,11 @@ export const createReport = (
     },
     trouble: (about, text) => bounded('error', about, { instance: config.name }, `(${config.name}) ${text}`),
     transition: (entered, text, why) => {
-      reason = why
-      log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason: why }, text)
+      const isSame = entered === goesOn
+      goesOn = null
+      if (!isSame || entered === 'fault') reason = why
+      const told = isSame ? `(${config.name}) ${entered.toUpperCase()} STATE goes on in version ${version}` : text
+      log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason }, told)
     },
     entered: (router) => {
       const entered = stateShown(router)
@@ -195,7 +201,8 @@ export const createReport = (
     linked: (address) => {
       source = address
     },
-    goOnFrom: (fact) => {
+    goOnFrom: (fact, isLate) => {
+      goesOn = isLate ? null : fact.state
       ;({ state, since, reason, lastAdvertisement, otherMasters, conflicts } = fact)
       const { transitions, sent, received } = fact
       Object.assign(counts, { transitions, sent, received })

@@ -55,6 +55,8 @@ export type VirtualRouterDriver = {
   readonly stand: (standing: Standing) => void
   /** Resolves when no hand-over is under way. */
   readonly settled: () => Promise<void>
+  /** A master advertises before its time: others wait the longest from now. */
+  readonly advertise: () => void
   /** What waited while this process stood aside happens now. */
   readonly goOn: () => void
   /** Resolves when what was ordered has happened, with a sentence of what came of it, or when it cannot. */
@@ -348,10 +350,10 @@ export const prepareVirtualRouter = async (
       isRunning = true
       isInMaintenance = past?.isInMaintenance() ?? isInMaintenance
       const continued = past?.continued()
-      if (continued !== undefined) report.goOnFrom(continued)
+      const was = past?.was()
+      if (continued !== undefined) report.goOnFrom(continued, was === 'late-master')
       if (around.link.up) begin()
       stand()
-      const was = past?.was()
       dispatch({
         event: 'started',
         resume: was === 'master',
@@ -362,6 +364,9 @@ export const prepareVirtualRouter = async (
     },
     dispatch,
     settled,
+    advertise: () => {
+      if (router.state === 'master' && router.advertiseAt !== null) send(router.settings.priority)
+    },
     goOn: () => {
       passDeadline()
       networkChanged()

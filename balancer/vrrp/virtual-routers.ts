@@ -270,6 +270,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
       const all = [...running.values()]
       await Promise.all(all.map(({ driver }) => driver.settled()))
       for (const { report } of all) report.publish()
+      if (isLeaving) for (const { driver } of all) driver.advertise()
       isAside = isLeaving
     },
     goOn,

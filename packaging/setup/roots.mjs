@@ -63,9 +63,6 @@ const stampNow = ({ name }) => {
 export const missingPackageRoots = () =>
   packageRoots.filter((root) => ![stamp, absentMark + stamp].includes(stampNow(root) ?? ''))
 
-/** The roots that this machine's registry has nothing for. */
-export const absentPackageRoots = () => packageRoots.filter((root) => stampNow(root) === absentMark + stamp)
-
 const apt =
   'env DEBIAN_FRONTEND=noninteractive apt-get --yes -o APT::Install-Recommends=true -o APT::Sandbox::User=root'
 

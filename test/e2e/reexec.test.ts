@@ -92,7 +92,7 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
     says: /its process director died \(exit code 4\)/,
   },
   'one with a proxy that dies when it has clients': {
-    patch: { file: 'main/proxy.js', from: 'void warmUp()', to: 'process.exit(5)' },
+    patch: { file: 'main/proxy.js', from: 'const stopHeartbeat', to: 'process.exit(5); const stopHeartbeat' },
     says: /its process proxy died \(exit code 5\)/,
   },
   'one with a vrrp process that dies as it goes on': {

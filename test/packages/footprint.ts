@@ -23,7 +23,7 @@ const passing = [
 const script = `
 find / -xdev ${passing.map((path) => `-path ${path} -prune -o`).join(' ')} -printf 'file %y %m %u:%g %p %l\\n'
 find /etc -xdev -type f -exec sha256sum {} +
-find /run /dev/shm /tmp /var/tmp -maxdepth 1 ! -name 'systemd-private-*' -printf 'file %y %m %u:%g %p\\n'
+find /run /dev/shm /tmp /var/tmp -maxdepth 1 ! -name 'systemd-private-*' ! -name 'tmp.*' -printf 'file %y %m %u:%g %p\\n'
 systemctl list-unit-files --no-legend --no-pager
 dpkg-query --show --showformat='package \${Package} \${db:Status-Abbrev}\\n'
 `

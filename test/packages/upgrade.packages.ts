@@ -74,10 +74,10 @@ for (const system of debians) {
 
     for (const machine of [lb2, lb1]) {
       await t.test(`${machine.host.name}: the address stays, every session goes on`, async (t) => {
-        const pid = await machine.property('balancer.service', 'MainPID')
         const said = await machine.apt('install', fileOf('mysql-balancer'))
         t.notMatch(said, /restarting|did not/)
-        await waitFor('the new program', async () => (await machine.property('balancer.service', 'MainPID')) !== pid)
+        const done = `Version ${versionOf('current')} has taken over from ${versionOf('previous')}.`
+        await waitFor(done, async () => (await machine.journal('balancer.service')).includes(done))
         await waitForUnit(machine, 'balancer.service', { ActiveState: 'active', SubState: 'running', NRestarts: '0' })
         t.equal(await machine.shell('tail -n 1 /etc/balancer/balancer.yaml'), `${edit}\n`)
         t.equal(await installedVersion(machine, 'mysql-balancer'), versionOf('current'))
