@@ -14,13 +14,19 @@ const prefix = '.making-'
 export const workPrefix = () => `${prefix}${process.pid}-`
 
 /**
- * Removes what a set-up that was killed left in a directory; one that runs is left alone.
+ * Removes what a set-up or a build that was killed left in a directory; one that runs is left alone.
  * @param {string} directory
+ * @param {string} [beginning] of the names, before the process id
  */
-export const removeRemains = (directory) => {
+export const removeRemains = (directory, beginning = prefix) => {
   for (const entry of readdirSync(directory)) {
-    if (!entry.startsWith(prefix)) continue
-    const [pid = ''] = entry.slice(prefix.length).split('-')
-    if (!existsSync(`/proc/${pid}`)) rmSync(join(directory, entry), { recursive: true, force: true })
+    if (!entry.startsWith(beginning)) continue
+    const [pid = ''] = entry.slice(beginning.length).split('-')
+    if (!/^\d+$/.test(pid) || existsSync(`/proc/${pid}`)) continue
+    try {
+      rmSync(join(directory, entry), { recursive: true, force: true })
+    } catch {
+      // It is another user's.
+    }
   }
 }

@@ -274,7 +274,12 @@ const upgrades = [
     to: "version = '99.0.0'",
     said: /is of version 99\.0\.0, its supervisor/,
   },
-  { file: 'supervisor/messages.js', from: 'resume:', to: 'resumption:', said: /does not understand its supervisor/ },
+  {
+    file: 'supervisor/messages.js',
+    from: /^( +)resume,$/m,
+    to: '$1resumption: resume,',
+    said: /does not understand its supervisor/,
+  },
 ] as const
 for (const { file, from, to, said } of upgrades) {
   t.test(`a program that is changed under a running one (${file}) shows no secret and makes room`, async (t) => {
@@ -289,7 +294,9 @@ for (const { file, from, to, said } of upgrades) {
     const command = [join(folder, 'balancer/main.js'), '--config', config]
     const running = host.spawn('upgraded', process.execPath, command)
     await running.waitForOutput(/Balancer is running/)
-    writeFileSync(program, readFileSync(program, 'utf8').replace(from, to))
+    const text = readFileSync(program, 'utf8')
+    t.match(text, from)
+    writeFileSync(program, text.replace(from, to))
     const [, pid] = await running.waitForOutput(/"child":"director","childPid":(\d+)/)
     process.kill(Number(pid), 'SIGKILL')
     t.match(await running.exited, { code: 1 })

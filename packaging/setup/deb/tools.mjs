@@ -4,14 +4,13 @@
 
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
+import { cacheDirectory } from '../cache.mjs'
 import { runStep } from '../step.mjs'
 import { inWorkFolder } from './work-folder.mjs'
 
-const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-/** Where they lie: below the user's cache, so that a fresh clone finds them. */
-export const toolsDirectory = join(cache, 'mysql-balancer', 'deb')
+/** Where they lie: below the cache of this user, so that a fresh clone finds them. */
+export const toolsDirectory = join(cacheDirectory, 'deb')
 const manifests = ['package.json', 'package-lock.json'].map((name) => join('packaging/debian', name))
 
 /** @type {Readonly<Record<import('./options.mjs').Architecture, string>>} */

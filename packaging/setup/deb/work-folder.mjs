@@ -1,26 +1,9 @@
 // @ts-check
 // Folders to work in, with the process in their name, so that those of a build that was killed can be told and removed.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-
-/**
- * What builds that were killed left behind; those that run are left alone.
- * @param {string} parent
- * @param {string} prefix
- */
-const removeRemains = (parent, prefix) => {
-  for (const entry of readdirSync(parent)) {
-    if (!entry.startsWith(prefix)) continue
-    const [pid = ''] = entry.slice(prefix.length).split('-')
-    if (!/^\d+$/.test(pid) || existsSync(`/proc/${pid}`)) continue
-    try {
-      rmSync(join(parent, entry), { recursive: true, force: true })
-    } catch {
-      // It is another user's.
-    }
-  }
-}
+import { removeRemains } from '../cache.mjs'
 
 /**
  * Makes a folder, hands it to `use`, and removes it whatever comes.
