@@ -19,7 +19,7 @@ releases.install('1.0.0')
 const pair = await buildPair(lab, { balancerProgram: releases.program })
 const { first, second, ask, command, edit, untilHeldBy, messages } = pair
 const target = { address: virtualAddress, port: servicePort }
-const probe = await startProbe(pair.site.client, { target, ...appUser, sessions: 4 })
+const probe = await startProbe(pair.site.client, { target, ...appUser, interval: 20, sessions: 4 })
 const heldSessions = 4
 
 /** Which router is what, and how often that has changed. */
@@ -92,6 +92,9 @@ await t.test('master and backup are replaced, and nobody notices', async (t) => 
     t.match(answer.stdout, /^Version 1\.1\.0 runs in place of 1\.0\.0\.\n\d+ session\(s\) go on in process \d+, until /)
     t.equal(await ask(second, 'reexec'), 'Version 1.1.0 runs in place of 1.0.0.\nNo session is left in the old one.\n')
   })
+  const states = messages(first).filter((msg) => msg.startsWith('(VI_1)'))
+  t.equal(states.at(-1), '(VI_1) MASTER STATE goes on in version 1.1.0', 'nothing that looks like a fail-over')
+  t.ok(messages(second).includes('(VI_1) BACKUP STATE goes on in version 1.1.0'))
   t.match(await ask(first, 'show sessions'), /process \d+ of version 1\.0\.0: 4 sessions, takes no new ones for /)
   const shown = JSON.parse(await ask(first, 'show sessions --json'))
   t.match(shown, [{ draining: [{ version: '1.0.0', sessions: heldSessions }] }])
@@ -221,7 +224,12 @@ await t.test('sessions of a program before end with their listener, whose port i
   }
   t.equal(await listening(), 1)
   const text = readFileSync(first.configFile, 'utf8')
-  await untilDrainedBy(() => edit(first, (document) => document.setIn(['listeners'], [])))
+  await untilDrainedBy(() =>
+    edit(first, (document) => {
+      document.setIn(['listeners', 0, 'name'], 'other')
+      document.setIn(['listeners', 0, 'bind'], `${virtualAddress}:3307`)
+    }),
+  )
   t.equal(await listening(), 0, 'no process has kept a share in it')
   writeFileSync(first.configFile, text)
   t.match(await ask(first, 'reload'), /^(?!error)/)
