@@ -51,6 +51,16 @@ const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, p
 const longestSilence = 30
 const second = 1000
 
+/**
+ * Only the main thread of the vrrp process has real-time scheduling: it must not wait for helpers that collect garbage, which
+ * get no time on a busy host.
+ */
+const engineOptions: Readonly<Record<ProcessRole, readonly string[]>> = {
+  vrrp: ['--single-threaded-gc'],
+  proxy: [],
+  director: [],
+}
+
 /** Starts a child process and keeps it running. */
 export const superviseProcess = ({
   role,
@@ -109,7 +119,11 @@ export const superviseProcess = ({
     }
     let started: ChildProcess
     try {
-      started = fork(module, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], ...confinementOf(role) })
+      started = fork(module, {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        execArgv: [...process.execArgv, ...engineOptions[role]],
+        ...confinementOf(role),
+      })
     } catch (error) {
       ended(`it could not be started: ${String(error)}`)
       return

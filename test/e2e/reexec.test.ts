@@ -5,9 +5,9 @@ import t, { type Test } from 'tap'
 import { startProbe } from '../lab/gap-probe.ts'
 import { createLab } from '../lab/lab.ts'
 import { appUser } from '../lab/mariadb-files.ts'
-import { familyOf } from '../lab/proc.ts'
+import { familyOf, identify } from '../lab/proc.ts'
 import { createReleases, type Patch } from '../lab/release.ts'
-import { type BalancerHost, servicePort, virtualAddress } from '../lab/site.ts'
+import { type BalancerHost, instanceName, servicePort, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { buildPair } from './pair.ts'
 
@@ -17,9 +17,9 @@ t.teardown(() => lab.destroy())
 const releases = createReleases(lab.directory)
 releases.install('1.0.0')
 const pair = await buildPair(lab, { balancerProgram: releases.program })
-const { first, second, ask, command, untilHeldBy, messages } = pair
+const { first, second, ask, command, edit, untilHeldBy, messages } = pair
 const target = { address: virtualAddress, port: servicePort }
-const probe = await startProbe(pair.site.client, { target, ...appUser, sessions: 4 })
+const probe = await startProbe(pair.site.client, { target, ...appUser, interval: 20, sessions: 4 })
 const heldSessions = 4
 
 /** Which router is what, and how often that has changed. */
@@ -41,6 +41,38 @@ const startedBy = (balancer: BalancerHost, version: string): number | undefined 
   return line === undefined ? undefined : JSON.parse(line).pid
 }
 
+/** A director that never says that it is ready. */
+const hangs: Patch = {
+  file: 'main/director.js',
+  from: 'const page = ',
+  to: 'await new Promise(() => {}); const page = ',
+}
+/** Has a program of this version begin to take over, which it never ends. */
+const halfway = async (version: string) => {
+  releases.install(version, [hangs])
+  const answer = ask(first, 'reexec').catch((error: unknown) => String(error))
+  const pid = await waitFor('the new one', () => startedBy(first, version))
+  await waitFor('its processes', () => familyOf(pid).length === 4)
+  return { pid, answer, family: familyOf(first.process().pid) }
+}
+const untilGone = (family: readonly number[]): Promise<unknown> =>
+  waitFor('every process to end', () => family.every((pid) => identify(pid) === undefined))
+/** Starts it again, with this version. */
+const restart = async (version: string): Promise<void> => {
+  releases.install(version)
+  await first.start()
+  await untilHeldBy(first)
+}
+const untilHeld = (): Promise<unknown> =>
+  waitFor('the held sessions', () => probe.counters().openSessions === heldSessions)
+/** The sessions of the programs before it end when this is done, and nobody is shown any more. */
+const untilDrainedBy = async (act: () => Promise<unknown>): Promise<void> => {
+  const { lostSessions } = probe.counters()
+  await act()
+  await waitFor('held sessions to end', () => probe.counters().lostSessions - lostSessions >= heldSessions)
+  await waitFor('nobody to be shown', async () => (await versionOf(first)) === 'none')
+}
+
 /** Does something, and asserts that no client and no router has noticed. */
 const unnoticed = async (test: Test, act: () => Promise<void>): Promise<void> => {
   const [before, mark] = [await routers(), probe.mark()]
@@ -60,6 +92,9 @@ await t.test('master and backup are replaced, and nobody notices', async (t) => 
     t.match(answer.stdout, /^Version 1\.1\.0 runs in place of 1\.0\.0\.\n\d+ session\(s\) go on in process \d+, until /)
     t.equal(await ask(second, 'reexec'), 'Version 1.1.0 runs in place of 1.0.0.\nNo session is left in the old one.\n')
   })
+  const states = messages(first).filter((msg) => msg.startsWith('(VI_1)'))
+  t.equal(states.at(-1), '(VI_1) MASTER STATE goes on in version 1.1.0', 'nothing that looks like a fail-over')
+  t.ok(messages(second).includes('(VI_1) BACKUP STATE goes on in version 1.1.0'))
   t.match(await ask(first, 'show sessions'), /process \d+ of version 1\.0\.0: 4 sessions, takes no new ones for /)
   const shown = JSON.parse(await ask(first, 'show sessions --json'))
   t.match(shown, [{ draining: [{ version: '1.0.0', sessions: heldSessions }] }])
@@ -70,10 +105,6 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
   'a program that throws at once': {
     patch: { file: 'main.js', from: /^/, to: 'throw new Error("broken");' },
     says: /the program on disk ended before it took over \(exit code 1\)/,
-  },
-  'one that is killed for want of memory': {
-    patch: { file: 'main.js', from: /^/, to: 'process.kill(process.pid, "SIGKILL");' },
-    says: /the program on disk ended before it took over \(signal SIGKILL\)/,
   },
   'one that refuses the configuration': {
     patch: {
@@ -90,6 +121,14 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
   'one with a director that dies': {
     patch: { file: 'main/director.js', from: 'const page = ', to: 'process.exit(4); const page = ' },
     says: /its process director died \(exit code 4\)/,
+  },
+  'one that finds no space for the runtime socket': {
+    patch: {
+      file: 'admin/runtime-socket.js',
+      from: 'renameSync(beside, path)',
+      to: '(() => { throw new Error("ENOSPC: no space left on device") })()',
+    },
+    says: /cannot listen at .*admin\.sock: ENOSPC: no space left on device/,
   },
   'one with a proxy that dies when it has clients': {
     patch: { file: 'main/proxy.js', from: 'const stopHeartbeat', to: 'process.exit(5); const stopHeartbeat' },
@@ -130,13 +169,8 @@ await t.test('whatever is wrong with the program on disk, the running one goes o
 })
 
 await t.test('a new program that is killed in the middle leaves the running one as it was', async (t) => {
-  releases.install('6.6.7', [
-    { file: 'main/director.js', from: 'const page = ', to: 'await new Promise(() => {}); const page = ' },
-  ])
   await unnoticed(t, async () => {
-    const answer = ask(first, 'reexec')
-    const pid = await waitFor('the new one', () => startedBy(first, '6.6.7'))
-    await waitFor('its processes', () => familyOf(pid).length === 4)
+    const { answer, pid } = await halfway('6.6.7')
     t.equal(await ask(first, 'reexec'), 'error: another program is taking over already\n')
     process.kill(pid, 'SIGKILL')
     t.match(await answer, /ended before it took over \(signal SIGKILL\)/)
@@ -179,35 +213,82 @@ await t.test('sessions of three programs end when their server is down', async (
   await waitFor('the earlier programs to end', () => familyOf(root).length === 5)
 })
 
-await t.test('a stop hands the address over first, and ends the sessions of every program', async (t) => {
+await t.test('sessions of a program before end with their listener, whose port is closed in all of them', async (t) => {
   releases.install('1.4.0')
-  t.match(await ask(first, 'reexec'), /^Version 1\.4\.0 runs in place of 1\.3\.0\.\n\d+ session\(s\) go on/)
-  const mark = probe.mark()
-  const { code, signal } = await first.process().stop(30_000)
-  t.same({ code, signal }, { code: 0, signal: null })
-  t.same(familyOf(first.process().pid), [first.process().pid])
-  await untilHeldBy(second)
-  await probe.settled()
-  t.same(probe.since(mark).reasons, {}, 'new clients have found one or the other')
-  await first.start()
-  await untilHeldBy(first)
+  await untilHeld()
+  t.match(await ask(first, 'reexec'), /^Version 1\.4\.0 runs/)
+  t.equal(await versionOf(first), '1.3.0')
+  const listening = async (): Promise<number> => {
+    const { stdout } = await first.host.run('ss', ['-Hltn', `sport = :${servicePort}`])
+    return stdout.split('\n').filter((line) => line !== '').length
+  }
+  t.equal(await listening(), 1)
+  const text = readFileSync(first.configFile, 'utf8')
+  await untilDrainedBy(() =>
+    edit(first, (document) => {
+      document.setIn(['listeners', 0, 'name'], 'other')
+      document.setIn(['listeners', 0, 'bind'], `${virtualAddress}:3307`)
+    }),
+  )
+  t.equal(await listening(), 0, 'no process has kept a share in it')
+  writeFileSync(first.configFile, text)
+  t.match(await ask(first, 'reload'), /^(?!error)/)
+  await untilHeld()
 })
 
-await t.test('when the first program is killed its successor hands the address over and ends', async (t) => {
+await t.test('sessions of a program before end when the address moves', async (t) => {
   releases.install('1.5.0')
+  await untilHeldBy(first)
   t.match(await ask(first, 'reexec'), /^Version 1\.5\.0 runs/)
-  const pid = startedBy(first, '1.5.0') ?? 0
+  t.equal(await versionOf(first), '1.4.0')
+  await untilDrainedBy(() => ask(first, `vrrp ${instanceName} handover`))
+  await untilHeldBy(second)
+  await ask(first, `vrrp ${instanceName} ready`)
+  await untilHeldBy(first)
+  await untilHeld()
+})
+
+await t.test('a stop while another program takes over hands the address over and ends every program', async (t) => {
+  releases.install('1.6.0')
+  t.match(await ask(first, 'reexec'), /^Version 1\.6\.0 runs in place of 1\.5\.0\.\n\d+ session\(s\) go on/)
+  const mark = probe.mark()
+  const { answer, family } = await halfway('6.6.8')
+  const { code, signal } = await first.process().stop(30_000)
+  t.same({ code, signal }, { code: 0, signal: null })
+  await answer
+  await untilGone(family)
+  await untilHeldBy(second)
+  await probe.settled()
+  const { ECONNRESET: _, ...others } = probe.since(mark).reasons
+  t.same(others, {}, 'who was logging in is reset, and all others have found one or the other')
+  await restart('2.0.0')
+})
+
+await t.test(
+  'a running program that is killed while another one takes over takes that along, and the peer is told',
+  async () => {
+    const { family } = await halfway('6.6.9')
+    await first.process().kill()
+    await untilHeldBy(second)
+    await untilGone(family)
+    await restart('2.1.0')
+  },
+)
+
+await t.test('when the first program is killed its successor hands the address over and ends', async (t) => {
+  releases.install('2.2.0')
+  t.match(await ask(first, 'reexec'), /^Version 2\.2\.0 runs/)
+  const family = familyOf(first.process().pid)
   await first.process().kill()
   await untilHeldBy(second)
-  await waitFor('it to end', () => familyOf(pid).length === 1)
-  await first.start()
-  await untilHeldBy(first)
+  await untilGone(family)
+  await restart('2.3.0')
 })
 
 await t.test('when the program that took over is killed, all end, for whoever waits to start it anew', async (t) => {
-  releases.install('1.6.0')
-  t.match(await ask(first, 'reexec'), /^Version 1\.6\.0 runs/)
-  process.kill(startedBy(first, '1.6.0') ?? 0, 'SIGKILL')
+  releases.install('2.4.0')
+  t.match(await ask(first, 'reexec'), /^Version 2\.4\.0 runs/)
+  process.kill(startedBy(first, '2.4.0') ?? 0, 'SIGKILL')
   t.match(await first.process().exited, { code: 1 })
   await untilHeldBy(second)
 })
