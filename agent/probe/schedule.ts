@@ -32,6 +32,9 @@ export type ScheduleSettings = {
 /** A probe that is made ahead may take this many times as long as the last one. */
 const leadFactor = 8
 
+/** A program that starts on a busy host is late itself, and there is no older finding to answer from. */
+const firstTries = 3
+
 /** Between two looks that something outside asked for. */
 const hurryMillis = 250
 /** A server that goes is between two states for a moment: where it failed, it is looked at again so much later. */
@@ -55,10 +58,17 @@ export const startSchedule = ({ probe, interval, maxAge, onLook, onKnown }: Sche
     inFlight ??= probe().then(note)
     return inFlight
   }
+  const firstFinding = async (): Promise<Known> => {
+    for (let tries = 1; tries < firstTries && !stopped; tries += 1) {
+      const now = await join()
+      if (now.latest !== null) return now
+    }
+    return join()
+  }
   const ageOf = ({ startedAt }: Probe): number => performance.now() - startedAt
   const fresh = async (): Promise<Known> => {
     const { latest } = known
-    if (latest === null) return join()
+    if (latest === null) return firstFinding()
     const left = maxAge - ageOf(latest)
     if (left < 0) return join()
     // Under steady requests the next result is there before this one is too old, and nobody waits for it.

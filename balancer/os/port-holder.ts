@@ -21,11 +21,22 @@ export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] =>
   return inTheWay.map(({ address: held, inode }) => ({ address: held, process: owners.get(inode) ?? null }))
 }
 
-/** The first process of each of these names, if it runs. */
+/** The first process of each of these names, if it runs: not in a container with a network of its own, where one may look. */
 export const programsNamed = (names: readonly string[]): readonly { readonly name: string; readonly pid: number }[] => {
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
   const running = pids.map((pid) => ({ pid, name: readOr(`/proc/${pid}/comm`).trim() }))
-  return names.flatMap((name) => running.find((one) => one.name === name) ?? [])
+  const network = networkOf('self')
+  const isHere = (pid: number): boolean => [network, undefined].includes(networkOf(pid))
+  return names.flatMap((name) => running.find((one) => one.name === name && isHere(one.pid)) ?? [])
+}
+
+/** The network namespace of a process; undefined where nobody may look. */
+const networkOf = (pid: number | 'self'): string | undefined => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return undefined
+  }
 }
 
 type ListeningSocket = { readonly address: string; readonly inode: string }

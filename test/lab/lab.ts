@@ -61,6 +61,13 @@ const watchOwner = (handleSignals: boolean): void => {
   }
 }
 
+/** A mount of the lab's own: the machine may have this tree elsewhere, read-only or not at all. */
+const mountControlGroups = async (tree: string): Promise<string> => {
+  mkdirSync(tree)
+  await mustRun('mount', ['-t', 'cgroup2', 'cgroup2', tree])
+  return tree
+}
+
 const startRecord = (name: string): LabRecord => {
   const owner = identify(process.pid)
   if (owner === undefined) throw new Error('/proc does not show this process')
@@ -88,6 +95,7 @@ export const createLab = async ({
   const switchNamespace = namespaceOf('switch')
   const running = new Set<LabProcess>()
   const hosts = new Map<string, Host>()
+  let controlGroups: Promise<string> | undefined
 
   watchOwner(handleSignals)
   living.add(record)
@@ -129,12 +137,8 @@ export const createLab = async ({
     },
     hosts: () => [...hosts.values()],
     addControlGroup: async (groupName) => {
-      const tree = join(directory, 'control-groups')
-      if (!existsSync(tree)) {
-        // A mount of the lab's own: the machine may have this tree elsewhere, read-only or not at all.
-        mkdirSync(tree)
-        await mustRun('mount', ['-t', 'cgroup2', 'cgroup2', tree])
-      }
+      controlGroups ??= mountControlGroups(join(directory, 'control-groups'))
+      const tree = await controlGroups
       // A process that was moved into a container from outside sees its own group above the tree, as /../…
       const own = readFileSync('/proc/self/cgroup', 'utf8').match(/^0::(\/(?!\.\.).*)$/m)?.[1] ?? '/'
       const group = join(tree, own, namespaceOf(groupName))

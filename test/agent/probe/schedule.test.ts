@@ -121,3 +121,26 @@ t.test('the background never starts a second probe beside a slow one', async (t)
   t.equal(most(), 1)
   stop()
 })
+
+t.test(
+  'whoever asks while the agent itself is late at its start is answered from a later probe, or told so after three',
+  async (t) => {
+    const busy = start()
+    const asked = busy.fresh()
+    busy.finish({ kind: 'late' })
+    await waitFor('a second probe', () => busy.begun() === 2)
+    busy.finish(passed)
+    t.equal((await asked).latest?.outcome.kind, 'answered')
+    busy.stop()
+
+    const stuck = start()
+    const vain = stuck.fresh()
+    for (let tries = 1; tries <= 3; tries += 1) {
+      await waitFor('the next probe', () => stuck.begun() === tries)
+      stuck.finish({ kind: 'late' })
+    }
+    t.same(await vain, { latest: null, late: true })
+    t.equal(stuck.begun(), 3)
+    stuck.stop()
+  },
+)

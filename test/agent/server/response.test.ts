@@ -102,7 +102,7 @@ t.test('liveness does not look at the server', async (t) => {
 
 t.test('what the agent does not answer is refused with what it does', async (t) => {
   const table: readonly [Request, number, RegExp][] = [
-    [{ target: '/x' }, 404, /there is no such path\. Paths: \/ \/primary .* \/liveness \/metrics\r\n$/],
+    [{ target: '/x' }, 404, /there is no such path\. Paths: \/ \/primary .* \/liveness \/metrics \/watch\r\n$/],
     [{ target: '/?lag=10s' }, 400, /parameters of this path are maintenance=404/],
     [{ target: '/replica?lag=10' }, 400, /lag is a duration with a unit, such as lag=10s/],
     [{ target: '/replica?lag=1s&lag=2s' }, 400, /each once/],
