@@ -19,11 +19,11 @@ const systemctl = (...words: readonly string[]): Promise<Answer> =>
 /** Whether this host was booted by systemd. */
 export const hasSystemd = (): boolean => existsSync('/run/systemd/system')
 
-/** Since when a unit runs; null where it does not. */
+/** Since when the process of a unit runs, before it was given anything; null where it does not. */
 export const runningSince = async (unit: string): Promise<Date | null> => {
   const state = await systemctl('is-active', unit)
   if (!['active', 'reloading', 'activating'].includes(state.said)) return null
-  const { said } = await systemctl('show', '--value', '--property=ActiveEnterTimestamp', unit)
+  const { said } = await systemctl('show', '--timestamp=us', '--value', '--property=ExecMainStartTimestamp', unit)
   return new Date(
     Date.parse(
       said

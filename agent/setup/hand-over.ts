@@ -10,7 +10,6 @@ export const handOver = async (config: string, file: string): Promise<string> =>
   if (unit === null || !hasSystemd()) return `An agent that runs with ${config} takes the password at its next start.`
   const since = await runningSince(unit)
   if (since === null) return `The agent does not run yet: systemctl enable --now ${unit}`
-  // To the second, as systemd tells it.
   if (statSync(file).mtimeMs < since.getTime()) return `${unit} has the password.`
   const refused = await restart(unit)
   return refused === null
