@@ -19,7 +19,7 @@ releases.install('1.0.0')
 const pair = await buildPair(lab, { balancerProgram: releases.program })
 const { first, second, ask, command, edit, untilHeldBy, messages } = pair
 const target = { address: virtualAddress, port: servicePort }
-const probe = await startProbe(pair.site.client, { target, ...appUser, interval: 20, sessions: 4 })
+const probe = await startProbe(pair.site.client, { target, ...appUser, interval: 40, sessions: 4 })
 const heldSessions = 4
 
 /** Which router is what, and how often that has changed. */

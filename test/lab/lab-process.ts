@@ -46,7 +46,7 @@ export type LabProcess = {
 }
 
 const keptLines = 1000
-const stopGrace = 10_000
+const stopGrace = 30_000
 const outputGrace = 300
 const outputLookInterval = 20
 
