@@ -1,38 +1,20 @@
 // The shipped units and the shipped agent.yaml on a host where nobody has set anything up yet, under a real systemd.
 
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import t from 'tap'
-import { createLab } from '../lab/lab.ts'
-import { startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
-import { bootSystemd } from '../lab/systemd.ts'
 import { waitFor } from '../lab/wait-for.ts'
+import { bootAgentHost, checkout, checkoutInside, unit } from './agent-host.ts'
 
 t.setTimeout(240_000)
-const lab = await createLab({ name: 'e2e-agent-first-start' })
+const { lab, host, server, db1, journal, systemctl } = await bootAgentHost('e2e-agent-first-start')
 t.teardown(() => lab.destroy())
-const host = await lab.addHost('db1', '198.18.0.11/24')
-const server = await startMariaDb({ lab, host, name: 'db1' })
 for (const from of ['localhost', '127.0.0.1']) await server.query(`DROP USER '${checkUser.user}'@'${from}'`)
-const checkout = fileURLToPath(new URL('../../..', import.meta.url))
-const db1 = await bootSystemd({
-  lab,
-  host,
-  directories: { '/opt/mysql-balancer': checkout, '/run/mysqld': dirname(server.socket) },
-})
 
-const unit = 'mysqlchk-agent.service'
 const instance = 'mysqlchk-agent@3307.service'
 const etc = (name: string): string => db1.path(join('/etc/mysqlchk-agent', name))
 const shipped = (name: string): string => join(checkout, 'packaging/agent', name)
-const journal = (of = unit) => db1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${of}`])
-/** Throws with the journal where systemctl did not succeed. */
-const systemctl = async (...words: readonly string[]): Promise<void> => {
-  const { code, stderr } = await db1.run('systemctl', words)
-  if (code !== 0) throw new Error(`systemctl ${words.join(' ')} ended with ${code}: ${stderr}\n${await journal()}`)
-}
 const statusOf = (of = unit) => db1.property(of, 'StatusText')
 const untilStatus = (wanted: string, of = unit): Promise<boolean> =>
   waitFor(`the status "${wanted}"`, async () => {
@@ -50,7 +32,7 @@ copyFileSync(shipped('agent.yaml'), etc('agent.yaml'))
 for (const name of ['mysqlchk-agent.service', 'mysqlchk-agent@.service']) {
   copyFileSync(shipped(name), db1.path(join('/etc/systemd/system', name)))
 }
-const launcher = '#!/bin/sh\nexec node /opt/mysql-balancer/dist/agent/main.js "$@"\n'
+const launcher = `#!/bin/sh\nexec node ${checkoutInside}/dist/agent/main.js "$@"\n`
 writeFileSync(db1.path('/usr/bin/mysqlchk-agent'), launcher, { mode: 0o755 })
 await systemctl('daemon-reload')
 

@@ -1,36 +1,18 @@
 // The shipped unit under a real systemd, set up with the commands of agent/README.md.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parseHealthReport } from '../../shared/health-report.ts'
-import { createLab } from '../lab/lab.ts'
-import { startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
-import { bootSystemd } from '../lab/systemd.ts'
+import { standInFile, standInScript, standInService } from '../lab/stand-in-script.ts'
 import { waitFor } from '../lab/wait-for.ts'
+import { bootAgentHost, unit } from './agent-host.ts'
 
 t.setTimeout(240_000)
-const lab = await createLab({ name: 'e2e-agent-systemd' })
+const { lab, host, server, db1, journal, systemctl } = await bootAgentHost('e2e-agent-systemd')
 t.teardown(() => lab.destroy())
-const host = await lab.addHost('db1', '198.18.0.11/24')
-const server = await startMariaDb({ lab, host, name: 'db1' })
 await server.query(`CREATE USER '${checkUser.user}'@'${host.address}' IDENTIFIED BY '${checkUser.password}'`)
-const checkout = fileURLToPath(new URL('../../..', import.meta.url))
-const db1 = await bootSystemd({
-  lab,
-  host,
-  directories: { '/opt/mysql-balancer': checkout, '/run/mysqld': dirname(server.socket) },
-})
-const unit = 'mysqlchk-agent.service'
 const show = (property: string) => db1.property(unit, property)
-const journal = () => db1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${unit}`])
-/** Throws with the journal where systemctl did not succeed. */
-const systemctl = async (...words: readonly string[]): Promise<void> => {
-  const { code, stderr } = await db1.run('systemctl', words)
-  if (code !== 0) throw new Error(`systemctl ${words.join(' ')} ended with ${code}: ${stderr}\n${await journal()}`)
-}
 const logged = (pattern: RegExp) => waitFor(`${pattern} in the journal`, async () => pattern.test(await journal()))
 
 const agentFile = db1.path('/etc/mysqlchk-agent/agent.yaml')
@@ -51,27 +33,8 @@ const ask = async (port: number, path = '/'): Promise<string> => {
   return reason === undefined ? status : `${status} ${reason}`
 }
 const healthy = '200 ok; the check query answers'
-/** What stands for the script: it reads the request, so that its answer is not lost with a reset. */
-const script = `#!/bin/sh
-while read -r line && [ \${#line} -gt 1 ]; do :; done
-printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'
-`
 const xinetd = (isDisabled: boolean): void =>
-  writeFileSync(
-    db1.path('/etc/xinetd.d/mysqlchk'),
-    `service mysqlchk
-{
-  type = UNLISTED
-  disable = ${isDisabled ? 'yes' : 'no'}
-  socket_type = stream
-  protocol = tcp
-  port = 9222
-  wait = no
-  user = root
-  server = /usr/local/bin/mysqlchk
-}
-`,
-  )
+  writeFileSync(db1.path('/etc/xinetd.d/mysqlchk'), standInService(isDisabled))
 /** A fault for the tests: on SIGUSR2 the agent's deadlines never come. In the manager's environment, not in the unit. */
 const fault = "process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>({unref(){}})})"
 
@@ -84,7 +47,7 @@ await t.test('the commands of agent/README.md set a database host up', async (t)
   }
   mkdirSync(db1.path('/etc/xinetd.d'))
   mkdirSync(db1.path('/usr/local/bin'), { recursive: true })
-  writeFileSync(db1.path('/usr/local/bin/mysqlchk'), script, { mode: 0o755 })
+  writeFileSync(db1.path(standInFile), standInScript, { mode: 0o755 })
   xinetd(false)
   await db1.mustRun('sh', ['-e', '-c', commands], { input: `${checkUser.password}\n` })
   const { stdout, stderr } = await db1.run('systemd-analyze', ['verify', '--man=no', `/etc/systemd/system/${unit}`])

@@ -2,27 +2,12 @@
 
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
+import { standInFile, standInScript, standInService } from '../lab/stand-in-script.ts'
 import { ask, bootMachine, debians, fileOf, waitForAnswer, waitForUnit } from './system.ts'
 
 t.setTimeout(600_000)
 
 const running = { ActiveState: 'active', SubState: 'running' }
-const script = `#!/bin/sh
-while read -r line && [ \${#line} -gt 1 ]; do :; done
-printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'
-`
-const xinetd = `service mysqlchk
-{
-  type = UNLISTED
-  disable = no
-  socket_type = stream
-  protocol = tcp
-  port = 9222
-  wait = no
-  user = root
-  server = /usr/local/bin/mysqlchk
-}
-`
 const keepalived = `vrrp_instance VI_1 {
   state MASTER
   interface eth0
@@ -48,8 +33,8 @@ for (const system of debians) {
     await t.test('a host with xinetd and keepalived', async (t) => {
       const old = await bootMachine({ lab, system, name: 'old', cidr: '198.18.0.11/24', withServer: true })
       const answer = () => ask(client, `http://${old.host.address}:9222/`)
-      await old.write('/usr/local/bin/mysqlchk', script)
-      await old.write('/etc/xinetd.d/mysqlchk', xinetd)
+      await old.write(standInFile, standInScript)
+      await old.write('/etc/xinetd.d/mysqlchk', standInService(false))
       await old.write('/etc/keepalived/keepalived.conf', keepalived)
       await old.shell('chmod 755 /usr/local/bin/mysqlchk')
       await old.apt('-o Dpkg::Options::=--force-confold', 'install', 'xinetd', 'keepalived')

@@ -1,9 +1,10 @@
 // What stands around two balancer hosts: a MariaDB that clients may use, and those clients.
 
 import type { Host } from '../lab/host.ts'
+import type { Lab } from '../lab/lab.ts'
 import type { LabProcess } from '../lab/lab-process.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import { type Machine, waitForUnit } from './system.ts'
+import { bootMachine, type Machine, type System, waitForUnit } from './system.ts'
 
 /** The address that clients know. */
 export const virtualAddress = '198.18.0.100'
@@ -12,11 +13,23 @@ export const virtualAddress = '198.18.0.100'
 export const application = { user: 'app', password: 'lab-app-password', database: 'sbtest' }
 
 /** Makes the application's account on a database host as soon as MariaDB runs there. */
-export const addApplication = async (db: Machine): Promise<void> => {
+const addApplication = async (db: Machine): Promise<void> => {
   await waitForUnit(db, 'mariadb.service', { ActiveState: 'active' })
   const { user, password, database } = application
   const sql = `CREATE DATABASE ${database}; GRANT ALL ON ${database}.* TO '${user}'@'198.18.0.%' IDENTIFIED BY '${password}';`
   await db.mustRun('mariadb', [], { input: sql })
+}
+
+/** Boots two balancer hosts and a database host that the application may use, with the client's host beside them. */
+export const bootSite = async (lab: Lab, system: System) => {
+  const [lb1, lb2, db1] = await Promise.all([
+    bootMachine({ lab, system, name: 'lb1', cidr: '198.18.0.2/24' }),
+    bootMachine({ lab, system, name: 'lb2', cidr: '198.18.0.3/24' }),
+    bootMachine({ lab, system, name: 'db1', cidr: '198.18.0.11/24', withServer: true }),
+  ])
+  const client = await lab.addHost('client', '198.18.0.200/24')
+  await addApplication(db1)
+  return { lb1, lb2, db1, client }
 }
 
 /** One row over the virtual address, as the application: the name of the host that answered. */

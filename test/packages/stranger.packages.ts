@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import { addApplication, application, queryThrough } from './pair.ts'
-import { bootMachine, debians, fileOf, type Machine, type PackageName } from './system.ts'
+import { application, bootSite, queryThrough } from './pair.ts'
+import { debians, fileOf, type Machine, type PackageName } from './system.ts'
 
 t.setTimeout(600_000)
 
@@ -19,13 +19,7 @@ for (const system of debians) {
   await t.test(`${system.title}: the README alone leads to a virtual address that answers`, async (t) => {
     const lab = await createLab({ name: 'packages-stranger' })
     t.teardown(() => lab.destroy())
-    const [lb1, lb2, db1] = await Promise.all([
-      bootMachine({ lab, system, name: 'lb1', cidr: '198.18.0.2/24' }),
-      bootMachine({ lab, system, name: 'lb2', cidr: '198.18.0.3/24' }),
-      bootMachine({ lab, system, name: 'db1', cidr: '198.18.0.11/24', withServer: true }),
-    ])
-    const client = await lab.addHost('client', '198.18.0.200/24')
-    await addApplication(db1)
+    const { lb1, lb2, db1, client } = await bootSite(lab, system)
     const copied = async (machine: Machine, name: PackageName): Promise<void> => {
       await machine.shell(`cp ${fileOf(name)} /root/${name}_1_amd64.deb`)
     }

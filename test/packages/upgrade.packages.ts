@@ -4,25 +4,8 @@ import t from 'tap'
 import { startProbe } from '../lab/gap-probe.ts'
 import { createLab } from '../lab/lab.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import {
-  addApplication,
-  application,
-  prepareLoad,
-  sessionsOf,
-  startLoad,
-  virtualAddress,
-  watchAddress,
-} from './pair.ts'
-import {
-  bootMachine,
-  debians,
-  fileOf,
-  installedVersion,
-  type Machine,
-  openToClients,
-  versionOf,
-  waitForUnit,
-} from './system.ts'
+import { application, bootSite, prepareLoad, sessionsOf, startLoad, virtualAddress, watchAddress } from './pair.ts'
+import { debians, fileOf, installedVersion, type Machine, openToClients, versionOf, waitForUnit } from './system.ts'
 
 t.setTimeout(600_000)
 
@@ -33,12 +16,7 @@ for (const system of debians) {
   await t.test(system.title, async (t) => {
     const lab = await createLab({ name: 'packages-upgrade' })
     t.teardown(() => lab.destroy())
-    const [lb1, lb2, db1] = await Promise.all([
-      bootMachine({ lab, system, name: 'lb1', cidr: '198.18.0.2/24' }),
-      bootMachine({ lab, system, name: 'lb2', cidr: '198.18.0.3/24' }),
-      bootMachine({ lab, system, name: 'db1', cidr: '198.18.0.11/24', withServer: true }),
-    ])
-    const client = await lab.addHost('client', '198.18.0.200/24')
+    const { lb1, lb2, db1, client } = await bootSite(lab, system)
     const setUp = async (machine: Machine, peer: Machine, priority: number): Promise<void> => {
       await machine.apt('install', fileOf('mysql-balancer', 'previous'))
       const own = `--virtual-router-id 51 --peer ${peer.host.address} --router-id ${machine.host.name} --priority ${priority}`
@@ -47,7 +25,6 @@ for (const system of debians) {
       await machine.shell('systemctl enable --now balancer')
     }
     await openToClients(db1)
-    await addApplication(db1)
     await db1.apt('install', fileOf('mysqlchk-agent', 'previous'))
     await db1.shell('mysqlchk-agent setup-user --apply')
     await setUp(lb1, lb2, 101)
