@@ -1,16 +1,31 @@
 // `balancer notify --test`: runs every notification script and webhook once, so that they are known to work before they must.
 
+import { loadConfig } from '../config/load.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { type NotifyConfig, notifyKeys, type WebhookConfig } from '../config/vrrp-track-schema.ts'
 import type { Notification, NotifiedState } from '../vrrp/core/notification.ts'
 import { startNotificationScript } from '../vrrp/notify/scripts.ts'
 import { deliver, webhookName } from '../vrrp/notify/webhook.ts'
+import { configProblems } from './exit.ts'
 
 /** What came of one script or webhook. */
 export type Trial = { readonly ok: boolean; readonly text: string }
 
 /** The state that a script for all states and a webhook are told: the one that asks for the least. */
 const harmless: NotifiedState = 'backup'
+
+/** Runs all that the configuration `file` names and prints what came of each; the exit code. */
+export const tryAll = async (file: string): Promise<number> => {
+  const loaded = loadConfig(file)
+  if (!loaded.ok) return configProblems(loaded.problems)
+  let trials = 0
+  const isWell = await tryNotifications(loaded.config, ({ ok, text }) => {
+    trials += 1
+    process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${text}\n`)
+  })
+  if (trials === 0) process.stdout.write(`${file} has no notification scripts and no webhooks\n`)
+  return isWell ? 0 : 1
+}
 
 /** Tries all of them, one after another; `onTrial` hears of each. False where one failed. */
 export const tryNotifications = async (

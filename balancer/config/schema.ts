@@ -2,13 +2,11 @@
 
 import { z } from 'zod'
 import { listenerSchema } from './listener-schema.ts'
+import { defaultSocket } from './places.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
 import { bindEndpoint, duration, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
-
-/** The runtime socket unless `admin.socket` says otherwise. */
-export const defaultSocket = '/run/balancer/admin.sock'
 
 // Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.
 const tooLong = { error: 'a socket path has at most 107 bytes' }
