@@ -39,7 +39,9 @@ const breaking = (rule: (edge: Import) => boolean): readonly string[] =>
 
 t.test('the walk sees the whole house', async (t) => {
   t.ok(sources.length > 50, `${sources.length} files`)
-  t.ok(imports.some(({ from, to }) => from === 'balancer/commands/run.ts' && to === 'balancer/supervisor/supervisor.ts'))
+  t.ok(
+    imports.some(({ from, to }) => from === 'balancer/commands/run.ts' && to === 'balancer/supervisor/supervisor.ts'),
+  )
   t.ok(imports.some(({ from, to }) => isCore(from) && to === 'shared/reason.ts'))
 })
 
