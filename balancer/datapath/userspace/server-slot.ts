@@ -144,8 +144,7 @@ export const createServerSlot = ({ name: first, address }: ServerConfig): Server
         connectFailures,
         refusedConnects,
         failuresInARow,
-        retries,
-        redispatches,
+        detail: { kind: 'userspace', retries, redispatches },
       }
     },
   }
