@@ -151,11 +151,15 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
 
   const onMisfit = (role: ProcessRole): void => {
     const text = `${changedOnDisk}, and process ${role} cannot begin`
-    if (children.isAwaited(role)) return children.failed(role, `${text}; have it take over first: balancer reexec`)
-    if (successor?.isConfirmed() === false) return successor.give(`its process ${role} is of another version`)
-    // Without this process nothing here is served for long, and only a new supervisor can start it.
-    log.fatal({ child: role }, `${text}. Stopping, to be started anew`)
-    void stopAll(1)
+    if (children.isAwaited(role)) {
+      children.failed(role, `${text}; have it take over first: balancer reexec`)
+    } else if (successor?.isConfirmed() === false) {
+      successor.give(`its process ${role} is of another version`)
+    } else {
+      // Without this process nothing here is served for long, and only a new supervisor can start it.
+      log.fatal({ child: role }, `${text}. Stopping, to be started anew`)
+      void stopAll(1)
+    }
   }
 
   const stopAll = async (code: ExitCode): Promise<void> => {
