@@ -49,16 +49,16 @@ export const listenerFact = z
   .readonly()
 
 /**
- * One listener. `binds` tells which of its addresses are open: a client that reaches one is forwarded; `why` says why it is not, else null.
- * Numbers are null where the datapath does not know them. `ends` counts how clients ended, by reason: `closed` is the good one.
+ * One listener. `binds` tells which of its addresses are `open`: a client that reaches one is forwarded. Where it is not, `why`
+ * says why; else it is null. Numbers are null where the datapath does not know them. `ends` counts how clients ended, by reason: `closed` is the good one.
  * `panicking`: so few servers pass that all are used. `detail` is what only this kind of datapath has to tell, null where
  * that is nothing: in user space the clients that wait in the queue.
  */
 export type ListenerFact = z.output<typeof listenerFact>
 
 /**
- * Traffic of one server through one listener since its forwarder began to count. `in` is what clients sent. `refusedConnects` are
- * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. `detail` as that of the
+ * Traffic of one server through one listener since its forwarder began to count. `in` is what clients sent. `refusedConnects`
+ * are connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. `detail` as that of the
  * listener: after a failure in user space a client came here again (`retries`) or went elsewhere (`redispatches`).
  */
 export type ServerTraffic = z.output<typeof serverTraffic>
