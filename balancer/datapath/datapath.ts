@@ -39,7 +39,7 @@ export type RunningDatapath = {
   readonly handles: () => ReadonlyMap<string, ListeningHandle>
   /**
    * Leaves new clients to the process that takes its place, and resolves when those that need this one are gone: at once where
-   * rules forward, which stay as they are.
+   * rules forward. Those are the other process's from now on: `stop` leaves them as they are then.
    */
   readonly retire: () => Promise<void>
   /** Ends all sessions and takes away what it set up, after the addresses were handed over; resolves when that is done. */

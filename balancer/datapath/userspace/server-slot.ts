@@ -22,8 +22,8 @@ export type ServerSlot = {
   /** Sessions and attempts. */
   readonly occupants: () => number
   readonly endAttempts: (reason: SessionEnd) => void
-  /** Ends the sessions that began at a moment of `performance.now()` or earlier. */
-  readonly endSessions: (reason: SessionEnd, begunBefore: number) => void
+  /** Ends all that began at a moment of `performance.now()` or earlier. */
+  readonly endBegun: (reason: SessionEnd, begunBefore: number) => void
   readonly countSession: () => void
   /** `isRefused`: the server's host said no, as against not answering. */
   readonly countConnectFailure: (failure: { readonly isRefused: boolean }) => void
@@ -67,8 +67,7 @@ export const createServerSlot = (first: Place, onEmptied: (slot: ServerSlot) => 
     },
     occupants: () => occupants.size,
     endAttempts: (reason) => end(reason, ({ isConnecting }) => isConnecting),
-    endSessions: (reason, begunBefore) =>
-      end(reason, ({ isConnecting }, since) => !isConnecting && since <= begunBefore),
+    endBegun: (reason, begunBefore) => end(reason, (_, since) => since <= begunBefore),
     countSession: () => {
       totalSessions += 1
       failuresInARow = 0

@@ -35,7 +35,7 @@ export const createServers = ({ config, onReopened }: ServersOptions): Servers =
   /** By id; those that a reload took away as long as they keep sessions. */
   const slots = new Map<number, ServerSlot>()
   let seated: { readonly of: Targets; readonly candidates: readonly Candidate[] } | undefined
-  /** What the plan cannot know: no session is left. */
+  /** What the plan cannot know. A server that takes sessions has some again soon. */
   const onEmptied = (slot: ServerSlot): void => {
     const { id } = slot.place()
     if (!running.targets().targets.some((target) => target.id === id)) running.emptied(id)
@@ -52,7 +52,7 @@ export const createServers = ({ config, onReopened }: ServersOptions): Servers =
         slot.endAttempts(effect.reason)
         break
       case 'end-sessions':
-        slot.endSessions(effect.reason, effect.begunBefore)
+        slot.endBegun(effect.reason, effect.begunBefore)
         break
       case 'forget-failures':
         onReopened(effect.server)
