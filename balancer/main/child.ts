@@ -68,7 +68,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   // The parent decides when its children end: a Ctrl-C reaches the whole terminal group.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-  const { log, exit: exitWith } = openLog(role, 'info')
+  const { log, configure: configureLog, exit: exitWith } = openLog(role)
   let work: Promise<Work> | undefined
   const send = (message: FromChild, handle?: ListeningHandle): void => {
     // A parent that just died is no error here: the closed channel says it.
@@ -137,7 +137,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     try {
       const running = await work
       const lines = (await running?.reconfigure(config)) ?? []
-      log.level = config.log.level
+      configureLog(config.log)
       return { ok: true, lines }
     } catch (error) {
       if (!(error instanceof FailedStart)) throw error
@@ -201,7 +201,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     const { message } = read
     switch (message.type) {
       case 'configure':
-        log.level = message.config.log.level
+        configureLog(message.config.log)
         isOnProbation = message.succeeds
         start({
           ...message,

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { loadConfig } from '../config/load.ts'
+import { describeLogChanges } from '../config/log-schema.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { describeSecretChanges } from '../config/secrets.ts'
 import { type ProcessRole, processRoles } from './core/processes.ts'
@@ -41,7 +42,7 @@ export const createReloader = ({ file, running, text: firstText, log, apply }: R
 
   const applyToAll = async (next: BalancerConfig): Promise<ReloadResult> => {
     const before = config
-    const lines = [...describeSecretChanges(before.secrets, next.secrets)]
+    const lines = [...describeSecretChanges(before.secrets, next.secrets), ...describeLogChanges(before.log, next.log)]
     const goBack = async (roles: readonly ProcessRole[], why: readonly string[]): Promise<ReloadResult> => {
       config = before
       for (const role of roles) await apply(role, before)
