@@ -9,6 +9,7 @@ import { bindFindings } from './bind-rules.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
+import { notifyFindings } from './notify-rules.ts'
 import { readPasswordFile } from './password-file.ts'
 import { fileFindings } from './secret-file.ts'
 import { routeFindings } from './vrrp-route-rules.ts'
@@ -37,6 +38,7 @@ export const crossFieldFindings = (input: unknown, { file, host }: Place): reado
   return [
     ...vrrpFindings(input, file),
     ...trackFindings(input),
+    ...notifyFindings(input),
     ...routeFindings(input),
     ...listenerFindings(input),
     ...nameFindings(config),

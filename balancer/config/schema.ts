@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
+import { notifySchema } from './notify-schema.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
 import { bindEndpoint, duration, name } from './values.ts'
@@ -39,6 +40,7 @@ export const balancerSchema = z.strictObject({
   vrrp: vrrpSchema,
   listeners: z.array(listenerSchema).min(1, { error: 'name at least one listener' }).max(100),
   admin: admin.prefault({}),
+  notify: notifySchema,
   hard_stop_after: duration('1s', '24h').prefault('1h'),
   log: logSchema,
 })

@@ -11,7 +11,7 @@ import type { Dropped } from './core/reception.ts'
 import type { Notice, VirtualRouter } from './core/state.ts'
 import type { Standing } from './core/tracking.ts'
 import { advertisementOf, allAddresses, familyOfInstance, stateShown } from './instance.ts'
-import type { Notifications } from './notify/notifications.ts'
+import type { Notifications } from './notifications.ts'
 
 /** The counters and words of one virtual router. */
 export type Report = {

@@ -20,7 +20,7 @@ export const exitMisfit = 76
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': ['proxy', 'vrrp'],
-  writer: ['proxy'],
+  writer: ['proxy', 'vrrp'],
   listener: ['director', 'vrrp'],
   draining: ['director'],
   heartbeat: ['vrrp'],

@@ -6,8 +6,8 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { pauseAfter } from '../../../../balancer/vrrp/core/notification.ts'
-import { waitFor } from '../../../lab/wait-for.ts'
+import { pauseAfter } from '../../../balancer/notify/core/notification.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 import { directory, type Handler, serve, start, vrrpOf } from './stage.ts'
 
 t.setTimeout(120_000)
