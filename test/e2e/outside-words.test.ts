@@ -108,6 +108,7 @@ const configuration = {
     }),
     listener('banner', 4003, { check: check('mysql', 9225, { user: 'chk', password_file: passwordFile }) }),
   ],
+  notify: { server: ['/bin/sh', '-c', `printenv >> ${place('told')}; ${saying('teller').at(-1)}`] },
   admin: {
     socket: place('admin.sock'),
     http: {
@@ -168,7 +169,11 @@ await t.test('what others say is there in every output, and none of it acts', as
     const servers = await say('show servers')
     return [seen('agent'), seen('line')].every((pattern) => pattern.test(servers))
   })
-  await waitFor('a script to have said something', () => seen('notifier').test(read(output)))
+  await waitFor('scripts to have said something', () =>
+    ['notifier', 'teller'].every((who) => seen(who).test(read(output))),
+  )
+  t.match(read(place('told')), /^BALANCER_NAME=agent\/db1$/m, 'a notification script hears of servers')
+  t.match(read(place('told')), /^BALANCER_REASON=force-fail: .*agent- \[2J/m)
   // Strangers at the page, at the runtime socket and at the network.
   await get(`ro\u001b[2Jot\u202e:${secrets.guess}`, '/status')
   await get(`admin:${secrets.guess}`, '/status')
@@ -190,7 +195,7 @@ await t.test('what others say is there in every output, and none of it acts', as
     read(syslogFile),
     /^local3 warning balancer director: ?Status page: wrong password from \S+ for user "ro \[2Jot"$/m,
   )
-  everything.push(read(output), read(syslogFile))
+  everything.push(read(output), read(syslogFile), read(place('told')))
   for (const [i, text] of everything.entries()) {
     t.ok(text.length > 0, `output ${i}`)
     t.notMatch(text, harmful, `output ${i}`)
