@@ -8,6 +8,8 @@ import { type LogLevel, logLevels } from './core/syslog.ts'
 import { printableJson } from './core/text.ts'
 import { millis } from './core/time.ts'
 import { callExit } from './os/libc.ts'
+import type { SessionRecord } from './pool/core/session-record.ts'
+import { createSessionLog } from './session-log.ts'
 import { openSyslog, type Syslog, type SyslogTrouble } from './syslog.ts'
 
 /** Log lines kept in memory while the reader of standard output is stuck; older ones are dropped beyond it. */
@@ -26,6 +28,8 @@ const repetition = { lines: 10, window: millis(10_000) }
 export type ProcessLog = {
   readonly log: Logger
   readonly configure: (config: LogConfig) => void
+  /** Notes a session that has ended, where that is wanted; `record` is called at once, or never. Of any datapath. */
+  readonly session: (record: () => SessionRecord) => void
   readonly exit: (code: number) => Promise<never>
 }
 
@@ -68,8 +72,9 @@ export const openLog = (role: string): ProcessLog => {
   const repeated = limitLines<Repeated>(repetition, ({ line: { level, text }, count }) =>
     log[level]({ suppressed: count }, `${text} (said ${count} more times)`),
   )
+  const unlimited = pino(options, { write: print })
   // What is to be said of syslog does not go there.
-  const sayOfSyslog = createBoundedLog(pino(options, { write: print }), 1)
+  const sayOfSyslog = createBoundedLog(unlimited, 1)
   const onTrouble = (trouble: SyslogTrouble): void => {
     const { is, receiver } = trouble
     if (is === 'lost') {
@@ -87,6 +92,10 @@ export const openLog = (role: string): ProcessLog => {
     }
     running = next
   }
+  const session = createSessionLog(log, ({ text, fields, plain }) => {
+    unlimited.info(fields, text)
+    syslog?.write({ level: 'info', kind: 'session', text: plain })
+  })
   // Not flushSync: it would overtake the lines that are being written at this moment.
   const close = (): Promise<'closed' | 'stuck'> =>
     new Promise((resolve) => {
@@ -116,7 +125,7 @@ export const openLog = (role: string): ProcessLog => {
     ending ??= end(code)
     return ending
   }
-  return { log, configure, exit }
+  return { log, configure, session: (record) => session(running?.sessions ?? 'off', record), exit }
 }
 
 type Repeated = { readonly level: LogLevel; readonly text: string }

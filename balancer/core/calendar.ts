@@ -19,3 +19,7 @@ const clock = ({ hour, minute, second }: Calendar): string => `${digits(hour)}:$
 /** `Nov  9 08:28:05` (RFC 3164 section 4.1.2). */
 export const syslogTime = (at: Calendar): string =>
   `${months[at.month - 1]} ${`${at.day}`.padStart(2, ' ')} ${clock(at)}`
+
+/** `06/Feb/2009:12:12:51.443`, as HAProxy has it (`%t`). */
+export const sessionTime = (at: Calendar): string =>
+  `${digits(at.day)}/${months[at.month - 1]}/${at.year}:${clock(at)}.${digits(at.millisecond, 3)}`
