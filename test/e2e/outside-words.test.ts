@@ -116,7 +116,7 @@ const configuration = {
       users: [{ name: 'admin', password_file: file('page', `${await hashPassword(secrets.page)}\n`) }],
     },
   },
-  log: { level: 'trace', syslog: '127.0.0.1:514', format: 'rfc5424', facility: 'local3' },
+  log: { level: 'trace', syslog: '127.0.0.1:514', format: 'rfc5424', facility: 'local3', sessions: 'tcplog' },
 }
 const configFile = file('balancer.yaml', JSON.stringify(configuration))
 const syslogFile = place('syslog')
@@ -212,7 +212,10 @@ await t.test('a reload moves and ends syslog, and refuses a receiver that cannot
   const before = read(syslogFile).split('\n').length
   await waitFor('the refusal in syslog', () => /Reload of \S+ refused/.test(read(syslogFile)))
   t.ok(read(syslogFile).split('\n').length >= before, 'it goes on as it was')
-  t.equal(await reload({ level: 'info', syslog: place('nowhere') }), 'log: changed level, syslog, format, facility\n')
+  t.equal(
+    await reload({ level: 'info', syslog: place('nowhere') }),
+    'log: changed level, syslog, format, facility, sessions\n',
+  )
   await say('server agent/db1 maint')
   const missing = /"process":"director".*does not take lines of the log .ENOENT.; they are here/
   await waitFor('the receiver to be missed', () => missing.test(read(output)))
