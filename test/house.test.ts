@@ -75,7 +75,7 @@ t.test('the rooms of the balancer do not import each other, the supervisor or th
     [],
   )
   t.same(
-    breaking(({ from, to }) => from.startsWith('balancer/os/') && roomOf(to) !== undefined),
+    breaking(({ from, to }) => /^balancer\/(os|notify)\//.test(from) && roomOf(to) !== undefined),
     [],
   )
 })

@@ -24,14 +24,15 @@ export const run = async (file: string): Promise<number> => {
 const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'successor'): Promise<number> => {
   process.title = 'balancer: supervisor'
   const { config: running, text, warnings } = loaded
-  const { log, exit } = openLog('supervisor', running.log.level)
+  const { log, configure: configureLog, exit } = openLog('supervisor')
+  configureLog(running.log)
   for (const warning of [...warnings, ...keepalivedWarnings(running)]) log.warn(warning)
   log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
   // Before the children are forked: a signal in between would end this process without a word to them.
   process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
   process.on('SIGINT', () => supervisor.stop('SIGINT'))
   process.on('SIGHUP', () => void supervisor.reload())
-  const supervisor = startSupervisor({ file, running, text, log, farewellReady: loadFarewell(), joinAs })
+  const supervisor = startSupervisor({ file, running, text, log, configureLog, farewellReady: loadFarewell(), joinAs })
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       log.fatal({ err: error }, 'The supervisor failed')

@@ -7,8 +7,8 @@ import { type AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { z } from 'zod'
-import { pauseAfter } from '../../../../balancer/vrrp/core/notification.ts'
-import { waitFor } from '../../../lab/wait-for.ts'
+import { pauseAfter } from '../../../balancer/notify/core/notification.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 import { directory, type Handler, serve, start, vrrpOf } from './stage.ts'
 
 t.setTimeout(120_000)

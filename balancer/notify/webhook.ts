@@ -3,9 +3,9 @@
 import { type IncomingMessage, request as requestPlainly } from 'node:http'
 import { request as requestEncrypted } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readHeaderFile } from '../../config/secret-file.ts'
-import type { WebhookConfig } from '../../config/vrrp-track-schema.ts'
-import { type Notification, notificationJson, pauseAfter } from '../core/notification.ts'
+import type { WebhookConfig } from '../config/notify-schema.ts'
+import { readHeaderFile } from '../config/secret-file.ts'
+import { type Notification, notificationJson, pauseAfter } from './core/notification.ts'
 
 /** How it went; `text` never shows the address or the headers, which may be secret. */
 export type Delivery = { readonly ok: boolean; readonly text: string }
