@@ -270,14 +270,15 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     fact: (binds) => ({
       fact: 'listener',
       listener: config.name,
-      binds,
+      datapath: 'userspace',
+      binds: binds.map((bind) => ({ ...bind, why: bind.open ? null : 'waiting for the address' })),
       sessions,
       maximumSessions,
       totalSessions,
-      queued: queue.size(),
       panicking: servers.isPanicking(),
       ends: { ...ends },
       servers: servers.slots().map((slot) => slot.traffic()),
+      detail: { kind: 'userspace', queued: queue.size() },
     }),
     sockets: () => clients.size + sessions,
     stop: () => {

@@ -98,8 +98,7 @@ export const createServerSlot = (first: Place, onEmptied: (slot: ServerSlot) => 
         connectFailures,
         refusedConnects,
         failuresInARow,
-        retries,
-        redispatches,
+        detail: { kind: 'userspace', retries, redispatches },
       }
     },
   }
