@@ -1,6 +1,7 @@
 // What the rules of the kernel are made of: listeners with their servers, and what of earlier rules live sessions still need.
 
 import type { Millis } from '../../../core/time.ts'
+import type { TimeoutPolicy } from '../../rules/core/table.ts'
 
 /** An address with a TCP port. As a bind 0.0.0.0 and :: stand for every address of this host but the loopback ones. */
 export type Endpoint = { readonly address: string; readonly port: number }
@@ -64,5 +65,5 @@ export type KernelRules = {
   /** From `assignNumbers`: every server of the listeners, and the ones that are kept for their sessions. */
   readonly numbering: Numbering
   /** Timeouts that no listener has any more, and live sessions still do. */
-  readonly keptTimeouts: readonly KernelTimeouts[]
+  readonly keptTimeouts: readonly TimeoutPolicy[]
 }
