@@ -5,7 +5,7 @@ import { intervalElements } from '../../rules/core/prefixes.ts'
 import { consistent, slotCount, turns } from '../../rules/core/slots.ts'
 import type { Chain, Element, RuleSet } from '../../rules/core/table.ts'
 import { connectChain } from './base-chains.ts'
-import type { KernelListener, KernelTarget, Numbering } from './kernel-listener.ts'
+import { type KernelListener, type KernelTarget, mostCountedSessions, type Numbering } from './kernel-listener.ts'
 import { markText, numberKey } from './marks.ts'
 import {
   accessSet,
@@ -41,7 +41,8 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
   }
   const allow = accessList('allow', listener, version)
   const deny = accessList('deny', listener, version)
-  const slots = slotsOf(listener).map((server) => markText(markOf(server)))
+  const marks = new Map(listener.targets.map(({ server }) => [server, markText(markOf(server))]))
+  const slots = slotsOf(listener).map((server) => marks.get(server) ?? '')
   const refuse = (reason: RefusalReason): string =>
     `counter name "${refusalCounter(reason, name)}" reject with tcp reset`
 
@@ -49,7 +50,8 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
     ...(deny === null ? [] : [`${version.protocol} saddr @${deny.name} ${refuse('denied')}`]),
     ...(allow === null ? [] : [`${version.protocol} saddr != @${allow.name} ${refuse('denied')}`]),
     ...rateRules(listener, version, refuse),
-    ...(maximumSessions === 0 ? [] : [`jump ${limitChain(name)}`]),
+    ...(listener.isFull ? [refuse('full')] : []),
+    ...(isCounted(maximumSessions) ? [`jump ${limitChain(name)}`] : []),
     `ct timeout set "${timeoutName(version, listener.timeouts)}"`,
     `goto ${pickChain(name)}`,
   ]
@@ -61,12 +63,12 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
     ],
     chains: [
       ...listener.targets
-        .filter((target) => target.maximumSessions > 0)
+        .filter((target) => isCounted(target.maximumSessions))
         .map((target) => serverLimit(name, target, markOf)),
       // On its own: a rule that is made anew forgets what it has counted.
-      ...(maximumSessions === 0
-        ? []
-        : [{ name: limitChain(name), hook: null, rules: [`ct count over ${maximumSessions} ${refuse('full')}`] }]),
+      ...(isCounted(maximumSessions)
+        ? [{ name: limitChain(name), hook: null, rules: [`ct count over ${maximumSessions} ${refuse('full')}`] }]
+        : []),
       { name: pickChain(name), hook: null, rules: pickRules(listener, slots, version, refuse) },
       { name: listenerChain(name), hook: null, rules: admission },
     ],
@@ -80,9 +82,11 @@ export const limitElements = (
 ): readonly (readonly [string, Element])[] =>
   targets.flatMap(({ server, maximumSessions }) => {
     const mark = numbering.get(numberKey({ listener: name, server }))
-    if (maximumSessions === 0 || mark === undefined) return []
+    if (!isCounted(maximumSessions) || mark === undefined) return []
     return [[markText(mark), { value: `jump ${serverLimitChain(mark)}`, comment: null }] as const]
   })
+
+const isCounted = (limit: number): boolean => limit > 0 && limit <= mostCountedSessions
 
 /** Dropped, not reset: the client's kernel asks again a second later, and by then the server counts as full. */
 const serverLimit = (listener: string, target: KernelTarget, markOf: (server: string) => number): Chain => ({
@@ -129,9 +133,10 @@ const rateRules = (
   ]
 }
 
-/** The server of each slot. */
+/** The server of each slot. Where all are full the slots wait for room as they would be without limits. */
 const slotsOf = ({ balance, targets, servers }: KernelListener): readonly string[] => {
-  const open = targets.filter(({ isFull }) => !isFull).map(({ server, weight }) => ({ name: server, weight }))
+  const withRoom = targets.filter(({ isFull }) => !isFull)
+  const open = (withRoom.length === 0 ? targets : withRoom).map(({ server, weight }) => ({ name: server, weight }))
   if (open.length === 0) return []
   switch (balance) {
     case 'roundrobin':
@@ -148,8 +153,11 @@ const slotsOf = ({ balance, targets, servers }: KernelListener): readonly string
   }
 }
 
-const slotElements = (slots: readonly string[]): ReadonlyMap<string, Element> =>
-  new Map(slots.length === 1 ? [] : slots.map((mark, slot) => [`${slot}`, { value: mark, comment: null }]))
+const slotElements = (slots: readonly string[]): ReadonlyMap<string, Element> => {
+  const elements = new Map([...new Set(slots)].map((mark) => [mark, { value: mark, comment: null }]))
+  const none = { value: '', comment: null }
+  return new Map(slots.length === 1 ? [] : slots.map((mark, slot) => [`${slot}`, elements.get(mark) ?? none]))
+}
 
 const pickRules = (
   { balance, targets, name }: KernelListener,
@@ -158,7 +166,8 @@ const pickRules = (
   refuse: (reason: RefusalReason) => string,
 ): readonly string[] => {
   const [only] = slots
-  if (only === undefined) return [refuse(targets.length === 0 ? 'no-server' : 'full')]
+  if (only === undefined) return [refuse('no-server')]
+  if (targets.every(({ isFull }) => isFull)) return [refuse('full')]
   const connect = `goto ${connectChain(version)}`
   if (slots.length === 1) return [`ct mark set ${only}`, connect]
   const step =

@@ -88,7 +88,7 @@ const elementChanges = (
   if (wanted === null) return { removed: [], added: [] }
   const isSame = (key: string, element: Element): boolean => {
     const other = before.get(key)
-    return other?.value === element.value && other.comment === element.comment
+    return other === element || (other?.value === element.value && other.comment === element.comment)
   }
   return {
     removed: inOrder(before)

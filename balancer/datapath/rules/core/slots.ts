@@ -89,40 +89,28 @@ const likingOf = ({ seed }: Asker, slot: number): number => mixed(seed ^ mixed(s
 
 /**
  * How many slots each server gets: at least one, and the rest by Webster's method, in which nobody loses a slot because
- * another one leaves. Equal claims go by the order of names' hashes, not by the order of servers.
+ * another one leaves. Equal claims go by the names' hashes, not by the order of servers.
  */
 const quotasOf = (servers: readonly Weighted[], size: number): readonly number[] => {
   const sum = servers.reduce((all, { weight }) => all + weight, 0)
-  const ties = servers.map(({ name }) => hashOf(name))
-  // A start just below the shares; what is left is given out one by one.
+  // Just below the shares: at most two for each server are left to give.
   const quotas = servers.map(({ weight }) => Math.max(1, Math.floor((size * weight) / sum - 0.5)))
-  const claim = (i: number, quota: number): number => (servers[i]?.weight ?? 0) / (quota - 0.5)
-  let given = quotas.reduce((all, quota) => all + quota, 0)
-  const pick = (isBetter: (a: number, b: number) => boolean, may: (i: number) => boolean): number => {
-    let best = -1
-    for (const i of servers.keys()) if (may(i) && (best < 0 || isBetter(i, best))) best = i
-    return best
-  }
-  const quota = (i: number): number => quotas[i] ?? 0
-  for (; given < size; given += 1) {
-    const next = pick(
-      (a, b) => {
-        const [claimA, claimB] = [claim(a, quota(a) + 1), claim(b, quota(b) + 1)]
-        return claimA > claimB || (claimA === claimB && (ties[a] ?? 0) > (ties[b] ?? 0))
-      },
-      () => true,
-    )
-    quotas[next] = quota(next) + 1
-  }
-  for (; given > size; given -= 1) {
-    const next = pick(
-      (a, b) => {
-        const [claimA, claimB] = [claim(a, quota(a)), claim(b, quota(b))]
-        return claimA < claimB || (claimA === claimB && (ties[a] ?? 0) < (ties[b] ?? 0))
-      },
-      (i) => quota(i) > 1,
-    )
-    quotas[next] = quota(next) - 1
+  const missing = size - quotas.reduce((all, quota) => all + quota, 0)
+  const claims = servers
+    .flatMap(({ name, weight }, server) => {
+      const quota = quotas[server] ?? 0
+      const tie = hashOf(name)
+      // What it would get next, or, where all have too many, what it got last, but for the one that it keeps.
+      const [first, last] = missing > 0 ? [quota + 1, quota + 3] : [2, quota]
+      return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => ({
+        server,
+        claim: weight / (first + i - 0.5),
+        tie,
+      }))
+    })
+    .sort((a, b) => b.claim - a.claim || b.tie - a.tie)
+  for (const { server } of missing > 0 ? claims.slice(0, missing) : claims.slice(claims.length + missing)) {
+    quotas[server] = (quotas[server] ?? 0) + Math.sign(missing)
   }
   return quotas
 }
