@@ -22,7 +22,8 @@ export const slotCount = (configuredServers: number): number => {
 
 /**
  * Slots for taking turns. Whole weights with a small sum get exactly their shares, interleaved (smooth weighted round
- * robin). Else each server's share is right to within one slot of `slotCount`, and every server has at least one.
+ * robin). Else each server's share is right to within two slots of `slotCount`, and every server has at least one: with 1,000 servers of one weight each has
+ * 16 or 17 of 16,384.
  */
 export const turns = (servers: readonly Weighted[], configuredServers: number): readonly string[] => {
   const divisor = servers.reduce((all, { weight }) => greatestCommonDivisor(all, weight), 0)
