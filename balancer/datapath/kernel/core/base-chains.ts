@@ -3,7 +3,7 @@
 
 import type { Chain } from '../../rules/core/table.ts'
 import { markText, ownMark, ownMask } from './marks.ts'
-import { type IpVersion, ipVersions } from './names.ts'
+import { type IpVersion, ipVersions, settlingCounter } from './names.ts'
 
 const isOurs = `ct mark and ${markText(ownMask)} == ${markText(ownMark)}`
 const isForeign = `ct mark and ${markText(ownMask)} != ${markText(ownMark)}`
@@ -90,7 +90,7 @@ const unanswered: Chain = {
 /** Right after a take-over the entries of its sessions may still be on their way: no reset for them meanwhile. */
 const settling = ipVersions.map(
   ({ protocol, digit }) =>
-    `${protocol} daddr @settling${digit} tcp dport @ports tcp flags and (fin | syn | rst | ack) != syn drop`,
+    `${protocol} daddr @settling${digit} tcp dport @ports tcp flags and (fin | syn | rst | ack) != syn counter name "${settlingCounter}" drop`,
 )
 
 /** All of them; those that others jump to first. */

@@ -16,6 +16,7 @@ import {
   refusalCounter,
   refusalReasons,
   secondsOf,
+  settlingCounter,
   tableName,
   timeoutName,
 } from './names.ts'
@@ -33,7 +34,10 @@ export const kernelTable = (rules: KernelRules): Table => {
   const parts = listeners.map((listener) => listenerParts(listener, versionOf(listener), numbering))
   return {
     name: tableName,
-    counters: listeners.flatMap(({ name }) => refusalReasons.map((reason) => refusalCounter(reason, name))),
+    counters: [
+      settlingCounter,
+      ...listeners.flatMap(({ name }) => refusalReasons.map((reason) => refusalCounter(reason, name))),
+    ],
     timeouts: timeoutPolicies(rules),
     sets: [
       setOf(ownerSet, { key: ['mark'], value: null }, [key(ownerForm)]),

@@ -2,7 +2,7 @@
 
 import { hashOf } from '../../rules/core/hash.ts'
 import { intervalElements } from '../../rules/core/prefixes.ts'
-import { consistent, slotCount, turns } from '../../rules/core/slots.ts'
+import { sticky, turns } from '../../rules/core/slots.ts'
 import type { Chain, Element, RuleSet } from '../../rules/core/table.ts'
 import { connectChain } from './base-chains.ts'
 import { type KernelListener, type KernelTarget, mostCountedSessions, type Numbering } from './kernel-listener.ts'
@@ -137,14 +137,14 @@ const rateRules = (
 const slotsOf = ({ balance, targets, servers }: KernelListener): readonly string[] => {
   const withRoom = targets.filter(({ isFull }) => !isFull)
   const open = (withRoom.length === 0 ? targets : withRoom).map(({ server, weight }) => ({ name: server, weight }))
-  if (open.length === 0) return []
+  if (open.length < 2) return open.map(({ name }) => name)
   switch (balance) {
     case 'roundrobin':
     case 'leastconn':
     case 'random':
       return turns(open, servers.length)
     case 'source':
-      return consistent(open, slotCount(servers.length))
+      return sticky(open, servers.length)
     case 'first':
     case 'single':
       return open.slice(0, 1).map(({ name }) => name)

@@ -20,12 +20,6 @@ export type ServerName = { readonly listener: string; readonly server: string }
 /** The key of a server in a numbering, and its comment in the kernel. */
 export const numberKey = ({ listener, server }: ServerName): string => `${listener}/${server}`
 
-/** The names that a key of a numbering is made of; null for another text. */
-export const namesOf = (key: string): ServerName | null => {
-  const [listener, server, ...more] = key.split('/')
-  return listener && server && more.length === 0 ? { listener, server } : null
-}
-
 /**
  * Gives every server a mark of its own. A number follows from the names, so that two balancers mostly agree and a new
  * start finds it again; where two would meet, the second takes the next free one. What has a number keeps it.

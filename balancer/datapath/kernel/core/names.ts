@@ -23,6 +23,9 @@ export type RefusalReason = (typeof refusalReasons)[number]
 /** The counter of a reason of a listener. */
 export const refusalCounter = (reason: RefusalReason, listener: string): string => named(reason, listener)
 
+/** The counter of packets that got no reset because their sessions may still be on their way here. */
+export const settlingCounter = 'settling'
+
 export const listenerChain = (listener: string): string => named('listener', listener)
 export const limitChain = (listener: string): string => named('limit', listener)
 export const pickChain = (listener: string): string => named('pick', listener)

@@ -9,13 +9,14 @@ export type Weighted = { readonly name: string; readonly weight: number }
 const mostExactSlots = 128
 const slotsPerServer = 16
 const leastSlots = 256
+const leastStickySlots = 1024
 const mostSlots = 16384
 
 /**
  * How many slots a table has that servers may come to and leave without most slots changing hands: 16 for each server
  * that is configured, as a power of two from 256 to 16,384.
  */
-export const slotCount = (configuredServers: number): number => {
+const slotCount = (configuredServers: number): number => {
   const wanted = Math.min(mostSlots, Math.max(leastSlots, configuredServers * slotsPerServer))
   return 2 ** Math.ceil(Math.log2(Math.max(wanted, configuredServers)))
 }
@@ -33,6 +34,34 @@ export const turns = (servers: readonly Weighted[], configuredServers: number): 
     return interleaved(servers.map(({ name, weight }) => ({ name, weight: weight / divisor })))
   }
   return consistent(servers, slotCount(configuredServers))
+}
+
+/**
+ * Slots for hashes of clients: weighted rendezvous hashing. When a server leaves its slots go to the others and no other slot
+ * moves; one that comes takes its share of each. Shares are those of chance: with 2 servers right to some 5 % of a
+ * share, with 1,000 to a quarter.
+ */
+export const sticky = (servers: readonly Weighted[], configuredServers: number): readonly string[] => {
+  const seeds = Uint32Array.from(servers, ({ name }) => hashOf(name))
+  const weights = Float64Array.from(servers, ({ weight }) => weight)
+  const size = Math.max(leastStickySlots, slotCount(configuredServers))
+  return Array.from({ length: size }, (_, slot) => {
+    const place = mixed(slot + 1)
+    let best = 0
+    let least = Number.POSITIVE_INFINITY
+    for (let i = 0; i < seeds.length; i += 1) {
+      const chance = (mixed((seeds[i] ?? 0) ^ place) + 0.5) / 2 ** 32
+      const weight = weights[i] ?? 0
+      // -ln(x) >= 1 - x: spares nearly all logarithms.
+      if (1 - chance >= least * weight) continue
+      const score = -Math.log(chance) / weight
+      if (score < least) {
+        least = score
+        best = i
+      }
+    }
+    return servers[best]?.name ?? ''
+  })
 }
 
 /** Nginx's smooth weighted round robin: a server with weight 5 of 7 is not asked five times in a row. */

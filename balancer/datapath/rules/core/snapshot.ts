@@ -74,7 +74,7 @@ export const formKey = ({ key, value, flags = [], isCounting = false, timeout, s
   ].join('|')
 
 /** A base chain's place as one text. */
-export const hookKey = ({ type, hook, priority }: Hook): string => `${type} ${hook} ${priority}`
+const hookKey = ({ type, hook, priority }: Hook): string => `${type} ${hook} ${priority}`
 
 /** A policy as one text, whatever the order of its states. */
 export const policyKey = (family: string, policy: Readonly<Record<string, number>>): string =>

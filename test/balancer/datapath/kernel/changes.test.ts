@@ -14,7 +14,7 @@ import { listener, rules, target } from './sample-rules.ts'
 
 t.setTimeout(240_000)
 
-const runs = 40
+const runs = 12
 const longest = 5
 
 const ipv4 = {
@@ -103,4 +103,30 @@ t.test('any changes end where a fresh start begins, and what nft lists is what w
     }),
     { numRuns: runs },
   )
+})
+
+t.test('what somebody changes in our table is seen and put back; what he puts beside it is named', async (t) => {
+  const host = await nftHost(t)
+  const table = kernelTable(rules([listener()]))
+  await applyText(host, tableText(table))
+  for (const command of [
+    'flush chain inet balancer nat-postrouting',
+    'insert rule inet balancer filter-forward drop',
+    'add rule inet balancer pick/mysql accept comment "mine"',
+    'delete element inet balancer slots/mysql { 1 }',
+    'add element inet balancer ports { 22 }',
+    'flush set inet balancer refused',
+    'add chain inet balancer more { type filter hook forward priority 5; policy drop; }',
+    'add chain inet balancer filter-input { policy drop; }',
+  ]) {
+    await applyText(host, `${command}\n`)
+    const repair = changeText((await listTable(host)).snapshot, table)
+    t.not(repair, '', command)
+    await applyText(host, repair)
+    t.equal(changeText((await listTable(host)).snapshot, table), '', `${command}: put back`)
+  }
+  await applyText(host, 'add quota inet balancer his { over 10 mbytes }\n')
+  t.same((await listTable(host)).snapshot.strangers, ['quota his'])
+  await applyText(host, 'flush ruleset\ntable inet balancer { chain input { type filter hook input priority 0; }\n}\n')
+  t.equal(ownershipOf(await listTable(host)), 'foreign')
 })

@@ -89,7 +89,7 @@ export const openRulesLab = async (): Promise<RulesLab> => {
 }
 
 /** Servers of a listener on these hosts. */
-export const serversOn = (family: Family, names: readonly HostName[]) =>
+const serversOn = (family: Family, names: readonly HostName[]) =>
   names.map((name) => ({ name, address: family.of(name), port: 3306 }))
 
 /** The listener `mysql` of a family, with servers on these hosts, which take turns. */

@@ -119,8 +119,7 @@ for (const family of families) {
       (line) => line.includes('ESTABLISHED') && line.includes(`mark=${Number(mark)} `),
     )
     const left = own.map((line) => Number(/tcp +6 (\d+) /.exec(line)?.[1])).filter((seconds) => seconds <= 1234)
-    t.equal(left.length, 1, 'one session has this timeout')
-    t.ok((left[0] ?? 0) > 1100)
+    t.same(left.filter((seconds) => seconds > 1100).length, 1, `one session has this timeout: ${left}`)
     for (const set of ['sent', 'received']) {
       const [counted] = [...(elementCounters.get(set)?.values() ?? [])]
       t.ok((counted?.packets ?? 0) >= 3, `${set}: ${JSON.stringify(counted)}`)
@@ -130,7 +129,8 @@ for (const family of families) {
   })
 
   t.test(`${name}: a refused SYN is asked again and reaches a server that lives, from every host`, async (t) => {
-    await put('lb1', listenerOn(family, ['db1', 'lb1', 'db3']))
+    const alive = target('db3', 4)
+    await put('lb1', listenerOn(family, ['db1', 'lb1', 'db3'], { targets: [target('db1'), target('lb1'), alive] }))
     await peer('db1').endServing(3306)
     await peer('lb1').endServing(3306)
     const clients = (['lb1', 'lb1', 'lb1', 'client', 'client', 'client'] as const).map(peer)
@@ -208,25 +208,28 @@ t.test('a server host without power: its clients are not told, and the next serv
 })
 
 t.test('right after a take-over packets of sessions that are not known yet are not reset', async (t) => {
-  const [family] = families
-  if (family === undefined) return
-  await put('lb1', listenerOn(family))
-  const { session } = await client.connect(family.virtual, port)
-  const { host } = peer('lb1')
-  await host.run('nft', ['add', 'element', 'inet', 'balancer', 'settling4', `{ ${family.virtual} timeout 1h }`])
-  await host.run('sysctl', ['-qw', 'net.netfilter.nf_conntrack_tcp_loose=0'])
-  await put('lb2', listenerOn(family))
-  await moveAddresses('lb1', 'lb2')
-  await peer('lb2').host.run('nft', [
-    'add',
-    'element',
-    'inet',
-    'balancer',
-    'settling4',
-    `{ ${family.virtual} timeout 1h }`,
-  ])
-  const said = client.say(session)
-  await waitFor('a packet that was dropped', async () => (await entries('lb2')).length >= 0)
-  await moveAddresses('lb2', 'lb1')
-  t.equal(await said, true)
+  const lb2 = peer('lb2').host
+  const listeners = families.map((family) => listenerOn(family, ['db1'], { name: family.name }))
+  await put('lb1', ...listeners)
+  await put('lb2', ...listeners)
+  for (const [i, { virtual }] of families.entries()) {
+    // What conntrack takes for a session under way, and what it calls invalid.
+    await lb2.run('sysctl', ['-qw', `net.netfilter.nf_conntrack_tcp_loose=${i}`])
+    await lb2.run('nft', [
+      'add',
+      'element',
+      'inet',
+      'balancer',
+      i === 0 ? 'settling4' : 'settling6',
+      `{ ${virtual} timeout 1h }`,
+    ])
+    const { session } = await client.connect(virtual, port)
+    const dropped = async (): Promise<number> => (await listTable(lb2)).counters.get('settling')?.packets ?? 0
+    const before = await dropped()
+    await moveAddresses('lb1', 'lb2')
+    const said = client.say(session)
+    await waitFor('a packet to be dropped', async () => (await dropped()) > before)
+    await moveAddresses('lb2', 'lb1')
+    t.equal(await said, true)
+  }
 })

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { consistent, slotCount, turns, type Weighted } from '../../../../balancer/datapath/rules/core/slots.ts'
+import { consistent, sticky, turns, type Weighted } from '../../../../balancer/datapath/rules/core/slots.ts'
 
 const countsOf = (slots: readonly string[]): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
@@ -63,7 +63,7 @@ t.test('any weights get their shares to within two slots, and every server at le
   const weight = fc.oneof(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0.01, max: 256, noNaN: true }))
   fc.assert(
     fc.property(anyServers(weight, 40), (servers) => {
-      const size = slotCount(servers.length)
+      const size = 1024
       const counts = countsOf(consistent(servers, size))
       const sum = servers.reduce((all, one) => all + one.weight, 0)
       const shares = servers.map((one) => (size * one.weight) / sum)
@@ -87,29 +87,30 @@ t.test('the order of servers in the configuration does not matter', async (t) =>
   )
 })
 
-t.test('a server that leaves takes few others along', async (t) => {
+t.test('clients of a server that leaves go to others, and no other client moves; so when it comes back', async (t) => {
+  const weight = fc.oneof(fc.integer({ min: 1, max: 256 }), fc.double({ min: 0.01, max: 256, noNaN: true }))
   fc.assert(
-    fc.property(fc.integer({ min: 2, max: 60 }), fc.nat(), (count, gone) => {
-      const servers = Array.from({ length: count }, (_, i) => ({ name: `db${i}`, weight: 1 }))
-      const size = slotCount(count)
-      const before = consistent(servers, size)
-      const left = `db${gone % count}`
-      const after = consistent(
-        servers.filter(({ name }) => name !== left),
-        size,
-      )
-      const own = before.filter((name) => name === left).length
-      t.notOk(after.includes(left))
-      t.ok(
-        movedBetween(before, after) <= own + size * 0.05,
-        `${movedBetween(before, after)} of ${size} moved, ${own} had to`,
-      )
+    fc.property(anyServers(weight, 20), fc.nat(), (servers, gone) => {
+      const left = `db${gone % servers.length}`
+      const others = servers.filter(({ name }) => name !== left)
+      if (others.length === 0) return
+      const [before, after] = [sticky(servers, servers.length), sticky(others, servers.length)]
+      t.ok(before.every((name, slot) => name === left || after[slot] === name))
     }),
     { numRuns: 60 },
   )
 })
 
-t.test('with 1,000 servers a change of one touches a few dozen slots of 16,384', async (t) => {
+t.test('clients spread by weights, as far as chance has it', async (t) => {
+  const servers = [
+    { name: 'db1', weight: 3 },
+    { name: 'db2', weight: 1 },
+  ]
+  const share = (countsOf(sticky(servers, 2)).get('db1') ?? 0) / 1024
+  t.ok(Math.abs(share - 0.75) < 0.05, `${share}`)
+})
+
+t.test('with 1,000 servers a change of one touches a few hundred slots of 16,384 at most', async (t) => {
   const servers = Array.from({ length: 1000 }, (_, i) => ({ name: `db${i}`, weight: 1 + (i % 256) }))
   const before = turns(servers, 1000)
   t.equal(before.length, 16_384)
@@ -117,5 +118,5 @@ t.test('with 1,000 servers a change of one touches a few dozen slots of 16,384',
     servers.filter(({ name }) => name !== 'db500'),
     1000,
   )
-  t.ok(movedBetween(before, after) < 200, `${movedBetween(before, after)} moved`)
+  t.ok(movedBetween(before, after) < 600, `${movedBetween(before, after)} moved`)
 })
