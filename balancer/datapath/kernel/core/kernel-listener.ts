@@ -70,7 +70,7 @@ export type KernelRules = {
   readonly listeners: readonly KernelListener[]
   /** The addresses that VRRP moves: while another host holds one, its traffic is none of this host's. */
   readonly virtualAddresses: readonly string[]
-  /** From `assignNumbers`: every server of the listeners, and the ones that are kept for their sessions. */
+  /** From `assignNumbers`: every server of the listeners, and those whose sessions are still counted. */
   readonly numbering: Numbering
   /** Timeouts that no listener has any more, and live sessions still do. */
   readonly keptTimeouts: readonly TimeoutPolicy[]

@@ -22,32 +22,42 @@ export const numberKey = ({ listener, server }: ServerName): string => `${listen
 
 /**
  * Gives every server a mark of its own. A number follows from the names, so that two balancers mostly agree and a new
- * start finds it again; where two would meet, the second takes the next free one. What has a number keeps it.
+ * start finds it again; where two would meet, the second takes the next free one. What has a number keeps it, and a server
+ * that is not wanted any more has it for as long as `isInUse` says of its mark that sessions have it.
  * Throws with more than 1,024 listeners or 16,383 servers of one: the configuration allows neither.
  */
-export const assignNumbers = (wanted: readonly ServerName[], before: Numbering): Numbering => {
+export const assignNumbers = (
+  wanted: readonly ServerName[],
+  before: Numbering,
+  isInUse: (mark: number) => boolean,
+): Numbering => {
   const numbering = new Map<string, number>()
-  const listenerNumbers = new Map<string, number>()
-  const usedListeners = new Set<number>()
+  const numberOf = new Map<string, number>()
+  const ownerOf = new Map<number, string>()
   const used = new Set<number>()
-  const keep = (name: ServerName, mark: number): void => {
+  const take = (name: ServerName, mark: number): void => {
     numbering.set(numberKey(name), mark)
-    listenerNumbers.set(name.listener, listenerOf(mark))
-    usedListeners.add(listenerOf(mark))
+    numberOf.set(name.listener, listenerOf(mark))
+    ownerOf.set(listenerOf(mark), name.listener)
     used.add(mark)
   }
-  for (const name of wanted) {
-    const mark = before.get(numberKey(name))
-    if (mark !== undefined) keep(name, mark)
+  const isWanted = new Set(wanted.map(numberKey))
+  for (const [key, mark] of before) {
+    const [listener = '', server = ''] = key.split('/')
+    // What was read from the kernel may have been changed by somebody: of marks that contradict each other the first counts.
+    const isSound =
+      (mark & ownMask) >>> 0 === ownMark &&
+      !used.has(mark) &&
+      (numberOf.get(listener) ?? listenerOf(mark)) === listenerOf(mark) &&
+      (ownerOf.get(listenerOf(mark)) ?? listener) === listener
+    if (isSound && (isWanted.has(key) || isInUse(mark))) take({ listener, server }, mark)
   }
   for (const name of wanted) {
     if (numbering.has(numberKey(name))) continue
-    const listener =
-      listenerNumbers.get(name.listener) ?? nextFree(hashOf(name.listener), listeners, (n) => !usedListeners.has(n))
+    const listener = numberOf.get(name.listener) ?? nextFree(hashOf(name.listener), listeners, (n) => !ownerOf.has(n))
     const markOf = (server: number): number => ownMark + listener * servers + server
     // Number 0 stays free: no session has it.
-    const server = nextFree(hashOf(name.server), servers, (n) => n > 0 && !used.has(markOf(n)))
-    keep(name, markOf(server))
+    take(name, markOf(nextFree(hashOf(name.server), servers, (n) => n > 0 && !used.has(markOf(n)))))
   }
   return numbering
 }

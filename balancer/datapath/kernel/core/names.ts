@@ -33,7 +33,7 @@ export const slotMap = (listener: string): string => named('slots', listener)
 export const sourceSet = (listener: string): string => named('sources', listener)
 
 /** The chain that counts the sessions of a server with a limit. */
-export const serverLimitChain = (mark: number): string => `limit/${markText(mark)}`
+export const serverLimitChain = (mark: number): string => `server-limit/${markText(mark)}`
 
 /** An access list is named by what it holds: another one never takes its name. */
 export const accessSet = (kind: 'allow' | 'deny', listener: string, content: string): string =>

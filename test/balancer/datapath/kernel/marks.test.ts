@@ -20,7 +20,7 @@ t.test('no two servers share a mark, whatever came and went, and whoever stays k
     fc.property(fc.array(anyNames, { minLength: 1, maxLength: 5 }), (reloads) => {
       let before: ReadonlyMap<string, number> = new Map()
       for (const names of reloads) {
-        const numbering = assignNumbers(names, before)
+        const numbering = assignNumbers(names, before, () => false)
         t.equal(numbering.size, names.length)
         t.equal(new Set(numbering.values()).size, names.length, 'no two are equal')
         const listeners = new Map(
@@ -42,7 +42,27 @@ t.test('no two servers share a mark, whatever came and went, and whoever stays k
 
 t.test('50 listeners with 1,000 servers each find room, the same in every new start', async (t) => {
   const names = Array.from({ length: 50_000 }, (_, i) => named(Math.floor(i / 1000), i % 1000))
-  const numbering = assignNumbers(names, new Map())
+  const numbering = assignNumbers(names, new Map(), () => false)
   t.equal(new Set(numbering.values()).size, 50_000)
-  t.same([...assignNumbers(names, new Map())].slice(0, 100), [...numbering].slice(0, 100))
+  t.same([...assignNumbers(names, new Map(), () => false)].slice(0, 100), [...numbering].slice(0, 100))
+})
+
+t.test('a server that was removed keeps its number while sessions have it, and nobody else gets it', async (t) => {
+  const before = assignNumbers([named(1, 1), named(1, 2), named(2, 1)], new Map(), () => false)
+  const [first] = before.values()
+  const after = assignNumbers([named(1, 2), named(3, 1)], before, (mark) => mark === first)
+  t.same([...after.keys()], ['l1/db1', 'l1/db2', 'l3/db1'])
+  t.equal(after.get('l1/db1'), first)
+})
+
+t.test('numbers that somebody has garbled are not believed', async (t) => {
+  const sound = assignNumbers([named(1, 1)], new Map(), () => false)
+  const [mark = 0] = sound.values()
+  const garbled = new Map([...sound, ['l1/db2', mark], ['l2/db1', mark + 1], ['l1/db3', 7]])
+  const names = [named(1, 1), named(1, 2), named(2, 1), named(1, 3)]
+  const numbering = assignNumbers(names, garbled, () => true)
+  t.equal(numbering.get('l1/db1'), mark)
+  t.equal(new Set(numbering.values()).size, names.length)
+  t.ok([...numbering.values()].every((one) => (one & ownMask) >>> 0 === ownMark))
+  t.not(((numbering.get('l2/db1') ?? 0) & listenerMask) >>> 0, (mark & listenerMask) >>> 0)
 })

@@ -47,6 +47,7 @@ export const rules = (
   numbering: assignNumbers(
     listeners.flatMap(({ name, servers }) => servers.map((server) => ({ listener: name, server: server.name }))),
     before,
+    () => false,
   ),
   keptTimeouts,
 })
