@@ -41,9 +41,10 @@ export type Attempt = Pick<TrackedEntry, 'family' | 'id' | 'mark' | 'original'> 
  */
 export type Sessions = {
   readonly hear: (entry: TrackedEntry, at: number) => EndedSession | undefined
+  /** What happened until now has to be heard before: what is heard from now on counts as seen. */
   readonly beginList: () => void
   readonly list: (entry: TrackedEntry, at: number) => void
-  /** `isTorn`: the list may lack some, so nothing follows from what is not in it. What happened until now has to be heard before. */
+  /** `isTorn`: the list may lack some, so nothing follows from what is not in it. Again all has to be heard before. */
   readonly endList: (isTorn: boolean) => void
   /**
    * This program has deleted the entry of a session: it ends for this reason. False: it is none that lives, or an attempt, which
