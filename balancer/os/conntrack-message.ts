@@ -89,9 +89,7 @@ const nested = 0x8000
 const nanosInMillis = 1_000_000n
 
 /** BPF compares halves and words as if they were big-endian: the type of a message that tells the end of an entry. */
-export const destroyType: number = new DataView(
-  Uint16Array.of((subsystem << 8) | messageDelete).buffer,
-).getUint16(0)
+export const destroyType: number = new DataView(Uint16Array.of((subsystem << 8) | messageDelete).buffer).getUint16(0)
 /** Where a message has its type, and where its first attribute. */
 export const [typeOffset, attributesOffset] = [4, headerBytes + familyBytes]
 /** The path of attributes to the state of a TCP connection, and the one of the mark. */
@@ -115,8 +113,7 @@ export const readConntrack = (datagram: Uint8Array, visit: (message: ConntrackMe
       const sequence = view.getUint32(at + 8, isLittleEndian)
       visit({ kind: 'answer', sequence, error: view.getInt32(at + headerBytes, isLittleEndian) })
     } else if (type >> 8 === subsystem) {
-      const change =
-        (type & 0xff) === messageDelete ? 'destroy' : (flagsHere & flags.create) === 0 ? 'update' : 'new'
+      const change = (type & 0xff) === messageDelete ? 'destroy' : (flagsHere & flags.create) === 0 ? 'update' : 'new'
       const entry = entryIn(datagram, view, at + headerBytes, at + length, change)
       if (entry !== undefined) visit({ kind: 'entry', entry })
     }

@@ -12,8 +12,8 @@ import {
   type MarkFilter,
   markType,
   readConntrack,
-  tcpStatePath,
   type TcpState,
+  tcpStatePath,
   tcpStates,
   timeoutRequest,
   typeOffset,
@@ -248,11 +248,7 @@ const send = (fd: number, bytes: Uint8Array): Outcome =>
     ? done
     : refused(lastError(), '')
 
-const openSocket = (
-  memberships: number,
-  bufferBytes: number,
-  filter: SocketFilter | undefined,
-): Outcome<number> => {
+const openSocket = (memberships: number, bufferBytes: number, filter: SocketFilter | undefined): Outcome<number> => {
   const fd = callSocket(family, typeRaw | closeOnExec, netfilter)
   if (fd < 0) return explained(lastError())
   const size = Buffer.from(Int32Array.of(bufferBytes).buffer)

@@ -25,10 +25,7 @@ const interval = 10
 const largest = 2 ** 32
 
 /** Opens the sockets; needs the capabilities net_raw and net_admin. `onFailure` hears of a packet that could not be sent. */
-export const openSessionResets = (
-  pace: ResetPace,
-  onFailure: (text: string) => void,
-): Outcome<SessionResets> => {
+export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => void): Outcome<SessionResets> => {
   const queue = createResetQueue(pace)
   const sockets = new Map<Family, ForgingSocket>()
   const close = (): void => {

@@ -72,7 +72,8 @@ export const createSessionSlots = (largest: number): SessionSlots => {
   /** The place of the key, or the free one where it would be. */
   const probe = (id: number, hash: number): number => {
     let at = home(id, hash)
-    while (columns.taken[at] === 1 && (columns.id[at] !== id || columns.hash[at] !== hash)) at = (at + 1) & (capacity - 1)
+    while (columns.taken[at] === 1 && (columns.id[at] !== id || columns.hash[at] !== hash))
+      at = (at + 1) & (capacity - 1)
     return at
   }
   const grow = (): void => {

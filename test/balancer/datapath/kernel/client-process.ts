@@ -3,19 +3,28 @@
 
 import { connect, type Socket } from 'node:net'
 
-type Held = { readonly socket: Socket; server: string | null; error: string | null; endedAt: number | null }
+type Held = {
+  readonly socket: Socket
+  localPort: number
+  server: string | null
+  error: string | null
+  endedAt: number | null
+}
 type Told =
-  | { readonly do: 'hold'; readonly count: number; readonly host: string; readonly port: number; readonly from?: string }
+  | { readonly do: 'hold'; readonly count: number; readonly host: string; readonly port: number }
   | { readonly do: 'load'; readonly count: number; readonly host: string; readonly port: number; readonly rate: number }
   | { readonly do: 'look' | 'let-go' | 'ping' }
 
 const held: Held[] = []
-const hold = (host: string, port: number, from: string | undefined): Promise<void> =>
+const hold = (host: string, port: number): Promise<void> =>
   new Promise((resolve) => {
-    const socket = connect({ host, port, ...(from === undefined ? {} : { localAddress: from }) })
-    const one: Held = { socket, server: null, error: null, endedAt: null }
+    const socket = connect({ host, port })
+    const one: Held = { socket, localPort: 0, server: null, error: null, endedAt: null }
     held.push(one)
-    socket.on('connect', () => socket.write('who\n'))
+    socket.on('connect', () => {
+      one.localPort = socket.localPort ?? 0
+      socket.write('who\n')
+    })
     socket.on('data', (bytes) => {
       one.server = bytes.toString().trim()
       resolve()
@@ -62,7 +71,7 @@ const load = (count: number, host: string, port: number, rate: number): Promise<
 process.on('message', async (told: Told) => {
   switch (told.do) {
     case 'hold':
-      await Promise.all(Array.from({ length: told.count }, () => hold(told.host, told.port, told.from)))
+      await Promise.all(Array.from({ length: told.count }, () => hold(told.host, told.port)))
       break
     case 'load':
       process.send?.(await load(told.count, told.host, told.port, told.rate))
@@ -81,6 +90,6 @@ process.on('message', async (told: Told) => {
     case 'look':
       break
   }
-  process.send?.({ held: held.map(({ server, error, endedAt }) => ({ server, error, endedAt })) })
+  process.send?.({ held: held.map(({ socket: _, ...told }) => told) })
 })
 process.stdout.write('ready\n')

@@ -21,7 +21,10 @@ export const natRules = (
     .map((protocol) => `${protocol} daddr ${addresses[protocol]} tcp dport 3366 jump pick-${protocol}`)
     .join('\n')
   const leave = (['ip', 'ip6'] as const)
-    .map((protocol) => `ct mark and 0xff000000 == 0xb1000000 meta nfproto ${protocol === 'ip' ? 'ipv4' : 'ipv6'} snat ${protocol} to ${addresses[protocol]}`)
+    .map(
+      (protocol) =>
+        `ct mark and 0xff000000 == 0xb1000000 meta nfproto ${protocol === 'ip' ? 'ipv4' : 'ipv6'} snat ${protocol} to ${addresses[protocol]}`,
+    )
     .join('\n')
   return `
     table inet nat-lab {

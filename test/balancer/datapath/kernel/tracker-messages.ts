@@ -10,6 +10,8 @@ export const markOf = (server: number): number => 0xb1004000 + server
 export type Order =
   | { readonly do: 'count' | 'recount' }
   | { readonly do: 'end' | 'end-attempts'; readonly mark: number }
+  /** The sessions of clients with these ports. */
+  | { readonly do: 'end'; readonly ports: readonly number[] }
   | { readonly do: 'set-timeouts'; readonly seconds: number }
   | { readonly do: 'stall'; readonly millis: number }
 
@@ -17,6 +19,8 @@ export type CountsMessage = {
   readonly result: number
   readonly servers: readonly ServerCount[]
   readonly listeners: readonly ListenerCount[]
+  /** Sessions that closed, with their client, duration and bytes. */
+  readonly recorded: number
   readonly overruns: number
   readonly cpuMillis: number
   readonly memory: number

@@ -2,14 +2,18 @@
 
 import pino from 'pino'
 import { openSessionTracker } from '../../../../balancer/datapath/kernel/session-tracker.ts'
-import { type CountsMessage, type Order, ownMarks, listenerMask } from './tracker-messages.ts'
+import { type CountsMessage, listenerMask, type Order, ownMarks } from './tracker-messages.ts'
 
+let recorded = 0
 const [buffer] = process.argv.slice(2).map(Number)
 const opened = await openSessionTracker({
   marks: ownMarks,
   listenerMask,
   connectTimeout: () => 2000,
-  onEnded: ({ client: _, ...session }) => say({ session }),
+  onEnded: ({ client, reason, duration, bytesIn, bytesOut }) => {
+    const isWhole = client !== undefined && duration !== null && (bytesIn ?? 0) > 0 && (bytesOut ?? 0) > 0
+    if (reason === 'closed' && isWhole) recorded += 1
+  },
   log: pino(),
   ...(buffer === undefined ? {} : { eventBuffer: buffer }),
 })
@@ -23,10 +27,13 @@ const tracker = opened.value
 const carryOut = async (order: Order): Promise<number> => {
   switch (order.do) {
     case 'end': {
-      const ended = await tracker.endSessions(
-        { value: order.mark, mask: 0xffffffff, begunBefore: Number.POSITIVE_INFINITY },
-        'server-down',
-      )
+      const begunBefore = Number.POSITIVE_INFINITY
+      const ended =
+        'mark' in order
+          ? await tracker.endSessions({ value: order.mark, mask: 0xffffffff, begunBefore }, 'server-down')
+          : await tracker.endSessions({ ...ownMarks, begunBefore }, 'ordered', (flow) =>
+              order.ports.includes(flow.sourcePort),
+            )
       return ended.ok ? ended.value : -1
     }
     case 'end-attempts': {
@@ -54,6 +61,7 @@ process.on('message', async (order: Order) => {
     result,
     servers: tracker.servers(),
     listeners: tracker.listeners(),
+    recorded,
     overruns: tracker.overruns(),
     cpuMillis: (usage.user + usage.system) / 1000,
     memory: process.memoryUsage().arrayBuffers,

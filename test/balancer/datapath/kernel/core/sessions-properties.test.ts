@@ -23,9 +23,9 @@ const createKernel = () => {
   let established = 0
   const tell = (entry: TrackedEntry): void => void (isBlind || queue.push(entry))
   const snapshot = (part: number): readonly TrackedEntry[] =>
-    [...live].filter(([client]) => client % parts === part).map(([client, state]) =>
-      updateOf(client, states[state] ?? '', { hasReply: state > 0 }),
-    )
+    [...live]
+      .filter(([client]) => client % parts === part)
+      .map(([client, state]) => updateOf(client, states[state] ?? '', { hasReply: state > 0 }))
   const read = (most: number): void => {
     for (const entry of queue.splice(0, most)) sessions.hear(entry, 0)
   }

@@ -78,11 +78,17 @@ t.test('an attempt is given up at the limit of its listener, once, and no sooner
   sessions.hear(entryOf(3), 0)
   sessions.hear(updateOf(3, 'syn-received'), 1)
   t.same(sessions.attempts(mark).length, 2)
-  t.same(sessions.overdue(4999, () => 5000), [])
+  t.same(
+    sessions.overdue(4999, () => 5000),
+    [],
+  )
   const [first] = sessions.overdue(5000, () => 5000)
   t.match(first, { id: entryOf(1).id, mark, begunAt: 0 })
   t.same(Buffer.from(first?.original ?? []), entryOf(1).original)
-  t.same(sessions.overdue(5001, () => 5000), [])
+  t.same(
+    sessions.overdue(5001, () => 5000),
+    [],
+  )
   t.match(sessions.servers(), [{ sessions: 2, connectFailures: 1, refusedConnects: 0 }])
   sessions.hear(destroyOf(1, 'syn-sent', { hasReply: false, remaining: 100 }), 5001)
   t.match(sessions.servers(), [{ sessions: 2, connectFailures: 1 }])
@@ -109,36 +115,42 @@ t.test('a session that this program ends has its reason, and an attempt that it 
   t.same(sessions.listeners()[0]?.ends, { 'server-down': 1 })
 })
 
-t.test('the first list brings the sessions that live, with what they have moved; those that had ended are not counted', async (t) => {
-  const sessions = start()
-  sessions.beginList()
-  sessions.list(updateOf(1, 'established', { startedAt: 50, ...bytes(10, 20) }), 1000)
-  sessions.list(updateOf(2, 'time-wait', bytes(10, 20)), 1000)
-  sessions.endList(false)
-  t.match(sessions.servers(), [{ sessions: 1, totalSessions: 1, bytesIn: 10, bytesOut: 20 }])
-  t.equal(sessions.begunAt(entryOf(1)), 50)
-  t.equal(sessions.hear(destroyOf(2, 'time-wait', bytes(10, 20)), 1001), undefined)
-  t.match(sessions.hear(destroyOf(1, 'established', bytes(15, 20)), 1050), { reason: 'timeout', duration: 1000 })
-  t.match(sessions.servers(), [{ sessions: 0, totalSessions: 1, bytesIn: 15, bytesOut: 20 }])
-})
+t.test(
+  'the first list brings the sessions that live, with what they have moved; those that had ended are not counted',
+  async (t) => {
+    const sessions = start()
+    sessions.beginList()
+    sessions.list(updateOf(1, 'established', { startedAt: 50, ...bytes(10, 20) }), 1000)
+    sessions.list(updateOf(2, 'time-wait', bytes(10, 20)), 1000)
+    sessions.endList(false)
+    t.match(sessions.servers(), [{ sessions: 1, totalSessions: 1, bytesIn: 10, bytesOut: 20 }])
+    t.equal(sessions.begunAt(entryOf(1)), 50)
+    t.equal(sessions.hear(destroyOf(2, 'time-wait', bytes(10, 20)), 1001), undefined)
+    t.match(sessions.hear(destroyOf(1, 'established', bytes(15, 20)), 1050), { reason: 'timeout', duration: 1000 })
+    t.match(sessions.servers(), [{ sessions: 0, totalSessions: 1, bytesIn: 15, bytesOut: 20 }])
+  },
+)
 
-t.test('a later list makes good what was not heard: ends without a word, and sessions that came and went', async (t) => {
-  const sessions = start()
-  sessions.beginList()
-  sessions.endList(false)
-  sessions.hear(entryOf(1), 0)
-  sessions.hear(updateOf(1, 'established'), 0)
-  sessions.beginList()
-  sessions.list(updateOf(2, 'time-wait'), 10)
-  sessions.list(updateOf(3, 'established'), 10)
-  sessions.endList(true)
-  t.match(sessions.servers(), [{ sessions: 2, totalSessions: 3 }], 'from a torn list follows nothing')
-  sessions.beginList()
-  sessions.list(updateOf(3, 'established'), 10)
-  sessions.endList(false)
-  t.match(sessions.servers(), [{ sessions: 1, totalSessions: 3 }])
-  t.same(sessions.listeners()[0]?.ends, { closed: 1, unseen: 1 })
-})
+t.test(
+  'a later list makes good what was not heard: ends without a word, and sessions that came and went',
+  async (t) => {
+    const sessions = start()
+    sessions.beginList()
+    sessions.endList(false)
+    sessions.hear(entryOf(1), 0)
+    sessions.hear(updateOf(1, 'established'), 0)
+    sessions.beginList()
+    sessions.list(updateOf(2, 'time-wait'), 10)
+    sessions.list(updateOf(3, 'established'), 10)
+    sessions.endList(true)
+    t.match(sessions.servers(), [{ sessions: 2, totalSessions: 3 }], 'from a torn list follows nothing')
+    sessions.beginList()
+    sessions.list(updateOf(3, 'established'), 10)
+    sessions.endList(false)
+    t.match(sessions.servers(), [{ sessions: 1, totalSessions: 3 }])
+    t.same(sessions.listeners()[0]?.ends, { closed: 1, unseen: 1 })
+  },
+)
 
 t.test('without room sessions go on, and it is told how many are not known', async (t) => {
   const sessions = createSessions({ listenerMask, largest: 8 })
