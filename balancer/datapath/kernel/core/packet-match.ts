@@ -57,7 +57,7 @@ const extensionMatches = (extension: unknown, text: string, { tracked }: Packet)
 
 const conditionHolds = (match: Statement, packet: Packet): Answer => {
   const { op, left, right } = match
-  const found = valueOf(left, packet)
+  const found = valueAt(left, packet)
   if (found === 'absent') return 'no'
   if (found === null) return 'maybe'
   const isIn = right === null || right === undefined ? 'maybe' : contains(right, found)
@@ -76,7 +76,7 @@ const conditionHolds = (match: Statement, packet: Packet): Answer => {
 type Value = string | number | { readonly any: readonly string[] } | { readonly exactly: readonly string[] }
 
 /** What the packet has there: null if it cannot be told, `absent` if it is no such packet. */
-const valueOf = (left: unknown, packet: Packet): Value | 'absent' | null => {
+const valueAt = (left: unknown, packet: Packet): Value | 'absent' | null => {
   const { meta, payload, ct, fib, '&': masked } = fieldsOf(left) ?? {}
   if (meta !== undefined) return metaValue(fieldsOf(meta)?.['key'], packet)
   if (payload !== undefined) return payloadValue(fieldsOf(payload) ?? {}, packet)
@@ -145,7 +145,7 @@ const fibValue = ({ result, flags }: Statement, { isLocal }: Packet): Value | nu
 }
 
 const maskedValue = ([left, mask]: readonly unknown[], packet: Packet): Value | 'absent' | null => {
-  const found = valueOf(left, packet)
+  const found = valueAt(left, packet)
   if (typeof found === 'number' && typeof mask === 'number') return (found & mask) >>> 0
   const names = namesOf(mask)
   if (names !== null && typeof found === 'object' && found !== null && 'any' in found) {
@@ -181,12 +181,16 @@ const contains = (right: unknown, value: Value): Answer => {
   return typeof right === 'number' ? (right === value ? 'yes' : 'no') : 'maybe'
 }
 
-const isInPrefix = ({ addr, len }: Statement, value: Value): Answer =>
-  typeof addr === 'string' && typeof len === 'number' && typeof value === 'string'
-    ? familyOf(addr) === familyOf(value) && isWithin(value, addr, len)
-      ? 'yes'
-      : 'no'
-    : 'maybe'
+const isInPrefix = ({ addr, len }: Statement, value: Value): Answer => {
+  if (typeof len !== 'number') return 'maybe'
+  // How nft writes a number behind a mask of leading ones.
+  if (typeof addr === 'number' && typeof value === 'number') {
+    const size = 2 ** (32 - len)
+    return Math.floor(addr / size) === Math.floor(value / size) ? 'yes' : 'no'
+  }
+  if (typeof addr !== 'string' || typeof value !== 'string') return 'maybe'
+  return familyOf(addr) === familyOf(value) && isWithin(value, addr, len) ? 'yes' : 'no'
+}
 
 /** Names of flags: one, a list, or a set of them. */
 const namesOf = (value: unknown): readonly string[] | null => {
@@ -202,7 +206,7 @@ const namesOf = (value: unknown): readonly string[] | null => {
 export const mappedVerdict = (map: unknown, packet: Packet): Statement | 'none' | 'maybe' => {
   const { key, data } = fieldsOf(map) ?? {}
   const { set } = fieldsOf(data) ?? {}
-  const value = valueOf(key, packet)
+  const value = valueAt(key, packet)
   if (value === 'absent') return 'none'
   if (value === null || !Array.isArray(set)) return 'maybe'
   let isSure = true
