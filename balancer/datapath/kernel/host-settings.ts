@@ -59,7 +59,7 @@ export const stepText = ({ key, value }: Step): string =>
 
 /** A change that was cut off: interfaces that were to be something else for a moment. */
 const finish = (memory: readonly Remembered[]): readonly Remembered[] => {
-  carryOut(unfinishedSteps(memory))
+  carryOut(unfinishedSteps(memory, current()))
   return memory.filter(({ ours }) => ours !== null)
 }
 

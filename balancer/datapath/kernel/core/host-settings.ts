@@ -65,8 +65,17 @@ export const planSettings = (demand: HostDemand, memory: readonly Remembered[], 
 }
 
 /** What a change that was cut off has left for a moment only: to be put back first of all. */
-export const unfinishedSteps = (memory: readonly Remembered[]): readonly Step[] =>
-  memory.filter(({ ours }) => ours === null).map(({ key, before }) => ({ key, value: before }))
+export const unfinishedSteps = (memory: readonly Remembered[], { read }: Pick<Settings, 'read'>): readonly Step[] => {
+  const passing = memory.filter(({ ours }) => ours === null).map(({ key, before }) => ({ key, value: before }))
+  const changed = passing.filter(({ key, value }) => read(key) !== null && read(key) !== value)
+  const accepting = passing.filter(({ key }) => key.endsWith('/accept_ra'))
+  const forwarding = changed.filter(({ key }) => key.endsWith('/forwarding'))
+  return [
+    ...(forwarding.some(({ value }) => value === on) ? accepting.map(({ key }) => ({ key, value: '2' })) : []),
+    ...forwarding,
+    ...(forwarding.length > 0 ? accepting : changed),
+  ]
+}
 
 const on = '1'
 const off = '0'

@@ -12,8 +12,8 @@ type Place = (typeof places)[number]
 
 /** Both ways of both families: another program may filter IPv6 alone. */
 const ways = [
-  { direction: 'request', match: 'ct direction original tcp flags & (syn | ack) == syn' },
-  { direction: 'answer', match: 'ct direction reply tcp flags & (syn | ack) == syn | ack' },
+  { direction: 'request', match: 'ct direction original' },
+  { direction: 'answer', match: 'ct direction reply' },
 ] as const
 type Direction = (typeof ways)[number]['direction']
 const families = ['ipv4', 'ipv6'] as const
@@ -31,8 +31,10 @@ const hooks = {
 /** The counters and chains for a table of the family inet; their names begin with `path_`. */
 export const pathWitness = ({ mask, value }: Pick<SessionMark, 'mask' | 'value'>) => {
   const marked = `ct mark and 0x${mask.toString(16)} == 0x${value.toString(16)}`
-  const rulesAt = (place: Place): readonly string[] =>
-    ways.flatMap(({ direction, match }) =>
+  const rulesAt = (place: Place): readonly string[] => [
+    // All but the first two packets of a session leave at once.
+    'tcp flags and syn != syn accept',
+    ...ways.flatMap(({ direction, match }) =>
       families.map((family) =>
         [
           `meta nfproto ${family} ${match} ${marked}`,
@@ -41,7 +43,8 @@ export const pathWitness = ({ mask, value }: Pick<SessionMark, 'mask' | 'value'>
           `counter name "${counterOf(direction, family, place)}"`,
         ].join(' '),
       ),
-    )
+    ),
+  ]
   return {
     counters: ways.flatMap(({ direction }) =>
       families.flatMap((family) => places.map((place) => counterOf(direction, family, place))),
@@ -50,11 +53,8 @@ export const pathWitness = ({ mask, value }: Pick<SessionMark, 'mask' | 'value'>
   }
 }
 
-/** Packets by the name of the counter. `refused` are requests that rules of ours have turned away in `forward`. */
-export type Counts = {
-  readonly packets: ReadonlyMap<string, number>
-  readonly refused: Readonly<Record<Family, number>>
-}
+/** Packets by the name of the counter. */
+export type Counts = ReadonlyMap<string, number>
 
 /** Packets that were lost on a way between two looks, of those that came; `all` of them, or some. */
 export type Loss = {
@@ -75,14 +75,13 @@ export const lossesBetween = (before: Counts, now: Counts): readonly Loss[] =>
     families.flatMap((family) => {
       const grown = (place: Place): number => {
         const name = counterOf(direction, family, place)
-        const [old, fresh] = [before.packets.get(name) ?? 0, now.packets.get(name) ?? 0]
+        const [old, fresh] = [before.get(name) ?? 0, now.get(name) ?? 0]
         return fresh < old ? fresh : fresh - old
       }
-      const turnedAway = direction === 'request' ? Math.max(0, now.refused[family] - before.refused[family]) : 0
       const [arrived, entered, left] = [grown('arrived'), grown('entered'), grown('left')]
       const loss = (where: Loss['where'], of: number, through: number): readonly Loss[] =>
         of - through < fewest ? [] : [{ direction, family, where, lost: of - through, of, isComplete: through === 0 }]
-      return [...loss('before forwarding', arrived, entered), ...loss('while forwarding', entered - turnedAway, left)]
+      return [...loss('before forwarding', arrived, entered), ...loss('while forwarding', entered, left)]
     }),
   )
 

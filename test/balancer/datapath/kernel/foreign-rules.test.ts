@@ -254,8 +254,32 @@ t.test('ufw closes forward and input: it has commands of its own', async (t) => 
     { isSure: true, text: /dead server learn of it .*; run: ufw allow proto tcp to 198\.18\.0\.100 port 3366$/ },
   ])
   // What these commands add.
-  await inHost('iptables-nft', '-A', 'ufw-user-forward', '-p', 'tcp', '-d', '198.18.0.11', '--dport', '3306', '-j', 'ACCEPT')
-  await inHost('iptables-nft', '-A', 'ufw-user-input', '-p', 'tcp', '-d', '198.18.0.100', '--dport', '3366', '-j', 'ACCEPT')
+  await inHost(
+    'iptables-nft',
+    '-A',
+    'ufw-user-forward',
+    '-p',
+    'tcp',
+    '-d',
+    '198.18.0.11',
+    '--dport',
+    '3306',
+    '-j',
+    'ACCEPT',
+  )
+  await inHost(
+    'iptables-nft',
+    '-A',
+    'ufw-user-input',
+    '-p',
+    'tcp',
+    '-d',
+    '198.18.0.100',
+    '--dport',
+    '3366',
+    '-j',
+    'ACCEPT',
+  )
   t.same(await findings(), [])
 })
 
