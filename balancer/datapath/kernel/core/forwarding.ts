@@ -2,9 +2,12 @@
 
 import { isWithin } from '../../../core/address-kind.ts'
 import { type Family, familyOf } from '../../../core/ip-address.ts'
+import type { Path } from './path-findings.ts'
 
-/** The addresses of a listener: those that clients use, and those of its servers. */
-export type ForwardedListener = { readonly binds: readonly string[]; readonly servers: readonly string[] }
+type Endpoint = { readonly address: string; readonly port: number }
+
+/** A listener: where clients connect to, and its servers. */
+export type ForwardedListener = { readonly binds: readonly Endpoint[]; readonly servers: readonly Endpoint[] }
 
 /** What is known of this host. `places` tells which interfaces a virtual address will be on, here or not. */
 export type HostView = {
@@ -25,15 +28,34 @@ export type ForwardingDemand = Readonly<Record<Family, readonly string[]>>
 /** Where clients come in, and where the servers' answers do: both sides have to forward, even if it is one interface. */
 export const forwardingDemand = (listeners: readonly ForwardedListener[], host: HostView): ForwardingDemand => {
   const devicesOf = (family: Family): readonly string[] => {
-    const own = (address: string): boolean => familyOf(address) === family
+    const own = ({ address }: Endpoint): boolean => familyOf(address) === family
     const names = listeners.flatMap(({ binds, servers }) => [
-      ...binds.filter(own).flatMap((address) => clientSide(address, host)),
-      ...servers.filter(own).flatMap((address) => serverSide(address, host)),
+      ...binds.filter(own).flatMap(({ address }) => clientSide(address, host)),
+      ...servers.filter(own).flatMap(({ address }) => serverSide(address, host)),
     ])
     return [...new Set(names)].sort()
   }
   return { ipv4: devicesOf('ipv4'), ipv6: devicesOf('ipv6') }
 }
+
+/** The ways of packets from each bind to each server, for `pathFindings`. */
+export const pathsOf = (listeners: readonly ForwardedListener[], host: HostView): readonly Path[] =>
+  listeners.flatMap(({ binds, servers }) =>
+    binds.flatMap((bind) =>
+      servers
+        .filter(({ address }) => familyOf(address) === familyOf(bind.address))
+        .flatMap((server) => {
+          const isServerHere = host.addresses.some(({ address }) => address === server.address)
+          const [serverDevice = null] = serverSide(server.address, host)
+          const devices = clientSide(bind.address, host)
+          return (devices.length === 0 ? [null] : devices).map((device) => ({
+            ...{ bind, server, isServerHere },
+            clientSide: device,
+            serverSide: serverDevice,
+          }))
+        }),
+    ),
+  )
 
 const clientSide = (address: string, host: HostView): readonly string[] => {
   const virtual = host.places.filter((place) => place.address === address).flatMap(({ devices }) => devices)

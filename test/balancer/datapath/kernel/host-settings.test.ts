@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { forwardingDemand } from '../../../../balancer/datapath/kernel/core/forwarding.ts'
+import { forwardingDemand, pathsOf } from '../../../../balancer/datapath/kernel/core/forwarding.ts'
 import {
   type HostDemand,
   noDemand,
@@ -228,5 +228,28 @@ t.test('packets come in where clients are, and where answers are', async (t) => 
     { binds: ['2001:db8::1'], servers: ['2001:db8::2'], ipv4: [], ipv6: ['six'] },
     { binds: ['2001:db9::1'], servers: ['2001:db9::2'], ipv4: [], ipv6: [] },
   ]
-  for (const { binds, servers, ...wanted } of cases) t.same(forwardingDemand([{ binds, servers }], host), wanted)
+  for (const { binds, servers, ...wanted } of cases) {
+    const at = (addresses: readonly string[], port: number) => addresses.map((address) => ({ address, port }))
+    t.same(forwardingDemand([{ binds: at(binds, 3366), servers: at(servers, 3306) }], host), wanted)
+  }
+  const bind = { address: '10.9.9.9', port: 3366 }
+  const servers = [
+    { address: '10.1.6.203', port: 3306 },
+    { address: '192.0.2.1', port: 3306 },
+    { address: '2001:db8::1', port: 3306 },
+  ]
+  t.same(
+    pathsOf([{ binds: [bind], servers }], host).map(({ server, clientSide, serverSide, isServerHere }) => [
+      server.address,
+      clientSide,
+      serverSide,
+      isServerHere,
+    ]),
+    [
+      ['10.1.6.203', 'eth0', null, true],
+      ['10.1.6.203', 'vrrp.51.eth0', null, true],
+      ['192.0.2.1', 'eth0', 'wan', false],
+      ['192.0.2.1', 'vrrp.51.eth0', 'wan', false],
+    ],
+  )
 })
