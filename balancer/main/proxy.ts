@@ -4,11 +4,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { demandWarnings } from '../config/demand.ts'
 import { filesBeside } from '../core/shortage.ts'
 import { millis } from '../core/time.ts'
+import { decides } from '../datapath/datapath.ts'
 import { startProxy } from '../datapath/userspace/proxy.ts'
 import { warmUp } from '../datapath/userspace/warm-up.ts'
 import { hostLimits } from '../os/host-limits.ts'
 import { remainingOf } from '../pool/core/draining.ts'
-import type { Fact } from '../pool/core/facts.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -26,15 +26,13 @@ runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => 
   const maximumSockets = socketsAllowed(limits.descriptors)
   // The program before this one has the clients until then, and its code is compiled.
   if (succeeds) await warmUp()
-  const proxy = await startProxy({ listeners, log, publish, maximumSockets, inherit })
-  const onFact = (fact: Fact): void => {
-    if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
-  }
-  facts.forEach(onFact)
+  const proxy = await startProxy({ listeners, facts: facts.filter(decides), log, publish, maximumSockets, inherit })
   if (!succeeds) void warmUp()
   const stopHeartbeat = startHeartbeat('proxy', publish)
   return {
-    onFact,
+    onFact: (fact) => {
+      if (decides(fact)) proxy.hear(fact)
+    },
     reconfigure: async (next) => {
       await proxy.reconfigure(next.listeners)
       for (const warning of demandWarnings(next.listeners, hostLimits())) log.warn(warning)

@@ -130,7 +130,7 @@ export const capabilities: readonly Capability[] = [
   row('fail_back', yes),
   row('all_backups', yes),
   row('panic_threshold', yes),
-  row('slow_start', nearly('The share grows in steps.')),
+  row('slow_start', yes),
   row('max_connections', nearly(noRoom)),
   row('access', yes),
   row(

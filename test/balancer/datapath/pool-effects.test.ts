@@ -2,8 +2,8 @@
 
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { loginMillis } from '../../../balancer/datapath/core/plan.ts'
 import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
-import { loginMillis } from '../../../balancer/datapath/userspace/leave-taking.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import {
