@@ -2,11 +2,8 @@
 // documentation tells it: a key that is new stands here the same day.
 
 import { isLoopback, isUnspecified } from '../../core/address-kind.ts'
+import { type Datapath, datapaths } from '../../core/forwarders.ts'
 import { familyOf } from '../../core/ip-address.ts'
-
-/** Every datapath there is, by its word in the configuration. */
-export const datapaths = ['userspace', 'kernel'] as const
-export type Datapath = (typeof datapaths)[number]
 
 /**
  * What a datapath makes of a key or a value: what the man page says (`yes`), the same in another way (`nearly`, `how` is a
@@ -132,6 +129,7 @@ export const capabilities: readonly Capability[] = [
   row('panic_threshold', yes),
   row('slow_start', yes),
   row('max_connections', nearly(noRoom)),
+  row('access', yes),
   row(
     'timeouts.connect',
     nearly('The client itself asks again and may be given another server; a connect that nobody answers is forgotten.'),

@@ -3,13 +3,8 @@
 import t from 'tap'
 import { z } from 'zod'
 import { listenerSchema } from '../../../balancer/config/listener-schema.ts'
-import {
-  capabilities,
-  type Datapath,
-  datapaths,
-  refusalsOf,
-  type WrittenListener,
-} from '../../../balancer/datapath/core/capabilities.ts'
+import { type Datapath, datapaths } from '../../../balancer/core/forwarders.ts'
+import { capabilities, refusalsOf, type WrittenListener } from '../../../balancer/datapath/core/capabilities.ts'
 
 /** Keys of a listener that are nothing to a datapath, or the business of others as a whole. */
 const nothingToForward = ['name', 'datapath', 'servers.name']
