@@ -72,6 +72,9 @@ export type KernelRules = {
   readonly virtualAddresses: readonly string[]
   /** From `assignNumbers`: every server of the listeners, and those whose sessions are still counted. */
   readonly numbering: Numbering
-  /** Timeouts that no listener has any more, and live sessions still do. */
+  /**
+   * Timeouts that no listener has any more, and live sessions still do: `timeoutsOf` what is there. A session whose policy is
+   * deleted falls back to the kernel's 5 days.
+   */
   readonly keptTimeouts: readonly TimeoutPolicy[]
 }

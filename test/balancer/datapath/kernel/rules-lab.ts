@@ -1,5 +1,6 @@
 // Hosts around one switch for tests of the rules: balancers, servers and a client, with addresses of both families.
 
+import { numberingOf, timeoutsOf } from '../../../../balancer/datapath/kernel/core/adoption.ts'
 import type { KernelListener } from '../../../../balancer/datapath/kernel/core/kernel-listener.ts'
 import { kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
 import { type RefusalReason, refusalCounter, tableName } from '../../../../balancer/datapath/kernel/core/names.ts'
@@ -70,9 +71,14 @@ export const openRulesLab = async (): Promise<RulesLab> => {
     peer,
     put: async (balancer, ...listeners) => {
       const { host } = peer(balancer)
-      const table = kernelTable(rules(listeners))
       const there = await host.run('nft', ['list', 'table', 'inet', tableName])
-      await applyText(host, there.code === 0 ? changeText((await listTable(host)).snapshot, table) : tableText(table))
+      if (there.code !== 0) {
+        await applyText(host, tableText(kernelTable(rules(listeners))))
+        return
+      }
+      const listing = await listTable(host)
+      const next = kernelTable(rules(listeners, numberingOf(listing), timeoutsOf(listing)))
+      await applyText(host, changeText(listing.snapshot, next))
     },
     refusals: async (reason) =>
       (await listTable(peer('lb1').host)).counters.get(refusalCounter(reason, 'mysql'))?.packets ?? -1,

@@ -15,6 +15,9 @@ t.teardown(() => lab.destroy())
 const client = peer('client')
 const everyone = listener().access
 
+/** As the kernel lists an address. */
+const longForm = (address: string): string => address.replace('::', ':0000:0000:0000:0000:0000:0000:0')
+
 for (const family of families) {
   const { name, virtual } = family
   const databases: readonly HostName[] = ['db1', 'db2', 'db3']
@@ -158,6 +161,13 @@ for (const family of families) {
     await put('lb1', listenerOn(family, ['db1'], { targets: [], maximumSessions: 1, access }))
     await put('lb1')
     for (const { session } of held) t.equal(await client.say(session), true)
+    const left = (await entries('lb1'))
+      .filter((line) => line.includes('ESTABLISHED') && line.includes(` dst=${longForm(virtual)} `))
+      .map((line) => Number(/tcp +6 (\d+) /.exec(line)?.[1]))
+    t.ok(
+      left.length >= held.length && left.every((seconds) => seconds <= 28_800),
+      `none has lost its timeouts: ${left}`,
+    )
   })
 
   t.test(
@@ -168,7 +178,7 @@ for (const family of families) {
       await put('lb2', both)
       const held = await Promise.all(Array.from({ length: 4 }, () => client.connect(virtual, port)))
       t.notOk(
-        (await entries('lb2')).some((line) => line.includes(virtual.replace('::', ':')) && line.includes('3306')),
+        (await entries('lb2')).some((line) => line.includes(`=${longForm(virtual)} `) && line.includes('3306')),
         'the other balancer tracks nothing of the address',
       )
       for (const [from, to] of [
