@@ -33,7 +33,7 @@ const fullAt = 0.75
 /** FNV-1a over the bytes. */
 export const hashOf = (bytes: Uint8Array): number => {
   let hash = 0x811c9dc5
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193)
   return hash >>> 0
 }
 

@@ -16,9 +16,13 @@ type HeldSession = {
 
 const virtual = { ip: '198.18.0.100', ip6: '2001:2::100' }
 const port = 3366
-const program = (name: string): string => fileURLToPath(new URL(`./${name}-process.js`, import.meta.url))
+const programs = {
+  acceptor: fileURLToPath(new URL('./acceptor-process.js', import.meta.url)),
+  client: fileURLToPath(new URL('./client-process.js', import.meta.url)),
+  tracker: fileURLToPath(new URL('./tracker-process.js', import.meta.url)),
+}
 
-t.setTimeout(240_000)
+t.setTimeout(120_000)
 const lab = await createLab({ name: 'sessions' })
 t.teardown(() => lab.destroy())
 const addHost = async (name: string, number: number): Promise<Host> => {
@@ -50,8 +54,8 @@ const rules = natRules(virtual, {
 const applied = await lb.run('nft', ['-f', '-'], { input: rules })
 if (applied.code !== 0) throw new Error(applied.stderr)
 
-const node = (host: Host, name: string, file: string, ...words: readonly string[]): LabProcess =>
-  host.spawn(name, process.execPath, [program(file), ...words], { ipc: true })
+const node = (host: Host, name: keyof typeof programs, ...words: readonly string[]): LabProcess =>
+  host.spawn(name, process.execPath, [programs[name], ...words], { ipc: true })
 /** Programs answer one thing at a time. */
 const ask = <T>(asked: LabProcess, message: object): Promise<T> =>
   new Promise((resolve) => {
@@ -64,17 +68,17 @@ const listen = (asked: LabProcess): LabProcess => {
   return asked
 }
 const startServer = async (host: Host): Promise<LabProcess> => {
-  const server = listen(node(host, 'acceptor', 'acceptor', host.name, '3306', '::'))
+  const server = listen(node(host, 'acceptor', host.name, '3306', '::'))
   await server.waitForOutput(/ready/)
   return server
 }
 const startTracker = async (...words: readonly string[]): Promise<LabProcess> => {
-  const tracker = listen(node(lb, 'tracker', 'tracker', ...words))
+  const tracker = listen(node(lb, 'tracker', ...words))
   await tracker.waitForOutput(/"ready":true/)
   return tracker
 }
 const startClient = async (host: Host): Promise<LabProcess> => {
-  const client = listen(node(host, 'client', 'client'))
+  const client = listen(node(host, 'client'))
   await client.waitForOutput(/ready/)
   return client
 }
@@ -250,7 +254,7 @@ t.test('events that were lost are noticed, and all is counted anew', async (t) =
 })
 
 t.test('without the capability it says what is missing', async (t) => {
-  const words = ['--bounding-set', '-net_admin', '--inh-caps', '-net_admin', process.execPath, program('tracker')]
+  const words = ['--bounding-set', '-net_admin', '--inh-caps', '-net_admin', process.execPath, programs.tracker]
   const refused = await lb.run('setpriv', words)
   t.match(refused.stdout, /needs the capability net_admin/)
 })
