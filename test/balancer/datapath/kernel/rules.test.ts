@@ -113,24 +113,19 @@ for (const family of families) {
     t.match(await peer('lb1').connect(family.of('db1'), 3306), { server: 'db1' })
   })
 
-  t.test(`${name}: sessions have the mark, the timeouts and the counters of their server`, async (t) => {
+  t.test(`${name}: sessions have the mark, the timeouts and the counter of their server`, async (t) => {
     const timeouts = { connect: millis(2000), idle: millis(1_234_000) }
     await put('lb1')
     await put('lb1', listenerOn(family, ['db1'], { timeouts }))
     const { session } = await client.connect(virtual, port)
     await client.say(session)
     const { elementCounters } = await listTable(peer('lb1').host)
-    const [mark = ''] = [...(elementCounters.get('sent')?.keys() ?? [])]
+    const [[mark, opened] = ['', undefined]] = elementCounters.get(name === 'ipv4' ? 'servers4' : 'servers6') ?? []
     const own = (await entries('lb1')).filter(
       (line) => line.includes('ESTABLISHED') && line.includes(`mark=${Number(mark)} `),
     )
     const left = own.map((line) => Number(/tcp +6 (\d+) /.exec(line)?.[1])).filter((seconds) => seconds <= 1234)
     t.same(left.filter((seconds) => seconds > 1100).length, 1, `one session has this timeout: ${left}`)
-    for (const set of ['sent', 'received']) {
-      const [counted] = [...(elementCounters.get(set)?.values() ?? [])]
-      t.ok((counted?.packets ?? 0) >= 3, `${set}: ${JSON.stringify(counted)}`)
-    }
-    const [opened] = [...(elementCounters.get(name === 'ipv4' ? 'servers4' : 'servers6')?.values() ?? [])]
     t.equal(opened?.packets, 1)
   })
 
