@@ -88,34 +88,37 @@ const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : g
  */
 export const consistent = (servers: readonly Weighted[], size: number): readonly string[] => {
   const quotas = quotasOf(servers, size)
-  const askers = servers.map(({ name }) => askerOf(name, size))
+  const seeds = Uint32Array.from(servers, ({ name }) => hashOf(name))
+  // The size is a power of two: every odd step comes to every slot.
+  const last = size - 1
+  const next = Uint32Array.from(seeds, (seed) => mixed(seed + 1) & last)
+  const steps = Uint32Array.from(seeds, (seed) => (mixed(seed + 2) & last) | 1)
+  const places = Uint32Array.from({ length: size }, (_, slot) => mixed(slot))
   const holders = new Int32Array(size).fill(-1)
-  // One entry for each slot that a server still wants.
-  const waiting = servers.flatMap((_, server) => Array.from({ length: quotas[server] ?? 0 }, () => server))
-  for (let server = waiting.pop(); server !== undefined; server = waiting.pop()) {
-    const asker = askers[server]
-    if (asker === undefined) continue
-    const slot = (asker.offset + asker.asked * asker.step) % size
-    asker.asked += 1
-    const holder = holders[slot] ?? -1
-    const other = askers[holder]
-    if (other === undefined || likingOf(asker, slot) > likingOf(other, slot)) {
-      holders[slot] = server
-      if (other !== undefined) waiting.push(holder)
-    } else waiting.push(server)
+  const likings = new Uint32Array(size)
+  for (const [first, quota] of quotas.entries()) {
+    for (let i = 0; i < quota; i += 1) {
+      // Whoever has lost a slot asks for another at once.
+      let server = first
+      while (server >= 0) {
+        const seed = seeds[server] ?? 0
+        const step = steps[server] ?? 1
+        let slot = next[server] ?? 0
+        let liking = mixed(seed ^ (places[slot] ?? 0))
+        while ((holders[slot] ?? -1) >= 0 && liking <= (likings[slot] ?? 0)) {
+          slot = (slot + step) & last
+          liking = mixed(seed ^ (places[slot] ?? 0))
+        }
+        next[server] = (slot + step) & last
+        const loser = holders[slot] ?? -1
+        holders[slot] = server
+        likings[slot] = liking
+        server = loser
+      }
+    }
   }
   return Array.from(holders, (server) => servers[server]?.name ?? '')
 }
-
-type Asker = { readonly seed: number; readonly offset: number; readonly step: number; asked: number }
-
-/** The size is a power of two: every odd step comes to every slot. */
-const askerOf = (name: string, size: number): Asker => {
-  const seed = hashOf(name)
-  return { seed, offset: mixed(seed + 1) % size, step: (mixed(seed + 2) % size) | 1, asked: 0 }
-}
-
-const likingOf = ({ seed }: Asker, slot: number): number => mixed(seed ^ mixed(slot))
 
 /**
  * How many slots each server gets: at least one, and the rest by Webster's method, in which nobody loses a slot because

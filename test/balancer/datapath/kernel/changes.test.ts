@@ -111,13 +111,13 @@ t.test('what somebody changes in our table is seen and put back; what he puts be
   await applyText(host, tableText(table))
   for (const command of [
     'flush chain inet balancer nat-postrouting',
-    'insert rule inet balancer filter-forward drop',
+    'insert rule inet balancer watch-prerouting drop',
     'add rule inet balancer pick/mysql accept comment "mine"',
     'delete element inet balancer slots/mysql { 1 }',
     'add element inet balancer ports { 22 }',
     'flush set inet balancer refused',
     'add chain inet balancer more { type filter hook forward priority 5; policy drop; }',
-    'add chain inet balancer filter-input { policy drop; }',
+    'add chain inet balancer watch-output { policy drop; }',
   ]) {
     await applyText(host, `${command}\n`)
     const repair = changeText((await listTable(host)).snapshot, table)
