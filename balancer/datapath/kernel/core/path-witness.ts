@@ -28,6 +28,16 @@ const hooks = {
   left: { type: 'filter', hook: 'forward', priority: 2_000_000_000 },
 } as const
 
+/**
+ * With one interface between clients and servers a kernel tells clients of IPv6 that the server is on their link, once a
+ * second. What is translated makes no such message of IPv4: conntrack drops it.
+ */
+const silence = {
+  name: 'path_redirects',
+  hook: { type: 'filter', hook: 'output', priority: 0 },
+  rules: ['icmpv6 type nd-redirect drop'],
+} as const
+
 /** The counters and chains for a table of the family inet; their names begin with `path_`. */
 export const pathWitness = ({ mask, value }: Pick<SessionMark, 'mask' | 'value'>) => {
   const marked = `ct mark and 0x${mask.toString(16)} == 0x${value.toString(16)}`
@@ -49,7 +59,7 @@ export const pathWitness = ({ mask, value }: Pick<SessionMark, 'mask' | 'value'>
     counters: ways.flatMap(({ direction }) =>
       families.flatMap((family) => places.map((place) => counterOf(direction, family, place))),
     ),
-    chains: places.map((place) => ({ name: `path_${place}`, hook: hooks[place], rules: rulesAt(place) })),
+    chains: [...places.map((place) => ({ name: `path_${place}`, hook: hooks[place], rules: rulesAt(place) })), silence],
   }
 }
 

@@ -52,7 +52,7 @@ await nft(`table inet balancer {
 }
 table inet watcher {
   counter redirects { }
-  chain out { type filter hook output priority 0; ip daddr 198.18.0.2 icmp type redirect counter name redirects; }
+  chain out { type filter hook output priority 10; icmp type redirect counter name redirects; icmpv6 type nd-redirect counter name redirects; }
 }
 `)
 
@@ -137,8 +137,8 @@ t.test('what somebody sets back is set again', async (t) => {
   t.equal(await asks('ipv4'), 'served')
 })
 
-t.test('clients are not told of a shorter way: what is translated makes no redirect', async (t) => {
-  for (let i = 0; i < 3; i += 1) t.equal(await asks('ipv4'), 'served')
+t.test('clients are not told of a shorter way, in neither family', async (t) => {
+  for (const family of ['ipv4', 'ipv6'] as const) for (let i = 0; i < 3; i += 1) t.equal(await asks(family), 'served')
   t.equal((await counts()).get('redirects'), 0)
 })
 
@@ -177,7 +177,6 @@ t.test('the settings are put back as they were', async (t) => {
 
 t.test('a file that somebody has written is nothing to go by', async (t) => {
   for (const text of [
-    '',
     '{"a":1}',
     '[{"key":"kernel/core_pattern","before":"x","ours":"core"}]',
     '[{"key":"net/../kernel/x","before":"1","ours":"2"}]',
@@ -225,4 +224,17 @@ t.test('what is missing is one clear line', async (t) => {
     },
   ]
   for (const { name, script, said } of cases) t.match(await missing(`${standIn(name, script)}:${path}`), said, name)
+})
+
+t.test('a table of our name that somebody else made is told apart', async (t) => {
+  t.match(
+    await onHost('taken'),
+    /^there is a table inet balancer that this program did not make, and it is not touched; look at it with/,
+  )
+  t.same(await onHost('release-all', '3'), {
+    removed: ['rules: nft table inet balancer', '3 session(s) of the kernel datapath'],
+    failed: [],
+  })
+  t.equal(await onHost('taken'), null)
+  t.same(await onHost('release-all', '0'), { removed: [], failed: [] })
 })
