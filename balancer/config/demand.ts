@@ -57,7 +57,7 @@ const translationWarnings = (listeners: readonly ListenerConfig[]): readonly str
 
 const descriptorWarnings = (listeners: readonly ListenerConfig[], { descriptors }: HostLimits): readonly string[] => {
   const wanted = listeners.reduce((sum, { max_connections }) => sum + max_connections * filesPerSession, filesBeside)
-  if (wanted <= descriptors) return []
+  if (listeners.length === 0 || wanted <= descriptors) return []
   return [
     `max_connections of all listeners together may need ${wanted} open files (a session has two, and as many clients may wait in the queue with one each), and a process started here may have ${descriptors}: clients beyond that are refused; set LimitNOFILE=${wanted} in the unit (ulimit -n in a shell), or lower max_connections`,
   ]

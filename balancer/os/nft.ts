@@ -22,6 +22,9 @@ export const listTables = async (): Promise<Outcome<readonly string[]>> => {
   return { ok: true, value: [...answer.value.matchAll(/^table (.+)$/gm)].map(([, table = '']) => table) }
 }
 
+/** What is in a table of the family inet, as JSON (libnftables-json(5)). */
+export const listTable = (name: string): Promise<Outcome<string>> => runNft(['-j', 'list', 'table', 'inet', name], '')
+
 /** Has nft and the kernel look at commands without carrying them out: a refusal is theirs. */
 export const tryRules = async (rules: string): Promise<Outcome> => {
   const answer = await runNft(['-c', '-f', '-'], rules)

@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto'
 import { addressText, type Family } from '../../core/ip-address.ts'
 import type { Outcome } from '../../os/outcome.ts'
 import { type ForgingSocket, openForgingSocket } from '../../os/raw-socket.ts'
-import { forgedSyn } from './core/forged-syn.ts'
+import { forgedMark, forgedSyn } from './core/forged-syn.ts'
 import { createResetQueue, type EndedFlow, type ResetPace } from './core/reset-queue.ts'
 
 /** Resets of ended sessions, at a bounded rate. */
@@ -16,11 +16,6 @@ export type SessionResets = {
 
 /** Packets a second; and a packet that was lost is sent again, after the half second in which Linux answers no second one. */
 export const usualPace: ResetPace = { rate: 1000, repeatAfter: 700 }
-/**
- * The mark of our forged packets, which the rules keep out of connection tracking: they would leave an entry behind that the
- * client's next session meets.
- */
-export const forgedMark = 0xb1fe0001
 const interval = 10
 const largest = 2 ** 32
 

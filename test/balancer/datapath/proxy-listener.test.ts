@@ -50,6 +50,21 @@ t.test('without redispatch and retries a refused connection is the end', async (
   t.match(front.listener.fact().ends, { 'connect-failed': 1 })
 })
 
+t.test('who may not connect, or comes too often, is reset and counted by the reason', async (t) => {
+  const backend = await greeter('one')
+  const denied = await startFront([backend.port], { access: { deny: ['127.0.0.0/8'] } })
+  const limited = await startFront([backend.port], { access: { connection_rate_per_source: 1 } })
+  cleanUp(t, denied, backend)
+  cleanUp(t, limited)
+  t.equal(await startClient(denied.port).ended, 'reset')
+  t.match(denied.listener.fact(), { ends: { denied: 1 }, sessions: 0, totalSessions: 1 })
+  // At least one of ten comes within a second of the one before.
+  const clients = Array.from({ length: 10 }, () => startClient(limited.port))
+  await waitFor('clients that are over the limit', () => (limited.listener.fact().ends['source-rate'] ?? 0) > 0)
+  await waitFor('one that is not', () => clients.some((client) => client.received().startsWith('hello')))
+  for (const { socket } of clients) socket.destroy()
+})
+
 t.test('when every server was tried the client is turned away', async (t) => {
   const front = await startFront([await freePort(), await freePort()], { retries: 0 })
   cleanUp(t, front)

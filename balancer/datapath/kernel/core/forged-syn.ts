@@ -9,6 +9,12 @@ export type ForgedSyn = {
   readonly destinationPort: number
 }
 
+/**
+ * The mark of these packets (SO_MARK), by which the rules keep them out of connection tracking: they would leave an entry behind
+ * that the client's next session meets.
+ */
+export const forgedMark = 0xb1fe0001
+
 const tcp = 6
 const tcpBytes = 20
 const [ipv4Bytes, ipv6Bytes] = [20, 40]

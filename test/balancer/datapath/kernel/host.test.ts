@@ -169,7 +169,6 @@ t.test('the settings are put back as they were', async (t) => {
 
 t.test('a file that somebody has written is nothing to go by', async (t) => {
   for (const text of [
-    '',
     '{"a":1}',
     '[{"key":"kernel/core_pattern","before":"x","ours":"core"}]',
     '[{"key":"net/../kernel/x","before":"1","ours":"2"}]',
@@ -217,4 +216,17 @@ t.test('what is missing is one clear line', async (t) => {
     },
   ]
   for (const { name, script, said } of cases) t.match(await missing(`${standIn(name, script)}:${path}`), said, name)
+})
+
+t.test('a table of our name that somebody else made is told apart', async (t) => {
+  t.match(
+    await onHost('taken'),
+    /^there is a table inet balancer that this program did not make, and it is not touched; look at it with/,
+  )
+  t.same(await onHost('release-all', '3'), {
+    removed: ['rules: nft table inet balancer', '3 session(s) of the kernel datapath'],
+    failed: [],
+  })
+  t.equal(await onHost('taken'), null)
+  t.same(await onHost('release-all', '0'), { removed: [], failed: [] })
 })

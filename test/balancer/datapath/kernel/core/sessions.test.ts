@@ -131,6 +131,15 @@ t.test(
   },
 )
 
+t.test('a session that the first list finds at its end, before its beginning is heard, is counted', async (t) => {
+  const sessions = start()
+  sessions.beginList()
+  sessions.list(updateOf(1, 'time-wait'), 10)
+  for (const entry of [entryOf(1), updateOf(1, 'established'), updateOf(1, 'time-wait')]) sessions.hear(entry, 10)
+  sessions.endList(false)
+  t.match(sessions.servers(), [{ sessions: 0, totalSessions: 1 }])
+})
+
 t.test(
   'a later list makes good what was not heard: ends without a word, and sessions that came and went',
   async (t) => {
