@@ -17,7 +17,10 @@ export const pathCounter = (direction: Direction, { digit }: IpVersion, place: P
 
 /** All of them. */
 export const pathCounters: readonly string[] = directions.flatMap((direction) =>
-  ipVersions.flatMap((version) => [pathCounter(direction, version, 'arrived'), pathCounter(direction, version, 'left')]),
+  ipVersions.flatMap((version) => [
+    pathCounter(direction, version, 'arrived'),
+    pathCounter(direction, version, 'left'),
+  ]),
 )
 
 /**

@@ -4,12 +4,12 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { z } from 'zod'
 import type { HostDemand } from '../../../../balancer/datapath/kernel/core/host-settings.ts'
 import type { KernelListener } from '../../../../balancer/datapath/kernel/core/kernel-listener.ts'
 import { kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
 import { type Counts, lossesBetween, lossText } from '../../../../balancer/datapath/kernel/core/path-witness.ts'
 import type { SettingsReport } from '../../../../balancer/datapath/kernel/host-settings.ts'
+import { readCounters } from '../../../../balancer/datapath/rules/core/listing.ts'
 import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { mustRun } from '../../../lab/command.ts'
 import type { Host } from '../../../lab/host.ts'
@@ -65,12 +65,10 @@ setTimeout(() => { console.log('silence'); process.exit() }, Number(process.argv
 const asks = async (family: keyof typeof vips, limit = 5000): Promise<string> =>
   (await inHost(client, process.execPath, '-e', connect, vips[family], `${limit}`)).trim()
 
-const counters = z.object({
-  nftables: z.array(z.object({ counter: z.object({ name: z.string(), packets: z.number() }).optional() })),
-})
-const counts = async (): Promise<Counts> => {
-  const { nftables } = counters.parse(JSON.parse(await inHost(lb, 'nft', '-j', 'list', 'counters')))
-  return new Map(nftables.flatMap(({ counter }) => (counter === undefined ? [] : [[counter.name, counter.packets]])))
+/** Packets of the counters of our table, as the driver reads them. */
+const counts = async (table = 'balancer'): Promise<Counts> => {
+  const counters = readCounters(JSON.parse(await inHost(lb, 'nft', '-j', '-t', 'list', 'ruleset')), table)
+  return new Map([...(counters ?? [])].map(([name, { packets }]) => [name, packets]))
 }
 
 const program = fileURLToPath(new URL('./host-process.js', import.meta.url))
@@ -102,7 +100,9 @@ t.test('without forwarding nothing comes through, and the counters say where it 
   for (let i = 0; i < 3; i += 1) t.equal(await asks('ipv4', silent), 'silence')
   const losses = lossesBetween(before, await counts())
   t.match(losses, [{ direction: 'request', version: { digit: '4' }, of: 3, isComplete: true }])
-  t.match(losses.map(lossText), [/^All connections of clients to the servers over IPv4 are lost on this host\. .*forwarding = 0/])
+  t.match(losses.map(lossText), [
+    /^All connections of clients to the servers over IPv4 are lost on this host\. .*forwarding = 0/,
+  ])
 })
 
 t.test('the settings are made and remembered, and clients of both families are served', async (t) => {
@@ -131,7 +131,7 @@ t.test('what somebody sets back is set again', async (t) => {
 
 t.test('clients are not told of a shorter way, in neither family', async (t) => {
   for (const family of families) for (let i = 0; i < 3; i += 1) t.equal(await asks(family), 'served')
-  t.equal((await counts()).get('redirects'), 0)
+  t.equal((await counts('watcher')).get('redirects'), 0)
 })
 
 t.test('no loss is seen where there is none, nor where a filter lets ours pass', async (t) => {

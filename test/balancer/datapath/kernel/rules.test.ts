@@ -2,6 +2,8 @@
 
 import t from 'tap'
 import { millis } from '../../../../balancer/core/time.ts'
+import { ipv4, ipv6 } from '../../../../balancer/datapath/kernel/core/names.ts'
+import { type Counts, lossesBetween, pathCounter } from '../../../../balancer/datapath/kernel/core/path-witness.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import { listTable } from './nft-host.ts'
 import { families, type HostName, listenerOn, openRulesLab, port, sharesOf } from './rules-lab.ts'
@@ -9,11 +11,14 @@ import { listener, target } from './sample-rules.ts'
 
 t.setTimeout(240_000)
 
-const { lab, peer, put, refusals, moveAddresses, entries } = await openRulesLab()
+const { lab, peer, put, putWatched, refusals, moveAddresses, entries } = await openRulesLab()
 t.teardown(() => lab.destroy())
 
 const client = peer('client')
 const everyone = listener().access
+
+const pathCounts = async (): Promise<Counts> =>
+  new Map([...(await listTable(peer('lb1').host)).counters].map(([counter, { packets }]) => [counter, packets]))
 
 /** As the kernel lists an address. */
 const longForm = (address: string): string => address.replace('::', ':0000:0000:0000:0000:0000:0000:0')
@@ -87,17 +92,32 @@ for (const family of families) {
     t.equal((await client.connect(virtual, port)).error, 'ECONNREFUSED', 'all are full')
   })
 
-  t.test(`${name}: clients on every host, the balancers and the servers included`, async (t) => {
-    await put('lb1', listenerOn(family))
-    for (const from of ['lb1', 'lb2', 'db1', 'db2', 'client'] as const) {
-      const attempts = await peer(from).connectOften(3, virtual, port)
-      t.same(sharesOf(attempts), { db1: 1, db2: 1, db3: 1 }, `from ${from}`)
-      t.ok(
-        attempts.every(({ seen }) => seen === virtual),
-        `from ${from} as the virtual address`,
-      )
-    }
-  })
+  t.test(
+    `${name}: clients on every host, the balancers and the servers included, and nothing seems lost`,
+    async (t) => {
+      const hosts: readonly HostName[] = ['lb1', 'db1', 'db2']
+      await putWatched('lb1', listenerOn(family, hosts))
+      const before = await pathCounts()
+      for (const from of ['lb1', 'lb2', 'db1', 'db2', 'client'] as const) {
+        const attempts = await peer(from).connectOften(3, virtual, port)
+        t.same(sharesOf(attempts), { lb1: 1, db1: 1, db2: 1 }, `from ${from}`)
+        t.ok(
+          attempts.every(({ seen }) => seen === virtual),
+          `from ${from} as the virtual address`,
+        )
+      }
+      const now = await pathCounts()
+      t.same(lossesBetween(before, now), [])
+      const grown = (direction: 'request' | 'answer', place: 'arrived' | 'left'): number => {
+        const counter = pathCounter(direction, name === 'ipv4' ? ipv4 : ipv6, place)
+        return (now.get(counter) ?? 0) - (before.get(counter) ?? 0)
+      }
+      t.equal(grown('request', 'arrived'), 15)
+      t.equal(grown('request', 'left'), 15)
+      t.ok(grown('answer', 'arrived') >= 12, 'answers to other hosts than this one')
+      t.ok(grown('answer', 'left') >= grown('answer', 'arrived'))
+    },
+  )
 
   t.test(`${name}: a bind to every address serves all of them, and leaves other services alone`, async (t) => {
     const any = name === 'ipv4' ? '0.0.0.0' : '::'
@@ -171,7 +191,10 @@ for (const family of families) {
   t.test(
     `${name}: balancers that are the servers: every host is served, before and after the address moves`,
     async (t) => {
-      const both = listenerOn(family, ['lb1', 'lb2'])
+      // With more than a few addresses their rules are others.
+      const more = Array.from({ length: 5 }, (_, i) => ({ address: `${virtual.slice(0, -3)}15${i}`, port }))
+      const binds = [{ address: virtual, port }, ...(name === 'ipv6' ? more : [])]
+      const both = listenerOn(family, ['lb1', 'lb2'], { binds })
       await put('lb1', both)
       await put('lb2', both)
       const held = await Promise.all(Array.from({ length: 4 }, () => client.connect(virtual, port)))
