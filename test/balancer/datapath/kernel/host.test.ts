@@ -219,6 +219,8 @@ t.test('what is missing is one clear line', async (t) => {
 })
 
 t.test('a table of our name that somebody else made is told apart', async (t) => {
+  t.equal(await onHost('taken'), null, 'ours')
+  await nft('delete table inet balancer\ntable inet balancer { chain his { }\n}\n')
   t.match(
     await onHost('taken'),
     /^there is a table inet balancer that this program did not make, and it is not touched; look at it with/,
