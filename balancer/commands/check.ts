@@ -7,10 +7,11 @@ import { outlookOf } from '../vrrp/core/outlook.ts'
 import { hostWarnings } from '../vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from '../vrrp/prospects.ts'
 import { configProblems } from './exit.ts'
+import { kernelWarnings } from './kernel-check.ts'
 import { keepalivedWarnings, portWarnings } from './rivals.ts'
 
 /** Checks a configuration, tells what each tracked failure leads to, and warns of what this host makes of it. */
-export const check = (file: string): number => {
+export const check = async (file: string): Promise<number> => {
   const loaded = loadConfig(file)
   if (!loaded.ok) return configProblems(loaded.problems)
   for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
@@ -28,6 +29,7 @@ export const check = (file: string): number => {
     ...demandWarnings(listeners, hostLimits()),
     ...keepalivedWarnings(loaded.config),
     ...portWarnings(loaded.config),
+    ...(await kernelWarnings(loaded.config)),
   ]) {
     process.stderr.write(`warning: ${text}\n`)
   }

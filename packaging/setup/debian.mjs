@@ -30,6 +30,7 @@ const neededByTests = [
   'xinetd',
   'rsyslog',
   'netcat-openbsd',
+  'iptables',
   'monitoring-plugins-basic',
   'iputils-ping',
   'systemd',

@@ -8,7 +8,7 @@ import type { ListenerState } from '../../os/waiting-listener.ts'
 import { formersOf } from '../../pool/core/formers.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import { createShortageLog } from '../../shortage-log.ts'
-import type { DecidingFact, StartDatapath } from '../datapath.ts'
+import type { DecidingFact, RunningDatapath, StartDatapath } from '../datapath.ts'
 import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
 import type { EndedSession } from './session-trace.ts'
@@ -89,7 +89,7 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
   const start = (config: ListenerConfig): ProxyListener =>
     createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom, onEnded })
 
-  const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
+  const reconfigure: RunningDatapath['reconfigure'] = async (wanted, facts) => {
     const formers = formersOf(configured, wanted)
     const next = new Map(
       wanted.map((config) => {
@@ -102,6 +102,10 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
     running = next
     configured = wanted
     for (const config of wanted) next.get(config.name)?.reconfigure(config)
+    for (const fact of facts) {
+      const listener = next.get(fact.listener)
+      if (listener !== undefined && ![...before.values()].includes(listener)) hearBy(listener, fact)
+    }
     const kept = new Set(next.values())
     for (const listener of before.values()) if (!kept.has(listener)) listener.stop()
     publishAll()
@@ -116,19 +120,16 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
   }
   const timer = setInterval(publishAll, publishMillis)
   try {
-    await reconfigure(listeners)
+    await reconfigure(listeners, options.facts)
   } catch (error) {
     stop()
     throw error
   }
-  const hear = (fact: DecidingFact): void => {
-    const listener = running.get(fact.listener)
-    if (fact.fact === 'writer') listener?.setWriter(fact.server)
-    else listener?.hear(fact)
-  }
-  options.facts.forEach(hear)
   return {
-    hear,
+    hear: (fact) => {
+      const listener = running.get(fact.listener)
+      if (listener !== undefined) hearBy(listener, fact)
+    },
     reconfigure,
     unreachable: async (limit) => {
       const end = performance.now() + limit
@@ -137,6 +138,7 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
       while (isReachable() && performance.now() < end) await setTimeoutPromise(lookMillis)
     },
     handles: binds.handles,
+    goOn: () => {},
     retire: async () => {
       isRetired = true
       binds.stop()
@@ -145,6 +147,11 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
     },
     stop,
   }
+}
+
+const hearBy = (listener: ProxyListener, fact: DecidingFact): void => {
+  if (fact.fact === 'writer') listener.setWriter(fact.server)
+  else listener.hear(fact)
 }
 
 const bindsOf = (
