@@ -1,0 +1,58 @@
+// Our balancer, with each of its datapaths: the daemon as it is, from a file as an operator writes it.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startOurs } from '../../../e2e/sides.ts'
+import { run } from '../../../lab/command.ts'
+import { waitFor } from '../../../lab/wait-for.ts'
+import type { Contestant, Site } from '../contestant.ts'
+
+const program = fileURLToPath(new URL('../../../../balancer/main.js', import.meta.url))
+const listenerName = 'mysql'
+const upPatience = { limit: 60_000, interval: 100 }
+
+const balancer = (title: string, datapath: 'kernel' | 'userspace'): Contestant => {
+  const listenerOf = ({ host, servers, port, checkInterval }: Site): object => ({
+    name: listenerName,
+    bind: `${host.address}:${port}`,
+    datapath,
+    balance: 'roundrobin',
+    max_connections: 4000,
+    check: { type: 'tcp', interval: `${checkInterval}ms`, timeout: '2s', rise: 1 },
+    servers: servers.map(({ name, address, port: to, weight }) => ({ name, address: `${address}:${to}`, weight })),
+  })
+  return {
+    title,
+    isBalancer: true,
+    needs: null,
+    refuses: async (site) => {
+      const file = join(site.directory, 'asked.yaml')
+      writeFileSync(file, JSON.stringify({ router_id: 'lb', listeners: [listenerOf(site)] }))
+      const { code, stderr } = await run(process.execPath, [program, 'check', '--config', file])
+      return code === 0 ? null : (stderr.trim().split('\n')[0] ?? '')
+    },
+    start: async (site) => {
+      const side = await startOurs({ directory: site.directory, spawn: site.host.spawn }, [listenerOf(site)], new Map())
+      const areUp = async (): Promise<boolean> =>
+        Object.values(await side.states(listenerName)).every((state) => state === 'UP')
+      await waitFor(`${title} to know all servers up`, areUp, upPatience)
+      return {
+        addresses: [site.host.address],
+        order: ({ name }, order) =>
+          typeof order === 'string'
+            ? side.order(listenerName, name, order)
+            : side.weigh(listenerName, name, order.weight),
+        stop: async () => {
+          await side.process.stop()
+        },
+      }
+    },
+  }
+}
+
+/** Addresses translated by the kernel. */
+export const kernel = balancer('kernel', 'kernel')
+
+/** The proxy in TypeScript. */
+export const userspace = balancer('user space', 'userspace')
