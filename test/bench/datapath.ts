@@ -69,7 +69,8 @@ const turned = <T>(list: readonly T[], by: number): readonly T[] => {
   return [...list.slice(start), ...list.slice(0, start)]
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** Of what a program said when it failed, as much as tells why. */
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300)
 
 const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
   const endsAt = performance.now() + wanted.minutes * minuteMillis
@@ -85,6 +86,7 @@ const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
     }
   }
 
+  if (!isThere('sysbench')) throw new Error('sysbench is not installed: apt-get install sysbench')
   print('starting two MariaDB servers')
   const field = await buildField(lab)
   await prepareLoads(field)
@@ -93,7 +95,13 @@ const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
 
   const startOn = async ({ contestant, host }: Entrant, crowd: Crowd): Promise<{ site: Site; running: Running }> => {
     const site = siteOn(field, host, crowd)
-    return { site, running: await contestant.start(site) }
+    try {
+      return { site, running: await contestant.start(site) }
+    } catch (error) {
+      // What was begun must not stand in the way of the next start.
+      await host.killAll()
+      throw error
+    }
   }
 
   const withTwo = async (): Promise<void> => {

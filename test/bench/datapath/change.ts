@@ -16,15 +16,14 @@ const quietMillis = 300
 const giveUpMillis = 5000
 const lookInterval = 10
 
-type Step = { readonly name: string; readonly order: Order; readonly comes: boolean }
+type Step = { readonly name: string; readonly order: Order }
+/** An order that takes the server out, and the one that brings it back. */
+type Pair = { readonly out: Step; readonly back: Step }
 
-const stepsFor = (weight: number): readonly Step[] => [
-  { name: 'maint', order: 'maint', comes: false },
-  { name: 'ready', order: 'ready', comes: true },
-  { name: 'drain', order: 'drain', comes: false },
-  { name: 'ready', order: 'ready', comes: true },
-  { name: 'weight 0', order: { weight: 0 }, comes: false },
-  { name: 'weight as before', order: { weight }, comes: true },
+const pairsFor = (weight: number): readonly Pair[] => [
+  { out: { name: 'maint', order: 'maint' }, back: { name: 'ready', order: 'ready' } },
+  { out: { name: 'drain', order: 'drain' }, back: { name: 'ready', order: 'ready' } },
+  { out: { name: 'weight 0', order: { weight: 0 } }, back: { name: 'weight as before', order: { weight } } },
 ]
 
 /** What an order did. */
@@ -77,15 +76,19 @@ export const measureChanges = async (field: Field, site: Site, running: Running)
   try {
     await waitFor('a session of the server', () => attempts.some(({ server: name }) => name === hostName))
     const changes: Change[] = []
-    for (const { name, order, comes } of stepsFor(server.weight)) {
+    const take = async ({ name, order }: Step, comes: boolean): Promise<boolean> => {
       attempts = []
       const at = monotonicNow()
-      await give(server, order)
+      if (!(await give(server, order))) return false
       const seen = (): number | null => actedAfter(attempts, { at, until, comes, hostName })
       await waitFor(`the order ${name}`, () => seen() !== null || monotonicNow() - at > giveUpMillis, {
         interval: lookInterval,
       })
       changes.push({ order: name, millis: seen(), failed: attempts.filter(({ server: to }) => to === null).length })
+      return true
+    }
+    for (const { out, back } of pairsFor(server.weight)) {
+      if (await take(out, false)) await take(back, true)
     }
     return changes
   } finally {

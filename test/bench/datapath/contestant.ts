@@ -26,8 +26,8 @@ export type Site = {
 export type Running = {
   /** Where clients connect, in turn, at the port of the site. */
   readonly addresses: readonly string[]
-  /** Gives the order and returns when it is taken; null where there is nobody to take it. */
-  readonly order: ((server: Server, order: Order) => Promise<void>) | null
+  /** Gives the order and returns when it is taken: false if it knows no such order. Null where nobody takes any. */
+  readonly order: ((server: Server, order: Order) => Promise<boolean>) | null
   /** Ends it. The host is then as it was. */
   readonly stop: () => Promise<void>
 }

@@ -39,10 +39,11 @@ const balancer = (title: string, datapath: 'kernel' | 'userspace'): Contestant =
       await waitFor(`${title} to know all servers up`, areUp, upPatience)
       return {
         addresses: [site.host.address],
-        order: ({ name }, order) =>
-          typeof order === 'string'
-            ? side.order(listenerName, name, order)
-            : side.weigh(listenerName, name, order.weight),
+        order: async ({ name }, order) => {
+          if (typeof order === 'string') await side.order(listenerName, name, order)
+          else await side.weigh(listenerName, name, order.weight)
+          return true
+        },
         stop: async () => {
           await side.process.stop()
         },

@@ -34,8 +34,11 @@ const haproxy = (title: string, global: string): Contestant => ({
     const side = await startHaproxy(place, [global, listen.join('\n')], new Map())
     return {
       addresses: [host.address],
-      order: ({ name }, order) =>
-        typeof order === 'string' ? side.order(section, name, order) : side.weigh(section, name, order.weight),
+      order: async ({ name }, order) => {
+        if (typeof order === 'string') await side.order(section, name, order)
+        else await side.weigh(section, name, order.weight)
+        return true
+      },
       stop: async () => {
         await Promise.all(started.map((process) => process.stop()))
       },

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { mustRun } from '../../../lab/command.ts'
@@ -38,10 +39,30 @@ const farmOf = ({ host, servers, port }: Site): object => ({
 })
 
 /** Its words: `down` takes no new sessions, as a server that was found so; `off` is out by an operator. */
-const changeOf = (order: Order): object => {
-  if (typeof order !== 'string') return { weight: `${order.weight}` }
+const changeOf = (order: Order): object | null => {
+  if (typeof order !== 'string') return order.weight === 0 ? null : { weight: `${order.weight}` }
   return { state: { drain: 'down', maint: 'off', ready: 'up' }[order] }
 }
+
+/** Its server knows the name of the header in this spelling only, which fetch does not keep. */
+const talk = (port: number, key: string, method: string, body: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const headers = { Key: key, 'Content-Length': body.length, Connection: 'close' }
+    const asked = request(
+      { host: '127.0.0.1', port, path: '/farms', method, headers, timeout: answerLimit },
+      (answer) => {
+        let text = ''
+        answer.setEncoding('utf8')
+        answer.on('data', (chunk: string) => {
+          text += chunk
+        })
+        answer.once('end', () => resolve(text))
+      },
+    )
+    asked.once('timeout', () => asked.destroy(new Error('nftlb does not answer')))
+    asked.once('error', reject)
+    asked.end(body)
+  })
 
 /** The contestant. */
 export const nftlb: Contestant = {
@@ -68,26 +89,21 @@ export const nftlb: Contestant = {
       file,
     ])
     const door = await startForwarder(host, { target: { address: host.address, port: apiPort } })
-    const ask = async (method: string, body: object | null): Promise<string> => {
-      const answer = await fetch(`http://127.0.0.1:${door.port}/farms`, {
-        method,
-        headers: { key, connection: 'close' },
-        signal: AbortSignal.timeout(answerLimit),
-        ...(body === null ? {} : { body: JSON.stringify(body) }),
-      })
-      return answer.text()
-    }
+    const ask = (method: string, body: string): Promise<string> => talk(door.port, key, method, body)
     await waitFor('the rules of nftlb', async () => {
       if (!daemon.isRunning()) throw new Error(daemon.lines().slice(-5).join('\n'))
       return (await host.run('nft', ['list', 'chain', 'ip', 'nftlb', `nat-${farm}`])).stdout.includes('dnat')
     })
-    await waitFor('nftlb to answer', async () => (await ask('GET', null)).includes(farm))
+    await waitFor('nftlb to answer', async () => (await ask('GET', '')).includes(farm))
     return {
       addresses: [host.address],
       order: async ({ name }, order) => {
-        const text = await ask('PUT', { farms: [{ name: farm, backends: [{ name, ...changeOf(order) }] }] })
+        const change = changeOf(order)
+        if (change === null) return false
+        const text = await ask('PUT', JSON.stringify({ farms: [{ name: farm, backends: [{ name, ...change }] }] }))
         const { response } = answerSchema.parse(JSON.parse(text))
         if (response !== 'success') throw new Error(`nftlb: ${text}`)
+        return true
       },
       stop: async () => {
         await Promise.all([daemon.stop(), door.stop()])
