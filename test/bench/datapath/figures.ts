@@ -162,7 +162,7 @@ export const thousandTable = (
 }
 
 /** What must hold, at 16 sessions. */
-export const targets = {
+const targets = {
   byHaproxy: 1.3,
   byDirect: 0.8,
   /** Not below it: what is nearer than this cannot be told apart. */

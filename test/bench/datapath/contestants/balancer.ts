@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startOurs } from '../../../e2e/sides.ts'
+import { type Place, startOurs } from '../../../e2e/sides.ts'
 import { run } from '../../../lab/command.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import type { Contestant, Site } from '../contestant.ts'
@@ -33,12 +33,16 @@ const balancer = (title: string, datapath: 'kernel' | 'userspace'): Contestant =
       return code === 0 ? null : (stderr.trim().split('\n')[0] ?? '')
     },
     start: async (site) => {
-      const side = await startOurs({ directory: site.directory, spawn: site.host.spawn }, [listenerOf(site)], new Map())
+      const { host, directory } = site
+      // What it remembers of the host goes with the lab.
+      const env = { RUNTIME_DIRECTORY: directory }
+      const spawn: Place['spawn'] = (...words) => host.spawn(...words, { env })
+      const side = await startOurs({ directory, spawn }, [listenerOf(site)], new Map())
       const areUp = async (): Promise<boolean> =>
         Object.values(await side.states(listenerName)).every((state) => state === 'UP')
       await waitFor(`${title} to know all servers up`, areUp, upPatience)
       return {
-        addresses: [site.host.address],
+        addresses: [host.address],
         order: async ({ name }, order) => {
           if (typeof order === 'string') await side.order(listenerName, name, order)
           else await side.weigh(listenerName, name, order.weight)
