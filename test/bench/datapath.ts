@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Host } from '../lab/host.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
 import { help, parseWanted, type Wanted } from './datapath/arguments.ts'
@@ -23,12 +24,16 @@ import {
 } from './datapath/figures.ts'
 import { prepareLoads, runLoad } from './datapath/load.ts'
 import { loadNames, loads } from './datapath/loads.ts'
+import { busyMillis } from './datapath/machine-cpu.ts'
 
 const exitUsage = 64
 /** Enough for what differs less from round to round, and takes longer. */
 const changeRounds = 3
 const thousandRounds = 2
 const minuteMillis = 60_000
+const idleMillis = 3000
+/** What six contestants at rest take is less. */
+const quietPercent = 20
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -39,7 +44,7 @@ type Found = {
   readonly changes: ChangeRecord[]
   readonly thousand: ThousandRecord[]
   readonly thousandChanges: ChangeRecord[]
-  /** Sentences about what could not be measured. */
+  /** Sentences about what could not be measured, or not well. */
   readonly missing: string[]
 }
 
@@ -73,6 +78,16 @@ const turned = <T>(list: readonly T[], by: number): readonly T[] => {
 
 /** Of what a program said when it failed, as much as tells why. */
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300)
+
+/** All contestants run and have nothing to do: whatever the machine computes now is in every figure. */
+const sayIdle = async (missing: string[]): Promise<void> => {
+  const before = busyMillis()
+  await sleep(idleMillis)
+  const percent = ((busyMillis() - before) / idleMillis) * 100
+  const line = `idle, the machine computes ${percent.toFixed(0)} % of one processor`
+  print(line)
+  if (percent > quietPercent) missing.push(`NOT QUIET: ${line}; nothing here can be relied on.`)
+}
 
 const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
   const endsAt = performance.now() + wanted.minutes * minuteMillis
@@ -111,6 +126,7 @@ const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
     for (const entrant of entrants) {
       await attempt(entrant.contestant.title, async () => void started.set(entrant, await startOn(entrant, 'two')))
     }
+    await sayIdle(found.missing)
     const wantedLoads = loadNames.filter((load) => wanted.sections.includes(load))
     for (let round = 1; round <= wanted.rounds; round += 1) {
       for (const load of wantedLoads) {
@@ -129,6 +145,7 @@ const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
         print(`round ${round} of ${Math.min(wanted.rounds, changeRounds)}: orders`)
         for (const [{ name, contestant }, { site, running }] of turned([...started], round)) {
           if (!isTime()) return sayLate()
+          if (!contestant.isBalancer) continue
           await attempt(`${contestant.title}, orders`, () => orders(name, site, running, found.changes))
         }
       }

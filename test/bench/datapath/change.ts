@@ -8,23 +8,41 @@ import type { Order, Running, Site } from './contestant.ts'
 import { type Field, port, subjectOf } from './field.ts'
 
 /** Between two new sessions, in milliseconds; nothing is known more exactly. */
-export const probeInterval = 2
+export const probeInterval = 4
 const probeTimeout = 5000
 /** So long nothing may come to a server that was taken out. */
 const quietMillis = 300
-/** An order that has not acted by then does not. */
+/** What has not acted by then does not. */
 const giveUpMillis = 5000
 const lookInterval = 10
 
-type Step = { readonly name: string; readonly order: Order }
-/** An order that takes the server out, and the one that brings it back. */
+/** What is done to the server; false if there is nobody who could. */
+type Step = { readonly name: string; readonly act: () => Promise<boolean> }
+/** What takes the server out, and what brings it back. */
 type Pair = { readonly out: Step; readonly back: Step }
 
-const pairsFor = (weight: number): readonly Pair[] => [
-  { out: { name: 'maint', order: 'maint' }, back: { name: 'ready', order: 'ready' } },
-  { out: { name: 'drain', order: 'drain' }, back: { name: 'ready', order: 'ready' } },
-  { out: { name: 'weight 0', order: { weight: 0 } }, back: { name: 'weight as before', order: { weight } } },
-]
+const pairsFor = ({ order, checks }: Running, site: Site, answerChecks: Field['answerChecks']): readonly Pair[] => {
+  const { server } = subjectOf(site)
+  const isChecked = checks && site.checkInterval < giveUpMillis
+  const give = (name: string, what: Order): Step => ({
+    name,
+    act: async () => order !== null && (await order(server, what)),
+  })
+  const answer = (name: string, isAnswered: boolean): Step => ({
+    name,
+    act: async () => {
+      answerChecks(isAnswered)
+      return true
+    },
+  })
+  const { weight } = server
+  return [
+    { out: give('maint', 'maint'), back: give('ready', 'ready') },
+    { out: give('drain', 'drain'), back: give('ready', 'ready') },
+    { out: give('weight 0', { weight: 0 }), back: give('weight as before', { weight }) },
+    ...(isChecked ? [{ out: answer('down, by a check', false), back: answer('up, by a check', true) }] : []),
+  ]
+}
 
 /** What an order did. */
 export type Change = {
@@ -48,10 +66,9 @@ export const actedAfter = (
 
 /** Gives each order once, in turn; the server is as before at the end. */
 export const measureChanges = async (field: Field, site: Site, running: Running): Promise<readonly Change[]> => {
-  const { order: give, addresses } = running
-  const [address] = addresses
-  if (give === null || address === undefined) return []
-  const { server, hostName } = subjectOf(site)
+  const [address] = running.addresses
+  if (address === undefined) return []
+  const { hostName } = subjectOf(site)
   const { user, password } = appUser
   const wanted: ProbeOrder = {
     address,
@@ -76,10 +93,10 @@ export const measureChanges = async (field: Field, site: Site, running: Running)
   try {
     await waitFor('a session of the server', () => attempts.some(({ server: name }) => name === hostName))
     const changes: Change[] = []
-    const take = async ({ name, order }: Step, comes: boolean): Promise<boolean> => {
+    const take = async ({ name, act }: Step, comes: boolean): Promise<boolean> => {
       attempts = []
       const at = monotonicNow()
-      if (!(await give(server, order))) return false
+      if (!(await act())) return false
       const seen = (): number | null => actedAfter(attempts, { at, until, comes, hostName })
       await waitFor(`the order ${name}`, () => seen() !== null || monotonicNow() - at > giveUpMillis, {
         interval: lookInterval,
@@ -87,7 +104,7 @@ export const measureChanges = async (field: Field, site: Site, running: Running)
       changes.push({ order: name, millis: seen(), failed: attempts.filter(({ server: to }) => to === null).length })
       return true
     }
-    for (const { out, back } of pairsFor(server.weight)) {
+    for (const { out, back } of pairsFor(running, site, field.answerChecks)) {
       if (await take(out, false)) await take(back, true)
     }
     return changes

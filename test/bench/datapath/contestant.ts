@@ -18,6 +18,8 @@ export type Site = {
   readonly databases: readonly Host[]
   readonly servers: readonly Server[]
   readonly port: number
+  /** Servers are checked here, by connecting; one bad check takes a server out, a good one brings it back. */
+  readonly checkPort: number
   /** Between two checks of a server, in milliseconds. */
   readonly checkInterval: number
 }
@@ -28,6 +30,8 @@ export type Running = {
   readonly addresses: readonly string[]
   /** Gives the order and returns when it is taken: false if it knows no such order. Null where nobody takes any. */
   readonly order: ((server: Server, order: Order) => Promise<boolean>) | null
+  /** Whether it checks the servers. */
+  readonly checks: boolean
   /** Ends it. The host is then as it was. */
   readonly stop: () => Promise<void>
 }

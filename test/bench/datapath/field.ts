@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { execPath } from 'node:process'
 import { mustRun } from '../../lab/command.ts'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
@@ -10,6 +11,8 @@ import type { Server, Site } from './contestant.ts'
 
 /** The port of every contestant and of the servers. */
 export const port = 3306
+/** What is checked: a server can be found down without anything happening to its sessions. */
+export const checkPort = 3307
 
 /** The hosts, with MariaDB running on `databases`. */
 export type Field = {
@@ -17,11 +20,13 @@ export type Field = {
   readonly client: Host
   readonly databases: readonly [Host, Host]
   readonly servers: readonly MariaDb[]
+  /** Whether the checks of the server that orders are given for are answered, or refused. */
+  readonly answerChecks: (isAnswered: boolean) => void
 }
 
-/** How many servers a contestant has, and how often it looks at them, in milliseconds. */
+/** How many servers a contestant has, and how often it looks at them, in milliseconds; one bad look is enough. */
 export const crowds = {
-  two: { servers: 2, checkInterval: 2000 },
+  two: { servers: 2, checkInterval: 200 },
   thousand: { servers: 1000, checkInterval: 10_000 },
 } as const
 export type Crowd = keyof typeof crowds
@@ -53,7 +58,24 @@ export const buildField = async (lab: Lab): Promise<Field> => {
   await mustRun('ip', ['-n', databases[0].namespace, 'route', 'add', 'local', manyAddresses, 'dev', 'lo'])
   const settings = { max_connections: '2000', innodb_buffer_pool_size: '64M' }
   const servers = await Promise.all(databases.map((host) => startMariaDb({ lab, host, name: host.name, settings })))
-  return { lab, client, databases, servers }
+  const [, answer] = await Promise.all(databases.map(answererOn))
+  if (answer === undefined) throw new Error('there are two database hosts')
+  return { lab, client, databases, servers, answerChecks: answer }
+}
+
+const answerer = `
+const server = require('node:net').createServer((socket) => socket.destroy())
+const listen = () => server.listen(${checkPort}, () => console.log('listening'))
+process.on('message', (isAnswered) => (isAnswered ? listen() : server.close()))
+process.once('disconnect', () => process.exit(0))
+listen()
+`
+
+/** Answers checks on a host, and stops and begins again as it is told. */
+const answererOn = async (host: Host): Promise<Field['answerChecks']> => {
+  const process = host.spawn('answerer', execPath, ['-e', answerer], { ipc: true })
+  await process.waitForOutput(/listening/)
+  return (isAnswered) => process.send(isAnswered)
 }
 
 /** Makes a contestant's host. `number` is told apart from others' by it. */
@@ -80,7 +102,15 @@ export const siteOn = (field: Field, host: Host, crowd: Crowd): Site => {
   const directory = join(field.lab.directory, `${host.name}-${crowd}`)
   mkdirSync(directory, { recursive: true })
   const { checkInterval } = crowds[crowd]
-  return { host, directory, databases: field.databases, servers: serversOf(field, crowd), port, checkInterval }
+  return {
+    host,
+    directory,
+    databases: field.databases,
+    servers: serversOf(field, crowd),
+    port,
+    checkPort,
+    checkInterval,
+  }
 }
 
 /** The server that orders are given for, and the host whose name its sessions hear. */

@@ -38,6 +38,7 @@ t.test('a ratio is to the other one of the same round, and the median of the rou
   ]
   t.equal(ratioTo(records, 'select16', 'kernel', 'direct'), 0.8)
   t.equal(cpuBeyondDirect(records, 'select16', 'kernel'), 30)
+  t.equal(ratioTo(records.slice(0, 5), 'select16', 'kernel', 'direct'), 0.8, 'between the two of an even number')
   t.equal(ratioTo(records, 'select1', 'kernel', 'direct'), null)
   t.equal(ratioTo(records, 'select16', 'nftlb', 'direct'), null)
 })

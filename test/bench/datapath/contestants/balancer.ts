@@ -13,13 +13,13 @@ const listenerName = 'mysql'
 const upPatience = { limit: 60_000, interval: 100 }
 
 const balancer = (title: string, datapath: 'kernel' | 'userspace'): Contestant => {
-  const listenerOf = ({ host, servers, port, checkInterval }: Site): object => ({
+  const listenerOf = ({ host, servers, port, checkPort, checkInterval }: Site): object => ({
     name: listenerName,
     bind: `${host.address}:${port}`,
     datapath,
     balance: 'roundrobin',
     max_connections: 4000,
-    check: { type: 'tcp', interval: `${checkInterval}ms`, timeout: '2s', rise: 1 },
+    check: { type: 'tcp', port: checkPort, interval: `${checkInterval}ms`, timeout: '2s', rise: 1, fall: 1 },
     servers: servers.map(({ name, address, port: to, weight }) => ({ name, address: `${address}:${to}`, weight })),
   })
   return {
@@ -48,6 +48,7 @@ const balancer = (title: string, datapath: 'kernel' | 'userspace'): Contestant =
           else await side.weigh(listenerName, name, order.weight)
           return true
         },
+        checks: true,
         stop: async () => {
           await side.process.stop()
         },

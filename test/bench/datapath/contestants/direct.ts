@@ -10,6 +10,7 @@ export const direct: Contestant = {
   start: async ({ servers }) => ({
     addresses: servers.map(({ address }) => address),
     order: null,
+    checks: false,
     stop: async () => undefined,
   }),
 }

@@ -11,7 +11,7 @@ const haproxy = (title: string, global: string): Contestant => ({
   isBalancer: true,
   needs: { program: 'haproxy', debianPackage: 'haproxy' },
   refuses: async () => null,
-  start: async ({ host, directory, servers, port, checkInterval }) => {
+  start: async ({ host, directory, servers, port, checkPort, checkInterval }) => {
     const started: LabProcess[] = []
     const place: Place = {
       directory,
@@ -28,7 +28,7 @@ const haproxy = (title: string, global: string): Contestant => ({
       `listen ${section}`,
       `  bind ${host.address}:${port}`,
       '  balance roundrobin',
-      `  default-server check inter ${checkInterval}ms`,
+      `  default-server check port ${checkPort} inter ${checkInterval}ms rise 1 fall 1`,
       ...lines,
     ]
     const side = await startHaproxy(place, [global, listen.join('\n')], new Map())
@@ -39,6 +39,7 @@ const haproxy = (title: string, global: string): Contestant => ({
         else await side.weigh(section, name, order.weight)
         return true
       },
+      checks: true,
       stop: async () => {
         await Promise.all(started.map((process) => process.stop()))
       },
