@@ -12,7 +12,7 @@ import type { Server, Site } from './contestant.ts'
 /** The port of every contestant and of the servers. */
 export const port = 3306
 /** What is checked: a server can be found down without anything happening to its sessions. */
-export const checkPort = 3307
+const checkPort = 3307
 
 /** The hosts, with MariaDB running on `databases`. */
 export type Field = {

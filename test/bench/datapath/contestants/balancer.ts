@@ -4,7 +4,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Place, startOurs } from '../../../e2e/sides.ts'
-import { run } from '../../../lab/command.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import type { Contestant, Site } from '../contestant.ts'
 
@@ -29,7 +28,7 @@ const balancer = (title: string, datapath: 'kernel' | 'userspace'): Contestant =
     refuses: async (site) => {
       const file = join(site.directory, 'asked.yaml')
       writeFileSync(file, JSON.stringify({ router_id: 'lb', listeners: [listenerOf(site)] }))
-      const { code, stderr } = await run(process.execPath, [program, 'check', '--config', file])
+      const { code, stderr } = await site.host.run(process.execPath, [program, 'check', '--config', file])
       return code === 0 ? null : (stderr.trim().split('\n')[0] ?? '')
     },
     start: async (site) => {
