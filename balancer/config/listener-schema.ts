@@ -1,6 +1,7 @@
 // A listener and its servers: every key with its type, range and default. The checks stand in check-schema.ts.
 
 import { z } from 'zod'
+import type { Datapath } from '../core/forwarders.ts'
 import { agentCheckSchema, checkSchema } from './check-schema.ts'
 import { oneOrMore } from './shapes.ts'
 import { bindEndpoint, duration, hostEndpoint, integer, name } from './values.ts'
@@ -29,7 +30,8 @@ export const listenerSchema = z.strictObject({
   bind: oneOrMore(bindEndpoint),
   datapath: z
     .literal('userspace', { error: 'this version forwards in user space only; write userspace' })
-    .default('userspace'),
+    .transform((kind): Datapath => kind)
+    .prefault('userspace'),
   balance: z.enum(balances).default('roundrobin'),
   fail_back: z.boolean().default(false),
   all_backups: z.boolean().default(false),

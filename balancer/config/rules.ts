@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import type { HostNetwork } from '../os/host-network.ts'
 import { addressFindings } from './address-rules.ts'
 import { bindFindings } from './bind-rules.ts'
+import { datapathFindings } from './datapath-rules.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
@@ -38,6 +39,7 @@ export const crossFieldFindings = (input: unknown, { file, host }: Place): reado
     ...trackFindings(input),
     ...routeFindings(input),
     ...listenerFindings(input),
+    ...datapathFindings(input, written),
     ...nameFindings(config),
     ...addressFindings(written, host),
     ...bindFindings(written, host),

@@ -111,7 +111,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
       for (const traffic of fact.servers) {
         const target = targets.get(serverKey(fact.listener, traffic.server))
         target?.hearTraffic(traffic)
-        if (fact.queued > 0) target?.hearOfWaiting()
+        if ((fact.detail?.queued ?? 0) > 0) target?.hearOfWaiting()
       }
     },
     probes: probes.count,

@@ -185,7 +185,7 @@ export const createTarget = (options: TargetOptions): Target => {
       if (verdict === 'nothing' || fact.admin === 'maint') return
       if (verdict !== 'fast_interval') {
         const markDown = verdict === 'mark_down'
-        const text = `${now.connectFailures} connect failures of sessions so far`
+        const text = `${now.connectFailures ?? 'several'} connect failures of sessions so far`
         happened({ event: 'passive', markDown, text, at: Date.now() })
       }
       const pace = config.listener.check[0]

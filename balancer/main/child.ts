@@ -10,7 +10,7 @@ import { callExit } from '../os/libc.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import type { Outline } from '../pool/core/draining.ts'
 import type { Fact } from '../pool/core/facts.ts'
-import { exitMisfit, type ProcessRole } from '../supervisor/core/processes.ts'
+import { exitMisfit, leavesItsWork, type ProcessRole } from '../supervisor/core/processes.ts'
 import {
   type FromChild,
   parseToChild,
@@ -44,8 +44,9 @@ export type Lead = Pick<Extract<ToChild, { type: 'lead' }>, 'facts' | 'resume'>
  * The work of a child. `reconfigure` applies the difference to a new configuration and says what changed, a line each; it
  * throws `FailedStart` and changes nothing when it cannot. `order` is for the process that has the VRRP instances. `outlive`
  * resolves when the work of a process whose supervisor died is no longer needed. The rest is for a program that takes the place
- * of this one: `handles` are the sockets to go on with, `stepAside` and `goOn` make and end a pause in which nothing is sent, and
- * `retire` resolves when what is left is over (a forwarder that leaves its rules to its successor has nothing left).
+ * of this one: `handles` are the sockets to go on with, asked for before the other process begins; `stepAside` makes a pause in
+ * which nothing is sent, and `goOn` says that the other program does not take over after all. `retire` resolves when what is left
+ * is over; a process that leaves its work behind (`leavesItsWork`) has nothing left, and is not told to `stop` then.
  */
 export type Work = {
   readonly onFact: (fact: Fact) => void
@@ -168,8 +169,8 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     const running = await work?.catch(() => undefined)
     const over = running?.retire?.() ?? Promise.resolve()
     await (until === null ? over : Promise.race([over, wait(Math.max(0, until - Date.now()))]))
-    // The addresses are another one's, and stay.
-    if (role !== 'vrrp') await running?.stop()
+    // What stays is another one's.
+    if (!leavesItsWork(role)) await running?.stop()
     exit(0)
   }
   const start = (assignment: Assignment): void => {

@@ -1,15 +1,14 @@
 // The proxy process: the listeners in user space.
 
-import { isDeepStrictEqual } from 'node:util'
 import { demandWarnings } from '../config/demand.ts'
+import { forwardedBy } from '../core/forwarders.ts'
 import { filesBeside } from '../core/shortage.ts'
 import { millis } from '../core/time.ts'
+import { decides } from '../datapath/datapath.ts'
 import { startProxy } from '../datapath/userspace/proxy.ts'
 import { warmUp } from '../datapath/userspace/warm-up.ts'
 import { hostLimits } from '../os/host-limits.ts'
 import { remainingOf } from '../pool/core/draining.ts'
-import type { Fact } from '../pool/core/facts.ts'
-import { describeListenerChanges } from '../pool/core/listener-changes.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
@@ -20,27 +19,25 @@ const longestHandOver = millis(6000)
 const socketsAllowed = (descriptors: number): number => Math.max(descriptors - filesBeside, Math.floor(descriptors / 2))
 
 runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => {
-  let { listeners } = config
+  let listeners = forwardedBy('proxy', config.listeners)
   const limits = hostLimits()
   for (const warning of demandWarnings(listeners, limits)) log.warn(warning)
   const maximumSockets = socketsAllowed(limits.descriptors)
   // The program before this one has the clients until then, and its code is compiled.
   if (succeeds) await warmUp()
-  const proxy = await startProxy({ listeners, log, publish, maximumSockets, inherit })
-  const onFact = (fact: Fact): void => {
-    if (fact.fact === 'server-health' || fact.fact === 'writer') proxy.hear(fact)
-  }
-  facts.forEach(onFact)
+  const proxy = await startProxy({ listeners, facts: facts.filter(decides), log, publish, maximumSockets, inherit })
   if (!succeeds) void warmUp()
   const stopHeartbeat = startHeartbeat('proxy', publish)
   return {
-    onFact,
+    onFact: (fact) => {
+      if (decides(fact)) proxy.hear(fact)
+    },
     reconfigure: async (next) => {
-      await proxy.reconfigure(next.listeners)
-      for (const warning of demandWarnings(next.listeners, hostLimits())) log.warn(warning)
-      const lines = describeListenerChanges(listeners, next.listeners, isDeepStrictEqual)
-      listeners = next.listeners
-      return lines
+      const wanted = forwardedBy('proxy', next.listeners)
+      await proxy.reconfigure(wanted)
+      for (const warning of demandWarnings(wanted, hostLimits())) log.warn(warning)
+      listeners = wanted
+      return []
     },
     // The vrrp process hands the addresses over first, and clients come here until then.
     outlive: () => proxy.unreachable(longestHandOver),

@@ -42,7 +42,12 @@ export type SupervisedProcessOptions = {
 }
 
 /** The vrrp process may keep its addresses for five seconds until another router has them. */
-const stopLimitMillis: Readonly<Record<ProcessRole, number>> = { vrrp: 10_000, proxy: 3000, director: 3000 }
+const stopLimitMillis: Readonly<Record<ProcessRole, number>> = {
+  vrrp: 10_000,
+  proxy: 3000,
+  kernel: 3000,
+  director: 3000,
+}
 
 /**
  * Seconds without a word: who is silent for so long hangs. More than a reload waits that is taken back. Those in which the
@@ -58,6 +63,7 @@ const second = 1000
 const engineOptions: Readonly<Record<ProcessRole, readonly string[]>> = {
   vrrp: ['--single-threaded-gc'],
   proxy: [],
+  kernel: [],
   director: [],
 }
 

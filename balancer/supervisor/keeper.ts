@@ -1,5 +1,6 @@
 // What an earlier program still does: its worker keeps the sessions it has, hears of what ends them, and is counted.
 
+import { forwarderOf, holdsSessions } from '../core/forwarders.ts'
 import type { ListenerFact } from '../pool/core/facts.ts'
 import { version } from '../version.ts'
 import type { SupervisedProcess } from './child-process.ts'
@@ -17,7 +18,8 @@ export type Keeper = {
 }
 
 export type KeeperOptions = {
-  readonly worker: SupervisedProcess
+  /** The process whose sessions these are; undefined where none runs that holds any. */
+  readonly worker: SupervisedProcess | undefined
   readonly known: readonly ListenerFact[]
   /** A moment of the system's clock. */
   readonly until: number
@@ -26,12 +28,12 @@ export type KeeperOptions = {
 
 /** The worker takes no more sessions. */
 export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Keeper => {
+  if (worker === undefined) return nothingKept
   const since = Date.now()
   const pid = worker.pid() ?? 0
-  const listeners = new Map(known.map((fact) => [fact.listener, fact]))
-  const sessions = (): number => [...listeners.values()].reduce((sum, one) => sum + one.sessions, 0)
+  const listeners = new Map(known.filter(isHeld).map((fact) => [fact.listener, fact]))
+  const sessions = (): number => [...listeners.values()].reduce((sum, one) => sum + (one.sessions ?? 0), 0)
   const report = (isOver: boolean): void => {
-    const each = [...listeners.values()].filter((one) => one.sessions > 0)
     post({
       type: 'fact',
       fact: {
@@ -41,13 +43,7 @@ export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Kee
         since,
         until,
         isOver,
-        listeners: each.map(({ listener, sessions: count, servers }) => ({
-          listener,
-          sessions: count,
-          servers: servers
-            .filter((server) => server.sessions > 0)
-            .map(({ server, sessions: ofServer }) => ({ server, sessions: ofServer })),
-        })),
+        listeners: [...listeners.values()].map(leftOf).filter((one) => one.sessions > 0),
       },
     })
   }
@@ -55,6 +51,7 @@ export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Kee
   if (sessions() > 0) report(false)
   return {
     heard: (fact) => {
+      if (!isHeld(fact)) return
       listeners.set(fact.listener, fact)
       report(false)
     },
@@ -73,3 +70,16 @@ export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Kee
     over,
   }
 }
+
+const nothingKept: Keeper = { heard: () => {}, told: () => {}, sessions: () => 0, over: Promise.resolve() }
+
+/** Rules in the kernel go on under the next program: their sessions are none of this one's. */
+const isHeld = ({ datapath }: ListenerFact): boolean => holdsSessions(forwarderOf(datapath))
+
+const leftOf = ({ listener, sessions, servers }: ListenerFact) => ({
+  listener,
+  sessions: sessions ?? 0,
+  servers: servers
+    .map(({ server, sessions: ofServer }) => ({ server, sessions: ofServer ?? 0 }))
+    .filter((one) => one.sessions > 0),
+})

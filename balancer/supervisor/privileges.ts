@@ -6,13 +6,14 @@ import type { ProcessRole } from './core/processes.ts'
 
 /**
  * What a process needs; null: all that the supervisor has. The vrrp process changes the network, and the scripts that it
- * starts may need what an operator gave to the unit. `net_raw` lets the proxy reset sessions of an address that has left
- * (IP_TRANSPARENT), and the director send echo requests.
+ * starts may need what an operator gave to the unit. `net_raw` lets forwarders reset sessions of an address or a server that
+ * has left, and the director send echo requests; `net_admin` is for rules in the kernel.
  */
 const needed: Readonly<Record<ProcessRole, readonly Capability[] | null>> = {
   vrrp: null,
   director: ['net_raw', 'net_bind_service'],
   proxy: ['net_raw', 'net_bind_service'],
+  kernel: ['net_admin', 'net_raw'],
 }
 
 /** How a child is to be forked. */
@@ -23,5 +24,5 @@ export const confinementOf = (role: ProcessRole): Confinement | Readonly<Record<
 
 /** Says so where the processes cannot be confined. */
 export const warnUnconfined = (log: Logger): void => {
-  if (!canConfine()) log.warn('The director and the proxy keep all privileges: the supervisor has no CAP_SETPCAP')
+  if (!canConfine()) log.warn('The director and what forwards keep all privileges: the supervisor has no CAP_SETPCAP')
 }

@@ -44,6 +44,8 @@ export type ReexecOptions = {
   readonly text: () => string
   readonly log: Logger
   readonly facts: () => readonly Fact[]
+  /** The processes that run here. */
+  readonly roles: () => readonly ProcessRole[]
   readonly send: (role: ProcessRole, message: ToChild) => void
   readonly post: (to: Addressee, message: SuccessionMessage, handle?: ListeningHandle) => void
   /** The other program has everything: the processes here retire. Tells what is left here. */
@@ -63,7 +65,7 @@ type UnderWay = {
 }
 
 /** No replacement yet. */
-export const createReexec = ({ file, text, log, facts, send, post, retire }: ReexecOptions): Reexec => {
+export const createReexec = ({ file, text, log, facts, roles, send, post, retire }: ReexecOptions): Reexec => {
   let underWay: UnderWay | null = null
 
   const routers = () => facts().flatMap((fact) => (fact.fact === 'virtual-router' ? [fact] : []))
@@ -94,7 +96,7 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
         post('candidate', { type: 'succeed', format: successionFormat, version, file, text: text() })
         return
       case 'collect-handles':
-        for (const role of ['proxy', 'director'] as const) send(role, { type: 'hand-over' })
+        for (const role of one.state.owing) send(role, { type: 'hand-over' })
         return
       case 'begin-candidate':
         post('candidate', { type: 'begin', facts: [...facts()] })
@@ -113,7 +115,7 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
         return
       case 'go-on':
         usualScheduling()
-        for (const role of ['vrrp', 'director'] as const) send(role, { type: 'go-on' })
+        for (const role of roles()) send(role, { type: 'go-on' })
         return
       case 'retire': {
         const leadsAt = monotonicNow()
@@ -137,7 +139,7 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
   }
 
   const start = (answer: UnderWay['answer'], attempt: number): void => {
-    const step = beginSuccession()
+    const step = beginSuccession(roles())
     underWay = { state: step[0], timer: undefined, pids: [], version: 'unknown', attempt, asideAt: null, answer }
     follow(underWay, step)
   }
@@ -149,8 +151,7 @@ export const createReexec = ({ file, text, log, facts, send, post, retire }: Ree
       if (message.type === 'stepped-aside') happened({ event: 'stepped-aside' })
       if (message.type === 'handed-over') happened({ event: 'handed-over', role })
       if (message.type !== 'handle') return
-      const of = role === 'proxy' ? role : 'director'
-      if (underWay !== null) post('candidate', { type: 'handle', of, name: message.name }, handle)
+      if (underWay !== null) post('candidate', { type: 'handle', of: role, name: message.name }, handle)
       else closeHandle(handle)
     },
     told: (message) => {

@@ -1,11 +1,13 @@
-// A reload: the new configuration is checked, given to every process, and taken back from all if one cannot apply it.
+// A reload: the new configuration is checked, given to every process, and taken back from all if one cannot apply it. A
+// forwarder that it needs is started before that, and one that it needs no more is ended after it.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { loadConfig } from '../config/load.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { describeSecretChanges } from '../config/secrets.ts'
-import { type ProcessRole, processRoles } from './core/processes.ts'
+import { describeListenerChanges } from '../pool/core/listener-changes.ts'
+import { neededRoles, type ProcessRole, roleChange } from './core/processes.ts'
 import type { ReloadResult } from './messages.ts'
 
 /** Reads the configuration file again and applies it. Reloads asked for meanwhile wait for their turn. */
@@ -28,10 +30,14 @@ export type ReloaderOptions = {
   readonly log: Logger
   /** Gives a configuration to a process; its answer says what changed, or why nothing did. */
   readonly apply: (role: ProcessRole, config: BalancerConfig) => Promise<ReloadResult>
+  /** Starts a process with what runs now; one that cannot begin its work is gone when that is answered. */
+  readonly begin: (role: ProcessRole) => Promise<ReloadResult>
+  readonly end: (role: ProcessRole) => Promise<void>
 }
 
 /** Makes a reloader that knows what runs now. */
-export const createReloader = ({ file, running, text: firstText, log, apply }: ReloaderOptions): Reloader => {
+export const createReloader = (options: ReloaderOptions): Reloader => {
+  const { file, running, text: firstText, log, apply, begin, end } = options
   let config = running
   let text = firstText
   let last: Promise<unknown> = Promise.resolve()
@@ -41,24 +47,44 @@ export const createReloader = ({ file, running, text: firstText, log, apply }: R
 
   const applyToAll = async (next: BalancerConfig): Promise<ReloadResult> => {
     const before = config
-    const lines = [...describeSecretChanges(before.secrets, next.secrets)]
-    const goBack = async (roles: readonly ProcessRole[], why: readonly string[]): Promise<ReloadResult> => {
+    const lines = [
+      ...describeSecretChanges(before.secrets, next.secrets),
+      ...describeListenerChanges(before.listeners, next.listeners, isDeepStrictEqual),
+    ]
+    const change = roleChange(neededRoles(before), neededRoles(next))
+    const begun: ProcessRole[] = []
+    const asked: ProcessRole[] = []
+    const goBack = async (why: readonly string[]): Promise<ReloadResult> => {
       config = before
-      for (const role of roles) await apply(role, before)
+      for (const role of asked) await apply(role, before)
+      for (const role of begun) await end(role)
       return { ok: false, lines: [...why, 'The running configuration stays as it was.'] }
     }
     dead.clear()
-    for (const [i, role] of processRoles.entries()) {
+    // It has nothing to do with what runs now: what is new to it comes with the rest, and is taken back like the rest.
+    for (const role of change.begin) {
+      const result = await begin(role)
+      if (!result.ok) return goBack(result.lines)
+      begun.push(role)
+    }
+    for (const role of [...change.begin, ...change.stay]) {
+      // All that were asked go back to what ran, the one that failed too: it may only have been late.
+      asked.push(role)
       const result = await apply(role, next)
       lines.push(...result.lines)
-      // All that were asked go back to what ran, the one that failed too: it may only have been late.
-      if (!result.ok) return goBack(processRoles.slice(0, i + 1), result.lines)
+      if (!result.ok) return goBack(result.lines)
     }
     config = next
     // Who died after it had applied it began anew with what ran before.
-    for (const role of dead) {
+    for (const role of asked.filter((one) => dead.has(one))) {
       const result = await apply(role, next)
-      if (!result.ok) return goBack(processRoles, result.lines)
+      if (!result.ok) return goBack(result.lines)
+    }
+    // Its listeners go as in every reload, their sessions too. Where it cannot do that, its end does.
+    for (const role of change.end) {
+      await apply(role, next)
+      await end(role)
+      log.info({ child: role }, `Process ${role} has ended: no listener needs it`)
     }
     return lines.length > 0 ? { ok: true, lines } : nothingChanged
   }

@@ -3,7 +3,7 @@
 import { type Millis, millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import { watchdogMillis } from '../os/systemd.ts'
-import { type ProcessRole, processRoles } from './core/processes.ts'
+import type { ProcessRole } from './core/processes.ts'
 
 /** Without systemd every call changes nothing. */
 export type ServiceManager = {
@@ -11,6 +11,8 @@ export type ServiceManager = {
   readonly stopping: () => void
   /** This process has said something. */
   readonly heard: (role: ProcessRole) => void
+  /** This process is not needed any more, and says nothing. */
+  readonly forget: (role: ProcessRole) => void
   /** What `text` tells may be another thing now. */
   readonly changed: () => void
   /** All children are gone. */
@@ -27,11 +29,15 @@ const feedsPerPeriod = 2
 const longestSilence = millis(60_000)
 
 /**
- * Feeds the watchdog from now on, as long as the loop turns and no child is silent for good. `text` is the sentence; systemd
+ * Feeds the watchdog from now on, as long as the loop turns and no child is silent for good. `roles` are those that run from the start; `text` is the sentence; systemd
  * listens to one process alone, which `notify` reaches.
  */
-export const startServiceManager = (text: () => string, notify: (message: string) => void): ServiceManager => {
-  const heardAt = new Map<ProcessRole, Millis>(processRoles.map((role) => [role, monotonicNow()]))
+export const startServiceManager = (
+  roles: Iterable<ProcessRole>,
+  text: () => string,
+  notify: (message: string) => void,
+): ServiceManager => {
+  const heardAt = new Map<ProcessRole, Millis>([...roles].map((role) => [role, monotonicNow()]))
   const period = watchdogMillis()
   const feed = (): void => {
     const now = monotonicNow()
@@ -57,6 +63,7 @@ export const startServiceManager = (text: () => string, notify: (message: string
       notify('STOPPING=1\nSTATUS=Stopping: handing the addresses over')
     },
     heard: (role) => void heardAt.set(role, monotonicNow()),
+    forget: (role) => void heardAt.delete(role),
     changed: () => {
       due ??= setTimeout(show, statusDelay)
     },

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { outlineSchema } from '../pool/core/draining.ts'
 import { type Fact, factSchema } from '../pool/core/facts.ts'
+import { processRoles } from './core/processes.ts'
 
 /** The form of what is handed over. A program refuses to succeed one whose form it does not know. */
 export const successionFormat = 1
@@ -18,7 +19,7 @@ const pids = z.array(z.number().int().positive()).readonly()
 const successionMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('succeed'), format: z.number(), version: z.string(), file: z.string(), text: z.string() }),
   z.object({ type: z.literal('loaded'), version: z.string(), pids }),
-  z.object({ type: z.literal('handle'), of: z.enum(['proxy', 'director']), name: z.string() }),
+  z.object({ type: z.literal('handle'), of: z.enum(processRoles), name: z.string() }),
   z.object({ type: z.literal('begin'), facts }),
   z.object({ type: z.literal('prepared') }),
   z.object({ type: z.literal('lead'), facts, at: z.number() }),

@@ -5,7 +5,7 @@ import type { ListeningHandle } from '../os/listening-handle.ts'
 import { raiseScheduling, usualScheduling } from '../os/scheduling.ts'
 import type { Fact } from '../pool/core/facts.ts'
 import { version } from '../version.ts'
-import { type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { type ProcessRole, resumptions } from './core/processes.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import type { SuccessionHeard, SuccessionMessage } from './succession-messages.ts'
 
@@ -21,6 +21,8 @@ export type Successor = {
 }
 
 export type SuccessorOptions = {
+  /** The processes of this program. */
+  readonly roles: readonly ProcessRole[]
   /** The processes to be killed where this program fails, so that they do no harm even when they hang. */
   readonly pids: () => readonly number[]
   readonly send: (role: ProcessRole, message: ToChild, handle?: ListeningHandle) => void
@@ -34,9 +36,9 @@ export type SuccessorOptions = {
 
 /** Waits for the other program. */
 export const createSuccessor = (options: SuccessorOptions): Successor => {
-  const { pids, send, post, learn } = options
-  const notLoaded = new Set<ProcessRole>(processRoles)
-  const notPrepared = new Set<ProcessRole>(processRoles)
+  const { roles, pids, send, post, learn } = options
+  const notLoaded = new Set<ProcessRole>(roles)
+  const notPrepared = new Set<ProcessRole>(roles)
   let begin = (): void => {}
   const mayBegin = new Promise<void>((resolve) => {
     begin = resolve
@@ -78,7 +80,7 @@ export const createSuccessor = (options: SuccessorOptions): Successor => {
         case 'confirmed':
           isConfirmed = true
           usualScheduling()
-          for (const role of processRoles) send(role, { type: 'confirmed' })
+          for (const role of roles) send(role, { type: 'confirmed' })
           options.onConfirmed()
           return
         default:

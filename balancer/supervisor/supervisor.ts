@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
+import { holdsSessions } from '../core/forwarders.ts'
 import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
@@ -11,8 +12,9 @@ import { subjectOf } from '../pool/core/pool.ts'
 import { version } from '../version.ts'
 import { createAbsence } from './absence.ts'
 import { createApplying } from './applying.ts'
-import { type SupervisedProcess, superviseProcess } from './child-process.ts'
-import { hearersOf, isMaster, type ProcessRole, processRoles, resumptions } from './core/processes.ts'
+import { superviseProcess } from './child-process.ts'
+import { createChildren } from './children.ts'
+import { hearersOf, isMaster, isOfProcess, neededRoles, type ProcessRole, resumptions } from './core/processes.ts'
 import { statusText } from './core/status-text.ts'
 import { foundGenerations, type Generations, joinGenerations } from './generations.ts'
 import { type Keeper, keepSessions } from './keeper.ts'
@@ -63,24 +65,45 @@ export type SupervisorOptions = {
 /** Starts the processes of a balancer. */
 export const startSupervisor = ({ file, running, text, log, farewellReady, joinAs }: SupervisorOptions): Supervisor => {
   const facts = new Map<string, Fact>()
-  const processes = new Map<ProcessRole, SupervisedProcess>()
-  const notReady = new Set<ProcessRole>(processRoles)
+  const notReady = new Set<ProcessRole>(neededRoles(running))
   let beginVrrp = (): void => {}
   const othersReady = new Promise<void>((resolve) => {
     beginVrrp = resolve
   })
   let stopping: ExitCode | undefined
-  const send = (role: ProcessRole, message: ToChild, handle?: ListeningHandle): boolean =>
-    processes.get(role)?.send(message, handle) ?? false
   let end: (code: ExitCode) => void = () => {}
   const ended = new Promise<ExitCode>((resolve) => {
     end = resolve
   })
 
+  const children = createChildren({
+    supervise: (role, mayBegin) =>
+      superviseProcess({
+        role,
+        log,
+        mayBegin,
+        configure,
+        onMessage: (message, handle) => onMessage(role, message, handle),
+        isRestarted: () => successor?.isConfirmed() !== false && !children.isAwaited(role),
+        onLost: (reason) => {
+          children.failed(role, `it died (${reason})`)
+          successor?.give(`its process ${role} died (${reason})`)
+        },
+        onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),
+        onMisfit: () => onMisfit(role),
+      }),
+    onEnded: (role) => {
+      manager.forget(role)
+      for (const [subject, fact] of facts) if (isOfProcess(fact, role)) facts.delete(subject)
+    },
+  })
+  const { send } = children
+
   const applying = createApplying(send)
   const { apply } = applying
-  const reloader = createReloader({ file, running, text, log, apply })
+  const reloader = createReloader({ file, running, text, log, apply, begin: children.begin, end: children.end })
   const manager = startServiceManager(
+    notReady,
     () => statusText(reloader.config(), [...facts.values()]),
     (told) => generations.post('root', { type: 'service', text: told }),
   )
@@ -126,18 +149,31 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     if (role === 'vrrp' && !stalls.wasStalledAt(diedAt)) absence.begin(diedAt, delay)
   }
 
+  const onMisfit = (role: ProcessRole): void => {
+    const text = `${changedOnDisk}, and process ${role} cannot begin`
+    if (children.isAwaited(role)) {
+      children.failed(role, `${text}; have it take over first: balancer reexec`)
+    } else if (successor?.isConfirmed() === false) {
+      successor.give(`its process ${role} is of another version`)
+    } else {
+      // Without this process nothing here is served for long, and only a new supervisor can start it.
+      log.fatal({ child: role }, `${text}. Stopping, to be started anew`)
+      void stopAll(1)
+    }
+  }
+
   const stopAll = async (code: ExitCode): Promise<void> => {
     if (stopping !== undefined) return
     stopping = code
     reexec.fail('the balancer is stopping')
     manager.stopping()
-    for (const supervised of processes.values()) supervised.letDie()
+    children.letDie('the balancer is stopping')
     applying.end('the balancer is stopping')
     // The address goes first, so that the peer takes over while the sessions here can still end.
-    const isClean = await processes.get('vrrp')?.stop()
+    const isClean = await children.get('vrrp')?.stop()
     if (isClean) absence.end()
     else await absence.conclude()
-    for (const role of ['proxy', 'director'] as const) await processes.get(role)?.stop()
+    for (const role of children.roles()) if (role !== 'vrrp') await children.get(role)?.stop()
     stalls.stop()
     manager.end()
     log.info('Balancer stopped')
@@ -152,6 +188,8 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     for (const hearer of hearersOf(fact)) send(hearer, { type: 'fact', fact })
   }
   const onMessage = (role: ProcessRole, message: FromChild, handle: ListeningHandle): void => {
+    // The last words of one that was ended.
+    if (children.get(role) === undefined) return
     manager.heard(role)
     successor?.heard(role, message)
     switch (message.type) {
@@ -160,6 +198,7 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
       case 'ready':
         if (role === 'vrrp') absence.end()
         hear({ fact: 'process', process: role, running: true, at: monotonicNow() })
+        children.begun(role)
         if (!notReady.delete(role)) return
         if (notReady.size === 1) beginVrrp()
         if (notReady.size === 0 && successor?.isConfirmed() !== false) isRunning()
@@ -171,6 +210,8 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
       case 'failed-start':
         if (successor?.isConfirmed() === false) {
           successor.give(message.text)
+        } else if (children.isAwaited(role)) {
+          children.failed(role, message.text)
         } else if (notReady.has(role)) {
           log.fatal({ child: role }, message.text)
           void stopAll(1)
@@ -224,11 +265,15 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
   const retire = (): string => {
     manager.end()
     stalls.stop()
+    children.letDie(handedOver)
     applying.end(handedOver)
     const until = Date.now() + reloader.config().hard_stop_after
-    const [worker, ...others] = processRoles.flatMap((role) => processes.get(role) ?? [])
-    const goodbyes = others.map((other) => other.retire(Date.now() + longestGoodbye))
-    if (worker === undefined) return ''
+    const roles = children.roles()
+    const goodbyes = roles
+      .filter((role) => !holdsSessions(role))
+      .map((role) => children.get(role)?.retire(Date.now() + longestGoodbye))
+    const holder = roles.find(holdsSessions)
+    const worker = holder && children.get(holder)
     const known = [...facts.values()].flatMap((fact) => (fact.fact === 'listener' ? [fact] : []))
     const kept = keepSessions({ worker, known, until, post: (message) => generations.post('active', message) })
     keeper = kept
@@ -238,7 +283,7 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
       end((await generations.finished()) === 0 ? 0 : 1)
     })
     const sessions = kept.sessions()
-    if (sessions === 0) return 'No session is left in the old one.'
+    if (worker === undefined || sessions === 0) return 'No session is left in the old one.'
     return `${sessions} session(s) go on in process ${worker.pid()}, until ${new Date(until).toISOString()} at the latest.`
   }
   const reexec = createReexec({
@@ -246,6 +291,7 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     text: reloader.text,
     log,
     facts: () => [...facts.values()],
+    roles: children.roles,
     send,
     post: (to, message, handle) => generations.post(to, message, handle),
     retire,
@@ -264,8 +310,10 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     joinAs === 'founder'
       ? null
       : createSuccessor({
-          // Not the proxy: where it has clients already, it keeps them to their end.
-          pids: () => (['vrrp', 'director'] as const).flatMap((role) => processes.get(role)?.pid() ?? []),
+          roles: neededRoles(running),
+          // Who has clients already keeps them to their end.
+          pids: () =>
+            children.roles().flatMap((role) => (holdsSessions(role) ? [] : (children.get(role)?.pid() ?? []))),
           send,
           post: (message) => generations.post('active', message),
           learn: (known) => {
@@ -297,24 +345,8 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
   })
 
   // A second balancer on this host finds the first one's ports taken, and must not touch its addresses before that.
-  for (const role of processRoles) {
-    const supervised = superviseProcess({
-      role,
-      log,
-      mayBegin: successor?.mayBegin ?? (role === 'vrrp' ? othersReady : Promise.resolve()),
-      configure,
-      onMessage: (message, handle) => onMessage(role, message, handle),
-      isRestarted: () => successor?.isConfirmed() !== false,
-      onLost: (reason) => successor?.give(`its process ${role} died (${reason})`),
-      onDeath: (diedAt, delay) => onDeath(role, diedAt, delay),
-      onMisfit: () => {
-        if (successor?.isConfirmed() === false) return successor.give(`its process ${role} is of another version`)
-        // Without this process nothing here is served for long, and only a new supervisor can start it.
-        log.fatal({ child: role }, `${changedOnDisk}, and process ${role} cannot begin. Stopping, to be started anew`)
-        void stopAll(1)
-      },
-    })
-    processes.set(role, supervised)
+  for (const role of neededRoles(running)) {
+    children.start(role, successor?.mayBegin ?? (role === 'vrrp' ? othersReady : Promise.resolve()))
   }
   return {
     reload: () => {

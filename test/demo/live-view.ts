@@ -77,8 +77,8 @@ const picture = (seen: readonly Seen[], counters: ProbeCounters): readonly strin
   const servers = serversSeen(seen).map((server) => [
     server.name,
     coloured(server.status, server.up),
-    `${server.sessions}`,
-    `${server.total_sessions}`,
+    `${server.sessions ?? '-'}`,
+    `${server.total_sessions ?? '-'}`,
     server.last_check === null ? '' : `${server.last_check.reason}: ${server.last_check.text}`,
   ])
   const failed = coloured(`${counters.failed} failed`, counters.failed === 0)

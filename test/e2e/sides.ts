@@ -92,7 +92,7 @@ const shown = z.array(
   z.object({
     name: z.string(),
     writer: z.string().nullable(),
-    queued: z.number(),
+    queued: z.number().nullable(),
     servers: z.array(
       z.object({
         name: z.string(),
@@ -100,7 +100,7 @@ const shown = z.array(
         role: z.string(),
         watched: z.boolean(),
         found: z.object({ by: z.string(), news_age_ms: z.number().nullable() }).nullable(),
-        sessions: z.number(),
+        sessions: z.number().nullable(),
         last_check: z.object({ at: z.string(), status: z.string(), reason: z.string(), text: z.string() }).nullable(),
       }),
     ),

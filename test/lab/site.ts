@@ -51,8 +51,8 @@ const statusSchema = z.object({
   listeners: z.array(
     z.object({
       name: z.string(),
-      sessions: z.number(),
-      total_sessions: z.number(),
+      sessions: z.number().nullable(),
+      total_sessions: z.number().nullable(),
       ends: z.record(z.string(), z.number()),
       binds: z.array(z.object({ address: z.string(), open: z.boolean() })),
       servers: z.array(
@@ -60,8 +60,8 @@ const statusSchema = z.object({
           name: z.string(),
           status: z.string(),
           up: z.boolean(),
-          sessions: z.number(),
-          total_sessions: z.number(),
+          sessions: z.number().nullable(),
+          total_sessions: z.number().nullable(),
           last_check: z.object({ status: z.string(), reason: z.string(), text: z.string() }).nullable(),
         }),
       ),

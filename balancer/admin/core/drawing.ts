@@ -1,7 +1,7 @@
 // The picture at the top of the page: the listener's addresses, this host, and its servers.
 
 import type { ListenerStatus, Status } from './status.ts'
-import { escapeHtml as e } from './text.ts'
+import { amount, escapeHtml as e } from './text.ts'
 
 const rowHeight = 56
 const boxWidth = 220
@@ -23,7 +23,7 @@ export const drawing = (status: Status, listener: ListenerStatus): string => {
     const kind = server.up ? 'ok' : 'bad'
     const flow = takes && open ? ' flow' : ''
     return `${line(hostX + boxWidth, middle, serverX, y, `${kind}${flow}`)}
-${box(serverX, y, kind, `${server.name} ${server.status}`, `${server.sessions} sessions`)}`
+${box(serverX, y, kind, `${server.name} ${server.status}`, `${amount(server.sessions)} sessions`)}`
   })
   const summary = `${listener.name}: ${open ? 'open' : 'closed'} here, ${listener.servers_up} of ${listener.servers.length} servers up`
   return `<svg viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${e(summary)}">

@@ -2,7 +2,7 @@
 
 import { drawing } from './drawing.ts'
 import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
-import { bytes, drainingLines, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
+import { amount, bytes, drainingLines, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
 
 /** The page's only style sheet; its hash stands in the Content-Security-Policy. */
 export const styleSheet = `
@@ -104,10 +104,10 @@ const priority = ({ priority: effective, priority_parts: parts }: RouterStatus):
 
 const listenerSection = (listener: ListenerStatus): string => {
   const binds = listener.binds
-    .map(({ address, open }) => `${e(address)} ${open ? 'open' : 'waiting for the address'}`)
+    .map(({ address, open, why }) => `${e(address)} ${open ? 'open' : e(why ?? 'not open')}`)
     .join('; ')
   return `<h2>Listener ${e(listener.name)}</h2>
-<p>${binds || 'not reported yet'}. Balance ${listener.balance}${listener.balance === 'single' ? `, the writer is ${e(listener.writer ?? 'nobody')}` : ''}${listener.panicking ? '. <b class="down">So few servers pass that all are used</b>' : ''}. ${listener.sessions} of at most ${listener.session_limit} sessions, ${listener.queued} queued, ${listener.total_sessions} in all. Ended: ${counted(listener.ends)}.</p>
+<p>${binds || 'not reported yet'}. Balance ${listener.balance}${listener.balance === 'single' ? `, the writer is ${e(listener.writer ?? 'nobody')}` : ''}${listener.panicking ? '. <b class="down">So few servers pass that all are used</b>' : ''}. ${amount(listener.sessions)} of at most ${listener.session_limit} sessions, ${amount(listener.queued)} queued, ${amount(listener.total_sessions)} in all. Ended: ${counted(listener.ends)}.</p>
 ${table(
   [
     'Server',
@@ -137,11 +137,11 @@ const serverRow = (server: ServerStatus): readonly string[] => [
   server.role === 'unknown' ? '-' : server.role,
   `${server.weight}`,
   lastCheck(server),
-  `${server.sessions}`,
-  `${server.total_sessions}`,
+  amount(server.sessions),
+  amount(server.total_sessions),
   bytes(server.bytes_in),
   bytes(server.bytes_out),
-  `${server.connect_failures}`,
+  amount(server.connect_failures),
 ]
 
 const statusClass = ({ status, takes_sessions: takes, up }: ServerStatus): string =>

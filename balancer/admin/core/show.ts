@@ -2,7 +2,7 @@
 
 import type { Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
-import { bytes, drainingLines, duration, foundText, holderLines } from './text.ts'
+import { amount, bytes, drainingLines, duration, foundText, holderLines } from './text.ts'
 
 /** `show servers`: every server of every listener, with its state and why, and below them who holds one. */
 export const showServers = ({ listeners, draining }: Status, json: boolean): string => {
@@ -13,7 +13,7 @@ export const showServers = ({ listeners, draining }: Status, json: boolean): str
       listener.writer === server.name ? `${server.status} writer` : server.status,
       server.since === null ? '-' : duration(server.since.ago_ms),
       `${server.weight}${server.backup ? ' backup' : ''}`,
-      `${server.sessions}`,
+      amount(server.sessions),
       server.role,
       foundText(server),
       server.watched ? 'watched' : 'polled',
@@ -64,25 +64,25 @@ export const showSessions = ({ listeners, draining }: Status, json: boolean): st
   const rows = listeners.flatMap((listener) => [
     [
       listener.name,
-      `${listener.sessions}`,
-      `${listener.maximum_sessions}`,
+      amount(listener.sessions),
+      amount(listener.maximum_sessions),
       `${listener.session_limit}`,
-      `${listener.total_sessions}`,
-      `${listener.queued}`,
+      amount(listener.total_sessions),
+      amount(listener.queued),
       '',
       '',
       endsText(listener.ends),
     ],
     ...listener.servers.map((server) => [
       `${listener.name}/${server.name}`,
-      `${server.sessions}`,
-      `${server.maximum_sessions}`,
+      amount(server.sessions),
+      amount(server.maximum_sessions),
       server.session_limit === 0 ? '-' : `${server.session_limit}`,
-      `${server.total_sessions}`,
+      amount(server.total_sessions),
       '',
       bytes(server.bytes_in),
       bytes(server.bytes_out),
-      server.connect_failures === 0 ? '' : `connect failures ${server.connect_failures}`,
+      server.connect_failures === 0 ? '' : `connect failures ${amount(server.connect_failures)}`,
     ]),
   ])
   const below = drainingLines(draining)

@@ -28,7 +28,10 @@ export type StatusInput = {
   readonly refusals: PageRefusals
 }
 
-/** The whole state of one balancer. A moment is `{ at, ago_ms }`; durations carry their unit in the name. */
+/**
+ * The whole state of one balancer. A moment is `{ at, ago_ms }`; durations carry their unit in the name. Numbers about
+ * sessions are null where they are not known: before the first report of the forwarder, or because the datapath cannot tell.
+ */
 export type Status = ReturnType<typeof statusOf>
 export type ListenerStatus = Status['listeners'][number]
 export type ServerStatus = ListenerStatus['servers'][number]
@@ -108,16 +111,17 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
   const servers = listener.servers.map((server) => serverStatus(listener, server, pool, moment))
   return {
     name: listener.name,
+    datapath: listener.datapath,
     binds: fact?.binds ?? [],
     balance: listener.balance,
     writer: pool.writers.get(listener.name)?.server ?? null,
     panicking: fact?.panicking ?? false,
     servers_up: servers.filter((server) => server.up).length,
-    sessions: (fact?.sessions ?? 0) + drainingSessions(pool.draining.values(), listener.name),
-    maximum_sessions: fact?.maximumSessions ?? 0,
+    sessions: withDraining(fact?.sessions, drainingSessions(pool.draining.values(), listener.name)),
+    maximum_sessions: fact?.maximumSessions ?? null,
     session_limit: listener.max_connections,
-    total_sessions: fact?.totalSessions ?? 0,
-    queued: fact?.queued ?? 0,
+    total_sessions: fact?.totalSessions ?? null,
+    queued: fact?.detail?.queued ?? null,
     ends: fact?.ends ?? {},
     servers,
   }
@@ -147,17 +151,21 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     agent_trouble: health?.agentCheck == null ? null : agentTrouble(health.agentCheck),
     late_checks: health?.lateChecks ?? 0,
     malformed_reports: health?.malformedReports ?? {},
-    sessions: (traffic?.sessions ?? 0) + drainingSessions(pool.draining.values(), listener.name, server.name),
-    maximum_sessions: traffic?.maximumSessions ?? 0,
+    sessions: withDraining(traffic?.sessions, drainingSessions(pool.draining.values(), listener.name, server.name)),
+    maximum_sessions: traffic?.maximumSessions ?? null,
     session_limit: health?.maximumSessions ?? server.max_connections,
-    total_sessions: traffic?.totalSessions ?? 0,
-    bytes_in: traffic?.bytesIn ?? 0,
-    bytes_out: traffic?.bytesOut ?? 0,
-    connect_failures: traffic?.connectFailures ?? 0,
-    retries: traffic?.retries ?? 0,
-    redispatches: traffic?.redispatches ?? 0,
+    total_sessions: traffic?.totalSessions ?? null,
+    bytes_in: traffic?.bytesIn ?? null,
+    bytes_out: traffic?.bytesOut ?? null,
+    connect_failures: traffic?.connectFailures ?? null,
+    retries: traffic?.detail?.retries ?? null,
+    redispatches: traffic?.detail?.redispatches ?? null,
   }
 }
+
+/** The sessions of a forwarder and those that earlier programs still have; null as long as the former are not known. */
+const withDraining = (sessions: number | null | undefined, draining: number): number | null =>
+  sessions == null ? null : sessions + draining
 
 /** A worker of an earlier program, whose sessions are counted with those of their listeners and servers. */
 const drainingStatus = ({ worker, version, since, until, listeners }: DrainingFact, now: number, moment: ToMoment) => ({

@@ -32,8 +32,12 @@ export const duration = (milliseconds: number): string => {
 
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
 
-/** A number of bytes as `512 B`, `1.5 MiB`. */
-export const bytes = (count: number): string => {
+/** A number, or `-` where it is not known. */
+export const amount = (count: number | null): string => (count === null ? '-' : `${count}`)
+
+/** A number of bytes as `512 B`, `1.5 MiB`; `-` where it is not known. */
+export const bytes = (count: number | null): string => {
+  if (count === null) return '-'
   const power = Math.min(byteUnits.length - 1, count < 1 ? 0 : Math.floor(Math.log2(count) / 10))
   const value = count / 1024 ** power
   return `${power === 0 ? value : value.toFixed(1)} ${byteUnits[power] ?? 'B'}`

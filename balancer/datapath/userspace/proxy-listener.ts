@@ -1,15 +1,14 @@
 // One listener in user space: accepts clients, queues the excess, gives each a server and counts how it ended.
 
 import type { Socket } from 'node:net'
-import type { ListenerConfig, ServerConfig } from '../../config/schema.ts'
+import type { ListenerConfig } from '../../config/schema.ts'
 import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
-import { chooseServer, isPanicking, type Rules } from '../../pool/core/choice.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
-import { formersOf } from '../../pool/core/formers.ts'
-import type { RoundRobin } from '../../pool/core/round-robin.ts'
-import { createLeaveTaking } from './leave-taking.ts'
-import { createServerSlot, everybody, nobody, type ServerSlot } from './server-slot.ts'
+import type { RoundRobin } from '../core/round-robin.ts'
+import { chooseServer } from './core/choice.ts'
+import type { ServerSlot } from './server-slot.ts'
+import { createServers } from './servers.ts'
 import { aborted, connectTo, joinSockets, type SessionEnd, shortageIn, watchForLeaving } from './session.ts'
 import { createWaiting } from './waiting.ts'
 
@@ -53,7 +52,7 @@ type Client = {
   readonly tried: Set<string>
   retries: number
   /** The server of the last attempt that failed, and when a server that failed may be tried again. */
-  failed: { readonly server: string; readonly retryAt: number } | null
+  failed: { readonly slot: ServerSlot; readonly retryAt: number } | null
   /** What this host was short of in that attempt. */
   lacked: Shortage | undefined
   waitUntil: number | null
@@ -70,12 +69,7 @@ const longestPause = 1000
 /** Makes a listener whose servers are all down until health facts say otherwise. */
 export const createProxyListener = (options: ProxyListenerOptions): ProxyListener => {
   let { config } = options
-  let slots = new Map(config.servers.map((server) => [server.name, createServerSlot(server)]))
-  /** Servers that a reload took away, as long as they keep sessions. */
-  let departed: readonly ServerSlot[] = []
-  let writer: string | null = null
   const clients = new Set<Client>()
-  const leaves = createLeaveTaking()
   const ends: Partial<Record<SessionEnd | Refusal, number>> = {}
   let roundRobin: RoundRobin = new Map()
   let sessions = 0
@@ -144,8 +138,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   })
   const reasonToRefuse = (client: Client): Refusal => {
     if (client.failed !== null) return failureOf(client)
-    return choose(client).kind === 'none-up' ? 'no-server' : 'queue-timeout'
+    return choose(client).kind === 'none-up' && !servers.isHandingOver() ? 'no-server' : 'queue-timeout'
   }
+  const servers = createServers({
+    config,
+    onReopened: (name) => {
+      for (const client of queue.all()) client.tried.delete(name)
+    },
+  })
   const serveQueue = (): void => {
     for (const client of queue.ready()) {
       const placed = place(client)
@@ -154,15 +154,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     }
   }
 
-  const views = () => [...slots.values()].map((slot) => slot.view(config.slow_start))
-
   const choose = (client: Client) => {
     const { failed, tried } = client
     // A single writer has no other beside it: whoever is the writer now.
-    const isBound = failed !== null && !config.redispatch && config.balance !== 'single' && slots.has(failed.server)
-    const only = isBound ? failed.server : null
-    const asking = { client: client.socket.remoteAddress ?? '', tried, only, writer, random: Math.random }
-    return { isBound, ...chooseServer(roundRobin, views(), rulesOf(config), asking) }
+    const isBound =
+      failed !== null && !config.redispatch && config.balance !== 'single' && servers.slots().includes(failed.slot)
+    const only = isBound ? failed.slot.place().server : null
+    const asking = { client: client.socket.remoteAddress ?? '', tried, only, random: Math.random }
+    return { isBound, ...chooseServer(roundRobin, servers.candidates(), config.balance, asking) }
   }
 
   /**
@@ -170,17 +169,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
    * and with `nobody` all others have to, too.
    */
   const place = (client: Client): 'settled' | 'waits' | 'paused' | 'nobody' => {
-    if (sessions >= config.max_connections || isHandingOver()) return 'nobody'
+    if (sessions >= config.max_connections || servers.isHandingOver()) return 'nobody'
     const choice = choose(client)
     switch (choice.kind) {
-      case 'server': {
-        const slot = slots.get(choice.server.name)
-        if (slot === undefined) return 'waits'
+      case 'server':
         queue.remove(client)
         roundRobin = choice.state
-        void connectClient(client, slot)
+        void connectClient(client, choice.server.slot)
         return 'settled'
-      }
       case 'none-left':
         // Another server may have ports left. A client that waits would only take more of what is short.
         if (client.lacked === undefined && client.retries < config.retries) return 'paused'
@@ -202,8 +198,8 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     sessions += 1
     maximumSessions = Math.max(maximumSessions, sessions)
     const startedAt = performance.now()
-    if (client.failed !== null) slots.get(client.failed.server)?.countNextAttempt(slot)
-    const attempt = connectTo(slot.address, config.timeouts.connect, client.socket)
+    client.failed?.slot.countNextAttempt(slot)
+    const attempt = connectTo(slot.place().address, config.timeouts.connect, client.socket)
     const leave = slot.enter({ isConnecting: true, end: attempt.abort, bytes: noBytes })
     client.end = (reason) => {
       refuse(client, reason)
@@ -219,8 +215,8 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     } else if (clients.has(client)) {
       if (connected.reason !== aborted) {
         const retryAt = startedAt + Math.min(config.timeouts.connect, longestPause)
-        client.tried.add(slot.name)
-        client.failed = { server: slot.name, retryAt }
+        client.tried.add(slot.place().server)
+        client.failed = { slot, retryAt }
         client.lacked = shortageIn(connected.reason)
         if (client.lacked !== undefined) options.onShortage(client.lacked, config.name)
         else if (!isBarred(connected.reason)) {
@@ -246,37 +242,11 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     client.end = session.end
   }
 
-  const markedDown = (slot: ServerSlot): void => {
-    if (config.on_marked_down === 'keep') slot.empty('server-down', nobody)
-    else leaves.vacateAfter(slot, 'server-down', config.shutdown_grace)
+  /** Servers are others, or in another state: whoever waits may have one now. */
+  const serveAnew = (): void => {
+    queue.recallAll()
+    serveQueue()
   }
-  const markedUp = (slot: ServerSlot, isBackup: boolean): void => {
-    leaves.takeBack(slot)
-    if (isBackup || config.on_marked_up === 'keep') return
-    for (const other of slots.values()) {
-      if (other.view(config.slow_start).backup) leaves.vacate(other, 'active-server-up')
-    }
-  }
-  /** A server takes sessions again: whoever failed there before may try it. */
-  const opened = ({ name }: ServerSlot): void => {
-    for (const client of queue.all()) client.tried.delete(name)
-  }
-
-  const others = (): readonly ServerSlot[] => [...slots.values()].filter(({ name }) => name !== writer)
-  /** The new writer gets no session as long as another server has one. */
-  const isHandingOver = (): boolean => config.balance === 'single' && others().some((slot) => slot.isOccupied())
-  /**
-   * Ends what runs on servers that are not the writer. One that is only drained keeps it until another takes its place; one
-   * that turned into a replica keeps nobody, not for a login.
-   */
-  const enforceWriter = (): void => {
-    if (config.balance !== 'single') return
-    for (const slot of others()) {
-      if (slot.isReplica()) slot.empty('demoted', everybody)
-      else if (writer !== null || !slot.isUp()) leaves.vacate(slot, 'demoted')
-    }
-  }
-
   const endAll = (reason: SessionEnd, concerned: (client: Client) => boolean): void => {
     for (const client of [...clients].filter(concerned)) client.end(reason)
   }
@@ -285,72 +255,35 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     accept,
     addressLeft: (address) => endAll('address-left', (client) => client.localAddress === address),
     hear: (fact) => {
-      const slot = slots.get(fact.server)
-      if (slot === undefined) return
-      const { marked, isOpened } = slot.hear(fact)
-      if (marked === 'down') markedDown(slot)
-      if (marked === 'up') markedUp(slot, fact.backup)
-      if (isOpened) opened(slot)
-      enforceWriter()
-      queue.recallAll()
-      serveQueue()
+      servers.hear(fact)
+      serveAnew()
     },
     setWriter: (server) => {
-      writer = server
-      const slot = server === null ? undefined : slots.get(server)
-      if (slot !== undefined) leaves.takeBack(slot)
-      enforceWriter()
-      queue.recallAll()
-      serveQueue()
+      servers.setWriter(server)
+      serveAnew()
     },
     reconfigure: (next) => {
-      const before = slots
-      const writing = writer === null ? undefined : before.get(writer)
-      // As the listener is now, whatever it was called.
-      const formers = formersOf([{ ...config, name: next.name }], [next])
-      const keptBy = (server: ServerConfig) =>
-        before.get(formers.server(next, server)?.name ?? '') ?? departed.find((slot) => slot.isOf(server))
-      slots = new Map(next.servers.map((server) => [server.name, keptBy(server) ?? createServerSlot(server)]))
-      for (const [name, slot] of slots) slot.rename(name)
-      const kept = new Set(slots.values())
-      if (writing !== undefined && kept.has(writing)) writer = writing.name
-      const mayStay = next.on_marked_down === 'keep' && next.balance !== 'single'
-      for (const slot of [...before.values(), ...departed]) {
-        if (mayStay) leaves.takeBack(slot)
-        if (kept.has(slot)) continue
-        if (mayStay) slot.empty('server-removed', nobody)
-        else if (next.balance === 'single') slot.empty('server-removed', everybody)
-        else leaves.vacate(slot, 'server-removed')
-      }
-      departed = [...before.values(), ...departed].filter((slot) => !kept.has(slot) && slot.isOccupied())
       config = next
-      if (config.balance !== 'single') writer = null
-      else if (writer !== null) enforceWriter()
-      queue.recallAll()
-      serveQueue()
+      servers.reconfigure(next)
+      serveAnew()
     },
     fact: (binds) => ({
       fact: 'listener',
       listener: config.name,
-      binds,
+      datapath: 'userspace',
+      binds: binds.map((bind) => ({ ...bind, why: bind.open ? null : 'waiting for the address' })),
       sessions,
       maximumSessions,
       totalSessions,
-      queued: queue.size(),
-      panicking: isPanicking(views(), rulesOf(config)),
+      panicking: servers.isPanicking(),
       ends: { ...ends },
-      servers: [...slots.values()].map((slot) => slot.traffic()),
+      servers: servers.slots().map((slot) => slot.traffic()),
+      detail: { kind: 'userspace', queued: queue.size() },
     }),
     sockets: () => clients.size + sessions,
     stop: () => {
-      leaves.stop()
+      servers.stop()
       endAll('stopped', () => true)
     },
   }
 }
-
-const rulesOf = ({ balance, all_backups: allBackups, panic_threshold: panicThreshold }: ListenerConfig): Rules => ({
-  balance,
-  allBackups,
-  panicThreshold,
-})

@@ -1,42 +1,18 @@
 // The proxy worker's work: all listeners in user space, kept in step with addresses, servers' health and the configuration.
 
 import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
-import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
 import { type Shortage, shortageOf } from '../../core/shortage.ts'
-import type { Millis } from '../../core/time.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
-import type { ListeningHandle } from '../../os/listening-handle.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
-import type { ListenerFact, ServerHealthFact, WriterFact } from '../../pool/core/facts.ts'
 import { formersOf } from '../../pool/core/formers.ts'
 import { createShortageLog } from '../../shortage-log.ts'
+import type { DecidingFact, StartDatapath } from '../datapath.ts'
 import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
 
-/** The running listeners. */
-export type Proxy = {
-  readonly hear: (fact: ServerHealthFact | WriterFact) => void
-  /** Goes on with other listeners; sessions stay with what stays. Throws `FailedStart` and changes nothing. */
-  readonly reconfigure: (listeners: readonly ListenerConfig[]) => Promise<void>
-  /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
-  readonly unreachable: (limit: Millis) => Promise<void>
-  /** What it listens on, by address and port, for a process that takes its place. */
-  readonly handles: () => ReadonlyMap<string, ListeningHandle>
-  /** Takes no more clients; resolves when those it has are gone. */
-  readonly retire: () => Promise<void>
-  readonly stop: () => void
-}
-
-export type ProxyOptions = {
-  readonly listeners: readonly ListenerConfig[]
-  readonly log: Logger
-  readonly publish: (fact: ListenerFact) => void
-  /** Sockets of sessions that this process may have open. */
-  readonly maximumSockets: number
-  /** Takes what the process before this one listens on at an address and port; undefined where it does not. */
-  readonly inherit: (endpoint: string) => ListeningHandle
-}
+/** What user space needs beside: the sockets of sessions that this process may have open. */
+type ProxyOptions = { readonly maximumSockets: number }
 
 /** A client, and the server that it gets. */
 const socketsOfNewClient = 2
@@ -45,8 +21,8 @@ const lookMillis = 50
 /** A failed connect and a client that waits are told soon, and many of them together. */
 const failureMillis = 20
 
-/** Opens every listener; clients reach it as soon as its address is here. Throws `FailedStart`. */
-export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
+/** Opens every listener. */
+export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
   const { listeners, log, publish, maximumSockets, inherit } = options
   let running = new Map<string, ProxyListener>()
   let configured: readonly ListenerConfig[] = []
@@ -131,12 +107,14 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
     stop()
     throw error
   }
+  const hear = (fact: DecidingFact): void => {
+    const listener = running.get(fact.listener)
+    if (fact.fact === 'writer') listener?.setWriter(fact.server)
+    else listener?.hear(fact)
+  }
+  options.facts.forEach(hear)
   return {
-    hear: (fact) => {
-      const listener = running.get(fact.listener)
-      if (fact.fact === 'writer') listener?.setWriter(fact.server)
-      else listener?.hear(fact)
-    },
+    hear,
     reconfigure,
     unreachable: async (limit) => {
       const end = performance.now() + limit

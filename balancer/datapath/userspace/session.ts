@@ -6,10 +6,11 @@ import type { Endpoint } from '../../config/values.ts'
 import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import type { Millis } from '../../core/time.ts'
 import { isTrackingFull } from '../../os/host-limits.ts'
+import type { LeaveReason } from '../core/plan.ts'
 
 /** How a session ended: both sides closed it, the client left while it waited for a server, one side was reset or idle
- * too long, or this program ended it: its server went down, is not the writer any more, is a backup that is not needed any
- * more or was taken out of the configuration, its address left this host, or the program stopped. */
+ * too long, or this program ended it: its server must not have it any more, its address left this host, or the program
+ * stopped. */
 export type SessionEnd =
   | 'closed'
   | 'client-left'
@@ -17,10 +18,7 @@ export type SessionEnd =
   | 'server-reset'
   | 'client-timeout'
   | 'server-timeout'
-  | 'server-down'
-  | 'demoted'
-  | 'active-server-up'
-  | 'server-removed'
+  | LeaveReason
   | 'address-left'
   | 'stopped'
 

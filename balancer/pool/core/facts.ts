@@ -3,7 +3,9 @@
 
 import { z } from 'zod'
 import { roles } from '../../../shared/health-report.ts'
+import { forwarders } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'
+import { listenerFact } from './listener-fact.ts'
 
 const counters = z.record(z.string(), z.number()).readonly()
 const duration = z.number().transform((value): Millis => millis(value))
@@ -171,41 +173,8 @@ const writerFact = z
   .object({ fact: z.literal('writer'), listener: z.string(), server: z.string().nullable(), since: z.number() })
   .readonly()
 
-const serverTraffic = z
-  .object({
-    server: z.string(),
-    sessions: z.number(),
-    maximumSessions: z.number(),
-    totalSessions: z.number(),
-    bytesIn: z.number(),
-    bytesOut: z.number(),
-    connectFailures: z.number(),
-    refusedConnects: z.number(),
-    failuresInARow: z.number(),
-    retries: z.number(),
-    redispatches: z.number(),
-  })
-  .readonly()
-
-const bindState = z.object({ address: z.string(), open: z.boolean() }).readonly()
-
-const listenerFact = z
-  .object({
-    fact: z.literal('listener'),
-    listener: z.string(),
-    binds: z.array(bindState).readonly(),
-    sessions: z.number(),
-    maximumSessions: z.number(),
-    totalSessions: z.number(),
-    queued: z.number(),
-    panicking: z.boolean(),
-    ends: counters,
-    servers: z.array(serverTraffic).readonly(),
-  })
-  .readonly()
-
 /** The children of the supervisor that forward sessions or decide where they go. */
-const watchedProcesses = ['director', 'proxy'] as const
+const watchedProcesses = ['director', ...forwarders] as const
 
 /**
  * A worker of an earlier program, of this `version`, that takes no new sessions since `since`, and ends those it has at
@@ -241,7 +210,7 @@ const heartbeatFact = z
 const processFact = z
   .object({
     fact: z.literal('process'),
-    process: z.enum(['director', 'proxy', 'vrrp']),
+    process: z.enum([...watchedProcesses, 'vrrp']),
     running: z.boolean(),
     at: duration,
   })
@@ -300,17 +269,10 @@ export type AgentCheckState = z.output<typeof agentCheck>
 /** The one server of a `balance: single` listener that takes sessions; null where none can. */
 export type WriterFact = z.output<typeof writerFact>
 
-/** Traffic of one server through one listener since the worker started. `in` is what clients sent. `refusedConnects` are
- * connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works.
- * After a failure a client came here again (`retries`) or went elsewhere (`redispatches`). */
-export type ServerTraffic = z.output<typeof serverTraffic>
-
-/** One user-space listener. `binds` tells which of its addresses are open; `ends` counts how clients ended, by reason:
- * `closed` is the good one. */
-export type ListenerFact = z.output<typeof listenerFact>
-
 /** See the schema: sessions that a worker of an earlier program still has. Moments are milliseconds since the epoch. */
 export type DrainingFact = z.output<typeof drainingFact>
+
+export type { ListenerFact, ServerTraffic } from './listener-fact.ts'
 
 /** A process of this balancer does its work. `at` is the moment of CLOCK_MONOTONIC, which all processes share. */
 export type HeartbeatFact = z.output<typeof heartbeatFact>

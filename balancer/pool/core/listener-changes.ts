@@ -3,6 +3,9 @@
 import type { ListenerConfig, ServerConfig } from '../../config/schema.ts'
 import { type Formers, formersOf } from './formers.ts'
 
+/** Another process forwards its clients, or none. */
+const ends = '; its sessions end'
+
 /** The lines for what differs between two configurations; `isSame` compares values deeply. */
 export const describeListenerChanges = (
   before: readonly ListenerConfig[],
@@ -12,7 +15,7 @@ export const describeListenerChanges = (
   const formers = formersOf(before, after)
   const known = new Set(after.map(formers.listener))
   return [
-    ...before.flatMap((one) => (known.has(one) ? [] : [`listener ${one.name} removed; its sessions end`])),
+    ...before.flatMap((one) => (known.has(one) ? [] : [`listener ${one.name} removed${ends}`])),
     ...after.flatMap((listener) => {
       const former = formers.listener(listener)
       return former === undefined ? [`listener ${listener.name} added`] : changesOf(former, listener, formers, isSame)
@@ -35,7 +38,9 @@ const changesOf = (
   const all = [...new Set([...changed, ...gone])]
   return [
     ...(before.name === after.name ? [] : [`listener ${before.name}: now named ${after.name}`]),
-    ...(all.length > 0 ? [`${listener}: changed ${all.join(', ')}`] : []),
+    ...(all.length > 0
+      ? [`${listener}: changed ${all.join(', ')}${before.datapath === after.datapath ? '' : ends}`]
+      : []),
     ...serverChanges(before, after, formers, isSame).map((line) => `${listener}: ${line}`),
   ]
 }

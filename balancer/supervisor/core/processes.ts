@@ -1,16 +1,48 @@
 // The processes of one balancer: who hears which facts, and when a dead one is started again.
 
+import type { BalancerConfig } from '../../config/schema.ts'
+import { forwarderOf, forwarders, holdsSessions, neededForwarders } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, VirtualRouterFact } from '../../pool/core/facts.ts'
 
-/** The children of the supervisor, one process each. */
-export const processRoles = ['proxy', 'director', 'vrrp'] as const
+/** The children of the supervisor, one process each, in the order in which they apply a configuration. */
+export const processRoles = [...forwarders, 'director', 'vrrp'] as const
 export type ProcessRole = (typeof processRoles)[number]
 
+/** The processes that run with a configuration: a forwarder only where a listener needs it. */
+export const neededRoles = ({ listeners }: Pick<BalancerConfig, 'listeners'>): readonly ProcessRole[] => [
+  ...neededForwarders(listeners),
+  'director',
+  'vrrp',
+]
+
+/** What becomes of a process with a configuration in the place of another one. */
+export type RoleChange = {
+  readonly begin: readonly ProcessRole[]
+  readonly stay: readonly ProcessRole[]
+  readonly end: readonly ProcessRole[]
+}
+
+/** Which processes another configuration begins and ends. */
+export const roleChange = (before: readonly ProcessRole[], after: readonly ProcessRole[]): RoleChange => ({
+  begin: after.filter((role) => !before.includes(role)),
+  stay: after.filter((role) => before.includes(role)),
+  end: before.filter((role) => !after.includes(role)),
+})
+
+/**
+ * Whether what a process has done stays in place when it makes way for another program: addresses, and rules in the kernel. The
+ * other one goes on with that.
+ */
+export const leavesItsWork = (role: ProcessRole): boolean =>
+  role === 'vrrp' || (forwarders.some((one) => one === role) && !holdsSessions(role))
+
+/** How long a process may take to begin its work before the reload that needs it is called off. */
+export const beginLimit = millis(20_000)
 /** How long a process may take to apply a configuration before the reload is called off. */
 export const applyLimit = millis(10_000)
 /** The longest that a reload takes: every process is late, and all of them are late again when it is taken back. */
-export const longestReload = millis(2 * processRoles.length * applyLimit)
+export const longestReload = millis(forwarders.length * beginLimit + 2 * processRoles.length * applyLimit)
 /**
  * How a child ends that is of another version than its supervisor, or does not understand what it is to begin with: the
  * program on disk was changed while it ran (sysexits: EX_PROTOCOL). Starting it again would not help.
@@ -19,8 +51,8 @@ export const exitMisfit = 76
 
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
-  'server-health': ['proxy', 'vrrp'],
-  writer: ['proxy'],
+  'server-health': [...forwarders, 'vrrp'],
+  writer: forwarders,
   listener: ['director', 'vrrp'],
   draining: ['director'],
   heartbeat: ['vrrp'],
@@ -29,6 +61,19 @@ const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
 
 /** The processes that a fact is passed on to. */
 export const hearersOf = (fact: Fact): readonly ProcessRole[] => hearers[fact.fact]
+
+/** Whether a fact tells of a process itself, or of what it alone knows: it is void when that process is no longer needed. */
+export const isOfProcess = (fact: Fact, role: ProcessRole): boolean => {
+  switch (fact.fact) {
+    case 'heartbeat':
+    case 'process':
+      return fact.process === role
+    case 'listener':
+      return forwarderOf(fact.datapath) === role
+    default:
+      return false
+  }
+}
 
 /** Deaths of one process that still count, oldest first. */
 export type Deaths = readonly Millis[]

@@ -23,9 +23,9 @@ export type SuccessionEvent =
 export type SuccessionEffect =
   /** The program on disk is started, and told what it needs to load all of itself. */
   | { readonly effect: 'start-candidate' }
-  /** Proxy and director give away what they listen on, and go on listening. */
+  /** The processes that are `owing` give away what they listen on, and go on listening. */
   | { readonly effect: 'collect-handles' }
-  /** The other proxy and director begin, beside those here; the other vrrp process prepares all. */
+  /** The other processes begin, beside those here; the other vrrp process prepares all. */
   | { readonly effect: 'begin-candidate' }
   /** The vrrp process here sends nothing any more. */
   | { readonly effect: 'step-aside' }
@@ -42,11 +42,11 @@ export type SuccessionEffect =
 
 type Step = readonly [Succession, readonly SuccessionEffect[]]
 
-/** The processes with sockets that others connect to. */
-const listening: ReadonlySet<ProcessRole> = new Set(['proxy', 'director'])
-
-/** A replacement that begins. */
-export const beginSuccession = (): Step => [{ stage: 'starting', owing: listening }, [{ effect: 'start-candidate' }]]
+/** A replacement that begins, of a program whose processes these are: all but vrrp may have sockets that others connect to. */
+export const beginSuccession = (running: readonly ProcessRole[]): Step => [
+  { stage: 'starting', owing: new Set(running.filter((role) => role !== 'vrrp')) },
+  [{ effect: 'start-candidate' }],
+]
 
 /** The replacement after an event. What comes out of turn, or too late, changes nothing. */
 export const stepSuccession = (state: Succession, event: SuccessionEvent): Step => {

@@ -1,6 +1,7 @@
 // Whether this host serves: what VRRP tracks by default (DESIGN 3). Pure: facts and moments come in, a verdict goes out.
 
 import type { ListenerConfig } from '../../config/schema.ts'
+import { forwarderOf, holdsSessions } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, HeartbeatFact } from '../../pool/core/facts.ts'
 import { createPool, type LivePool, serverKey } from '../../pool/core/pool.ts'
@@ -11,7 +12,7 @@ type Watched = HeartbeatFact['process']
 /** How a process is doing: last heard, and since when it is known to be dead. */
 type Pulse = { readonly heardAt: Millis | null; readonly diedAt: Millis | null }
 
-/** A bind that should be open: since when it is not, and when it last was not. */
+/** A bind that should be open: since when it is not, and when it last was not; `text` says why. */
 type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: string; readonly isConfirmed: boolean }
 
 /** Whether a listener has a server, since when it is so, and what is told of it meanwhile. Null: not known. */
@@ -23,7 +24,7 @@ type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly to
  */
 export type Known = {
   readonly startedAt: Millis
-  readonly pulses: Readonly<Record<Watched, Pulse>>
+  readonly pulses: ReadonlyMap<Watched, Pulse>
   readonly troubles: ReadonlyMap<string, Trouble>
   readonly supplies: ReadonlyMap<string, Supply>
   readonly pool: LivePool
@@ -58,10 +59,13 @@ const oldestAnswer = 500
 const longestWait = 10_000
 const anyAddress = new Set(['0.0.0.0', '::', '*'])
 
+const neverHeard: Pulse = { heardAt: null, diedAt: null }
+const pulseOf = ({ pulses }: Known, process: Watched): Pulse => pulses.get(process) ?? neverHeard
+
 /** Before any fact. */
 export const nothingKnown = (at: Millis): Known => ({
   startedAt: at,
-  pulses: { director: { heardAt: null, diedAt: null }, proxy: { heardAt: null, diedAt: null } },
+  pulses: new Map(),
   troubles: new Map(),
   supplies: new Map(),
   pool: createPool(),
@@ -71,7 +75,7 @@ export const nothingKnown = (at: Millis): Known => ({
 export const withFact = (known: Known, fact: Fact, at: Millis): Known => {
   switch (fact.fact) {
     case 'heartbeat': {
-      const { heardAt, diedAt } = known.pulses[fact.process]
+      const { heardAt, diedAt } = pulseOf(known, fact.process)
       const said = millis(Math.min(fact.at, at))
       const heard = millis(Math.max(said, heardAt ?? said))
       return withPulse(known, fact.process, {
@@ -81,7 +85,7 @@ export const withFact = (known: Known, fact: Fact, at: Millis): Known => {
     }
     case 'process': {
       if (fact.process === 'vrrp' || fact.running) return known
-      const pulse = known.pulses[fact.process]
+      const pulse = pulseOf(known, fact.process)
       return withPulse(known, fact.process, { ...pulse, diedAt: pulse.diedAt ?? millis(Math.min(fact.at, at)) })
     }
     case 'listener':
@@ -95,7 +99,7 @@ export const withFact = (known: Known, fact: Fact, at: Millis): Known => {
 
 const withPulse = (known: Known, process: Watched, pulse: Pulse): Known => ({
   ...known,
-  pulses: { ...known.pulses, [process]: pulse },
+  pulses: new Map(known.pulses).set(process, pulse),
 })
 
 /**
@@ -142,7 +146,7 @@ export const withBinds = (
       if (state?.open) continue
       // Nothing was heard of it so soon after the start: it may well be open.
       if (state === undefined && at < known.startedAt + startGrace) continue
-      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, shown, at))
+      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, shown, state?.why ?? null, at))
       else if (before !== undefined && isConfirmed(before, before.last)) {
         if (at - before.last < latchTime) troubles.set(key, { ...before, isConfirmed: true })
       }
@@ -153,10 +157,10 @@ export const withBinds = (
 
 const bindKey = (listener: string, shown: string): string => `${listener} ${shown}`
 
-const troubled = (before: Trouble | undefined, shown: string, at: Millis): Trouble => ({
+const troubled = (before: Trouble | undefined, shown: string, why: string | null, at: Millis): Trouble => ({
   since: before?.since ?? at,
   last: at,
-  text: `${shown} is not open although its address is here`,
+  text: `${shown} is not open although its address is here${why === null ? '' : ` (${why})`}`,
   isConfirmed: before !== undefined && isConfirmed(before, at),
 })
 
@@ -169,13 +173,20 @@ export const concernedListeners = (
 ): readonly ListenerConfig[] =>
   listeners.filter(({ bind }) => bind.some(({ address }) => addresses.has(address) || anyAddress.has(address)))
 
-/** What is known means this for the listeners that concern a router. */
+/**
+ * What is known means this for the listeners that concern a router. The director and the forwarder of each of them have to
+ * be heard from. A forwarder that held the sessions itself is missed as soon as it is dead; where its work stays in the kernel,
+ * a hand-over would cost the sessions that go on without it.
+ */
 export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at: Millis): Serving => {
-  const { startedAt, pulses, troubles } = known
+  const { startedAt, troubles } = known
+  const silent = (process: Watched): Question => silence(process, pulseOf(known, process), startedAt)
+  const forwarding = [...new Set(concerned.map(({ datapath }) => forwarderOf(datapath)))]
   const graceEndsAt = millis(startedAt + startGrace)
   const questions: readonly Question[] = [
-    silence('director', pulses.director, startedAt),
-    ...(concerned.length > 0 ? [silence('proxy', pulses.proxy, startedAt), death(pulses.proxy)] : []),
+    silent('director'),
+    ...forwarding.map(silent),
+    ...forwarding.filter(holdsSessions).map((forwarder) => death(forwarder, pulseOf(known, forwarder))),
     ...concerned.flatMap(({ name, bind }) =>
       bind.map(({ address, port }) => trouble(name, troubles.get(bindKey(name, `${address}:${port}`)))),
     ),
@@ -205,10 +216,10 @@ const silence = (process: Watched, { heardAt }: Pulse, startedAt: Millis): Quest
   text: `the process ${process} has not been heard for ${silenceLimit / 1000} s`,
 })
 
-const death = ({ diedAt }: Pulse): Question => ({
+const death = (process: Watched, { diedAt }: Pulse): Question => ({
   failsAt: diedAt === null ? null : millis(diedAt + shortGrace),
   endsAt: null,
-  text: 'the process proxy died and is not back',
+  text: `the process ${process} died and is not back`,
 })
 
 const trouble = (listener: string, found: Trouble | undefined): Question => ({

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
 import { renderPage } from '../../../balancer/admin/core/page.ts'
+import { showServers, showSessions } from '../../../balancer/admin/core/show.ts'
 import { statusOf } from '../../../balancer/admin/core/status.ts'
 import { bytes, duration, escapeHtml } from '../../../balancer/admin/core/text.ts'
 import { createCredentials } from '../../../balancer/admin/credentials.ts'
@@ -93,6 +94,67 @@ t.test('the page shows why a virtual router is what it is, and what its priority
   const page = renderPage(statusOf({ config, pool: createPool([fact]), ...clock, refusals: {} }), 5)
   t.match(page, 'FAULT</span><br><span class="dim">script chk&lt;1&gt;: exited with status 3</span>')
   t.match(page, '93<br><span class="dim">configured 100, script &lt;b&gt; -7</span>')
+})
+
+/** What a forwarder tells of `mysql` that cannot count sessions. */
+const uncounted: Fact = {
+  fact: 'listener',
+  listener: 'mysql',
+  datapath: 'kernel',
+  binds: [{ address: '198.18.0.100:3306', open: false, why: 'forwarding is off on <eth1>' }],
+  sessions: null,
+  maximumSessions: null,
+  totalSessions: null,
+  panicking: false,
+  ends: {},
+  servers: [
+    {
+      server: 'db1',
+      sessions: null,
+      maximumSessions: null,
+      totalSessions: 7,
+      bytesIn: 2048,
+      bytesOut: null,
+      connectFailures: null,
+      refusedConnects: null,
+      failuresInARow: null,
+      detail: null,
+    },
+  ],
+  detail: null,
+}
+
+t.test('a number that is not known is a dash for people and null for programs', async (t) => {
+  const draining: Fact = {
+    fact: 'draining',
+    worker: 4711,
+    version: '0',
+    since: 1000,
+    until: 9000,
+    isOver: false,
+    listeners: [{ listener: 'mysql', sessions: 2, servers: [{ server: 'db1', sessions: 2 }] }],
+  }
+  const statusWith = (...more: readonly Fact[]) =>
+    statusOf({ config: configWith(1), pool: createPool([...facts, ...more]), ...clock, refusals: {} })
+  const status = statusWith(uncounted)
+  t.match(status.listeners[0], {
+    datapath: 'userspace',
+    sessions: null,
+    queued: null,
+    servers: [{ sessions: null, total_sessions: 7, bytes_in: 2048, bytes_out: null, retries: null }],
+  })
+  t.equal(statusWith(uncounted, draining).listeners[0]?.sessions, null, 'two and an unknown number')
+  const page = renderPage(status, 5)
+  t.match(page, '198.18.0.100:3306 forwarding is off on &lt;eth1&gt;')
+  t.match(page, '- of at most 4000 sessions, - queued, - in all')
+  t.match(page, '<td>-</td><td>7</td><td>2.0 KiB</td><td>-</td><td>-</td></tr>')
+  t.match(page, '>- sessions</text>')
+  t.notMatch(page, 'null')
+  const shown = showSessions(status, false)
+  t.match(shown, /^mysql +- +- +4000 +- +-$/m)
+  t.match(shown, /^mysql\/db1 +- +- +- +7 +2\.0 KiB +- +connect failures -$/m)
+  t.match(showServers(status, false), /^mysql\/db1 +UP +\S+ +1 +- /m)
+  t.match(JSON.parse(showSessions(status, true)), [{ sessions: null, servers: [{ bytes_out: null }, {}] }])
 })
 
 t.test('status words are those of HAProxy', async (t) => {

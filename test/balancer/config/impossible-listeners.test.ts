@@ -3,6 +3,13 @@ import { type Row, testRows } from './impossible.ts'
 
 const rows: readonly Row[] = [
   {
+    change: [['name: mysql\n', 'name: mysql\n    datapath: kernel\n    retries: 1\n']],
+    found: [
+      '7:15: listeners[0].datapath: found "kernel"; this version forwards in user space only; write userspace',
+      '8:14: listeners[0].retries: datapath: kernel counts no retries: the kernel of the client asks again by itself; remove this key, or write datapath: userspace',
+    ],
+  },
+  {
     change: [['name: mysql\n', 'name: mysql\n    check: { type: mysql, user: u, tls: { ca: /nowhere/ca.pem } }\n']],
     found: ['7:47: listeners[0].check.tls.ca: cannot read /nowhere/ca.pem (ENOENT)'],
   },

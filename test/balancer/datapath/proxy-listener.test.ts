@@ -39,7 +39,7 @@ t.test('a server that refuses is passed over and the client does not notice', as
   cleanUp(t, front, backend)
   t.same([await greeting(front.port), await greeting(front.port)], ['hello from two', 'hello from two'])
   const [first] = front.listener.fact().servers
-  t.match(first, { connectFailures: 1, redispatches: 1, totalSessions: 0 })
+  t.match(first, { connectFailures: 1, detail: { redispatches: 1 }, totalSessions: 0 })
 })
 
 t.test('without redispatch and retries a refused connection is the end', async (t) => {
@@ -150,8 +150,8 @@ t.test(
     const first = startClient(front.port)
     await waitFor('the first client to be served', first.received)
     const second = startClient(front.port)
-    await waitFor('the second client to be queued', () => front.listener.fact().queued === 1)
-    t.match(front.listener.fact(), { sessions: 1, queued: 1 })
+    await waitFor('the second client to be queued', () => front.listener.fact().detail?.queued === 1)
+    t.match(front.listener.fact(), { sessions: 1, detail: { queued: 1 } })
     t.equal(await startClient(front.port).ended, 'reset', 'a queue as long as max_connections is full')
     first.socket.destroy()
     await waitFor('the second client to be served', second.received)
@@ -171,7 +171,7 @@ t.test('max_connections of a server sends the excess to the others, then into th
   const clients = [startClient(front.port), startClient(front.port)]
   for (const client of clients) await waitFor('a greeting', client.received)
   const third = startClient(front.port)
-  await waitFor('the third client to be queued', () => front.listener.fact().queued === 1)
+  await waitFor('the third client to be queued', () => front.listener.fact().detail?.queued === 1)
   clients[0]?.socket.destroy()
   await waitFor('the third client to be served', third.received)
   t.equal(third.received(), 'hello from one')
@@ -227,9 +227,9 @@ t.test('a client that leaves while it waits gives up its place, whether it close
   await waitFor('the first client to be served', first.received)
   for (const leave of ['destroy', 'resetAndDestroy'] as const) {
     const waiting = startClient(front.port)
-    await waitFor('the client to be queued', () => front.listener.fact().queued === 1)
+    await waitFor('the client to be queued', () => front.listener.fact().detail?.queued === 1)
     waiting.socket[leave]()
-    await waitFor('the queue to be empty', () => front.listener.fact().queued === 0)
+    await waitFor('the queue to be empty', () => front.listener.fact().detail?.queued === 0)
   }
   t.match(front.listener.fact(), { sessions: 1, ends: { 'client-left': 2 } })
 })
@@ -243,10 +243,10 @@ t.test('what a client sends before it has a server reaches the server', async (t
   await waitFor('the first client to be served', first.received)
   const second = startClient(front.port)
   second.socket.write('sent while waiting')
-  await waitFor('the second client to be queued', () => front.listener.fact().queued === 1)
+  await waitFor('the second client to be queued', () => front.listener.fact().detail?.queued === 1)
   first.socket.end()
   await waitFor('the echo', () => second.received() === 'sent while waiting')
-  t.match(front.listener.fact(), { sessions: 1, queued: 0 })
+  t.match(front.listener.fact(), { sessions: 1, detail: { queued: 0 } })
 })
 
 const comQuit = Buffer.from([1, 0, 0, 0, 1])

@@ -23,7 +23,7 @@ const frontOf = async (t: Test, names: readonly (string | null)[], change: Recor
 }
 
 const queued = (front: Front, count: number) =>
-  waitFor(`${count} to wait`, () => front.listener.fact().queued === count)
+  waitFor(`${count} to wait`, () => front.listener.fact().detail?.queued === count)
 const greetedBy = async (client: TestClient): Promise<string> => waitFor('a greeting', client.received)
 
 t.test('retries: the one server is tried again after a pause, as often as they say, and not more', async (t) => {
@@ -31,8 +31,8 @@ t.test('retries: the one server is tried again after a pause, as often as they s
   t.equal(await startClient(front.port).ended, 'reset')
   t.match(front.listener.fact(), {
     ends: { 'connect-failed': 1 },
-    queued: 0,
-    servers: [{ connectFailures: 3, retries: 2, redispatches: 0 }],
+    detail: { queued: 0 },
+    servers: [{ connectFailures: 3, detail: { retries: 2, redispatches: 0 } }],
   })
 })
 
@@ -57,7 +57,9 @@ t.test('a server that closes or resets without a word has not accepted: another 
     const front = await startFront([backend.port], { timeouts: { connect: '50ms' } })
     t.teardown(front.listener.stop)
     t.equal(await greetedBy(startClient(front.port)), 'one')
-    t.match(front.listener.fact().servers, [{ connectFailures: 1, refusedConnects: 0, retries: 1, totalSessions: 1 }])
+    t.match(front.listener.fact().servers, [
+      { connectFailures: 1, refusedConnects: 0, detail: { retries: 1 }, totalSessions: 1 },
+    ])
   }
 })
 
@@ -88,10 +90,10 @@ t.test('where both sides are silent for long, it is a session all the same', asy
 t.test('redispatch: another server at once, which is no retry; without it the same one again', async (t) => {
   const { front } = await frontOf(t, [null, 'two'], { retries: 0 })
   t.equal(await greetedBy(startClient(front.port)), 'two')
-  t.match(front.listener.fact().servers, [{ retries: 0, redispatches: 1 }, { totalSessions: 1 }])
+  t.match(front.listener.fact().servers, [{ detail: { retries: 0, redispatches: 1 } }, { totalSessions: 1 }])
   const bound = await frontOf(t, [null, 'two'], { redispatch: false, retries: 1, timeouts: { connect: '50ms' } })
   t.equal(await startClient(bound.front.port).ended, 'reset')
-  t.match(bound.front.listener.fact().servers, [{ connectFailures: 2, retries: 1 }, { totalSessions: 0 }])
+  t.match(bound.front.listener.fact().servers, [{ connectFailures: 2, detail: { retries: 1 } }, { totalSessions: 0 }])
 })
 
 t.test('who pauses before a retry holds up nobody', async (t) => {
@@ -101,7 +103,7 @@ t.test('who pauses before a retry holds up nobody', async (t) => {
   await queued(front, 1)
   front.listener.markServer('s1', false)
   t.equal(await greetedBy(startClient(front.port)), 'two')
-  t.equal(front.listener.fact().queued, 1, 'it waits for its own server')
+  t.equal(front.listener.fact().detail?.queued, 1, 'it waits for its own server')
   paused.socket.destroy()
 })
 
@@ -114,7 +116,7 @@ t.test('all down: clients wait, are counted, and are served in their order when 
   await queued(front, 2)
   front.listener.markServer('s2', true)
   t.equal(await greetedBy(clients[0] ?? startClient(front.port)), 'two')
-  t.equal(front.listener.fact().queued, 1)
+  t.equal(front.listener.fact().detail?.queued, 1)
   for (const client of clients) client.socket.destroy()
 })
 
@@ -138,11 +140,11 @@ t.test('the wait ends with timeouts.queue, from its beginning on, and tells why'
   const none = await frontOf(t, ['one'], { timeouts: { queue: '100ms' } })
   none.front.listener.markServer('s1', false)
   t.equal(await startClient(none.front.port).ended, 'reset')
-  t.match(none.front.listener.fact(), { queued: 0, ends: { 'no-server': 1 } })
+  t.match(none.front.listener.fact(), { detail: { queued: 0 }, ends: { 'no-server': 1 } })
   const refusing = await frontOf(t, [null], { retries: 100, timeouts: { queue: '100ms', connect: '20ms' } })
   t.equal(await startClient(refusing.front.port).ended, 'reset')
-  t.match(refusing.front.listener.fact(), { queued: 0, ends: { 'connect-failed': 1 } })
-  t.ok((refusing.front.listener.fact().servers[0]?.retries ?? 100) < 100, 'retries do not begin it anew')
+  t.match(refusing.front.listener.fact(), { detail: { queued: 0 }, ends: { 'connect-failed': 1 } })
+  t.ok((refusing.front.listener.fact().servers[0]?.detail?.retries ?? 100) < 100, 'retries do not begin it anew')
 })
 
 t.test('who leaves while it waits is forgotten, and no more wait than there may be sessions', async (t) => {
@@ -204,5 +206,5 @@ t.test('source: who waits for room at its own server holds up nobody whose serve
   await queued(front, 2)
   second.socket.resetAndDestroy()
   t.equal(await waitFor('a greeting', behind.greeting), 'two')
-  t.equal(front.listener.fact().queued, 1)
+  t.equal(front.listener.fact().detail?.queued, 1)
 })

@@ -194,14 +194,15 @@ t.test('while clients wait, a server that is down is checked soon, whatever its 
   const waiting: ListenerFact = {
     fact: 'listener',
     listener: 'mysql',
+    datapath: 'userspace',
     binds: [],
     sessions: 0,
     maximumSessions: 0,
     totalSessions: 1,
-    queued: 1,
     panicking: false,
     ends: {},
     servers: [traffic],
+    detail: { kind: 'userspace', queued: 1 },
   }
   await waitFor('it to be up', () => {
     checker.hearTraffic(waiting)
@@ -220,6 +221,5 @@ const traffic: ListenerFact['servers'][number] = {
   connectFailures: 0,
   refusedConnects: 0,
   failuresInARow: 0,
-  retries: 0,
-  redispatches: 0,
+  detail: null,
 }

@@ -163,7 +163,7 @@ t.test('the words of an agent line', async (t) => {
 
 t.test('connect failures of sessions: a refusal acts at once, others when there are enough in a row', async (t) => {
   const observe = { enabled: true, error_limit: 10, on_error: 'fail_check' } as const
-  const count = (refusedConnects: number, failuresInARow: number) => ({ refusedConnects, failuresInARow })
+  const count = (refusedConnects: number | null, failuresInARow: number | null) => ({ refusedConnects, failuresInARow })
   t.equal(judgeFailures(observe, undefined, count(5, 50)), 'nothing', 'what was before is no news')
   t.equal(judgeFailures(observe, count(0, 0), count(1, 1)), 'mark_down')
   t.equal(judgeFailures(observe, count(1, 0), count(1, 9)), 'nothing')
@@ -171,6 +171,10 @@ t.test('connect failures of sessions: a refusal acts at once, others when there 
   t.equal(judgeFailures(observe, count(1, 10), count(1, 19)), 'nothing')
   t.equal(judgeFailures(observe, count(1, 19), count(1, 25)), 'fail_check')
   t.equal(judgeFailures(observe, count(1, 19), count(1, 3)), 'nothing', 'a connection worked in between')
+  t.equal(judgeFailures(observe, count(null, null), count(null, null)), 'nothing')
+  t.equal(judgeFailures(observe, count(null, null), count(3, 0)), 'nothing', 'none is known to be new')
+  t.equal(judgeFailures(observe, count(3, 9), count(null, null)), 'nothing')
+  t.equal(judgeFailures(observe, count(null, null), count(null, 10)), 'fail_check')
   t.equal(judgeFailures({ ...observe, enabled: false }, count(0, 0), count(1, 1)), 'nothing')
   const config = configOf({})
   const passive = (markDown: boolean): HealthEvent => ({ event: 'passive', markDown, text: '10 failures', at: 5 })

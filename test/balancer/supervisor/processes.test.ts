@@ -1,14 +1,23 @@
 import t from 'tap'
+import { type ListenerConfig, listenerSchema } from '../../../balancer/config/listener-schema.ts'
+import type { Datapath } from '../../../balancer/core/forwarders.ts'
 import { millis } from '../../../balancer/core/time.ts'
+import type { Fact } from '../../../balancer/pool/core/facts.ts'
 import {
   type Deaths,
   farewellAt,
   hearersOf,
   isMaster,
+  isOfProcess,
+  leavesItsWork,
+  neededRoles,
+  processRoles,
   restartAfter,
   resumptions,
+  roleChange,
 } from '../../../balancer/supervisor/core/processes.ts'
 import { parseFromChild, parseToChild, versionIn } from '../../../balancer/supervisor/messages.ts'
+import { healthFact } from '../pool/health-fact.ts'
 import { routerFact } from '../pool/router-fact.ts'
 
 const router = routerFact()
@@ -48,6 +57,54 @@ t.test(
 
 t.test('facts reach those who act on them', async (t) => {
   t.same(hearersOf(router), ['director'])
+  t.same(hearersOf(healthFact('db1', {})), ['proxy', 'kernel', 'vrrp'])
+})
+
+const listener = (datapath: Datapath): ListenerConfig => ({
+  ...listenerSchema.parse({
+    name: datapath,
+    bind: '198.18.0.2:3306',
+    servers: [{ name: 'db1', address: '198.18.0.3:3306' }],
+  }),
+  datapath,
+})
+
+t.test('a forwarder runs where a listener needs it, and nowhere else', async (t) => {
+  t.same(neededRoles({ listeners: [] }), ['director', 'vrrp'])
+  t.same(neededRoles({ listeners: [listener('userspace')] }), ['proxy', 'director', 'vrrp'])
+  t.same(neededRoles({ listeners: [listener('kernel'), listener('kernel')] }), ['kernel', 'director', 'vrrp'])
+  t.same(neededRoles({ listeners: [listener('kernel'), listener('userspace')] }), processRoles)
+  t.same(roleChange(['proxy', 'director'], ['kernel', 'director']), {
+    begin: ['kernel'],
+    stay: ['director'],
+    end: ['proxy'],
+  })
+})
+
+t.test('addresses and rules stay when their processes make way, sessions in a process do not', async (t) => {
+  t.same(processRoles.filter(leavesItsWork), ['kernel', 'vrrp'])
+})
+
+t.test('what a forwarder told goes with it', async (t) => {
+  const beat: Fact = { fact: 'heartbeat', process: 'kernel', at: millis(1) }
+  const told: Fact = {
+    fact: 'listener',
+    listener: 'm',
+    datapath: 'kernel',
+    binds: [],
+    sessions: null,
+    maximumSessions: null,
+    totalSessions: null,
+    panicking: false,
+    ends: {},
+    servers: [],
+    detail: null,
+  }
+  for (const fact of [beat, told]) {
+    t.ok(isOfProcess(fact, 'kernel'), fact.fact)
+    t.notOk(isOfProcess(fact, 'proxy'), fact.fact)
+  }
+  t.notOk(isOfProcess(healthFact('db1', {}), 'kernel'), 'what is known of servers stays')
 })
 
 t.test('a fact survives the trip between two processes', async (t) => {

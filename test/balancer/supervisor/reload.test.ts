@@ -19,11 +19,24 @@ const write = (id: string): void =>
     `router_id: ${id}\nlisteners: [{ name: m, bind: 198.18.0.2:3306, servers: [{ name: a, address: 198.18.0.3:3306 }] }]\n`,
   )
 
-const reloaderFor = (apply: (role: ProcessRole, config: BalancerConfig) => Promise<ReloadResult>) => {
+type Others = {
+  readonly begin: (role: ProcessRole) => Promise<ReloadResult>
+  readonly end: (role: ProcessRole) => Promise<void>
+  /** What runs, made of what stands in the file. */
+  readonly change: (config: BalancerConfig) => BalancerConfig
+}
+const never = (role: ProcessRole): Promise<never> => Promise.reject(new Error(`${role} begins or ends`))
+const nothingElse: Others = { begin: never, end: never, change: (config) => config }
+
+const reloaderFor = (
+  apply: (role: ProcessRole, config: BalancerConfig) => Promise<ReloadResult>,
+  { begin, end, change } = nothingElse,
+) => {
   write('before')
   const loaded = loadConfig(file)
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
-  return createReloader({ file, running: loaded.config, text: loaded.text, log: pino({ level: 'silent' }), apply })
+  const log = pino({ level: 'silent' })
+  return createReloader({ file, running: change(loaded.config), text: loaded.text, log, apply, begin, end })
 }
 
 t.test('the new configuration reaches every process, and what changed is told', async (t) => {
@@ -114,4 +127,53 @@ t.test('two reloads at once happen one after the other', async (t) => {
     [['Nothing changed.'], ['Nothing changed.']],
   )
   t.same(applied, ['proxy after', 'director after', 'vrrp after'])
+})
+
+/** The file has one listener in user space: this is a configuration that needed another forwarder. */
+const inKernel = (config: BalancerConfig): BalancerConfig => ({
+  ...config,
+  listeners: config.listeners.map((listener) => ({ ...listener, datapath: 'kernel' })),
+})
+
+/** A reload from the kernel's datapath to user space, with all that happens; `refuses` says what fails. */
+const movingReload = (refuses: (step: string) => boolean) => {
+  const steps: string[] = []
+  const step = async (text: string): Promise<ReloadResult> => {
+    steps.push(text)
+    return refuses(text) ? { ok: false, lines: [`${text} failed`] } : { ok: true, lines: [] }
+  }
+  const reloader = reloaderFor((role, config) => step(`${role} ${config.router_id}`), {
+    begin: (role: ProcessRole) => step(`begin ${role} while ${reloader.config().router_id} runs`),
+    end: async (role: ProcessRole) => void (await step(`end ${role}`)),
+    change: inKernel,
+  })
+  write('after')
+  return { reloader, steps }
+}
+const begins = 'begin proxy while before runs'
+
+t.test('a forwarder that is needed begins first, one that is needed no more ends last', async (t) => {
+  const { reloader, steps } = movingReload(() => false)
+  t.same(await reloader.reload(), { ok: true, lines: ['listener m: changed datapath; its sessions end'] })
+  t.same(steps, [begins, 'proxy after', 'director after', 'vrrp after', 'kernel after', 'end kernel'])
+})
+
+t.test('one that cannot begin changes nothing', async (t) => {
+  const { reloader, steps } = movingReload((step) => step === begins)
+  t.match(await reloader.reload(), { ok: false, lines: [`${begins} failed`, /stays as it was/] })
+  t.same(steps, [begins])
+  t.equal(reloader.config().router_id, 'before')
+})
+
+t.test('one that began ends again when another process refuses', async (t) => {
+  const { reloader, steps } = movingReload((step) => step === 'director after')
+  t.match(await reloader.reload(), { ok: false })
+  t.same(steps, [begins, 'proxy after', 'director after', 'proxy before', 'director before', 'end proxy'])
+  t.equal(reloader.config().listeners[0]?.datapath, 'kernel')
+})
+
+t.test('one that is to end need not be able to apply anything', async (t) => {
+  const { reloader, steps } = movingReload((step) => step === 'kernel after')
+  t.match(await reloader.reload(), { ok: true })
+  t.equal(steps.at(-1), 'end kernel')
 })

@@ -14,6 +14,7 @@ const road: readonly SuccessionEvent[] = [
   { event: 'candidate-loaded' },
   { event: 'handed-over', role: 'director' },
   { event: 'handed-over', role: 'proxy' },
+  { event: 'handed-over', role: 'kernel' },
   { event: 'candidate-prepared' },
   { event: 'stepped-aside' },
   { event: 'candidate-leads' },
@@ -21,7 +22,7 @@ const road: readonly SuccessionEvent[] = [
 
 /** The state after these events, and all that was to be done meanwhile. */
 const after = (events: readonly SuccessionEvent[]): readonly [Succession, readonly string[]] => {
-  const [first, effects] = beginSuccession()
+  const [first, effects] = beginSuccession(['proxy', 'kernel', 'director', 'vrrp'])
   let state = first
   const done = effects.map(({ effect }) => effect)
   for (const event of events) {
@@ -36,6 +37,11 @@ t.test('a replacement goes one way, the vrrp process last', async (t) => {
   const [state, done] = after(road)
   t.equal(state.stage, 'over')
   t.same(done, ['start-candidate', 'collect-handles', 'begin-candidate', 'step-aside', 'lead-candidate', 'retire'])
+})
+
+t.test('only processes that run are waited for, and vrrp not at all', async (t) => {
+  t.same([...beginSuccession(['director', 'vrrp'])[0].owing], ['director'])
+  t.same([...beginSuccession(['kernel', 'director', 'vrrp'])[0].owing], ['kernel', 'director'])
 })
 
 t.test('at every step before the last a failure ends the other program first, and this one goes on', async (t) => {
@@ -61,7 +67,7 @@ t.test('what comes out of turn changes nothing', async (t) => {
 })
 
 t.test('nobody waits longer for the last step than the other routers do', async (t) => {
-  const [leading] = after(road.slice(0, 5))
+  const [leading] = after(road.slice(0, 6))
   t.equal(leading.stage, 'leading')
   t.equal(stageLimit(leading, [1000, 100]), 200)
   t.equal(stageLimit(leading, [10]), 100)
@@ -95,6 +101,9 @@ t.test('a message of a later release may say more, and a fact nobody knows is le
   const facts = [
     { fact: 'weather', sky: 'blue' },
     { fact: 'writer', listener: 'm', server: null, since: 1, mood: 'good' },
+    // As the first release says it.
+    { fact: 'listener', listener: 'm', binds: [{ address: '198.18.0.2:1', open: true }], sessions: 1, queued: 0 },
+    { fact: 'heartbeat', process: 'teleporter', at: 1 },
   ]
   t.same(readSuccession({ type: 'begin', facts, hurry: true }), {
     type: 'begin',

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { listenerSchema } from '../../../../balancer/config/listener-schema.ts'
 import { millis } from '../../../../balancer/core/time.ts'
-import type { Fact } from '../../../../balancer/pool/core/facts.ts'
+import type { Fact, HeartbeatFact } from '../../../../balancer/pool/core/facts.ts'
 import {
   concernedListeners,
   type Known,
@@ -12,6 +12,8 @@ import {
   withSupplies,
 } from '../../../../balancer/vrrp/core/serving.ts'
 import { healthFact } from '../../pool/health-fact.ts'
+
+type Watched = HeartbeatFact['process']
 
 const vip = '198.18.0.100'
 const mysql = listenerSchema.parse({
@@ -29,34 +31,38 @@ function raw(name: string, bind: string) {
   return { name, bind, servers: [{ name: 'db1', address: '198.18.0.11:3306' }] }
 }
 
-const beat = (process: 'director' | 'proxy', at: number): Fact => ({ fact: 'heartbeat', process, at: millis(at) })
-const died = (process: 'director' | 'proxy', at: number): Fact => ({
+const beat = (process: Watched, at: number): Fact => ({ fact: 'heartbeat', process, at: millis(at) })
+const died = (process: Watched, at: number): Fact => ({
   fact: 'process',
   process,
   running: false,
   at: millis(at),
 })
-const bindFact = (open: boolean): Fact => ({
+const processes = ['director', 'proxy', 'kernel'] as const
+
+/** What a forwarder says that knows no numbers. */
+const bindFact = (open: boolean, why: string | null = null): Fact => ({
   fact: 'listener',
   listener: 'mysql',
-  binds: [{ address: `${vip}:3306`, open }],
-  sessions: 0,
-  maximumSessions: 0,
-  totalSessions: 0,
-  queued: 0,
+  datapath: 'userspace',
+  binds: [{ address: `${vip}:3306`, open, why }],
+  sessions: null,
+  maximumSessions: null,
+  totalSessions: null,
   panicking: false,
   ends: {},
   servers: [],
+  detail: null,
 })
 const health = (server: string, up: boolean, counters: readonly (number | null)[] = [1]): Fact =>
   healthFact(server, { up, counters })
 
-/** One host whose both processes beat every 500 ms unless they are silent. */
-const host = (silent: readonly string[] = []) => {
+/** One host whose processes beat every 500 ms unless they are silent, with these listeners. */
+const host = (silent: readonly Watched[] = [], own = [mysql]) => {
   let known: Known = nothingKnown(millis(0))
   let isHere = false
   let now = 0
-  const look = (listeners = [mysql]) => {
+  const look = (listeners = own) => {
     known = withBinds(known, listeners, (address) => isHere && address === vip, millis(now))
     known = withSupplies(known, listeners, () => isHere, millis(now))
     return servingOf(known, listeners, millis(now))
@@ -67,7 +73,7 @@ const host = (silent: readonly string[] = []) => {
   const until = (end: number) => {
     for (; now + 100 <= end; ) {
       now += 100
-      if (now % 500 === 0) for (const p of ['director', 'proxy'] as const) if (!silent.includes(p)) hear(beat(p, now))
+      if (now % 500 === 0) for (const p of processes) if (!silent.includes(p)) hear(beat(p, now))
       look()
     }
     return look()
@@ -107,6 +113,35 @@ t.test('a proxy that died has half a second to come back', async (t) => {
   t.match(quick.until(2000), { host: { ok: true } })
   quick.hear(died('director', 2000))
   t.match(quick.until(2900), { host: { ok: true } }, 'a dead director has its three seconds')
+})
+
+t.test('the forwarder of each datapath must be heard where a listener of it is concerned', async (t) => {
+  const inKernel = { ...everywhere, datapath: 'kernel' } as const
+  const both = host(['proxy'], [inKernel, mysql])
+  t.match(both.until(20_000), { host: { ok: false, text: /^the process proxy has not/ } })
+  t.match(both.look([inKernel]).host.text, /^listener all: .* is not open/, 'the proxy is none of its business')
+  const silent = host(['kernel'], [inKernel])
+  t.match(silent.until(20_000), { host: { ok: false, text: /^the process kernel has not been heard for 3 s/ } })
+  t.match(silent.look([mysql]), { host: { ok: true } })
+})
+
+t.test('rules in the kernel go on without their process, which has three seconds to come back', async (t) => {
+  const inKernel = { ...mysql, datapath: 'kernel' } as const
+  const one = host(['kernel'], [inKernel])
+  one.hear(beat('kernel', 0), bindFact(true), died('kernel', 100))
+  t.match(one.until(2900), { host: { ok: true }, lookAgainAt: 3000 })
+  t.match(one.until(3000), { host: { ok: false, text: 'the process kernel has not been heard for 3 s' } })
+  one.hear(beat('kernel', 3000))
+  t.match(one.until(3100), { host: { ok: true } })
+})
+
+t.test('why a bind is not open is told', async (t) => {
+  const one = host()
+  one.hear(bindFact(false, 'forwarding is off on eth1'))
+  one.setHere(true)
+  one.look()
+  const text = `listener mysql: ${vip}:3306 is not open although its address is here (forwarding is off on eth1)`
+  t.match(one.until(1000), { host: { ok: false, text } })
 })
 
 t.test('a beat from before the death proves nothing, nor does one that arrives late', async (t) => {

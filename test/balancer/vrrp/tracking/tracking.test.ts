@@ -90,17 +90,18 @@ t.test('serving is heard of in facts, and a sync group shares one standing', asy
   tracking.hear({
     fact: 'listener',
     listener: 'all',
-    binds: [{ address: '0.0.0.0:3307', open: false }],
-    sessions: 0,
-    maximumSessions: 0,
-    totalSessions: 0,
-    queued: 0,
+    datapath: 'userspace',
+    binds: [{ address: '0.0.0.0:3307', open: false, why: 'no rules are in place' }],
+    sessions: null,
+    maximumSessions: null,
+    totalSessions: null,
     panicking: false,
     ends: {},
     servers: [],
+    detail: null,
   })
   await waitFor('fault', () => tracking.standing('V').fault)
-  const fault = 'serving: listener all: 0.0.0.0:3307 is not open although its address is here'
+  const fault = 'serving: listener all: 0.0.0.0:3307 is not open although its address is here (no rules are in place)'
   t.match(tracking.standing('W'), { fault })
   t.match(changes, [
     ['V', { fault }],

@@ -1,14 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Asking, type ChoosableServer, chooseServer, type Rules } from '../../../balancer/pool/core/choice.ts'
-import { pickRoundRobin, type RoundRobin } from '../../../balancer/pool/core/round-robin.ts'
+import { pickRoundRobin, type RoundRobin } from '../../../balancer/datapath/core/round-robin.ts'
+import { type Asking, type ChoosableServer, chooseServer } from '../../../balancer/datapath/userspace/core/choice.ts'
 
 const server = (name: string, change: Partial<ChoosableServer> = {}): ChoosableServer => ({
   name,
   weight: 1,
-  usable: true,
-  lastResort: true,
-  backup: false,
   sessions: 0,
   maximumSessions: 0,
   ...change,
@@ -43,16 +40,14 @@ t.test('over one round every server is picked exactly as often as its weight say
   t.pass('held for all generated weights')
 })
 
-const plain: Rules = { balance: 'roundrobin', allBackups: false, panicThreshold: 0 }
-const nobody: Asking = { client: '198.18.0.200', tried: new Set(), only: null, writer: null, random: () => 0.5 }
+const nobody: Asking = { client: '198.18.0.200', tried: new Set(), only: null, random: () => 0.5 }
 
-t.test('only servers that are up, weighted, not full and not tried are chosen', async (t) => {
+t.test('only servers that are not full and not tried are chosen', async (t) => {
   const choose = (servers: readonly ChoosableServer[], tried: readonly string[] = []) => {
-    const choice = chooseServer(new Map(), servers, plain, { ...nobody, tried: new Set(tried) })
+    const choice = chooseServer(new Map(), servers, 'roundrobin', { ...nobody, tried: new Set(tried) })
     return choice.kind === 'server' ? choice.server.name : choice.kind
   }
   t.equal(choose([]), 'none-up')
-  t.equal(choose([server('a', { usable: false }), server('b')]), 'b')
   t.equal(choose([server('a'), server('b')], ['a']), 'b')
   t.equal(choose([server('a')], ['a']), 'none-left')
   t.equal(choose([server('a', { sessions: 2, maximumSessions: 2 }), server('b')]), 'b')

@@ -1,6 +1,6 @@
 // The server with the fewest sessions for its weight, among all or among two drawn by lot.
 
-import { type Candidate, pickRoundRobin, type RoundRobin } from './round-robin.ts'
+import { type Candidate, pickRoundRobin, type RoundRobin } from '../../core/round-robin.ts'
 
 /** A server that may be picked, with the sessions it has. */
 export type Loaded = Candidate & { readonly sessions: number }

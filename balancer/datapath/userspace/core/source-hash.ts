@@ -1,7 +1,7 @@
 // Consistent hashing of clients onto servers by weighted rendezvous: each server draws a lot per client, the best one wins.
 // When a server leaves, only its own clients move; when one comes, only those that it wins.
 
-import type { Candidate } from './round-robin.ts'
+import type { Candidate } from '../../core/round-robin.ts'
 
 /** The server of a client. Weights act exactly: twice the weight wins twice the clients. */
 export const pickBySource = <C extends Candidate>(client: string, candidates: readonly C[]): C | undefined => {

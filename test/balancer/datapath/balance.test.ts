@@ -1,26 +1,17 @@
 import fc from 'fast-check'
 import t from 'tap'
+import type { Balance } from '../../../balancer/config/schema.ts'
 import { millis } from '../../../balancer/core/time.ts'
-import { type Asking, type ChoosableServer, chooseServer, type Rules } from '../../../balancer/pool/core/choice.ts'
-import type { RoundRobin } from '../../../balancer/pool/core/round-robin.ts'
-import { slowStartShare } from '../../../balancer/pool/core/slow-start.ts'
+import type { RoundRobin } from '../../../balancer/datapath/core/round-robin.ts'
+import { nextStep, slowStartShare } from '../../../balancer/datapath/core/slow-start.ts'
+import { type Asking, type ChoosableServer, chooseServer } from '../../../balancer/datapath/userspace/core/choice.ts'
 import { createRandom } from '../../sim/random.ts'
 
 const server = (name: string, change: Partial<ChoosableServer> = {}): ChoosableServer => ({
   name,
   weight: 1,
-  usable: true,
-  lastResort: true,
-  backup: false,
   sessions: 0,
   maximumSessions: 0,
-  ...change,
-})
-
-const rules = (change: Partial<Rules> = {}): Rules => ({
-  balance: 'roundrobin',
-  allBackups: false,
-  panicThreshold: 0,
   ...change,
 })
 
@@ -28,18 +19,17 @@ const asking = (change: Partial<Asking> = {}): Asking => ({
   client: '198.18.0.200',
   tried: new Set(),
   only: null,
-  writer: null,
   random: () => 0,
   ...change,
 })
 
-const chosen = (servers: readonly ChoosableServer[], by: Rules, who: Asking = asking()): string => {
+const chosen = (servers: readonly ChoosableServer[], by: Balance, who: Asking = asking()): string => {
   const choice = chooseServer(new Map(), servers, by, who)
   return choice.kind === 'server' ? choice.server.name : choice.kind
 }
 
 /** Sessions that come and stay: how many each server has after `count`. */
-const fill = (names: readonly [string, number][], count: number, by: Rules, random = () => 0.5) => {
+const fill = (names: readonly [string, number][], count: number, by: Balance, random = () => 0.5) => {
   const sessions = new Map(names.map(([name]) => [name, 0]))
   let state: RoundRobin = new Map()
   for (let i = 0; i < count; i += 1) {
@@ -54,7 +44,7 @@ const fill = (names: readonly [string, number][], count: number, by: Rules, rand
 
 const clients = Array.from({ length: 4000 }, (_, i) => `198.18.${i >> 8}.${i & 255}`)
 const homes = (servers: readonly ChoosableServer[]): ReadonlyMap<string, string> =>
-  new Map(clients.map((client) => [client, chosen(servers, rules({ balance: 'source' }), asking({ client }))]))
+  new Map(clients.map((client) => [client, chosen(servers, 'source', asking({ client }))]))
 
 t.test('leastconn keeps sessions in proportion to the weights, and equals take turns', async (t) => {
   t.same(
@@ -65,19 +55,19 @@ t.test('leastconn keeps sessions in proportion to the weights, and equals take t
         ['c', 2],
       ],
       400,
-      rules({ balance: 'leastconn' }),
+      'leastconn',
     ),
     { a: 100, b: 100, c: 200 },
   )
-  t.equal(chosen([server('a', { sessions: 3 }), server('b', { sessions: 2 })], rules({ balance: 'leastconn' })), 'b')
+  t.equal(chosen([server('a', { sessions: 3 }), server('b', { sessions: 2 })], 'leastconn'), 'b')
   const busyButHeavy = server('b', { sessions: 4, weight: 3 })
-  t.equal(chosen([server('a', { sessions: 2 }), busyButHeavy], rules({ balance: 'leastconn' })), 'b')
+  t.equal(chosen([server('a', { sessions: 2 }), busyButHeavy], 'leastconn'), 'b')
   const weights = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 8 })
   fc.assert(
     fc.property(weights, (list) => {
       const total = list.reduce((sum, weight) => sum + weight, 0)
       const names = list.map((weight, i): [string, number] => [`s${i}`, weight])
-      const filled = fill(names, total * 3, rules({ balance: 'leastconn' }))
+      const filled = fill(names, total * 3, 'leastconn')
       return names.every(([name, weight]) => Math.abs((filled[name] ?? 0) - weight * 3) <= 1)
     }),
   )
@@ -85,9 +75,9 @@ t.test('leastconn keeps sessions in proportion to the weights, and equals take t
 
 t.test('first fills the servers in the order of the file', async (t) => {
   const full = server('a', { sessions: 2, maximumSessions: 2 })
-  t.equal(chosen([server('a'), server('b')], rules({ balance: 'first' })), 'a')
-  t.equal(chosen([full, server('b', { sessions: 9 })], rules({ balance: 'first' })), 'b')
-  t.equal(chosen([full], rules({ balance: 'first' })), 'full')
+  t.equal(chosen([server('a'), server('b')], 'first'), 'a')
+  t.equal(chosen([full, server('b', { sessions: 9 })], 'first'), 'b')
+  t.equal(chosen([full], 'first'), 'full')
 })
 
 t.test('random of two spreads by weight and avoids the busier one', async (t) => {
@@ -98,14 +88,14 @@ t.test('random of two spreads by weight and avoids the busier one', async (t) =>
       ['c', 2],
     ],
     4000,
-    rules({ balance: 'random' }),
+    'random',
     createRandom(7).next,
   )
   t.ok(Math.abs((spread['c'] ?? 0) - 2000) < 100, JSON.stringify(spread))
   t.ok(Math.abs((spread['a'] ?? 0) - (spread['b'] ?? 0)) < 100, JSON.stringify(spread))
   const draws = [0.1, 0.9]
   const random = () => draws.shift() ?? 0
-  t.equal(chosen([server('a', { sessions: 5 }), server('b')], rules({ balance: 'random' }), asking({ random })), 'b')
+  t.equal(chosen([server('a', { sessions: 5 }), server('b')], 'random', asking({ random })), 'b')
 })
 
 t.test('source: a client keeps its server, and clients are spread by weight', async (t) => {
@@ -118,7 +108,7 @@ t.test('source: a client keeps its server, and clients are spread by weight', as
 
 t.test('source: when a server leaves only its clients move, when its weight grows it only gains', async (t) => {
   const before = homes([server('a'), server('b'), server('c')])
-  const without = homes([server('a'), server('b', { usable: false }), server('c')])
+  const without = homes([server('a'), server('c')])
   const heavier = homes([server('a'), server('b', { weight: 2 }), server('c')])
   t.ok(clients.every((client) => before.get(client) === 'b' || before.get(client) === without.get(client)))
   t.ok(clients.every((client) => heavier.get(client) === 'b' || before.get(client) === heavier.get(client)))
@@ -126,54 +116,16 @@ t.test('source: when a server leaves only its clients move, when its weight grow
 })
 
 t.test('source: a client waits for its own server rather than go elsewhere', async (t) => {
-  const by = rules({ balance: 'source' })
+  const by = 'source'
   const home = chosen([server('a'), server('b')], by)
   const full = ['a', 'b'].map((name) => server(name, name === home ? { sessions: 1, maximumSessions: 1 } : {}))
   t.equal(chosen(full, by), 'full')
   t.not(chosen(full, by, asking({ tried: new Set([home]) })), 'full', 'unless it cannot be connected to')
 })
 
-t.test('single: only the writer, and nobody when it cannot', async (t) => {
-  const by = rules({ balance: 'single' })
-  const servers = [server('a'), server('b')]
-  t.equal(chosen(servers, by), 'none-up')
-  t.equal(chosen(servers, by, asking({ writer: 'b' })), 'b')
-  t.equal(chosen(servers, by, asking({ writer: 'b', tried: new Set(['b']) })), 'none-left')
-  t.equal(chosen([server('a'), server('b', { usable: false })], by, asking({ writer: 'b' })), 'none-up')
-})
-
-t.test('backups: none while an active one is up, then the first one or all', async (t) => {
-  const down = server('a', { usable: false, lastResort: false })
-  const backups = [server('b', { backup: true }), server('c', { backup: true })]
-  t.equal(chosen([server('a'), ...backups], rules()), 'a')
-  t.equal(chosen([down, ...backups], rules()), 'b')
-  t.equal(chosen([server('a', { sessions: 1, maximumSessions: 1 }), ...backups], rules()), 'full')
-  const spread = (allBackups: boolean) => {
-    let state: RoundRobin = new Map()
-    return Array.from({ length: 4 }, () => {
-      const choice = chooseServer(state, [down, ...backups], rules({ allBackups }), asking())
-      if (choice.kind === 'server') state = choice.state
-      return choice.kind === 'server' ? choice.server.name : choice.kind
-    }).join('')
-  }
-  t.equal(spread(false), 'bbbb')
-  t.equal(spread(true), 'bcbc')
-})
-
-t.test('panic: below the threshold all serve but those that somebody took out', async (t) => {
-  const by = rules({ panicThreshold: 2, balance: 'leastconn' })
-  const failing = server('b', { usable: false })
-  const takenOut = server('c', { usable: false, lastResort: false })
-  const busy = server('a', { sessions: 5 })
-  t.equal(chosen([busy, failing, takenOut], by), 'b')
-  t.equal(chosen([busy, server('b', { sessions: 9 }), failing], by), 'a', 'two pass: no panic')
-  t.equal(chosen([takenOut, takenOut], by), 'none-up')
-  t.equal(chosen([busy, failing], rules({ panicThreshold: 0, balance: 'leastconn' })), 'a')
-})
-
-t.test('slow start: a small share at first, all of it in the end', async (t) => {
+t.test('slow start: a small share at first, all of it in the end, in twentieths', async (t) => {
   const share = (since: number) => slowStartShare(millis(10_000), millis(since))
-  t.same([0, 1000, 5000, 10_000, 60_000].map(share), [0.05, 0.1, 0.5, 1, 1])
+  t.same([0, 1000, 1400, 5000, 10_000, 60_000].map(share), [0.05, 0.1, 0.1, 0.5, 1, 1])
   t.equal(slowStartShare(millis(0), millis(0)), 1)
   const picks = fill(
     [
@@ -181,7 +133,36 @@ t.test('slow start: a small share at first, all of it in the end', async (t) => 
       ['new', share(1000)],
     ],
     110,
-    rules(),
+    'roundrobin',
   )
   t.same(picks, { old: 100, new: 10 })
+})
+
+t.test('slow start: the share grows at its steps and at no other moment', async (t) => {
+  const next = (since: number) => nextStep(millis(10_000), millis(since))
+  t.same([0, 400, 500, 1000, 9500, 9999, 10_000, 60_000].map(next), [
+    1000,
+    1000,
+    1000,
+    1500,
+    10_000,
+    10_000,
+    null,
+    null,
+  ])
+  t.equal(nextStep(millis(0), millis(0)), null)
+  const moments = fc.record({
+    slowStart: fc.integer({ min: 1, max: 3_600_000 }),
+    since: fc.integer({ min: 0, max: 4_000_000 }),
+  })
+  fc.assert(
+    fc.property(moments, ({ slowStart, since }) => {
+      const share = (moment: number) => slowStartShare(millis(slowStart), millis(moment))
+      const step = nextStep(millis(slowStart), millis(since))
+      if (step === null) return share(since) === 1
+      return (
+        step > since && share(step - slowStart / 1000) === share(since) && share(step + slowStart / 1000) > share(since)
+      )
+    }),
+  )
 })

@@ -1,0 +1,167 @@
+// What each datapath can do with each key of a listener. The rules of the configuration refuse by this table, and the
+// documentation tells it: a key that is new stands here the same day.
+
+import { isLoopback, isUnspecified } from '../../core/address-kind.ts'
+import { type Datapath, datapaths } from '../../core/forwarders.ts'
+import { familyOf } from '../../core/ip-address.ts'
+
+/**
+ * What a datapath makes of a key or a value: what the man page says (`yes`), the same in another way (`nearly`, `how` is a
+ * sentence), or nothing (`no`: `why` goes on after `datapath: kernel`, `instead` is what to write to stay with it).
+ */
+export type Ability =
+  | { readonly can: 'yes' }
+  | { readonly can: 'nearly'; readonly how: string }
+  | { readonly can: 'no'; readonly why: string; readonly instead: string }
+
+type Path = readonly PropertyKey[]
+
+/** An address in the file, and its place in the listener. */
+export type WrittenAddress = { readonly address: string; readonly path: Path }
+
+/** A listener as it is written: `keys` as they stand there, and those addresses that can be read. */
+export type WrittenListener = {
+  readonly keys: unknown
+  readonly binds: readonly WrittenAddress[]
+  readonly servers: readonly WrittenAddress[]
+}
+
+/** A row of the table. `key` is one of a listener, `timeouts.queue` one below; `value` the values that are meant, null all. */
+export type Capability = {
+  readonly key: string
+  readonly value: string | null
+  readonly abilities: Readonly<Record<Datapath, Ability>>
+  /** The places in a listener that ask for it. */
+  readonly askedAt: (listener: WrittenListener) => readonly Path[]
+}
+
+/** A place in a listener that asks its datapath for what that cannot do, and what to do about it. */
+export type Refusal = { readonly path: Path; readonly text: string }
+
+/** All that a listener asks of a datapath that cannot do it. */
+export const refusalsOf = (datapath: Datapath, listener: WrittenListener): readonly Refusal[] =>
+  capabilities.flatMap(({ abilities, askedAt }) => {
+    const ability = abilities[datapath]
+    if (ability.can !== 'no') return []
+    const others = datapaths.filter((other) => abilities[other].can !== 'no')
+    const waysOut = [ability.instead, ...others.map((other) => `or write datapath: ${other}`)]
+    const text = `datapath: ${datapath} ${ability.why}; ${waysOut.join(', ')}`
+    return askedAt(listener).map((path) => ({ path, text }))
+  })
+
+const yes: Ability = { can: 'yes' }
+const nearly = (how: string): Ability => ({ can: 'nearly', how })
+const no = (why: string, instead: string): Ability => ({ can: 'no', why, instead })
+
+type AskedAt = Capability['askedAt']
+
+const row = (key: string, kernel: Ability, value: string | null = null, askedAt = written(key, value)): Capability => ({
+  key,
+  value,
+  abilities: { userspace: yes, kernel },
+  askedAt,
+})
+
+/** Where a key is written at all, or with this value. */
+const written =
+  (key: string, value: string | null): AskedAt =>
+  ({ keys }) => {
+    const path = key.split('.')
+    const found = path.reduce<unknown>(below, keys)
+    return found !== undefined && (value === null || String(found) === value) ? [path] : []
+  }
+
+const below = (value: unknown, key: string): unknown =>
+  typeof value === 'object' && value !== null ? Object.entries(value).find(([name]) => name === key)?.[1] : undefined
+
+const pathsOf = (addresses: readonly WrittenAddress[], isMeant: (address: string) => boolean): readonly Path[] =>
+  addresses.filter(({ address }) => isMeant(address)).map(({ path }) => path)
+
+const bindsThat =
+  (isMeant: (address: string) => boolean): AskedAt =>
+  ({ binds }) =>
+    pathsOf(binds, isMeant)
+
+const serversOnLoopback: AskedAt = ({ servers }) => pathsOf(servers, isLoopback)
+
+/** Servers that lack the family of a bind: what arrives there could not go to them. */
+const serversOfOtherFamily: AskedAt = ({ binds, servers }) =>
+  pathsOf(servers, (server) => binds.some(({ address }) => familyOf(address) !== familyOf(server)))
+
+const noRoom = 'Nobody waits: a client that finds no room is refused at once.'
+const oneTimer = 'One time counts for both sides, the shorter of timeouts.client and timeouts.server.'
+
+/** Every key of a listener, in the order of the man page. */
+export const capabilities: readonly Capability[] = [
+  row('bind', yes),
+  row(
+    'bind',
+    no('translates connections to one address, and servers answer to that', 'write each address that clients use'),
+    '0.0.0.0 or ::',
+    bindsThat(isUnspecified),
+  ),
+  row(
+    'bind',
+    no('forwards between hosts, and a loopback address never leaves its own', 'write an address that clients reach'),
+    'a loopback address',
+    bindsThat(isLoopback),
+  ),
+  row('balance', yes, 'roundrobin'),
+  row(
+    'balance',
+    nearly('Weights follow the sessions that each server has; a burst within one round is spread by weight alone.'),
+    'leastconn',
+  ),
+  row(
+    'balance',
+    nearly('When servers or weights change, clients of other servers may move as well; a full server is passed over.'),
+    'source',
+  ),
+  row(
+    'balance',
+    no('does not fill one server before the next', 'write another balance, or backup: true on the later servers'),
+    'first',
+  ),
+  row('balance', nearly('One is drawn by weight, not the less loaded of two.'), 'random'),
+  row('balance', yes, 'single'),
+  row('fail_back', yes),
+  row('all_backups', yes),
+  row('panic_threshold', yes),
+  row('slow_start', yes),
+  row('max_connections', nearly(noRoom)),
+  row(
+    'timeouts.connect',
+    nearly('The client itself asks again and may be given another server; a connect that nobody answers is forgotten.'),
+  ),
+  row('timeouts.client', nearly(oneTimer)),
+  row('timeouts.server', nearly(oneTimer)),
+  row('timeouts.queue', no('has no queue: a client without a server is refused at once', 'remove this key')),
+  row('retries', no('counts no retries: the kernel of the client asks again by itself', 'remove this key')),
+  row('redispatch', yes, 'true'),
+  row('redispatch', no('gives a client that asks again any server that is there', 'remove this key'), 'false'),
+  row('on_marked_down', yes),
+  row('shutdown_grace', yes),
+  row('on_marked_up', yes),
+  row('check', yes),
+  row('agent_check', yes),
+  row('observe', yes),
+  row('servers.address', yes),
+  row(
+    'servers.address',
+    no(
+      'translates within one family of addresses, and this server lacks that of a bind',
+      'write servers and binds of one family in each listener',
+    ),
+    'of another family than a bind',
+    serversOfOtherFamily,
+  ),
+  row(
+    'servers.address',
+    no('forwards to other addresses than those of the loopback', 'write the address that this host has in its network'),
+    'a loopback address',
+    serversOnLoopback,
+  ),
+  row('servers.weight', yes),
+  row('servers.backup', yes),
+  row('servers.max_connections', nearly(`A client goes to a server that has room. ${noRoom}`)),
+]

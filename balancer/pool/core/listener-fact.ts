@@ -1,0 +1,64 @@
+// What a forwarder tells of a listener, whatever its datapath.
+
+import { z } from 'zod'
+import { datapaths } from '../../core/forwarders.ts'
+
+/** A number that a datapath may not know: null. */
+const count = z.number().nullable()
+
+const bindState = z.object({ address: z.string(), open: z.boolean(), why: z.string().nullable() }).readonly()
+
+const serverTraffic = z
+  .object({
+    server: z.string(),
+    sessions: count,
+    maximumSessions: count,
+    totalSessions: count,
+    bytesIn: count,
+    bytesOut: count,
+    connectFailures: count,
+    refusedConnects: count,
+    failuresInARow: count,
+    detail: z
+      .discriminatedUnion('kind', [
+        z.object({ kind: z.literal('userspace'), retries: z.number(), redispatches: z.number() }),
+      ])
+      .readonly()
+      .nullable(),
+  })
+  .readonly()
+
+/** See `ListenerFact`. */
+export const listenerFact = z
+  .object({
+    fact: z.literal('listener'),
+    listener: z.string(),
+    datapath: z.enum(datapaths),
+    binds: z.array(bindState).readonly(),
+    sessions: count,
+    maximumSessions: count,
+    totalSessions: count,
+    panicking: z.boolean(),
+    ends: z.record(z.string(), z.number()).readonly(),
+    servers: z.array(serverTraffic).readonly(),
+    detail: z
+      .discriminatedUnion('kind', [z.object({ kind: z.literal('userspace'), queued: z.number() })])
+      .readonly()
+      .nullable(),
+  })
+  .readonly()
+
+/**
+ * One listener. `binds` tells which of its addresses are `open`: a client that reaches one is forwarded. Where it is not, `why`
+ * says why; else it is null. Numbers are null where the datapath does not know them. `ends` counts how clients ended, by reason: `closed` is the good one.
+ * `panicking`: so few servers pass that all are used. `detail` is what only this kind of datapath has to tell, null where
+ * that is nothing: in user space the clients that wait in the queue.
+ */
+export type ListenerFact = z.output<typeof listenerFact>
+
+/**
+ * Traffic of one server through one listener since its forwarder began to count. `in` is what clients sent. `refusedConnects`
+ * are connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. `detail` as that of the
+ * listener: after a failure in user space a client came here again (`retries`) or went elsewhere (`redispatches`).
+ */
+export type ServerTraffic = z.output<typeof serverTraffic>
