@@ -70,10 +70,11 @@ const entrantsIn = async (field: Field, wanted: Wanted, missing: string[]): Prom
   return entrants
 }
 
-/** Each round begins with another one, so that nobody is always the first after a pause. */
+/** Each round begins with another one, and every other goes backwards, so that nobody always follows the same one. */
 const turned = <T>(list: readonly T[], by: number): readonly T[] => {
   const start = list.length === 0 ? 0 : by % list.length
-  return [...list.slice(start), ...list.slice(0, start)]
+  const round = [...list.slice(start), ...list.slice(0, start)]
+  return by % 2 === 0 ? round : round.reverse()
 }
 
 /** Of what a program said when it failed, as much as tells why. */

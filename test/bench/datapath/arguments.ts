@@ -24,12 +24,12 @@ export const help = `npm run bench:datapath [-- FLAGS]    who forwards, and what
 
   --contestants A,B    of ${contestantNames.join(', ')}
   --sections A,B       of ${sectionNames.join(', ')}
-  --rounds N           of each load on each contestant (default 5); medians are told. Orders take 3, 1,000 servers 2
-  --seconds N          of each load (default 2)
+  --rounds N           of each load on each contestant (default 8); medians are told. Orders take 3, 1,000 servers 2
+  --seconds N          of each load (default 1)
   --minutes N          after so many nothing new is begun (default 12)
   --json FILE          writes everything that was measured there as well
 
-It takes 10 minutes. Ratios are to direct in the same round. It needs two processors that do nothing else.
+It takes nine minutes. Ratios are to direct in the same round. It needs two processors that do nothing else.
 `
 
 const listOf = <T extends string>(what: string, text: string, known: readonly T[]): readonly T[] => {
@@ -52,8 +52,8 @@ export const parseWanted = (args: readonly string[]): Wanted | null => {
     options: {
       contestants: { type: 'string', default: contestantNames.join(',') },
       sections: { type: 'string', default: sectionNames.join(',') },
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '8' },
+      seconds: { type: 'string', default: '1' },
       minutes: { type: 'string', default: '12' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
