@@ -37,6 +37,9 @@ const neededByTests = [
   'groff-base',
 ]
 
+// `npm run bench:datapath`: what it compares with, and its load.
+const neededByDatapathBench = ['haproxy', 'nftlb', 'sysbench']
+
 // They boot clean systems, and speak SQL to a server through the balancer.
 const neededByPackageTests = ['mmdebstrap', 'sysbench']
 
@@ -61,6 +64,7 @@ const services = new Map([
   ['rsync', 'rsync.service'],
   ['rsyslog', 'rsyslog.service'],
   ['nftables', 'nftables.service'],
+  ['nftlb', 'nftlb.service'],
 ])
 
 const policyFile = '/usr/sbin/policy-rc.d'
@@ -73,9 +77,10 @@ const quiet = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' }
 // --no-remove: a machine that has, say, mysql-server keeps it, and this installation fails instead.
 const install = ['install', '--yes', '--no-install-recommends', '--no-remove']
 
-/** What `npm start` needs, what the tests do, and those of the packages beside what builds them. */
+/** What `npm start` needs, what the tests do, those of the packages beside what builds them, and a benchmark. */
 export const neededBy = {
   start: neededByDemo,
+  datapath: [...neededByDemo, ...neededByDatapathBench],
   tests: [...neededByDemo, ...neededByTests],
   packageTests: [...neededByDemo, ...neededByPackageTests],
 }

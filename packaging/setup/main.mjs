@@ -1,6 +1,6 @@
 // @ts-check
-// `npm start`, `npm test`, `npm run test:servers`, `npm run test:packages` and `npm run deb`: looks what is missing, says so,
-// puts it in place, then runs the demo or the tests, or builds the packages.
+// `npm start`, `npm test`, `npm run test:servers`, `npm run test:packages`, `npm run bench:datapath` and `npm run deb`: looks what
+// is missing, says so, puts it in place, then runs the demo, the tests or the benchmark, or builds the packages.
 
 import { fileURLToPath } from 'node:url'
 import { build, isBuilt } from './build.mjs'
@@ -16,7 +16,13 @@ import { Interrupted, StepFailed, watchInterrupts } from './step.mjs'
 import { buildTestPackages, printFigures, testArchitecture, testPackagesAreBuilt } from './test-packages.mjs'
 import { runTests, testsOf } from './tests.mjs'
 
-/** @typedef {'start' | 'test' | 'servers' | 'packages' | 'deb'} Purpose */
+/** @typedef {'start' | 'test' | 'servers' | 'packages' | 'datapath' | 'deb'} Purpose */
+
+/** @type {readonly Purpose[]} */
+const purposes = ['start', 'test', 'servers', 'packages', 'datapath', 'deb']
+
+/** What of dist runs in this process, so that Ctrl-C has one process to end. */
+const programs = { start: 'demo/main.js', datapath: 'bench/datapath.js' }
 
 /**
  * What is missing.
@@ -38,7 +44,7 @@ import { runTests, testsOf } from './tests.mjs'
 const missingFor = (purpose) => {
   const npm = npmPackagesToInstall()
   return {
-    debian: missingDebianPackages(purpose === 'start' ? neededBy.start : neededBy.tests),
+    debian: missingDebianPackages(purpose === 'start' || purpose === 'datapath' ? neededBy[purpose] : neededBy.tests),
     npm,
     stale: npm !== undefined || !isBuilt(),
     roots: purpose === 'servers' ? missingServerRoots() : [],
@@ -122,23 +128,24 @@ const setUp = async ({ debian, npm, stale, roots, systems, tools, packages }) =>
 }
 
 /**
- * Runs the demo in this process, so that Ctrl-C has one process to end.
+ * @param {keyof typeof programs} purpose
  * @param {readonly string[]} args
  */
-const runDemo = async (args) => {
+const runProgram = async (purpose, args) => {
   process.argv.splice(2, process.argv.length, ...args)
   process.setSourceMapsEnabled(true)
-  await import(new URL('../../dist/test/demo/main.js', import.meta.url).href)
+  await import(new URL(`../../dist/test/${programs[purpose]}`, import.meta.url).href)
 }
 
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 
-const [purpose, ...args] = process.argv.slice(2)
+const [asked, ...args] = process.argv.slice(2)
 // For .ci/run: whether the servers are there, without putting them there.
-if (purpose === 'has-servers') process.exit(missingServerRoots().length === 0 ? 0 : 1)
-if (purpose !== 'start' && purpose !== 'test' && purpose !== 'servers' && purpose !== 'packages' && purpose !== 'deb') {
+if (asked === 'has-servers') process.exit(missingServerRoots().length === 0 ? 0 : 1)
+const purpose = purposes.find((name) => name === asked)
+if (purpose === undefined) {
   console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP]')
-  console.error('or npm run test:servers, npm run test:packages, npm run deb [-- OPTIONS]')
+  console.error('or npm run test:servers, npm run test:packages, npm run bench:datapath, npm run deb [-- OPTIONS]')
   process.exit(2)
 }
 const deb = purpose === 'deb' ? parseDebOptions(args) : undefined
@@ -167,6 +174,6 @@ try {
   process.exit(1)
 }
 
-if (purpose === 'start') await runDemo(args)
+if (purpose === 'start' || purpose === 'datapath') await runProgram(purpose, args)
 else if (purpose !== 'deb')
   process.exitCode = await runTests([...testsOf(purpose), ...args], purpose === 'packages' ? printFigures : undefined)

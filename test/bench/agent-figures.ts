@@ -6,8 +6,12 @@ export const quantile = (values: readonly number[], part: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0
 }
 
-/** The middle one, which a few rounds beside other work do not move. */
-export const median = (values: readonly number[]): number => quantile(values, 0.5)
+/** The middle one, which a few rounds beside other work do not move; of an even number, between the two in the middle. */
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((one, other) => one - other)
+  const [upper = 0, lower = upper] = [sorted[Math.floor(sorted.length / 2)], sorted[Math.ceil(sorted.length / 2) - 1]]
+  return (lower + upper) / 2
+}
 
 /** A table as Markdown: text to the left, numbers to the right. */
 export const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
