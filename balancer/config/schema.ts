@@ -1,10 +1,11 @@
 // The shape of balancer.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
 import { z } from 'zod'
+import { bindEndpoint } from './endpoint-values.ts'
 import { listenerSchema } from './listener-schema.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
-import { bindEndpoint, duration, name } from './values.ts'
+import { duration, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
 
 /** The runtime socket unless `admin.socket` says otherwise. */

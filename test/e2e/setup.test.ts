@@ -208,7 +208,7 @@ await t.test('the file of the package is what setup writes, with a mark; nothing
   const shipped = readFileSync(join(root, 'packaging/balancer/balancer.yaml'), 'utf8')
   const answers = {
     ...{ interface: 'eth0', address: { address: '192.0.2.100', prefixLength: 24, port: 3306 }, port: 3306 },
-    servers: ['db1', 'db2'].map((name, i) => ({ name, address: `192.0.2.${11 + i}:3306` })),
+    servers: ['db1', 'db2'].map((name, i) => ({ name, address: { address: `192.0.2.${11 + i}`, port: 3306 } })),
     ...{ peer: '192.0.2.3', own: '192.0.2.2', routerId: 'lb1', virtualRouterId: 51, priority: 101 },
     ...{ vrrpPasswordFile: null, statusPasswordFile: null },
   }

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import type { ListenerConfig } from '../../config/schema.ts'
+import { plainAddress } from '../../core/endpoint.ts'
 import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
@@ -49,7 +50,8 @@ type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout' |
  */
 type Client = {
   readonly socket: Socket
-  readonly localAddress: string | undefined
+  readonly address: string
+  readonly localAddress: string
   readonly tried: Set<string>
   retries: number
   /** The server of the last attempt that failed, and when a server that failed may be tried again. */
@@ -92,10 +94,10 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
 
   const accept = (socket: Socket): void => {
     totalSessions += 1
-    const { localAddress } = socket
     const client: Client = {
       socket,
-      localAddress,
+      address: plainAddress(socket.remoteAddress),
+      localAddress: plainAddress(socket.localAddress),
       tried: new Set(),
       retries: 0,
       failed: null,
@@ -111,7 +113,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       refuse(client, shortageReason('descriptors'))
       return
     }
-    const denial = admission.admit(socket.remoteAddress ?? '', performance.now())
+    const denial = admission.admit(client.address, performance.now())
     if (denial !== null) {
       refuse(client, denial)
       return
@@ -167,7 +169,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     const isBound =
       failed !== null && !config.redispatch && config.balance !== 'single' && servers.slots().includes(failed.slot)
     const only = isBound ? failed.slot.place().server : null
-    const asking = { client: client.socket.remoteAddress ?? '', tried, only, random: Math.random }
+    const asking = { client: client.address, tried, only, random: Math.random }
     return { isBound, ...chooseServer(roundRobin, servers.candidates(), config.balance, asking) }
   }
 
