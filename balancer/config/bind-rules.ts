@@ -2,6 +2,7 @@
 
 import { isLoopback, isUnspecified } from '../core/address-kind.ts'
 import { type Endpoint, endpointText, excludeEachOther, takesIn } from '../core/endpoint.ts'
+import { isLinkLocal } from '../core/ip-address.ts'
 import type { HostNetwork } from '../os/host-network.ts'
 import type { Finding } from './document.ts'
 import type { Written, WrittenBind } from './written.ts'
@@ -54,7 +55,7 @@ const loopFindings = ({ binds, servers, virtual }: Written, host: HostNetwork | 
   })
 }
 
-/** An instance whose addresses nobody here listens on, nor on those that move with it. */
+/** An instance whose addresses nobody here listens on, nor on those that move with it; link-local ones are none to listen on. */
 const unusedFindings = ({ instances, virtual, binds }: Written): readonly Finding[] => {
   const usedBy = (i: number): boolean =>
     virtual.some(({ instance, address }) => instance === i && binds.some((bind) => takesIn(bind.address, address)))
@@ -62,7 +63,8 @@ const unusedFindings = ({ instances, virtual, binds }: Written): readonly Findin
     const isUsed = instances.some(
       (other, j) => (j === i || (group !== undefined && other.group === group)) && usedBy(j),
     )
-    if (isUsed) return []
+    const isForClients = virtual.some(({ instance, address }) => instance === i && !isLinkLocal(address))
+    if (isUsed || !isForClients) return []
     const text = 'no listener is bound to an address of this instance: clients of it reach nothing of this balancer'
     return [{ path: [...path, 'virtual_addresses'], text, isWarning: true }]
   })

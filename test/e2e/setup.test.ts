@@ -49,7 +49,7 @@ await t.test('half answers and wrong ones are refused, each flag by its name, an
   const lines = wrong.stderr.trimEnd().split('\n')
   t.match(lines, [
     /--interface "eth7": there is no such interface here; there are: eth0$/,
-    /--address "198\.18\.0\.300": write an IPv4 address/,
+    /--address "198\.18\.0\.300": write an IP address/,
     /--listen-port "0": allowed are the whole numbers 1 to 65535$/,
     /--servers ".*": db1=198\.18\.0\.11:3306 and "198\.18\.0\.11" are the same/,
     /--peer "127\.0\.0\.1": 127\.0\.0\.1 never leaves its host/,
@@ -103,7 +103,7 @@ await t.test('on a terminal it asks, and asks again for what is wrong', async (t
     [
       ['[eth0]: ', '\r'],
       ['clients connect to, such', '198.18.0.400\r'],
-      ['write an IPv4 address', '198.18.0.100\r'],
+      ['write an IP address', '198.18.0.100\r'],
       ['Port that clients', '3306\r'],
       ['Database servers', 'db1=198.18.0.11\r'],
       // What is typed before it is asked for is not lost.
