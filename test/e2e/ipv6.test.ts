@@ -98,16 +98,21 @@ const untilHeldBy = (host: Host): Promise<unknown> =>
     (await host.addresses()).some((one) => one.startsWith(virtual)),
   )
 
-/** A session that says what it hears, and how it ends; `again` makes it the first of many short ones, one after the other. */
+/** A session that goes on speaking, and says what it hears and how it ends; with `again` many short ones, one after the other. */
 const speaker = `
 const [host, port, again] = process.argv.slice(1)
 let [sessions, failed] = [0, 0]
 const open = () => {
   const socket = require('node:net').connect(Number(port), host)
   socket.on('error', (error) => { failed += 1; console.log('over', error.code) })
-  if (!again) return void process.stdin.pipe(socket).on('end', () => console.log('over')).on('data', (data) => console.log('heard', String(data).trim()))
-  socket.once('data', () => { sessions += 1; socket.destroy() })
-  socket.once('close', () => { console.log('sessions', sessions, 'failed', failed); setTimeout(open, 20) })
+  socket.on('end', () => console.log('over'))
+  if (again) {
+    socket.once('data', () => { sessions += 1; socket.destroy() })
+    socket.once('close', () => { console.log('sessions', sessions, 'failed', failed); setTimeout(open, 20) })
+  } else {
+    socket.on('data', (data) => console.log('heard', String(data).trim()))
+    setInterval(() => socket.write('me again\\n'), 100)
+  }
 }
 open()`
 const speak = (from: Host, host: string, port: number, ...again: readonly string[]) =>
@@ -176,6 +181,8 @@ await t.test('a program that takes over goes on with the sockets of both familie
     await next.waitForOutput(/heard db[12]/)
     await next.kill()
   }
+  const before = session.lines().length
+  await waitFor('the session to go on', () => session.lines().length > before + 3)
   t.notMatch(session.lines().join('\n'), /over/)
   await session.kill()
 })
