@@ -1,6 +1,7 @@
-// A pair of balancers whose virtual address, listeners, status page and servers are IPv6, and one with both families mixed.
+// A pair of balancers whose virtual address, listeners of both datapaths, status page and servers are IPv6, and a listener
+// with both families mixed.
 
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -68,6 +69,14 @@ const start = async (host: Host, priority: number) => {
           { name: 'db2', address: '198.18.0.12:3306' },
         ],
       },
+      {
+        ...{ name: 'rules', bind: `[${virtual}]:3309`, datapath: 'kernel', check },
+        access: { allow: ['198.18.0.0/24', '2001:2::200'] },
+        servers: [
+          { name: 'db1', address: '[2001:2::11]:3306' },
+          { name: 'db2', address: '[2001:2::12]:3306' },
+        ],
+      },
     ],
     admin: {
       socket: socketOf(host),
@@ -75,7 +84,11 @@ const start = async (host: Host, priority: number) => {
     },
   }
   writeFileSync(fileOf(host), JSON.stringify(config), { mode: 0o600 })
-  const balancer = host.spawn('balancer', process.execPath, [program, '--config', fileOf(host)])
+  // What a host remembers is its own.
+  const remembered = join(lab.directory, `${host.name}-run`)
+  mkdirSync(remembered)
+  const env = { RUNTIME_DIRECTORY: remembered }
+  const balancer = host.spawn('balancer', process.execPath, [program, '--config', fileOf(host)], { env })
   await balancer.waitForOutput(/Balancer is running/)
   return balancer
 }
@@ -168,30 +181,48 @@ await t.test(
   },
 )
 
-await t.test('a program that takes over goes on with the sockets of both families', async (t) => {
-  const session = speak(client, virtual, 3306)
+await t.test('the kernel forwards a virtual IPv6 address, and turns away who is not on the list', async (t) => {
+  await waitFor('the rules', async () => (await show(lb1, 2)).servers.every(({ up }) => up))
+  const session = speak(client, virtual, 3309)
   await session.waitForOutput(/heard db[12]/)
+  await session.waitForOutput(/heard me again/)
+  await session.kill()
+  await waitFor('it to be counted', async () =>
+    (await show(lb1, 2)).servers.some(({ total_sessions: count }) => (count ?? 0) > 0),
+  )
+  t.match((await show(lb1, 2)).binds, [{ address: '[2001:2::100]:3309', open: true }])
+  const stranger = speak(db1, virtual, 3309)
+  await stranger.waitForOutput(/over ECONN/)
+  await stranger.kill()
+})
+
+await t.test('a program that takes over goes on with the sockets of both families, and with the rules', async (t) => {
+  const sessions = [speak(client, virtual, 3306), speak(client, virtual, 3309)]
+  for (const session of sessions) await session.waitForOutput(/heard db[12]/)
   t.match(await lb1.run(process.execPath, [program, 'reexec', '--config', fileOf(lb1)]), { code: 0 })
   for (const [host, port] of [
     [virtual, 3306],
     [virtual, 3308],
     ['198.18.0.2', 3308],
+    [virtual, 3309],
   ] as const) {
     const next = speak(client, host, port)
     await next.waitForOutput(/heard db[12]/)
     await next.kill()
   }
-  const before = session.lines().length
-  await waitFor('the session to go on', () => session.lines().length > before + 3)
-  t.notMatch(session.lines().join('\n'), /over/)
-  await session.kill()
+  for (const session of sessions) {
+    const before = session.lines().length
+    await waitFor('the session to go on', () => session.lines().length > before + 3)
+    t.notMatch(session.lines().join('\n'), /over/)
+    await session.kill()
+  }
 })
 
 await t.test('a hand-over fails no new connection, and sessions end with the address', async (t) => {
   const session = speak(client, virtual, 3306)
   await session.waitForOutput(/heard db[12]/)
-  const many = speak(client, virtual, 3306, 'again')
-  await many.waitForOutput(/sessions 10 /)
+  const many = [3306, 3309].map((port) => speak(client, virtual, port, 'again'))
+  for (const one of many) await one.waitForOutput(/sessions 10 /)
   const { code, stderr } = await lb1.run(process.execPath, [
     program,
     ...['vrrp', 'VI_6', 'handover', '--config', fileOf(lb1)],
@@ -200,8 +231,10 @@ await t.test('a hand-over fails no new connection, and sessions end with the add
   await untilHeldBy(lb2)
   await session.waitForOutput(/over ECONNRESET/)
   await balancers.lb1.waitForOutput(/Listener six is closed on \[2001:2::100\]:3306/)
-  await waitFor('sessions of the other balancer', async () =>
-    (await show(lb2, 0)).servers.some(({ total_sessions: count }) => (count ?? 0) > 10),
-  )
-  t.match(many.lines().at(-1), / failed 0$/)
+  for (const [i, one] of many.entries()) {
+    await waitFor('sessions of the other balancer', async () =>
+      (await show(lb2, i * 2)).servers.some(({ total_sessions: count }) => (count ?? 0) > 10),
+    )
+    t.match(one.lines().at(-1), / failed 0$/)
+  }
 })
