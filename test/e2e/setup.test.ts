@@ -179,6 +179,42 @@ await t.test('the two printed commands make a pair whose address answers with a 
   )
 })
 
+await t.test('an IPv6 address makes a pair that speaks IPv6, with its printed command too', async (t) => {
+  for (const [i, host] of [lb1, lb2].entries()) {
+    await host.run('ip', ['address', 'add', `2001:2::${i + 2}/64`, 'dev', 'eth0', 'nodad'])
+  }
+  const fileBeside = (host: Host): string => fileOf(host).replace('.yaml', '-6.yaml')
+  const words = ['--yes', '--output', fileBeside(lb1), '--servers', 'db1=2001:2::11,db2=[2001:2:0::12]:3307']
+  const address = ['--address', '2001:2::100/64:3306', '--virtual-router-id', '60']
+  const passwords = ['--peer', '2001:2::3', '--new-vrrp-password-file', join(lab.directory, 'vrrp6')]
+  t.match(await setup(lb1, ...words, ...address, ...passwords), { code: 64, stderr: /no passwords for IPv6/ })
+  t.match(await setup(lb1, ...words, ...address, '--peer', lb2.address), { code: 64, stderr: /write its IPv6 address/ })
+  const made = await setup(lb1, ...words, ...address, '--peer', '2001:2::3')
+  t.match(made, { code: 0, stderr: '' })
+  t.match(parse(readFileSync(fileBeside(lb1), 'utf8')), {
+    vrrp: {
+      instances: [
+        {
+          version: 3,
+          virtual_addresses: ['2001:2::100/64'],
+          unicast: { source: '2001:2::2', peers: ['2001:2::3'] },
+        },
+      ],
+    },
+    listeners: [
+      {
+        bind: '[2001:2::100]:3306',
+        servers: [{ address: '[2001:2::11]:3306' }, { address: '[2001:2::12]:3307' }],
+      },
+    ],
+  })
+  t.match(made.stdout, "curl 'http://[2001:2::11]:9222/'")
+  const printed = made.stdout.match(/^\s*(balancer setup --yes .*)$/m)?.[1] ?? ''
+  const shell = `balancer() { ${process.execPath} ${balancer} "$@"; }; ${printed.replaceAll(fileBeside(lb1), fileBeside(lb2))}`
+  const there = await lb2.run('sh', ['-c', shell])
+  t.match(there, { code: 0, stderr: '', stdout: /--peer 2001:2::3/ }, 'and back again')
+})
+
 await t.test('another pair on the network: its id is not suggested, and a warning names who has it', async (t) => {
   const third = await lab.addHost('lb3', '198.18.0.4/24')
   const multicast = fileOf(lb1).replace('lb1', 'lb0')

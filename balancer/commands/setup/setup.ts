@@ -26,7 +26,7 @@ const help = `balancer setup - writes ${defaultConfigFile} for this host
 On a terminal it asks for what no flag tells. With --yes, or without a terminal, it takes what it finds on the host.
 
   --address IP[/LENGTH][:PORT]       the virtual address that clients connect to; always needed
-  --servers NAME=IP[:PORT],...       the database servers; always needed
+  --servers NAME=IP[:PORT],...       the database servers; always needed; an IPv6 address with a port: NAME=[IP]:PORT
   --peer IP|none                     own address of the other balancer host (unicast); none: multicast
   --interface NAME                   default: the one with the default route
   --listen-port PORT                 default: 3306, or 3366 where a server of this host has that
