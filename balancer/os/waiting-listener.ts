@@ -106,6 +106,8 @@ const refusal = (error: unknown, endpoint: Endpoint, key: string): string => {
       return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${endpoint.port}'${suspects()}, stop it or change ${key}`
     case 'EACCES':
       return `cannot listen on ${shown}: not permitted; run as root or with CAP_NET_BIND_SERVICE, or change ${key}`
+    case 'EAFNOSUPPORT':
+      return `cannot listen on ${shown}: this host has no IPv6; change ${key}`
     default:
       return `cannot listen on ${shown}: ${error instanceof Error ? error.message : String(error)}; change ${key}`
   }
