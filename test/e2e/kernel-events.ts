@@ -1,0 +1,110 @@
+// What happens to a balancer that forwards in the kernel while its clients work, and may not be noticed by any of them.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Test } from 'tap'
+import { parseDocument } from 'yaml'
+import { familyOf, identify } from '../lab/proc.ts'
+import type { BalancerHost } from '../lab/site.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { type KernelField, unnoticed } from './kernel-field.ts'
+
+/** Does what its name says, and returns when the balancer serves as before. */
+export type KernelEvent = { readonly name: string; readonly act: () => Promise<unknown> }
+
+const titleOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replace(/\0.*/s, '')
+  } catch {
+    // Ended since the look at the list.
+    return ''
+  }
+}
+
+/** The process of a balancer with this role that began last, or undefined. */
+export const processOf = (balancer: BalancerHost, role: string): number | undefined =>
+  familyOf(balancer.process().pid)
+    .filter((pid) => titleOf(pid) === `balancer: ${role}`)
+    .flatMap((pid) => identify(pid) ?? [])
+    .toSorted((a, b) => a.startTicks - b.startTicks)
+    .at(-1)?.pid
+
+/** All listeners of a balancer are open, all servers up, and each process has said so itself. */
+export const untilServes = (balancer: BalancerHost): Promise<unknown> =>
+  waitFor(`${balancer.host.name} to serve`, async () => {
+    const { listeners } = await balancer.status()
+    return listeners.every(({ binds, servers }) => {
+      return binds.length > 0 && binds.every(({ open }) => open) && servers.every(({ up }) => up)
+    })
+  })
+
+/** Kills processes of a balancer at once: none sees another one die. Returns when each has a successor. */
+export const killProcesses = async (balancer: BalancerHost, roles: readonly string[]): Promise<void> => {
+  const killed = roles.map((role) => {
+    const pid = processOf(balancer, role)
+    if (pid === undefined) throw new Error(`${balancer.host.name} has no process ${role}`)
+    return { role, pid }
+  })
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const { pid } of killed) process.kill(pid, signal)
+  for (const { role, pid } of killed) {
+    await waitFor(`another process ${role}`, () => ![undefined, pid].includes(processOf(balancer, role)))
+  }
+  await untilServes(balancer)
+}
+
+/** `forwarder` is the role of the process that forwards, `reloads` how many changes of weights follow each other. */
+export const quietEvents = (
+  { first, ask, messages, releases }: KernelField,
+  { forwarder, reloads }: { readonly forwarder: 'kernel' | 'proxy'; readonly reloads: number },
+): readonly KernelEvent[] => {
+  const roles = [forwarder, 'director', 'vrrp']
+  const weigh = (weight: number): void => {
+    const document = parseDocument(readFileSync(first.configFile, 'utf8'))
+    document.setIn(['listeners', 0, 'servers', 0, 'weight'], weight)
+    writeFileSync(first.configFile, String(document))
+  }
+  let releaseCount = 0
+  const upgrade = async (): Promise<void> => {
+    releaseCount += 1
+    const version = `1.${releaseCount}.0`
+    releases.install(version)
+    const answer = await ask(first, 'reexec')
+    if (!answer.startsWith(`Version ${version} runs`)) throw new Error(answer)
+    await untilServes(first)
+  }
+  return [
+    ...roles.map((role) => ({ name: `kill -9 of ${role}`, act: () => killProcesses(first, [role]) })),
+    { name: 'kill -9 of all children at once', act: () => killProcesses(first, roles) },
+    { name: 'an upgrade by reexec', act: upgrade },
+    {
+      name: 'SIGHUP with another weight',
+      act: async () => {
+        const reloadsSeen = () => messages(first).filter((msg) => msg.startsWith('Reloaded ')).length
+        const before = reloadsSeen()
+        weigh(7)
+        first.process().signal('SIGHUP')
+        await waitFor('the reload', () => reloadsSeen() > before)
+      },
+    },
+    {
+      name: `${reloads} reloads in a row`,
+      act: async () => {
+        for (let i = 0; i < reloads; i += 1) {
+          weigh(1 + (i % 5))
+          const answer = await ask(first, 'reload')
+          if (!answer.includes('db1 changed')) throw new Error(answer)
+        }
+      },
+    },
+  ]
+}
+
+/** Each event is one test: no session is lost, no connection fails, no router changes its state. */
+export const testQuietEvents = async (t: Test, field: KernelField, events: readonly KernelEvent[]): Promise<void> => {
+  for (const { name, act } of events) {
+    await t.test(`${name}: nobody notices`, async (t) => {
+      const before = await field.routers()
+      t.same(await field.noticed(t, name, act), unnoticed)
+      t.same(await field.routers(), before, 'no router has changed its state')
+    })
+  }
+}
