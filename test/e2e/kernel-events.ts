@@ -28,12 +28,14 @@ export const processOf = (balancer: BalancerHost, role: string): number | undefi
     .toSorted((a, b) => a.startTicks - b.startTicks)
     .at(-1)?.pid
 
-/** All listeners of a balancer are open, all servers up, and each process has said so itself. */
+/** A balancer sees all servers up, and its listeners are open where it holds their address. */
 export const untilServes = (balancer: BalancerHost): Promise<unknown> =>
   waitFor(`${balancer.host.name} to serve`, async () => {
+    const holds = await balancer.holdsAddress()
     const { listeners } = await balancer.status()
     return listeners.every(({ binds, servers }) => {
-      return binds.length > 0 && binds.every(({ open }) => open) && servers.every(({ up }) => up)
+      const isOpen = binds.length > 0 && binds.every(({ open }) => open)
+      return (isOpen || !holds) && servers.every(({ up }) => up)
     })
   })
 

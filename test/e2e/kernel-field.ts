@@ -9,6 +9,8 @@ import { appUser } from '../lab/mariadb-files.ts'
 import { createReleases, type Releases } from '../lab/release.ts'
 import { type BalancerHost, servicePort, virtualAddress } from '../lab/site.ts'
 import { type Load, prepareLoad, startLoad } from '../lab/sysbench.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { type HostState, hostState } from './host-state.ts'
 import { buildPair, type Pair } from './pair.ts'
 
 /** Where clients connect. */
@@ -33,11 +35,17 @@ export type KernelField = Pair & {
   readonly releases: Releases
   readonly servers: readonly MariaDb[]
   readonly probe: Probe
+  /** How the balancers' hosts were before a balancer ran there, by their names. */
+  readonly untouched: ReadonlyMap<string, HostState>
+  /** Ends sysbench, for what is known to cost sessions. */
+  readonly endLoad: () => Promise<void>
   /** Does something under load, waits until all is over that began meanwhile, and tells what clients noticed. */
   readonly noticed: (test: Test, what: string, act: () => Promise<unknown>) => Promise<Noticed>
   /** How often each router has changed its state. */
   readonly routers: () => Promise<readonly unknown[]>
 }
+
+const balancerHosts = ['lb1', 'lb2']
 
 /** Two servers with the same tables, each for itself: a session depends on its own server alone. */
 const startServers = async (lab: Lab, hosts: readonly Host[]): Promise<readonly MariaDb[]> => {
@@ -59,17 +67,22 @@ const version = '1.0.0'
 export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace'): Promise<KernelField> => {
   const releases = createReleases(lab.directory)
   releases.install(version)
+  const untouched = new Map<string, HostState>()
   const pair = await buildPair(lab, {
     databases: 2,
+    // The default. Ten times as often a process that is killed would have to be back in a tenth of the time.
     advertisementInterval: '1s',
     balancerProgram: releases.program,
     datapath,
-    startServers,
+    startServers: async (_, hosts) => {
+      for (const name of balancerHosts) untouched.set(name, await hostState(lab.host(name)))
+      return startServers(lab, hosts)
+    },
   })
   const { client, databases } = pair.site
   const servers = databases.map(({ server }) => server)
   const work = (): Promise<Load> => startLoad(client, target, servers, loadSessions)
-  let load = await work()
+  let load: Load | undefined
   const probe = await startProbe(client, {
     target,
     ...appUser,
@@ -82,6 +95,11 @@ export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace
     releases,
     servers,
     probe,
+    untouched,
+    endLoad: async () => {
+      await load?.stop()
+      load = undefined
+    },
     routers: () =>
       Promise.all(
         pair.site.balancers.map(async (one: BalancerHost) =>
@@ -89,6 +107,8 @@ export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace
         ),
       ),
     noticed: async (test, what, act) => {
+      load ??= await work()
+      await waitFor('the held sessions', () => probe.counters().openSessions === heldSessions)
       const mark = probe.mark()
       await act()
       await probe.settled()
@@ -101,7 +121,7 @@ export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace
       )
       if (ofLoad > 0) {
         await load.stop()
-        load = await work()
+        load = undefined
       }
       return { failed, reasons, lost }
     },

@@ -1,7 +1,7 @@
 // The whole road in a lab: a Galera cluster with agents, two balancers with a virtual address, and a client.
 
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
@@ -77,6 +77,8 @@ export type BalancerHost = {
   readonly host: Host
   readonly process: () => LabProcess
   readonly configFile: string
+  /** What its programs have in their environment: where they remember how the host was, which goes with the lab. */
+  readonly env: Readonly<Record<string, string>>
   /** Starts the balancer and waits until all its processes run. */
   readonly start: () => Promise<void>
   /** Its status document, asked for at the host's own address; throws when it does not answer. */
@@ -274,13 +276,15 @@ const balancerHost = async (
   writeFileSync(passwordFile, `${await hashPassword(statusLogin.password)}\n`, { mode: 0o600 })
   const door = await startForwarder(client, { target: { address: host.address, port: statusPort } })
   const authorization = `Basic ${Buffer.from(`${statusLogin.user}:${statusLogin.password}`).toString('base64')}`
+  const env = { RUNTIME_DIRECTORY: dirname(configFile) }
   let balancer: LabProcess | undefined
   return {
     host,
     configFile,
+    env,
     process: () => running(balancer, `balancer of ${host.name}`),
     start: async () => {
-      balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile])
+      balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile], { env })
       await balancer.waitForOutput(/Balancer is running/)
     },
     status: async () => {
