@@ -55,10 +55,10 @@ const serverPort = 3316
 const probeInterval = 50
 const perProbe = 2
 
-const ownListener = (hosts: readonly Host[]) => ({
+const ownListener = (hosts: readonly Host[], datapath: unknown) => ({
   name: 'own',
   bind: `${virtualAddress}:${ownPort}`,
-  datapath: 'kernel',
+  datapath,
   check: { type: 'tcp', interval: '500ms', rise: 1 },
   servers: hosts.map(({ name, address }) => ({ name, address: `${address}:${serverPort}` })),
 })
@@ -73,7 +73,11 @@ export const testBalancersWithServers = async (t: Test, field: KernelField): Pro
       const servers = await Promise.all(
         hosts.map((host) => startMariaDb({ lab, host, name: host.name, port: serverPort })),
       )
-      const extend = (document: Document) => document.addIn(['listeners'], document.createNode(ownListener(hosts)))
+      const extend = (document: Document) =>
+        document.addIn(
+          ['listeners'],
+          document.createNode(ownListener(hosts, document.getIn(['listeners', 0, 'datapath']))),
+        )
       for (const balancer of balancers) await field.edit(balancer, extend)
       for (const balancer of balancers) await untilServes(balancer)
       const to = { address: virtualAddress, port: ownPort }
@@ -102,7 +106,8 @@ export const testBalancersWithServers = async (t: Test, field: KernelField): Pro
           `from ${host.name}: ${lostSessions} of ${perProbe} sessions lost, ${failed} of ${attempts} new connections failed, ` +
             `${slow} slow, longest gap ${longestGapMs} ms`,
         )
-        t.same(reasons, {}, `from ${host.name} all connect`)
+        const { ECONNRESET: _, ...others } = reasons
+      t.same(others, {}, `from ${host.name} who was logging in is reset, and all others have found one or the other`)
       }
       const ends = waiting.now().map(({ kind, end }) => `${kind} ${end?.reason} ${(end?.at ?? 0) - begun} ms`)
       t.comment(`the stop took ${stopped - begun} ms; sessions that waited: ${ends.join(', ')}`)
