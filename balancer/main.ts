@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
+import { kernelWarnings } from './commands/kernel-check.ts'
 import { survivePipes } from './commands/pipes.ts'
 import { keepalivedWarnings, portWarnings } from './commands/rivals.ts'
 import { askRunning } from './commands/runtime.ts'
@@ -84,6 +85,7 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
       ...demandWarnings(listeners, hostLimits()),
       ...keepalivedWarnings(loaded.config),
       ...portWarnings(loaded.config),
+      ...(await kernelWarnings(loaded.config)),
     ]) {
       process.stderr.write(`warning: ${text}\n`)
     }

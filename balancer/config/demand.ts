@@ -8,14 +8,56 @@ import { endpointText } from './values.ts'
 const filesPerSession = 3
 
 /** What `max_connections` of the listeners needs and these limits do not give. */
-export const demandWarnings = (listeners: readonly ListenerConfig[], limits: HostLimits): readonly string[] => [
-  ...descriptorWarnings(listeners, limits),
-  ...portWarnings(listeners, limits),
-]
+export const demandWarnings = (listeners: readonly ListenerConfig[], limits: HostLimits): readonly string[] => {
+  const [proxied, translated] = [false, true].map((isKernel) =>
+    listeners.filter(({ datapath }) => (datapath === 'kernel') === isKernel),
+  )
+  return [
+    ...descriptorWarnings(proxied ?? [], limits),
+    ...portWarnings(proxied ?? [], limits),
+    ...trackingWarnings(translated ?? [], limits),
+    ...translationWarnings(translated ?? []),
+  ]
+}
+
+/** Each session of the kernel datapath is one tracked connection, beside all that other programs have. */
+const trackingWarnings = (
+  listeners: readonly ListenerConfig[],
+  { trackedConnections }: HostLimits,
+): readonly string[] => {
+  const wanted = listeners.reduce((sum, { max_connections }) => sum + max_connections, 0)
+  if (trackedConnections === null || wanted <= trackedConnections.most) return []
+  return [
+    `max_connections of the listeners with datapath: kernel allows ${wanted} sessions together, and this host tracks ${trackedConnections.most} connections: new ones beyond that are dropped; set net.netfilter.nf_conntrack_max = ${wanted * 2} (about ${Math.ceil((wanted * 2 * bytesPerEntry) / 1_000_000)} MB), or lower max_connections`,
+  ]
+}
+
+/** struct nf_conn with its extensions. */
+const bytesPerEntry = 400
+/** Ports that the translation of source addresses takes for ports above 1023: 1024 to 65535 (nf_nat_l4proto_unique_tuple). */
+const portsOfTranslation = 64_512
+
+const translationWarnings = (listeners: readonly ListenerConfig[]): readonly string[] => {
+  const wanted = new Map<string, number>()
+  for (const { bind, servers, max_connections: most } of listeners) {
+    for (const virtual of new Set(bind.map(({ address }) => address))) {
+      for (const { address, max_connections: own } of servers) {
+        const key = `${endpointText(address)} from ${virtual}`
+        wanted.set(key, (wanted.get(key) ?? 0) + Math.min(most, own === 0 ? most : own))
+      }
+    }
+  }
+  return [...wanted]
+    .filter(([, sessions]) => sessions > portsOfTranslation)
+    .map(
+      ([name, sessions]) =>
+        `max_connections allows ${sessions} sessions to ${name}, and the kernel has ${portsOfTranslation} ports for them: more are dropped; set max_connections of the server to ${portsOfTranslation} or less, or bind another virtual address as well`,
+    )
+}
 
 const descriptorWarnings = (listeners: readonly ListenerConfig[], { descriptors }: HostLimits): readonly string[] => {
   const wanted = listeners.reduce((sum, { max_connections }) => sum + max_connections * filesPerSession, filesBeside)
-  if (wanted <= descriptors) return []
+  if (listeners.length === 0 || wanted <= descriptors) return []
   return [
     `max_connections of all listeners together may need ${wanted} open files (a session has two, and as many clients may wait in the queue with one each), and a process started here may have ${descriptors}: clients beyond that are refused; set LimitNOFILE=${wanted} in the unit (ulimit -n in a shell), or lower max_connections`,
   ]

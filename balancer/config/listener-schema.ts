@@ -1,10 +1,10 @@
 // A listener and its servers: every key with its type, range and default. The checks stand in check-schema.ts.
 
 import { z } from 'zod'
-import type { Datapath } from '../core/forwarders.ts'
+import { datapaths } from '../core/forwarders.ts'
 import { agentCheckSchema, checkSchema } from './check-schema.ts'
 import { oneOrMore } from './shapes.ts'
-import { bindEndpoint, duration, hostEndpoint, integer, name } from './values.ts'
+import { bindEndpoint, clientNetwork, duration, hostEndpoint, integer, name } from './values.ts'
 
 const server = z.strictObject({
   name,
@@ -24,20 +24,26 @@ const observe = z.strictObject({
   on_error: z.enum(['fast_interval', 'fail_check', 'mark_down']).default('fail_check'),
 })
 
+/** Who may connect, and how often (nftables: `ip saddr @set`, `limit rate`). 0 is no limit. */
+const access = z.strictObject({
+  allow: z.array(clientNetwork).max(1000).default([]),
+  deny: z.array(clientNetwork).max(1000).default([]),
+  connection_rate: integer(0, 1_000_000).default(0),
+  connection_rate_per_source: integer(0, 1_000_000).default(0),
+})
+
 /** A listener. */
 export const listenerSchema = z.strictObject({
   name,
   bind: oneOrMore(bindEndpoint),
-  datapath: z
-    .literal('userspace', { error: 'this version forwards in user space only; write userspace' })
-    .transform((kind): Datapath => kind)
-    .prefault('userspace'),
+  datapath: z.enum(datapaths).default('userspace'),
   balance: z.enum(balances).default('roundrobin'),
   fail_back: z.boolean().default(false),
   all_backups: z.boolean().default(false),
   panic_threshold: integer(0, 1000).default(0),
   slow_start: duration('0s', '1h').prefault('0s'),
   max_connections: integer(1, 1_000_000).default(4000),
+  access: access.prefault({}),
   // Timers count milliseconds in 31 bits: 24 days.
   timeouts: z
     .strictObject({
@@ -62,3 +68,4 @@ export const listenerSchema = z.strictObject({
 export type ListenerConfig = z.output<typeof listenerSchema>
 export type ServerConfig = ListenerConfig['servers'][number]
 export type Balance = ListenerConfig['balance']
+export type AccessConfig = ListenerConfig['access']

@@ -111,6 +111,15 @@ export const network = addressWithPrefix(
       : `${address} is an address in a network of /${prefixLength}; write ${networkText(address, prefixLength)}`,
 )
 
+/** `10.0.0.7`, `10.0.0.0/24` or `2001:db8::/64`: where clients come from. */
+export const clientNetwork = addressWithPrefix(
+  'an address or a network, such as 10.0.0.7 or 10.0.0.0/24; an empty list is everyone',
+  ({ address, prefixLength }) =>
+    isNetwork(address, prefixLength) || prefixLength === bitsOf(familyOf(address))
+      ? null
+      : `${address} is an address in a network of /${prefixLength}; write ${networkText(address, prefixLength)}`,
+)
+
 const networkText = (address: string, prefixLength: number): string => {
   const bytes = addressBytes(address).map((byte, i) => {
     const bits = Math.min(8, Math.max(0, prefixLength - i * 8))

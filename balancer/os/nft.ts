@@ -5,7 +5,9 @@ import { keepDescriptors } from './libc.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 const limitMillis = 2000
-const longestAnswer = 500
+const longestComplaint = 500
+/** Of a host with some ten thousand rules. */
+const longestAnswer = 64 * 1024 * 1024
 
 /** Has nft read commands from its standard input: all of them come into force, or none. */
 export const applyRules = async (rules: string): Promise<Outcome> => {
@@ -18,6 +20,35 @@ export const listTables = async (): Promise<Outcome<readonly string[]>> => {
   const answer = await runNft(['list', 'tables'], '')
   if (!answer.ok) return answer
   return { ok: true, value: [...answer.value.matchAll(/^table (.+)$/gm)].map(([, table = '']) => table) }
+}
+
+/** What is in a table of the family inet, as JSON (libnftables-json(5)); null where there is none. */
+export const listTable = async (name: string): Promise<Outcome<string | null>> =>
+  orMissing(await runNft(['-j', 'list', 'table', 'inet', name], ''))
+
+/** The named counters of a table of the family inet, as JSON; null where there is no such table. */
+export const listCounters = async (name: string): Promise<Outcome<string | null>> =>
+  orMissing(await runNft(['-j', 'list', 'counters', 'table', 'inet', name], ''))
+
+const orMissing = (answer: Outcome<string>): Outcome<string | null> =>
+  !answer.ok && answer.code === 'EIO' && answer.text.includes('No such file or directory')
+    ? { ok: true, value: null }
+    : answer
+
+/** Has nft and the kernel look at commands without carrying them out: a refusal is theirs. */
+export const tryRules = async (rules: string): Promise<Outcome> => {
+  const answer = await runNft(['-c', '-f', '-'], rules)
+  return answer.ok ? done : answer
+}
+
+/** All rules of this host without the elements of sets, for programs (`json`) and for people, each rule with its handle. */
+export const listRules = async (): Promise<Outcome<{ readonly json: string; readonly text: string }>> => {
+  const [json, text] = await Promise.all([
+    runNft(['-j', '-t', 'list', 'ruleset'], ''),
+    runNft(['-a', '-t', 'list', 'ruleset'], ''),
+  ])
+  if (!json.ok) return json
+  return text.ok ? { ok: true, value: { json: json.value, text: text.value } } : text
 }
 
 const runNft = (words: readonly string[], input: string): Promise<Outcome<string>> =>
@@ -39,17 +70,32 @@ const runNft = (words: readonly string[], input: string): Promise<Outcome<string
     const { stdin, stdout, stderr }: Partial<typeof child> = child
     let said = ''
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = `${said}${text}`.slice(0, longestAnswer)
+      said = `${said}${text}`.slice(0, longestComplaint)
     })
     let answered = ''
     stdout?.setEncoding('utf8').on('data', (text: string) => {
       answered += text
+      if (answered.length <= longestAnswer) return
+      said = 'it never stops answering'
+      child.kill('SIGTERM')
     })
     child.once('close', (code, signal) => {
       if (code === 0) resolve({ ok: true, value: answered })
-      else resolve(refused('EIO', `nft failed (${signal ?? `exit code ${code}`}): ${said.split('\n')[0] ?? ''}`))
+      else resolve(complaint(said.split('\n')[0] ?? '', code, signal))
     })
     // An nft that ends early closes its input; its exit says why.
     stdin?.on('error', () => {})
     stdin?.end(input)
   })
+
+/** Why nft did not do it, and what to do about it where that is plain. */
+const complaint = (said: string, code: number | null, signal: string | null): Outcome<never> => {
+  if (signal === 'SIGKILL') return refused('ETIMEDOUT', `nft gave no answer within ${limitMillis / 1000} s`)
+  if (/operation not permitted/i.test(said)) {
+    return refused(
+      'EPERM',
+      'nft may not change the rules of this host: it needs CAP_NET_ADMIN, which a container gets with --cap-add NET_ADMIN',
+    )
+  }
+  return refused('EIO', `nft failed (${signal ?? `exit code ${code}`}): ${said}`)
+}

@@ -35,10 +35,11 @@ export type RawSocket = {
 }
 
 const level = { socket: 1, ipv4: 0, ipv6: 41 } as const
-const socketOption = { attachFilter: 26, bindToDevice: 25, receiveBufferForce: 33 } as const
+const socketOption = { attachFilter: 26, bindToDevice: 25, receiveBufferForce: 33, mark: 36 } as const
 const ipv4Option = { headerIncluded: 3, multicastInterface: 32, multicastLoop: 34, addMembership: 35 } as const
 const ipv6Option = { multicastInterface: 17, multicastLoop: 19, addMembership: 20, headerIncluded: 36 } as const
 const families: Readonly<Record<Family, 1 | 2>> = { ipv4: 1, ipv6: 2 }
+const protocolRaw = 255
 const packetsAtOnce = 512
 /**
  * Bytes of the receive buffer. A flood of 10,000 packets a second fills the usual one in 30 ms, and what is lost then are
@@ -142,6 +143,37 @@ export const openHostSocket = (
       const text = messageOf(error)
       return refused(errorCodes[text] ?? 'send', `cannot send to ${destination}: ${text}`)
     }
+  }
+  return { ok: true, value: { send, close: () => socket.close() } }
+}
+
+/** A raw socket that sends whole IP packets, of whatever source, and hears none. */
+export type ForgingSocket = Pick<RawSocket, 'send' | 'close'>
+
+/** Opens it; `mark` is that of its packets (SO_MARK), by which rules of nftables know them. */
+export const openForgingSocket = (family: Family, mark: number): Outcome<ForgingSocket> => {
+  let socket: Socket
+  try {
+    // Of this protocol nothing ever comes, and the header is the sender's (raw(7)).
+    socket = createSocket({ protocol: protocolRaw, addressFamily: families[family] })
+  } catch (error) {
+    return refused('socket', `cannot open a raw socket: ${messageOf(error)}`)
+  }
+  socket.on('error', () => {})
+  const send: ForgingSocket['send'] = (packet, destination) => {
+    try {
+      socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
+      return done
+    } catch (error) {
+      return refused('send', `cannot send to ${destination}: ${messageOf(error)}`)
+    }
+  }
+  try {
+    const value = Buffer.from(Uint32Array.of(mark).buffer)
+    socket.setOption(level.socket, socketOption.mark, value, value.length)
+  } catch (error) {
+    socket.close()
+    return refused('socket', `cannot set up a raw socket: ${messageOf(error)}`)
   }
   return { ok: true, value: { send, close: () => socket.close() } }
 }

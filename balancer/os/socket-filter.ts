@@ -9,6 +9,10 @@ export type SocketFilter = { readonly program: Buffer; readonly instructions: Bu
 export const [loadByte, loadWord, loadLength, jumpIfAtLeast, jumpIfEqual, giveBack] = [
   0x30, 0x20, 0x80, 0x35, 0x15, 0x06,
 ]
+/** Load a half, set the index, set the accumulator, move the accumulator to the index, load at the index, mask. */
+export const [loadHalf, loadIndex, loadConstant, moveToIndex, loadWordAtIndex, loadByteAtIndex, andConstant] = [
+  0x28, 0x01, 0x00, 0x07, 0x40, 0x50, 0x54,
+]
 /** What a filter gives back to pass all of a packet. */
 export const wholePacket = 0xffff
 

@@ -1,30 +1,46 @@
-// Kernel settings of one interface under /proc/sys/net.
+// Kernel settings under /proc/sys/net.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { done, type Outcome, refused } from './outcome.ts'
 
-const fileOf = (family: 'ipv4' | 'ipv6', device: string, key: string): string =>
-  `/proc/sys/net/${family}/conf/${device}/${key}`
+const root = '/proc/sys/'
 
-/** Sets one setting, such as `arp_ignore`. */
-export const setSysctl = (family: 'ipv4' | 'ipv6', device: string, key: string, value: number): Outcome => {
+/** Writes a setting by its name with slashes, such as `net/ipv4/conf/eth0/forwarding` (sysctl.d(5)). */
+export const writeSetting = (key: string, value: string): Outcome => {
   try {
-    writeFileSync(fileOf(family, device, key), `${value}`)
+    writeFileSync(`${root}${key}`, value)
     return done
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
-    return refused(code, `cannot set ${fileOf(family, device, key)} to ${value}: ${code}`)
+    return refused(code, `cannot set ${root}${key} to ${value}: ${code}`)
   }
 }
 
-/** What one setting is; null where there is no such setting or interface. */
-export const readSysctl = (family: 'ipv4' | 'ipv6', device: string, key: string): string | null => {
+/** Reads it; null where there is no such setting. */
+export const readSetting = (key: string): string | null => {
   try {
-    return readFileSync(fileOf(family, device, key), 'utf8').trim()
+    return readFileSync(`${root}${key}`, 'utf8').trim()
   } catch {
     return null
   }
 }
+
+/** The interfaces that have settings for IPv6, without `all` and `default`; none where the kernel has no IPv6. */
+export const ipv6Devices = (): readonly string[] => {
+  try {
+    return readdirSync(`${root}net/ipv6/conf`).filter((device) => device !== 'all' && device !== 'default')
+  } catch {
+    return []
+  }
+}
+
+/** Sets one setting of an interface, such as `arp_ignore`. */
+export const setSysctl = (family: 'ipv4' | 'ipv6', device: string, key: string, value: number): Outcome =>
+  writeSetting(`net/${family}/conf/${device}/${key}`, `${value}`)
+
+/** What one setting of an interface is; null where there is no such setting or interface. */
+export const readSysctl = (family: 'ipv4' | 'ipv6', device: string, key: string): string | null =>
+  readSetting(`net/${family}/conf/${device}/${key}`)
 
 /** Whether this host forwards IPv6 packets that come in through an interface. */
 export const forwardsIpv6 = (device: string): boolean => (readSysctl('ipv6', device, 'forwarding') ?? '0') !== '0'

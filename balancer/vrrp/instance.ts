@@ -17,6 +17,18 @@ export const familyOfInstance = ({ virtual_addresses: [first] }: VrrpInstanceCon
 export const identityOf = (config: VrrpInstanceConfig): string =>
   `${config.interface} ${familyOfInstance(config)} ${config.virtual_router_id}`
 
+/** Through which interfaces clients of each virtual address come in: that of the instance, and that of the address. */
+export const clientPlaces = (
+  instances: readonly VrrpInstanceConfig[],
+): readonly { readonly address: string; readonly devices: readonly string[] }[] =>
+  instances.flatMap((config) =>
+    placesOf(config).map(({ address, device }) => ({
+      address,
+      // Nobody comes in through lo, where an address may stand.
+      devices: [...new Set([config.interface, device])].filter((name) => name !== 'lo'),
+    })),
+  )
+
 /** What it advertises while it is master. */
 export const advertisementOf = (config: VrrpInstanceConfig): Advertisement => ({
   version: config.version,

@@ -29,6 +29,7 @@ const neededByTests = [
   'haproxy',
   'xinetd',
   'netcat-openbsd',
+  'iptables',
   'monitoring-plugins-basic',
   'iputils-ping',
   'systemd',

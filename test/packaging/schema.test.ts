@@ -89,7 +89,7 @@ t.test('they refuse mistakes, and what comes with later versions', async (t) => 
   const mistakes: readonly (readonly [readonly (string | number)[], unknown])[] = [
     [['session_sync'], {}],
     [['log', 'syslog'], '127.0.0.1:514'],
-    [[...listener, 'datapath'], 'kernel'],
+    [[...listener, 'datapath'], 'direct'],
     [[...listener, 'balanse'], 'first'],
     [[...listener, 'timeouts'], { connect: 5 }],
     [[...listener, 'timeouts'], { connect: '5 s' }],

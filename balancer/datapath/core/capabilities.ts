@@ -129,6 +129,7 @@ export const capabilities: readonly Capability[] = [
   row('panic_threshold', yes),
   row('slow_start', yes),
   row('max_connections', nearly(noRoom)),
+  row('access', yes),
   row(
     'timeouts.connect',
     nearly('The client itself asks again and may be given another server; a connect that nobody answers is forgotten.'),

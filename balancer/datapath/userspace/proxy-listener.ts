@@ -5,6 +5,7 @@ import type { ListenerConfig } from '../../config/schema.ts'
 import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
+import { createAdmission, type Denial } from '../core/admission.ts'
 import type { RoundRobin } from '../core/round-robin.ts'
 import { chooseServer } from './core/choice.ts'
 import type { ServerSlot } from './server-slot.ts'
@@ -39,7 +40,7 @@ export type ProxyListenerOptions = {
 }
 
 /** Why a client got no session. */
-type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout' | ShortageReason
+type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout' | Denial | ShortageReason
 
 /**
  * A client from its acceptance on. `tried` are servers that did not accept it since it last began anew, which `retries`
@@ -71,6 +72,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   let { config } = options
   const clients = new Set<Client>()
   const ends: Partial<Record<SessionEnd | Refusal, number>> = {}
+  const admission = createAdmission(config.access)
   let roundRobin: RoundRobin = new Map()
   let sessions = 0
   let maximumSessions = 0
@@ -107,6 +109,11 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     if (!hasRoom) {
       options.onShortage('descriptors', config.name)
       refuse(client, shortageReason('descriptors'))
+      return
+    }
+    const denial = admission.admit(socket.remoteAddress ?? '', performance.now())
+    if (denial !== null) {
+      refuse(client, denial)
       return
     }
     socket.setNoDelay(true)
@@ -264,6 +271,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     },
     reconfigure: (next) => {
       config = next
+      admission.reconfigure(next.access)
       servers.reconfigure(next)
       serveAnew()
     },

@@ -3,9 +3,26 @@ import { type Row, testRows } from './impossible.ts'
 
 const rows: readonly Row[] = [
   {
+    change: [['name: mysql\n', 'name: mysql\n    datapath: kernl\n']],
+    found: ['7:15: listeners[0].datapath: found "kernl"; allowed are userspace, kernel; did you mean kernel?'],
+  },
+  {
+    change: [
+      [
+        'name: mysql\n',
+        'name: mysql\n    access: { allow: [10.0.0.1/8, ::/0, nobody], deny: [10.0.0.7, "2001:db8::/32"], connection_rate: -1 }\n',
+      ],
+    ],
+    found: [
+      '7:23: listeners[0].access.allow[0]: found "10.0.0.1/8"; 10.0.0.1 is an address in a network of /8; write 10.0.0.0/8',
+      '7:35: listeners[0].access.allow[1]: found "::/0"; write an address or a network, such as 10.0.0.7 or 10.0.0.0/24; an empty list is everyone',
+      '7:41: listeners[0].access.allow[2]: found "nobody"; write an address or a network, such as 10.0.0.7 or 10.0.0.0/24; an empty list is everyone',
+      '7:102: listeners[0].access.connection_rate: found -1; allowed are the whole numbers 0 to 1000000',
+    ],
+  },
+  {
     change: [['name: mysql\n', 'name: mysql\n    datapath: kernel\n    retries: 1\n']],
     found: [
-      '7:15: listeners[0].datapath: found "kernel"; this version forwards in user space only; write userspace',
       '8:14: listeners[0].retries: datapath: kernel counts no retries: the kernel of the client asks again by itself; remove this key, or write datapath: userspace',
     ],
   },

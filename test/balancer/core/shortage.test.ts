@@ -73,6 +73,25 @@ t.test(
   },
 )
 
+t.test('a kernel listener needs no files, but tracked connections and ports of each virtual address', async (t) => {
+  const kernel = (keys: object) => listener({ datapath: 'kernel', bind: '198.18.0.100:3306', ...keys })
+  t.same(demandWarnings([kernel({ max_connections: 65_536 - 1024 })], { ...limits, descriptors: 10 }), [])
+  const tracked = { ...limits, trackedConnections: { count: 0, most: 65_536 } }
+  t.match(
+    demandWarnings(
+      [kernel({ max_connections: 60_000 }), kernel({ max_connections: 6000, bind: '198.18.0.101:1' })],
+      tracked,
+    ),
+    [
+      /datapath: kernel allows 66000 sessions together, and this host tracks 65536 .*nf_conntrack_max = 132000 \(about 53 MB\)/,
+    ],
+  )
+  const more = { max_connections: 70_000 }
+  t.match(demandWarnings([kernel(more)], { ...limits, trackedConnections: null }), [
+    /allows 70000 sessions to 198\.18\.0\.11:3306 from 198\.18\.0\.100, and the kernel has 64512 ports/,
+  ])
+})
+
 t.test('a check that breaks off its login is said to get this host blocked, and when', async (t) => {
   t.match(checkWarnings([listener({ check: { type: 'mysql', interval: '2s' } })]), [/blocks this host after 200 s/])
   const others = [{ type: 'mysql', user: 'u', password_file: '/p' }, { type: 'tcp' }, { type: 'icmp' }, {}]

@@ -1,0 +1,53 @@
+// Whether a table that is there is ours, what of it live sessions may hang on, and what is not as it should be.
+
+import type { Listing } from '../../rules/core/listing.ts'
+import type { TimeoutPolicy } from '../../rules/core/table.ts'
+import { fingerprint } from '../../rules/core/table.ts'
+import type { Numbering } from './kernel-listener.ts'
+import { numberedSet, ownerForm, ownerSet } from './kernel-table.ts'
+import { onlyTarget } from './listener-rules.ts'
+import { pickChain, slotMap } from './names.ts'
+
+/**
+ * What a listed table of our name is. `other-form`: another version of this program made it; its chains are replaced, its
+ * numbers stay. `foreign`: somebody else's, which is not touched.
+ */
+export const ownershipOf = ({ snapshot }: Listing): 'ours' | 'other-form' | 'foreign' => {
+  const marker = snapshot.sets.get(ownerSet)
+  if (marker === undefined) return 'foreign'
+  return marker.elements.has(ownerForm) ? 'ours' : 'other-form'
+}
+
+/** The marks that the table gives to servers; what cannot be read is left out. */
+export const numberingOf = ({ snapshot }: Listing): Numbering => {
+  const elements = snapshot.sets.get(numberedSet)?.elements ?? new Map()
+  return new Map(
+    [...elements].flatMap(([mark, { comment }]) => (comment === null ? [] : [[comment, Number(mark)] as const])),
+  )
+}
+
+/** The timeouts in the table, for `keptTimeouts`: a session hangs on the policy that it began with. */
+export const timeoutsOf = ({ snapshot }: Listing): readonly TimeoutPolicy[] =>
+  [...snapshot.timeouts].map(([name, text]) => {
+    const [family, ...states] = text.split(' ')
+    const policy = Object.fromEntries(states.map((state) => state.split('=')).map(([state, s]) => [state, Number(s)]))
+    return { name, family: family === 'ip6' ? 'ip6' : 'ip', policy }
+  })
+
+/** The marks of the servers that new sessions of a listener go to by the table, each with its number of slots. */
+export const sharesIn = (
+  { snapshot }: Listing,
+  listener: string,
+  marks: Iterable<number>,
+): ReadonlyMap<number, number> => {
+  const shares = new Map<number, number>()
+  for (const { value } of snapshot.sets.get(slotMap(listener))?.elements.values() ?? []) {
+    const mark = Number(value)
+    shares.set(mark, (shares.get(mark) ?? 0) + 1)
+  }
+  // One alone has no slots.
+  const [rule] = snapshot.chains.get(pickChain(listener))?.rules ?? []
+  if (shares.size > 0 || rule === undefined) return shares
+  const only = [...marks].filter((mark) => fingerprint(onlyTarget(mark)) === rule)
+  return new Map(only.map((mark) => [mark, 1]))
+}

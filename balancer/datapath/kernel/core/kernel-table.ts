@@ -1,0 +1,150 @@
+// The table of the kernel datapath as it follows from listeners and their targets.
+
+import { isUnspecified } from '../../../core/address-kind.ts'
+import { familyOf } from '../../../core/ip-address.ts'
+import type { Element, RuleSet, SetForm, Table, TimeoutPolicy } from '../../rules/core/table.ts'
+import { baseChains } from './base-chains.ts'
+import type { KernelListener, KernelRules, KernelTimeouts, Numbering } from './kernel-listener.ts'
+import { limitElements, listenerParts } from './listener-rules.ts'
+import { markText, numberKey } from './marks.ts'
+import {
+  type IpVersion,
+  ipVersions,
+  ipv4,
+  ipv6,
+  listenerChain,
+  refusalCounter,
+  refusalReasons,
+  secondsOf,
+  settlingCounter,
+  tableName,
+  timeoutName,
+} from './names.ts'
+
+/** The set by which our table is known, and its element: the number of this form of the rules. */
+export const ownerSet = 'mysql-balancer'
+export const ownerForm = '0x00000001'
+
+/** The set whose comments tell which mark is which server's. */
+export const numberedSet = 'sent'
+
+/** Everything that is in the table, in the same order for the same rules. */
+export const kernelTable = (rules: KernelRules): Table => {
+  const { listeners, numbering } = rules
+  const parts = listeners.map((listener) => listenerParts(listener, versionOf(listener), numbering))
+  return {
+    name: tableName,
+    counters: [
+      settlingCounter,
+      ...listeners.flatMap(({ name }) => refusalReasons.map((reason) => refusalCounter(reason, name))),
+    ],
+    timeouts: timeoutPolicies(rules),
+    sets: [
+      setOf(ownerSet, { key: ['mark'], value: null }, [key(ownerForm)]),
+      ...ipVersions.flatMap((version) => setsOfVersion(version, rules)),
+      setOf(
+        'ports',
+        { key: ['inet_service'], value: null },
+        portsOf(listeners).map((port) => key(`${port}`)),
+      ),
+      setOf(
+        'limits',
+        { key: ['mark'], value: ['verdict'] },
+        listeners.flatMap((listener) => limitElements(listener, numbering)),
+      ),
+      ...['sent', 'received', 'refused'].map((name) => countingSet(name, numbering)),
+      ...parts.flatMap(({ sets }) => sets),
+    ],
+    chains: [...parts.flatMap(({ chains }) => chains), ...baseChains],
+  }
+}
+
+const versionOf = ({ binds }: KernelListener): IpVersion => (familyOf(binds[0]?.address ?? '') === 'ipv4' ? ipv4 : ipv6)
+
+const isOf = (version: IpVersion, address: string): boolean =>
+  (familyOf(address) === 'ipv4') === (version.digit === '4')
+
+type Entry = readonly [string, Element]
+
+const key = (text: string, value: string | null = null, comment: string | null = null): Entry => [
+  text,
+  { value, comment },
+]
+
+const setOf = (name: string, form: SetForm, elements: readonly Entry[]): RuleSet => ({
+  name,
+  form,
+  elements: new Map(elements),
+})
+
+const setsOfVersion = (
+  version: IpVersion,
+  { listeners, virtualAddresses, numbering }: KernelRules,
+): readonly RuleSet[] => {
+  const { digit, addressType } = version
+  const own = listeners.filter((listener) => versionOf(listener) === version)
+  const binds = own.flatMap(({ name, binds: all }) =>
+    all.map(({ address, port }) => ({ address, port, verdict: `goto ${listenerChain(name)}` })),
+  )
+  const addresses = [
+    ...binds.map(({ address }) => address),
+    ...virtualAddresses.filter((address) => isOf(version, address)),
+  ]
+  return [
+    setOf(
+      `binds${digit}`,
+      { key: [addressType, 'inet_service'], value: ['verdict'] },
+      binds
+        .filter(({ address }) => !isUnspecified(address))
+        .map(({ address, port, verdict }) => key(`${address} . ${port}`, verdict)),
+    ),
+    setOf(
+      `any${digit}`,
+      { key: ['inet_service'], value: ['verdict'] },
+      binds.filter(({ address }) => isUnspecified(address)).map(({ port, verdict }) => key(`${port}`, verdict)),
+    ),
+    setOf(
+      `addresses${digit}`,
+      { key: [addressType], value: null },
+      addresses.filter((address) => !isUnspecified(address)).map((address) => key(address)),
+    ),
+    { name: `settling${digit}`, form: { key: [addressType], value: null, flags: ['timeout'] }, elements: null },
+    setOf(
+      `servers${digit}`,
+      { key: ['mark'], value: [addressType, 'inet_service'], isCounting: true },
+      own.flatMap(({ name: listener, servers }) =>
+        servers.map(({ name: server, address, port }) => {
+          const mark = numbering.get(numberKey({ listener, server })) ?? 0
+          return key(markText(mark), `${address} . ${port}`)
+        }),
+      ),
+    ),
+  ]
+}
+
+/** Ports of listeners and of their servers: what belongs to a virtual address beside its own services is left alone. */
+const portsOf = (listeners: readonly KernelListener[]): readonly number[] =>
+  [...new Set(listeners.flatMap(({ binds, servers }) => [...binds, ...servers].map(({ port }) => port)))].sort(
+    (a, b) => a - b,
+  )
+
+const countingSet = (name: string, numbering: Numbering): RuleSet =>
+  setOf(
+    name,
+    { key: ['mark'], value: null, isCounting: true },
+    [...numbering].map(([server, mark]) => key(markText(mark), null, name === numberedSet ? server : null)),
+  )
+
+const timeoutPolicies = ({ listeners, keptTimeouts }: KernelRules): readonly TimeoutPolicy[] => {
+  const policies = [...listeners.map((listener) => policyOf(versionOf(listener), listener.timeouts)), ...keptTimeouts]
+  return [...new Map(policies.map((policy) => [policy.name, policy])).values()]
+}
+
+const policyOf = (version: IpVersion, timeouts: KernelTimeouts): TimeoutPolicy => {
+  const connect = secondsOf(timeouts.connect)
+  return {
+    name: timeoutName(version, timeouts),
+    family: version.protocol,
+    policy: { syn_sent: connect, syn_recv: connect, established: secondsOf(timeouts.idle) },
+  }
+}

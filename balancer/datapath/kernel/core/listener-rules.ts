@@ -1,0 +1,181 @@
+// The chains and sets of one listener: who may come in, and which server is picked.
+
+import { hashOf } from '../../rules/core/hash.ts'
+import { intervalElements } from '../../rules/core/prefixes.ts'
+import { sticky, turns } from '../../rules/core/slots.ts'
+import type { Chain, Element, RuleSet } from '../../rules/core/table.ts'
+import { connectChain } from './base-chains.ts'
+import { type KernelListener, type KernelTarget, mostCountedSessions, type Numbering } from './kernel-listener.ts'
+import { markText, numberKey } from './marks.ts'
+import {
+  accessSet,
+  type IpVersion,
+  limitChain,
+  listenerChain,
+  pickChain,
+  type RefusalReason,
+  refusalCounter,
+  serverLimitChain,
+  slotMap,
+  sourceSet,
+  timeoutName,
+} from './names.ts'
+
+/** What one listener adds to the table. */
+export type ListenerParts = { readonly sets: readonly RuleSet[]; readonly chains: readonly Chain[] }
+
+/** Sources that a listener remembers for its limit, and for how many seconds. */
+const rememberedSources = 65536
+const rememberedFor = 10
+
+/** Any number will do that is the same on every balancer: a client comes to the same server through all of them. */
+const hashSeed = '0x62616c61'
+
+/** The parts of a listener of this family; its servers have their marks in the numbering. */
+export const listenerParts = (listener: KernelListener, version: IpVersion, numbering: Numbering): ListenerParts => {
+  const { name, maximumSessions } = listener
+  const markOf = (server: string): number => {
+    const mark = numbering.get(numberKey({ listener: name, server }))
+    if (mark === undefined) throw new Error(`${name}/${server} has no number`)
+    return mark
+  }
+  const allow = accessList('allow', listener, version)
+  const deny = accessList('deny', listener, version)
+  const marks = new Map(listener.targets.map(({ server }) => [server, markText(markOf(server))]))
+  const slots = slotsOf(listener).map((server) => marks.get(server) ?? '')
+  const refuse = (reason: RefusalReason): string =>
+    `counter name "${refusalCounter(reason, name)}" reject with tcp reset`
+
+  const admission = [
+    ...(deny === null ? [] : [`${version.protocol} saddr @${deny.name} ${refuse('denied')}`]),
+    ...(allow === null ? [] : [`${version.protocol} saddr != @${allow.name} ${refuse('denied')}`]),
+    ...rateRules(listener, version, refuse),
+    ...(listener.isFull ? [refuse('full')] : []),
+    ...(isCounted(maximumSessions) ? [`jump ${limitChain(name)}`] : []),
+    `ct timeout set "${timeoutName(version, listener.timeouts)}"`,
+    `goto ${pickChain(name)}`,
+  ]
+  return {
+    sets: [
+      ...[allow, deny].filter((set) => set !== null),
+      ...(listener.access.connectionRatePerSource === 0 ? [] : [sourceMemory(listener, version)]),
+      { name: slotMap(name), form: { key: ['integer'], value: ['mark'] }, elements: slotElements(slots) },
+    ],
+    chains: [
+      ...listener.targets
+        .filter((target) => isCounted(target.maximumSessions))
+        .map((target) => serverLimit(name, target, markOf)),
+      // On its own: a rule that is made anew forgets what it has counted.
+      ...(isCounted(maximumSessions)
+        ? [{ name: limitChain(name), hook: null, rules: [`ct count over ${maximumSessions} ${refuse('full')}`] }]
+        : []),
+      { name: pickChain(name), hook: null, rules: pickRules(listener, slots, version, refuse) },
+      { name: listenerChain(name), hook: null, rules: admission },
+    ],
+  }
+}
+
+/** The elements of the map of limits: servers whose sessions are counted. */
+export const limitElements = (
+  { name, targets }: KernelListener,
+  numbering: Numbering,
+): readonly (readonly [string, Element])[] =>
+  targets.flatMap(({ server, maximumSessions }) => {
+    const mark = numbering.get(numberKey({ listener: name, server }))
+    if (!isCounted(maximumSessions) || mark === undefined) return []
+    return [[markText(mark), { value: `jump ${serverLimitChain(mark)}`, comment: null }] as const]
+  })
+
+const isCounted = (limit: number): boolean => limit > 0 && limit <= mostCountedSessions
+
+/** Dropped, not reset: the client's kernel asks again a second later, and by then the server counts as full. */
+const serverLimit = (listener: string, target: KernelTarget, markOf: (server: string) => number): Chain => ({
+  name: serverLimitChain(markOf(target.server)),
+  hook: null,
+  rules: [`ct count over ${target.maximumSessions} counter name "${refusalCounter('server-full', listener)}" drop`],
+})
+
+const accessList = (kind: 'allow' | 'deny', { name, access }: KernelListener, version: IpVersion): RuleSet | null => {
+  if (access[kind].length === 0) return null
+  const keys = intervalElements(access[kind])
+  const content = hashOf(keys.join()).toString(16).padStart(8, '0')
+  return {
+    name: accessSet(kind, name, content),
+    form: { key: [version.addressType], value: null, flags: ['interval'] },
+    elements: new Map(keys.map((key) => [key, { value: null, comment: null }])),
+  }
+}
+
+const sourceMemory = ({ name }: KernelListener, version: IpVersion): RuleSet => ({
+  name: sourceSet(name),
+  form: {
+    key: [version.addressType],
+    value: null,
+    flags: ['dynamic', 'timeout'],
+    timeout: rememberedFor,
+    size: rememberedSources,
+  },
+  elements: null,
+})
+
+const rateRules = (
+  { name, access }: KernelListener,
+  { protocol }: IpVersion,
+  refuse: (reason: RefusalReason) => string,
+): readonly string[] => {
+  const over = (rate: number): string => `limit rate over ${rate}/second burst ${rate} packets`
+  const { connectionRate, connectionRatePerSource } = access
+  return [
+    ...(connectionRatePerSource === 0
+      ? []
+      : [`update @${sourceSet(name)} { ${protocol} saddr ${over(connectionRatePerSource)} } ${refuse('source-rate')}`]),
+    ...(connectionRate === 0 ? [] : [`${over(connectionRate)} ${refuse('rate')}`]),
+  ]
+}
+
+/** The server of each slot. Where all are full the slots wait for room as they would be without limits. */
+const slotsOf = ({ balance, targets, servers }: KernelListener): readonly string[] => {
+  const withRoom = targets.filter(({ isFull }) => !isFull)
+  const open = (withRoom.length === 0 ? targets : withRoom).map(({ server, weight }) => ({ name: server, weight }))
+  if (open.length < 2) return open.map(({ name }) => name)
+  switch (balance) {
+    case 'roundrobin':
+    case 'leastconn':
+    case 'random':
+      return turns(open, servers.length)
+    case 'source':
+      return sticky(open, servers.length)
+    case 'first':
+    case 'single':
+      return open.slice(0, 1).map(({ name }) => name)
+    default:
+      return balance satisfies never
+  }
+}
+
+const slotElements = (slots: readonly string[]): ReadonlyMap<string, Element> => {
+  const elements = new Map([...new Set(slots)].map((mark) => [mark, { value: mark, comment: null }]))
+  const none = { value: '', comment: null }
+  return new Map(slots.length === 1 ? [] : slots.map((mark, slot) => [`${slot}`, elements.get(mark) ?? none]))
+}
+
+/** The rule that gives all sessions to the server with this mark. */
+export const onlyTarget = (mark: number): string => `ct mark set ${markText(mark)}`
+
+const pickRules = (
+  { balance, targets, name, isHandingOver }: KernelListener,
+  slots: readonly string[],
+  version: IpVersion,
+  refuse: (reason: RefusalReason) => string,
+): readonly string[] => {
+  const [only] = slots
+  if (only === undefined) return [isHandingOver ? 'drop' : refuse('no-server')]
+  if (targets.every(({ isFull }) => isFull)) return [refuse('full')]
+  const connect = `goto ${connectChain(version)}`
+  if (slots.length === 1) return [onlyTarget(Number(only)), connect]
+  const step =
+    balance === 'source'
+      ? `jhash ${version.protocol} saddr mod ${slots.length} seed ${hashSeed}`
+      : `numgen ${balance === 'random' ? 'random' : 'inc'} mod ${slots.length}`
+  return [`ct mark set ${step} map @${slotMap(name)}`, connect]
+}

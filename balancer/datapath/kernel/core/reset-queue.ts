@@ -1,0 +1,83 @@
+// Who is to be woken up when sessions have been ended, and when: so many in a second, clients before servers, and each
+// once more in case the packet was lost. PURE, but changed in place.
+
+import type { ForgedSyn } from './forged-syn.ts'
+
+/** An ended session: what its client and its server have to hear. `key` is the client's flow, as conntrack has it. */
+export type EndedFlow = { readonly key: Uint8Array; readonly toClient: ForgedSyn; readonly toServer: ForgedSyn }
+
+/** The queue. Moments are milliseconds of one clock. */
+export type ResetQueue = {
+  readonly add: (flow: EndedFlow) => void
+  /** Somebody has begun a session with this flow: it must not be disturbed. */
+  readonly cancel: (key: Uint8Array) => void
+  /** What is to be sent now. */
+  readonly take: (at: number) => readonly ForgedSyn[]
+  readonly isEmpty: () => boolean
+}
+
+/** Packets a second, and how long after the first the second one is sent. */
+export type ResetPace = { readonly rate: number; readonly repeatAfter: number }
+
+type Waiting = { readonly flow: EndedFlow; readonly round: number; due: number }
+
+/** Packets beyond what the time allows: as many as fit into this much of it. */
+const burstMillis = 20
+/** To the client, to the server, and both again. */
+const rounds: readonly ('toClient' | 'toServer')[] = ['toClient', 'toServer', 'toClient', 'toServer']
+const firstRepeat = 2
+
+/** Makes an empty queue. */
+export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue => {
+  const lines: Waiting[][] = rounds.map(() => [])
+  const heads = rounds.map(() => 0)
+  /** Those that still wait, by flow: a cancelled one is not among them. */
+  const waiting = new Map<string, EndedFlow>()
+  let allowance = 0
+  let last = Number.NEGATIVE_INFINITY
+
+  const next = (at: number): Waiting | undefined => {
+    for (let round = 0; round < rounds.length; round += 1) {
+      const line = lines[round] ?? []
+      const first = line[heads[round] ?? 0]
+      if (first === undefined || first.due > at) continue
+      heads[round] = (heads[round] ?? 0) + 1
+      if (heads[round] === line.length) {
+        line.length = 0
+        heads[round] = 0
+      }
+      return first
+    }
+    return undefined
+  }
+  return {
+    add: (flow) => {
+      waiting.set(textOf(flow.key), flow)
+      lines[0]?.push({ flow, round: 0, due: Number.NEGATIVE_INFINITY })
+    },
+    cancel: (key) => {
+      if (waiting.size > 0) waiting.delete(textOf(key))
+    },
+    take: (at) => {
+      const most = Math.max(1, (rate * burstMillis) / 1000)
+      allowance = Math.min(most, allowance + ((at - last) * rate) / 1000)
+      last = at
+      const packets: ForgedSyn[] = []
+      while (allowance >= 1) {
+        const one = next(at)
+        if (one === undefined) break
+        const { flow, round } = one
+        if (waiting.get(textOf(flow.key)) !== flow) continue
+        allowance -= 1
+        packets.push(flow[rounds[round] ?? 'toClient'])
+        const line = lines[round + 1]
+        if (line === undefined) waiting.delete(textOf(flow.key))
+        else line.push({ flow, round: round + 1, due: round + 1 === firstRepeat ? at + repeatAfter : at })
+      }
+      return packets
+    },
+    isEmpty: () => waiting.size === 0,
+  }
+}
+
+const textOf = (key: Uint8Array): string => Buffer.from(key).toString('latin1')

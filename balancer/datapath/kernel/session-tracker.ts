@@ -1,0 +1,260 @@
+// The sessions of the kernel datapath: hears of them from connection tracking, counts them, gives up attempts that nobody
+// answers, and ends sessions when their server must not have them any more.
+
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { type Conntrack, openConntrack, watchConntrack } from '../../os/conntrack.ts'
+import { type ConntrackEntry, type Flow, flowOf, type MarkFilter } from '../../os/conntrack-message.ts'
+import { done, type Outcome } from '../../os/outcome.ts'
+import { type Ending, fateOf } from './core/ending.ts'
+import type { EndedFlow, ResetPace } from './core/reset-queue.ts'
+import type { ListenerCount, ServerCount, SessionEnd } from './core/session-counts.ts'
+import { createSessions, type EndedSession } from './core/sessions.ts'
+import { openSessionResets, usualPace } from './session-resets.ts'
+
+/** A session that has ended, for the session log. */
+export type SessionRecord = EndedSession & { readonly client: Flow | undefined }
+
+/** What the tracker needs to know. */
+export type TrackerOptions = {
+  /** The marks that are ours, and the part of them that tells the listener. */
+  readonly marks: MarkFilter
+  readonly listenerMask: number
+  /** Milliseconds that an attempt of this mark may wait for its server's answer (balancer.yaml: timeouts.connect). */
+  readonly connectTimeout: (mark: number) => number
+  readonly onEnded: (session: SessionRecord) => void
+  readonly log: Logger
+  readonly pace?: ResetPace
+  /** Bytes for events that wait in the kernel; for tests. */
+  readonly eventBuffer?: number
+}
+
+/** What it counts and does. Moments are those of `performance.now()`. */
+export type SessionTracker = {
+  readonly servers: () => readonly ServerCount[]
+  readonly listeners: () => readonly ListenerCount[]
+  /** How many connects have failed until now, of all servers together. */
+  readonly failures: () => number
+  /** Resolves when all clients and servers of ended sessions have been told. */
+  readonly told: () => Promise<void>
+  /** How often events were lost, and all was counted anew. */
+  readonly overruns: () => number
+  /** Deletes the attempts to reach the server with this mark: the clients' kernels ask again. The rules must not name it any more. */
+  readonly endAttempts: (mark: number) => Outcome<number>
+  /**
+   * Ends sessions and attempts: their entries are gone when this resolves with the number of sessions, and clients and servers that
+   * wait hear a reset, as fast as the pace allows. `only` looks at the client's flow. The rules must not name the server any more.
+   */
+  readonly endSessions: (ending: Ending, reason: SessionEnd, only?: (flow: Flow) => boolean) => Promise<Outcome<number>>
+  /** Deletes what is left with these marks, ended or not, and tells nobody. The rules must not give these marks any more. */
+  readonly clear: (marks: MarkFilter) => Promise<Outcome<number>>
+  /** Has live sessions end after so many seconds without a packet, until their next packet. */
+  readonly setTimeouts: (marks: MarkFilter, seconds: number) => Promise<Outcome<number>>
+  /** Lists all and puts right what was not heard; also brings the bytes of live sessions. One at a time. */
+  readonly recount: () => Promise<Outcome>
+  /** Lets go of what was counted for a mark that no rule and no session has any more. */
+  readonly forget: (mark: number) => void
+  readonly close: () => void
+}
+
+const attemptInterval = 100
+/** How often all is listed although nothing was lost: brings bytes, and the ends of sessions that began when nobody listened. */
+const recountInterval = 30_000
+const entriesAtOnce = 256
+
+/** Begins to listen, and counts what there is. A refusal says what is missing: a capability, or a module of the kernel. */
+export const openSessionTracker = async (options: TrackerOptions): Promise<Outcome<SessionTracker>> => {
+  const { marks, log } = options
+  const sessions = createSessions({ listenerMask: options.listenerMask })
+  let overruns = 0
+  let counting: Promise<Outcome> | undefined
+  let isStale = false
+  let isOpen = true
+
+  const hear = (entry: ConntrackEntry): void => {
+    if (entry.change === 'new') resets.cancel(entry.original)
+    const ended = sessions.hear(entry, performance.now())
+    if (ended !== undefined) options.onEnded({ ...ended, client: flowOf(entry.original) })
+  }
+  const requests = openConntrack()
+  if (!requests.ok) return requests
+  const conntrack = requests.value
+  const openedResets = openSessionResets(options.pace ?? usualPace, (text) => log.debug({ text }, `No reset: ${text}`))
+  if (!openedResets.ok) {
+    conntrack.close()
+    return openedResets
+  }
+  const resets = openedResets.value
+  const watched = watchConntrack(
+    marks,
+    {
+      onEntry: hear,
+      onOverrun: () => {
+        overruns += 1
+        isStale = true
+      },
+      onFailure: (text) => log.error({ text }, `Sessions are not counted any more: ${text}`),
+    },
+    options.eventBuffer,
+  )
+  if (!watched.ok) {
+    conntrack.close()
+    resets.close()
+    return watched
+  }
+  const events = watched.value
+
+  const count = async (): Promise<Outcome> => {
+    events.drain()
+    sessions.beginList()
+    const listed = await conntrack.list(marks, (entry) => sessions.list(onOurClock(entry), performance.now()))
+    events.drain()
+    sessions.endList(!listed.ok || listed.value.isTorn)
+    return listed.ok ? done : listed
+  }
+  const recount = async (): Promise<Outcome> => {
+    counting ??= count().finally(() => {
+      counting = undefined
+    })
+    return counting
+  }
+  const remove = (entries: Parameters<Conntrack['remove']>[0]) => conntrack.remove(entries)
+
+  /** Calls `use` for all entries with the mark, some at a time. */
+  const forAll = async (
+    filter: MarkFilter,
+    isMeant: (entry: ConntrackEntry) => boolean,
+    use: (entries: readonly ConntrackEntry[]) => Outcome<number>,
+  ): Promise<Outcome<number>> => {
+    events.drain()
+    const found: ConntrackEntry[] = []
+    const listed = await conntrack.list(filter, (entry) => {
+      if (isMeant(entry)) found.push(kept(entry))
+    })
+    if (!listed.ok) return listed
+    let used = 0
+    for (let at = 0; at < found.length && isOpen; at += entriesAtOnce) {
+      const result = use(found.slice(at, at + entriesAtOnce))
+      if (!result.ok) return result
+      used += result.value
+      await turn()
+    }
+    return { ok: true, value: used }
+  }
+  const endSessions: SessionTracker['endSessions'] = (ending, reason, only = () => true) =>
+    forAll(
+      ending,
+      (entry) => {
+        const begunAt = sessions.begunAt(entry) ?? onOurClock(entry).startedAt
+        if (fateOf(entry, begunAt, ending) === 'stay') return false
+        const flow = flowOf(entry.original)
+        return flow !== undefined && only(flow)
+      },
+      (entries) => {
+        const removed = remove(entries)
+        if (!removed.ok) return removed
+        const gone = entries.filter((_, i) => removed.value[i])
+        const ended = gone.filter((entry) => {
+          sessions.end(entry, reason, performance.now())
+          return entry.tcpState !== 'syn-sent'
+        })
+        for (const entry of ended) for (const flow of flowsOf(entry)) resets.add(flow)
+        return { ok: true, value: ended.length }
+      },
+    )
+  const endAttempts: SessionTracker['endAttempts'] = (mark) => {
+    events.drain()
+    const attempts = sessions.attempts(mark)
+    const removed = remove(attempts)
+    if (!removed.ok) return removed
+    for (const attempt of attempts) sessions.end(attempt, 'server-down', performance.now())
+    return { ok: true, value: removed.value.filter(Boolean).length }
+  }
+
+  const giveUp = (): void => {
+    events.drain()
+    const late = sessions.overdue(performance.now(), options.connectTimeout)
+    const removed = late.length === 0 ? done : remove(late)
+    if (!removed.ok) log.warn({ text: removed.text }, `Attempts that nobody answers go on: ${removed.text}`)
+    if (!isStale || counting !== undefined) return
+    isStale = false
+    log.warn({ overruns }, 'More connections came than could be heard of; all are counted anew')
+    recountOrWarn()
+  }
+  const recountOrWarn = (): void => {
+    void recount().then((counted) => {
+      if (!counted.ok && isOpen) log.warn({ text: counted.text }, `Sessions were not counted anew: ${counted.text}`)
+    })
+  }
+  const timers = [setInterval(giveUp, attemptInterval), setInterval(recountOrWarn, recountInterval)]
+  const close = (): void => {
+    isOpen = false
+    for (const timer of timers) clearInterval(timer)
+    events.close()
+    resets.close()
+    conntrack.close()
+  }
+  const first = await recount()
+  if (!first.ok) {
+    close()
+    return first
+  }
+  return {
+    ok: true,
+    value: {
+      servers: sessions.servers,
+      listeners: sessions.listeners,
+      failures: sessions.failures,
+      told: resets.sent,
+      overruns: () => overruns,
+      endAttempts,
+      endSessions,
+      clear: (filter) =>
+        forAll(
+          filter,
+          () => true,
+          (entries) => {
+            const removed = remove(entries)
+            return removed.ok ? { ok: true, value: removed.value.filter(Boolean).length } : removed
+          },
+        ),
+      setTimeouts: (filter, seconds) =>
+        forAll(
+          filter,
+          ({ tcpState }) => tcpState === 'established',
+          (entries) => {
+            const set = conntrack.setTimeouts(entries, seconds)
+            return set.ok ? { ok: true, value: set.value.filter(Boolean).length } : set
+          },
+        ),
+      recount,
+      forget: sessions.forget,
+      close,
+    },
+  }
+}
+
+/** The kernel tells the time of day. */
+const onOurClock = (entry: ConntrackEntry): ConntrackEntry =>
+  entry.startedAt === null ? entry : { ...entry, startedAt: entry.startedAt - Date.now() + performance.now() }
+
+/** A copy that lasts. */
+const kept = (entry: ConntrackEntry): ConntrackEntry => ({
+  ...entry,
+  original: entry.original.slice(),
+  reply: entry.reply.slice(),
+})
+
+/** The client hears it from the address that it asked for, the server from what it takes for its client. */
+const flowsOf = (entry: ConntrackEntry): readonly EndedFlow[] => {
+  const [original, reply] = [flowOf(entry.original), flowOf(entry.reply)]
+  if (original === undefined || reply === undefined) return []
+  return [{ key: entry.original, toClient: backwards(original), toServer: backwards(reply) }]
+}
+
+const backwards = ({ source, destination, sourcePort, destinationPort }: Flow) => ({
+  source: destination,
+  destination: source,
+  sourcePort: destinationPort,
+  destinationPort: sourcePort,
+})

@@ -1,0 +1,103 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { fateOf } from '../../../../../balancer/datapath/kernel/core/ending.ts'
+import { type ForgedSyn, forgedSyn } from '../../../../../balancer/datapath/kernel/core/forged-syn.ts'
+import { createResetQueue } from '../../../../../balancer/datapath/kernel/core/reset-queue.ts'
+import { updateOf } from './session-entries.ts'
+
+const syn = (port: number): ForgedSyn => ({
+  source: Uint8Array.of(198, 18, 0, 100),
+  destination: Uint8Array.of(198, 18, 0, 21),
+  sourcePort: 3366,
+  destinationPort: port,
+})
+const flow = (port: number) => ({ key: Uint8Array.of(port), toClient: syn(port), toServer: syn(10_000 + port) })
+/** RFC 1071: with its checksum, everything sums up to ones. */
+const sum = (bytes: Uint8Array): number => {
+  let total = 0
+  for (let i = 0; i < bytes.length; i += 2) total += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0)
+  while (total > 0xffff) total = (total & 0xffff) + (total >> 16)
+  return total
+}
+
+t.test('a forged SYN says what it should, and its checksums are right', async (t) => {
+  const packet = forgedSyn(syn(50_000), 0x01020304)
+  t.equal(
+    Buffer.from(packet)
+      .toString('hex')
+      .replace(/^(.{20}).{4}/, '$1....')
+      .replace(/.{8}$/, '........'),
+    '45000028000040004006....c6120064c61200150d26c350010203040000000050020400........',
+  )
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      fc.boolean(),
+      fc.nat(0xffff),
+      (bytes, isIpv4, port) => {
+        const size = isIpv4 ? 4 : 16
+        const [source, destination] = [bytes.slice(0, size), bytes.slice(16, 16 + size)]
+        const made = forgedSyn({ source, destination, sourcePort: port, destinationPort: 3306 }, port * 7)
+        const header = isIpv4 ? 20 : 40
+        const segment = made.slice(header)
+        const pseudo = Buffer.concat([source, destination, Buffer.of(0, 6, 0, segment.length), segment])
+        return sum(pseudo) === 0xffff && (!isIpv4 || sum(made.slice(0, header)) === 0xffff)
+      },
+    ),
+  )
+})
+
+t.test('clients hear it before servers, and all once more later', async (t) => {
+  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  for (const port of [1, 2]) queue.add(flow(port))
+  const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
+  t.same(ports(0), [1, 2, 10_001, 10_002])
+  t.same(ports(699), [])
+  t.same(ports(700), [1, 2, 10_001, 10_002])
+  t.ok(queue.isEmpty())
+})
+
+t.test('no more are sent than the rate allows, and none is forgotten', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 40, maxLength: 60 }), (steps) => {
+      const queue = createResetQueue({ rate: 1000, repeatAfter: 0 })
+      for (let port = 0; port < 100; port += 1) queue.add(flow(port))
+      let [at, sent] = [0, 0]
+      const burst = 20
+      for (const step of steps) {
+        at += step
+        sent += queue.take(at).length
+        if (sent > at + burst) return false
+      }
+      for (; !queue.isEmpty(); at += 20) sent += queue.take(at).length
+      return sent === 400
+    }),
+  )
+})
+
+t.test('a flow that has a session again is left alone', async (t) => {
+  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  for (const port of [1, 2]) queue.add(flow(port))
+  queue.cancel(Uint8Array.of(1))
+  t.same(
+    queue.take(0).map(({ destinationPort }) => destinationPort),
+    [2, 10_002],
+  )
+  queue.cancel(Uint8Array.of(2))
+  t.same(queue.take(700), [])
+  t.ok(queue.isEmpty())
+})
+
+t.test('what ends is what is meant: by mark, by state, by its beginning', async (t) => {
+  const ending = { value: 0xb1004001, mask: 0xffffffff, begunBefore: 1000 }
+  const live = updateOf(1, 'established')
+  t.equal(fateOf(live, 999, ending), 'end')
+  t.equal(fateOf(live, null, ending), 'end')
+  t.equal(fateOf(live, 1000, ending), 'stay')
+  t.equal(fateOf({ ...live, mark: 0xb1004002 }, 1, ending), 'stay')
+  t.equal(fateOf({ ...live, mark: 0 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'stay')
+  t.equal(fateOf({ ...live, mark: 0xb1008009 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'end')
+  t.equal(fateOf(updateOf(1, 'time-wait'), 1, ending), 'stay')
+  t.equal(fateOf(updateOf(1, 'close'), 1, ending), 'stay')
+  t.equal(fateOf(updateOf(1, 'syn-sent'), 2000, ending), 'withdraw')
+})

@@ -1,0 +1,78 @@
+// Inside a host: TCP servers that say who they are and whom they see, and clients that tell what they meet.
+
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+/** What a peer is asked; each is answered once, by its number. */
+export type PeerOrder = { readonly number: number } & (
+  | { readonly do: 'serve'; readonly name: string; readonly port: number; readonly address: string }
+  | { readonly do: 'end-serving'; readonly port: number }
+  | { readonly do: 'connect'; readonly address: string; readonly port: number; readonly from?: string | undefined }
+  | { readonly do: 'say'; readonly session: number }
+  | { readonly do: 'hang-up'; readonly session: number }
+)
+
+/** `text` is what the server said, or the system's error. */
+export type PeerAnswer = { readonly number: number; readonly ok: boolean; readonly text: string }
+
+const servers = new Map<number, { readonly server: Server; readonly sockets: Set<Socket> }>()
+const sessions = new Map<number, Socket>()
+
+const answer = (message: PeerAnswer): void => {
+  process.send?.(message)
+}
+
+const serve = (number: number, name: string, port: number, address: string): void => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy())
+    socket.write(`${name} ${socket.remoteAddress?.replace('::ffff:', '')}`)
+    socket.pipe(socket)
+  })
+  server.listen({ port, host: address }, () => answer({ number, ok: true, text: '' }))
+  servers.set(port, { server, sockets })
+}
+
+const open = (number: number, address: string, port: number, from: string | undefined): void => {
+  const socket = connect({ host: address, port, ...(from === undefined ? {} : { localAddress: from }) })
+  sessions.set(number, socket)
+  socket.once('data', (data) => answer({ number, ok: true, text: data.toString() }))
+  socket.once('error', (error) =>
+    answer({ number, ok: false, text: 'code' in error ? `${error.code}` : error.message }),
+  )
+}
+
+const say = (number: number, session: number): void => {
+  const socket = sessions.get(session)
+  if (socket === undefined || socket.destroyed) {
+    answer({ number, ok: false, text: 'gone' })
+    return
+  }
+  socket.once('data', (data) => answer({ number, ok: true, text: data.toString() }))
+  socket.once('error', (error) => answer({ number, ok: false, text: error.message }))
+  socket.write('ping')
+}
+
+const hangUp = (session: number): void => {
+  sessions.get(session)?.destroy()
+  sessions.delete(session)
+}
+
+const endServing = (port: number): void => {
+  const served = servers.get(port)
+  for (const socket of served?.sockets ?? []) socket.destroy()
+  served?.server.close()
+}
+
+process.on('message', (order: PeerOrder) => {
+  const { number } = order
+  if (order.do === 'serve') serve(number, order.name, order.port, order.address)
+  else if (order.do === 'connect') open(number, order.address, order.port, order.from)
+  else if (order.do === 'say') say(number, order.session)
+  else {
+    if (order.do === 'hang-up') hangUp(order.session)
+    else endServing(order.port)
+    answer({ number, ok: true, text: '' })
+  }
+})
+process.once('disconnect', () => process.exit(0))
