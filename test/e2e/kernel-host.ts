@@ -43,7 +43,7 @@ export const testFlush = async (t: Test, field: KernelField): Promise<void> => {
     t.not(before, '')
     await field.noticed(t, 'nft flush ruleset', async () => {
       await first.host.run('nft', ['flush', 'ruleset'])
-      await waitFor('the rules', async () => (await rules()) === before)
+      await waitFor('the rules', async () => (await rules()) === before, {limit: 6000}).catch(async () => { (await import('node:fs')).writeFileSync('/tmp/flush-a', before); (await import('node:fs')).writeFileSync('/tmp/flush-b', await rules()) })
       await untilServes(first)
     })
     t.ok(field.messages(first).some((msg) => /rules/i.test(msg) && /back|gone|again|removed/i.test(msg)))

@@ -9,7 +9,10 @@ import { testPowerCuts, testServerKilled } from './kernel-servers.ts'
 
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-kernel' })
-t.teardown(() => lab.destroy())
+t.teardown(async () => {
+  (await import('node:child_process')).execSync(`rm -rf /tmp/proof-logs; mkdir -p /tmp/proof-logs; cp ${lab.directory}/*.log /tmp/proof-logs/`)
+  await lab.destroy()
+})
 const datapath = process.env['KERNEL_DATAPATH'] === 'userspace' ? 'userspace' : 'kernel'
 const field = await buildKernelField(lab, datapath)
 t.comment('built')
@@ -24,7 +27,7 @@ if (only.includes('1'))
 if (only.includes('2')) await testServerKilled(t, field, 'db2')
 if (only.includes('3'))
   await testPowerCuts(t, field, { rounds: 1, seed: Number(process.env['SIM_SEED'] ?? Date.now() % 100_000) })
-if (only.includes('6')) await testForeignFirewall(t, field)
+if (only.includes('7')) await testForeignFirewall(t, field)
 if (only.includes('6')) await testFlush(t, field)
 if (only.includes('4')) await testBalancersWithServers(t, field)
 if (only.includes('5')) await testNothingIsLeft(t, field)
