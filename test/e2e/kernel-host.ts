@@ -43,7 +43,10 @@ export const testFlush = async (t: Test, field: KernelField): Promise<void> => {
     t.not(before, '')
     await field.noticed(t, 'nft flush ruleset', async () => {
       await first.host.run('nft', ['flush', 'ruleset'])
-      await waitFor('the rules', async () => (await rules()) === before, {limit: 6000}).catch(async () => { (await import('node:fs')).writeFileSync('/tmp/flush-a', before); (await import('node:fs')).writeFileSync('/tmp/flush-b', await rules()) })
+      await waitFor('the rules', async () => (await rules()) === before, { limit: 6000 }).catch(async () => {
+        ;(await import('node:fs')).writeFileSync('/tmp/flush-a', before)
+        ;(await import('node:fs')).writeFileSync('/tmp/flush-b', await rules())
+      })
       await untilServes(first)
     })
     t.ok(field.messages(first).some((msg) => /rules/i.test(msg) && /back|gone|again|removed/i.test(msg)))
@@ -107,7 +110,7 @@ export const testBalancersWithServers = async (t: Test, field: KernelField): Pro
             `${slow} slow, longest gap ${longestGapMs} ms`,
         )
         const { ECONNRESET: _, ...others } = reasons
-      t.same(others, {}, `from ${host.name} who was logging in is reset, and all others have found one or the other`)
+        t.same(others, {}, `from ${host.name} who was logging in is reset, and all others have found one or the other`)
       }
       const ends = waiting.now().map(({ kind, end }) => `${kind} ${end?.reason} ${(end?.at ?? 0) - begun} ms`)
       t.comment(`the stop took ${stopped - begun} ms; sessions that waited: ${ends.join(', ')}`)

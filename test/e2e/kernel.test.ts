@@ -10,7 +10,9 @@ import { testPowerCuts, testServerKilled } from './kernel-servers.ts'
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-kernel' })
 t.teardown(async () => {
-  (await import('node:child_process')).execSync(`rm -rf /tmp/proof-logs; mkdir -p /tmp/proof-logs; cp ${lab.directory}/*.log /tmp/proof-logs/`)
+  ;(await import('node:child_process')).execSync(
+    `rm -rf /tmp/proof-logs; mkdir -p /tmp/proof-logs; cp ${lab.directory}/*.log /tmp/proof-logs/`,
+  )
   await lab.destroy()
 })
 const datapath = process.env['KERNEL_DATAPATH'] === 'userspace' ? 'userspace' : 'kernel'
