@@ -124,7 +124,7 @@ t.test('the forwarder of each datapath must be heard where a listener of it is c
 })
 
 t.test(
-  'rules in the kernel and a director that died have ten seconds to come back, one that hangs has three',
+  'a director that died, and the process of rules, have ten seconds to come back; one that hangs has three',
   async (t) => {
     const inKernel = { ...mysql, datapath: 'kernel' } as const
     for (const name of ['kernel', 'director'] as const) {
@@ -140,6 +140,138 @@ t.test(
     }
   },
 )
+
+t.test('why a bind is not open is told', async (t) => {
+  const one = host()
+  one.hear(bindFact(false, 'forwarding is off on eth1'))
+  one.setHere(true)
+  one.look()
+  const text = `listener mysql: ${vip}:3306 is not open although its address is here (forwarding is off on eth1)`
+  t.match(one.until(1000), { host: { ok: false, text } })
+})
+
+t.test('a beat from before the death proves nothing, nor does one that arrives late', async (t) => {
+  const one = host(['proxy', 'director'])
+  one.hear(beat('director', 0), beat('proxy', 0), died('proxy', 10), beat('proxy', 5))
+  t.match(one.until(700), { host: { ok: false } })
+  const late = host(['proxy', 'director'])
+  late.until(5000)
+  late.hear(beat('director', 1000), beat('proxy', 1000))
+  t.match(late.look(), { host: { ok: false } }, 'what was said four seconds ago')
+  late.hear(beat('director', 9000), beat('proxy', 9000))
+  t.match(late.until(7900), { host: { ok: true } })
+  t.match(late.until(8000), { host: { ok: false } }, 'the future is now at most')
+})
+
+t.test('a bind waits for an address that is not here, and must open when it is', async (t) => {
+  const one = host()
+  one.hear(bindFact(false))
+  t.match(one.until(10_000), { host: { ok: true } })
+  one.setHere(true)
+  one.look()
+  t.match(one.until(10_400), { host: { ok: true }, lookAgainAt: 10_500 })
+  t.match(one.until(10_500), { host: { ok: false, text: /mysql: 198.18.0.100:3306 is not open although/ } })
+})
+
+t.test('a bind that opens in time is no failure, one that closes is', async (t) => {
+  const one = host()
+  one.hear(bindFact(false))
+  one.until(1000)
+  one.setHere(true)
+  one.until(1300)
+  one.hear(bindFact(true))
+  t.match(one.until(9000), { host: { ok: true } })
+  one.hear(bindFact(false))
+  t.match(one.until(9700), { host: { ok: false, text: /^listener mysql: 198.18.0.100:3306 is not open/ } })
+})
+
+t.test('a failed bind is not trusted again for a minute after the address is gone, unless it opens', async (t) => {
+  const failed = () => {
+    const one = host()
+    one.hear(bindFact(false))
+    one.setHere(true)
+    one.until(1000)
+    return one
+  }
+  const gone = failed()
+  gone.setHere(false)
+  gone.hear(bindFact(false))
+  t.match(gone.until(60_900), { host: { ok: false, text: /^listener mysql: .* is not open/ }, lookAgainAt: 61_000 })
+  t.match(gone.until(61_000), { host: { ok: true } })
+  const opened = failed()
+  opened.hear(bindFact(true))
+  t.match(opened.look(), { host: { ok: true } })
+})
+
+t.test('an address that leaves before the bind had its time leaves no mark', async (t) => {
+  const one = host()
+  one.hear(bindFact(false))
+  one.setHere(true)
+  one.until(300)
+  one.setHere(false)
+  t.match(one.until(2000), { host: { ok: true } })
+})
+
+t.test('a listener that nobody told of counts as not open, after the start', async (t) => {
+  const one = host()
+  one.setHere(true)
+  t.match(one.until(3000), { host: { ok: true } })
+  t.match(one.until(3500), { host: { ok: false, text: /is not open/ } })
+})
+
+t.test('no server up is said only when all have had their first check', async (t) => {
+  const one = host()
+  one.hear(health('db1', false))
+  t.match(one.look(), { servers: { ok: null } }, 'db2 is not known')
+  one.hear(health('db2', false, [null]))
+  t.match(one.look(), { servers: { ok: null } }, 'db2 is not checked')
+  one.hear(health('db2', false))
+  t.match(one.look(), { host: { ok: true }, servers: { ok: false, text: 'listener mysql has no server available' } })
+  const other = host()
+  other.hear(health('db1', true), health('db2', false))
+  t.match(other.look(), { servers: { ok: true } })
+})
+
+/** A host that had a server a moment ago. */
+const supplied = (holds: boolean) => {
+  const one = host()
+  one.setHere(holds)
+  one.hear(bindFact(true), health('db1', true), health('db2', false))
+  one.until(1000)
+  return one
+}
+
+t.test('the end of the last server is believed at once by who has no address, and late by who has it', async (t) => {
+  const [holder, other] = [supplied(true), supplied(false)]
+  for (const one of [holder, other]) one.hear(health('db1', false))
+  t.match(other.look(), { servers: { ok: false } })
+  t.match(holder.look(), { servers: { ok: true } })
+  t.match(holder.until(5900), { servers: { ok: true } }, 'as long as clients wait')
+  t.match(holder.until(6000), { host: { ok: true }, servers: { ok: false } })
+  other.setHere(true)
+  t.match(other.look(), { servers: { ok: false } }, 'who takes over does not doubt what it knew')
+})
+
+t.test('its return is believed at once by who has the address, and late by who has not', async (t) => {
+  const [holder, other] = [supplied(true), supplied(false)]
+  for (const one of [holder, other]) {
+    one.hear(health('db1', false))
+    one.until(9000)
+    one.hear(health('db1', true))
+  }
+  t.match(holder.look(), { servers: { ok: true } })
+  t.match(other.look(), { servers: { ok: false }, lookAgainAt: 12_000 })
+  other.setHere(true)
+  t.match(other.look(), { servers: { ok: true } }, 'it took the address over meanwhile')
+})
+
+t.test('a restart that is over sooner than both hosts can have seen it changes nothing', async (t) => {
+  const holder = supplied(true)
+  for (const up of [false, true, false, true]) {
+    holder.hear(health('db1', up))
+    t.match(holder.until(up ? 6000 : 3500), { servers: { ok: true } })
+  }
+})
 
 t.test('servers that an operator took out are no outage, unless the last one to go failed', async (t) => {
   const orders = [{ admin: 'drain' }, { weight: 0 }, { draining: true }, { up: false, refusing: true }] as const
