@@ -49,8 +49,8 @@ export const noServerWeight = -50
 /** So long after the start silence is no failure. */
 const startGrace = millis(3000)
 const silenceLimit = millis(3000)
-/** One that died is being started again, which takes some seconds on a busy host: a hand-over would cost every session. */
-const restartLimit = millis(10_000)
+/** One that died is being started again, which takes ten seconds on a very busy host: a hand-over would cost every session. */
+const restartLimit = millis(20_000)
 /** What dies may be back, and what is to open may open, within so long. */
 const shortGrace = millis(500)
 /** A bind that failed is not trusted again before: else this host would be master and fault in turn. */
