@@ -7,11 +7,11 @@ import type { Lab } from '../lab/lab.ts'
 import { type MariaDb, startMariaDb } from '../lab/mariadb.ts'
 import { appUser } from '../lab/mariadb-files.ts'
 import { createReleases, type Releases } from '../lab/release.ts'
-import { type BalancerHost, servicePort, virtualAddress } from '../lab/site.ts'
+import { servicePort, virtualAddress } from '../lab/site.ts'
 import { type Load, prepareLoad, startLoad } from '../lab/sysbench.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { type HostState, hostState } from './host-state.ts'
-import { buildPair, ofInstance, type Pair } from './pair.ts'
+import { buildPair, type Pair } from './pair.ts'
 
 /** Where clients connect. */
 export const target = { address: virtualAddress, port: servicePort }
@@ -41,8 +41,6 @@ export type KernelField = Pair & {
   readonly endLoad: () => Promise<void>
   /** Does something under load, waits until all is over that began meanwhile, and tells what clients noticed. */
   readonly noticed: (test: Test, what: string, act: () => Promise<unknown>) => Promise<Noticed>
-  /** How often each router has changed its state. */
-  readonly routers: () => Promise<readonly unknown[]>
 }
 
 const balancerHosts = ['lb1', 'lb2']
@@ -78,10 +76,6 @@ export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace
       return startServers(lab, hosts)
     },
   })
-  // On a busy machine a process takes four seconds to start: a vrrp process that is killed has time to be back.
-  for (const balancer of pair.site.balancers) {
-    await pair.edit(balancer, (document) => document.setIn(ofInstance('advertisement_interval'), '3s'))
-  }
   const { client, databases } = pair.site
   const servers = databases.map(({ server }) => server)
   const work = (): Promise<Load> => startLoad(client, target, servers, loadSessions)
@@ -103,12 +97,6 @@ export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace
       await load?.stop()
       load = undefined
     },
-    routers: () =>
-      Promise.all(
-        pair.site.balancers.map(async (one: BalancerHost) =>
-          (await one.status()).vrrp.map(({ state, transitions }) => ({ state, transitions })),
-        ),
-      ),
     noticed: async (test, what, act) => {
       load ??= await work()
       await waitFor('the held sessions', () => probe.counters().openSessions === heldSessions)
