@@ -66,12 +66,13 @@ export const killProcesses = async (balancer: BalancerHost, roles: readonly stri
   await untilServes(balancer)
 }
 
-/** `forwarder` is the role of the process that forwards, `reloads` how many changes of weights follow each other. */
+const roles = ['kernel', 'director', 'vrrp']
+
+/** Everything that may not be noticed; `reloads` changes of weights follow each other. */
 export const quietEvents = (
   { first, ask, messages, releases }: KernelField,
-  { forwarder, reloads }: { readonly forwarder: 'kernel' | 'proxy'; readonly reloads: number },
+  reloads: number,
 ): readonly KernelEvent[] => {
-  const roles = [forwarder, 'director', 'vrrp']
   const weigh = (weight: number): void => {
     const document = parseDocument(readFileSync(first.configFile, 'utf8'))
     document.setIn(['listeners', 0, 'servers', 0, 'weight'], weight)

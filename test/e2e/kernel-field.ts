@@ -62,7 +62,7 @@ const startServers = async (lab: Lab, hosts: readonly Host[]): Promise<readonly 
 const version = '1.0.0'
 
 /** Builds it all and has everybody work. */
-export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace'): Promise<KernelField> => {
+export const buildKernelField = async (lab: Lab): Promise<KernelField> => {
   const releases = createReleases(lab.directory)
   releases.install(version)
   const untouched = new Map<string, HostState>()
@@ -70,7 +70,7 @@ export const buildKernelField = async (lab: Lab, datapath: 'kernel' | 'userspace
     databases: 2,
     advertisementInterval: '1s',
     balancerProgram: releases.program,
-    datapath,
+    datapath: 'kernel',
     startServers: async (_, hosts) => {
       for (const name of balancerHosts) untouched.set(name, await hostState(lab.host(name)))
       return startServers(lab, hosts)

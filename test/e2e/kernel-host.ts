@@ -1,5 +1,6 @@
 // What others do to the host of a balancer that forwards in the kernel, what a hand-over costs there, and what stays behind.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { Document } from 'yaml'
 import { startProbe } from '../lab/gap-probe.ts'
@@ -15,6 +16,7 @@ import { type KernelField, target, unnoticed } from './kernel-field.ts'
 import { startWaiting } from './waiting.ts'
 import { waitingKinds } from './waiting-messages.ts'
 
+const settled = 500
 const foreignTable = 'somebodys_firewall'
 const foreignRules = `table inet ${foreignTable} {
   chain forward {
@@ -52,6 +54,8 @@ export const testFlush = async (t: Test, field: KernelField): Promise<void> => {
       'idle',
       'waiting',
     ])
+    // Acknowledgements of the last word are late.
+    await sleep(settled)
     await field.noticed(t, 'nft flush ruleset', async () => {
       const begun = performance.now()
       await first.host.run('nft', ['flush', 'ruleset'])
@@ -66,6 +70,31 @@ export const testFlush = async (t: Test, field: KernelField): Promise<void> => {
       'sessions that said nothing meanwhile go on',
     )
     await quiet.stop()
+  })
+}
+
+/**
+ * Without their supervisor the others hand the address over and end. Sessions are known to the host that they came through
+ * alone: they end, and each client is told.
+ */
+export const testSupervisorKilled = async (t: Test, field: KernelField): Promise<void> => {
+  await t.test('kill -9 of the supervisor: the address moves, sessions are reset, newcomers connect', async (t) => {
+    const { first, second } = field
+    const waiting = await startWaiting(field.site.client, { ...target, ...appUser }, waitingKinds)
+    const { reasons } = await field.noticed(t, 'kill -9 of the supervisor', async () => {
+      const begun = Date.now()
+      await first.process().kill()
+      await field.untilHeldBy(second)
+      await waitFor('every session that waits to end', () => waiting.now().every(({ end }) => end !== null))
+      const ends = waiting.now().map(({ kind, end }) => `${kind} ${end?.reason} ${(end?.at ?? 0) - begun} ms`)
+      t.comment(`sessions that waited: ${ends.join(', ')}`)
+    })
+    const { ECONNRESET: _, ...others } = reasons
+    t.same(others, {}, 'who was logging in is reset, and all others have found one or the other')
+    await waiting.stop()
+    await first.start()
+    await field.untilHeldBy(first)
+    await untilServes(first)
   })
 }
 
