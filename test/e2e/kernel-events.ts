@@ -120,11 +120,12 @@ const patientInterval = '10s'
 /** Each event is one test: no session is lost, no connection fails, the address stays where it is. */
 export const testQuietEvents = async (t: Test, field: KernelField, events: readonly KernelEvent[]): Promise<void> => {
   const { first, second, edit, untilHeldBy, messages } = field
-  const advertiseEach = async (interval: string): Promise<void> => {
-    for (const balancer of [first, second]) {
-      await edit(balancer, (document) => document.setIn(ofInstance('advertisement_interval'), interval))
-    }
-  }
+  const advertiseEach = (interval: string) =>
+    t.test(`routers that advertise each ${interval}`, async () => {
+      for (const balancer of [first, second]) {
+        await edit(balancer, (document) => document.setIn(ofInstance('advertisement_interval'), interval))
+      }
+    })
   const elections = () => messages(second).filter((msg) => msg.includes('Entering MASTER STATE')).length
   await advertiseEach(patientInterval)
   for (const { name, act } of events) {

@@ -68,7 +68,6 @@ export const testPowerCuts = async (
   field: KernelField,
   { rounds, seed }: { readonly rounds: number; readonly seed: number },
 ): Promise<void> => {
-  await field.endLoad()
   const random = createRandom(seed)
   const [one, ...others] = field.site.databases
   if (one === undefined) throw new Error('there is no database host')
@@ -78,6 +77,7 @@ export const testPowerCuts = async (
     const victim = random.pick(databases)
     const { name } = victim.host
     await t.test(`${kinds.length} sessions, and ${name} loses its power (seed ${seed})`, async (t) => {
+      await field.endLoad()
       const sessions = await startWaiting(field.site.client, { ...target, ...appUser }, kinds)
       const theirs = sessions.now().filter(({ server }) => server === name).length
       const begun = Date.now()
