@@ -69,7 +69,7 @@ export const buildPair = async (lab: Lab, options: SiteOptions = {}): Promise<Pa
       .map((line): LogLine => JSON.parse(line))
   const messages = (balancer: BalancerHost): readonly string[] => log(balancer).map(({ msg }) => msg)
   const command: Pair['command'] = (balancer, ...words) =>
-    balancer.host.run(process.execPath, [program, ...words, '--config', balancer.configFile])
+    balancer.host.run(process.execPath, [program, ...words, '--config', balancer.configFile], { env: balancer.env })
   const tell: Pair['ask'] = (balancer, line) => ask(join(dirname(balancer.configFile), 'admin.sock'), line)
   const showAll: Pair['showAll'] = async (balancer) => {
     return shownSchema.parse(JSON.parse(await tell(balancer, 'show vrrp --json')))

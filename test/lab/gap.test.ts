@@ -35,6 +35,7 @@ t.test('attempts in flight at either edge are counted, others are not', async (t
   t.match(serviceIn({ from: 100, to: 200 }, attempts, [99, 100, 150, 201]), {
     attempts: 3,
     failed: 2,
+    failedNewcomers: 1,
     reasons: { ECONNREFUSED: 1, timeout: 1 },
     servers: { db2: 1 },
     lostSessions: 2,

@@ -12,6 +12,8 @@ export type Service = {
   readonly attempts: number
   readonly failed: number
   readonly reasons: Readonly<Record<string, number>>
+  /** Those of the failed ones that began in the stretch: none that was under way when it began. */
+  readonly failedNewcomers: number
   /** Attempts that succeeded, but took longer than half a second. */
   readonly slow: number
   /** New connections by the server that answered. */
@@ -47,6 +49,7 @@ export const serviceIn = (stretch: Stretch, attempts: readonly Attempt[], lostSe
     attempts: counted.length,
     failed: failures.length,
     reasons: tally(failures.map(({ reason }) => reason)),
+    failedNewcomers: failures.filter(({ begun }) => begun >= stretch.from).length,
     slow: successes.filter(({ begun, ended }) => ended - begun > slowMs).length,
     servers: tally(successes.map(({ server }) => server)),
     lostSessions: lostSessions.filter((moment) => moment >= stretch.from && moment <= stretch.to).length,

@@ -1,12 +1,12 @@
 // The whole road in a lab: a Galera cluster with agents, two balancers with a virtual address, and a client.
 
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import { startForwarder } from './forwarder.ts'
-import { startGalera } from './galera-cluster.ts'
+import { type GaleraOptions, startGalera } from './galera-cluster.ts'
 import type { Host } from './host.ts'
 import type { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
@@ -77,6 +77,8 @@ export type BalancerHost = {
   readonly host: Host
   readonly process: () => LabProcess
   readonly configFile: string
+  /** What its programs have in their environment: where they remember how the host was, which goes with the lab. */
+  readonly env: Readonly<Record<string, string>>
   /** Starts the balancer and waits until all its processes run. */
   readonly start: () => Promise<void>
   /** Its status document, asked for at the host's own address; throws when it does not answer. */
@@ -101,6 +103,13 @@ export type SiteOptions = {
   readonly advertisementInterval?: string
   /** The file that the balancers are started from. */
   readonly balancerProgram?: string
+  readonly datapath?: 'kernel' | 'userspace'
+  /** Starts the servers; default: a Galera cluster. */
+  readonly startServers?: (
+    lab: Lab,
+    hosts: readonly Host[],
+    options: Pick<GaleraOptions, 'onProgress'>,
+  ) => Promise<readonly MariaDb[]>
 }
 
 const program = (daemon: 'agent' | 'balancer'): string =>
@@ -109,7 +118,7 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 /** Builds the site in a lab and waits until every server is up and one balancer holds the address. */
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
-  const { balancerProgram = program('balancer') } = options
+  const { balancerProgram = program('balancer'), datapath = 'userspace', startServers = startGalera } = options
   const balancerHosts = [await lab.addHost('lb1', '198.18.0.2/24'), await lab.addHost('lb2', '198.18.0.3/24')]
   const databaseHosts: Host[] = []
   for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
@@ -121,9 +130,7 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   )
   onProgress(`${lab.hosts().length} hosts and a switch are up`)
 
-  const servers = await startGalera(lab, databaseHosts, {
-    onProgress: (line) => onProgress(`MariaDB Galera: ${line}`),
-  })
+  const servers = await startServers(lab, databaseHosts, { onProgress: (line) => onProgress(`MariaDB: ${line}`) })
   const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i)))
   await Promise.all(databases.map(({ startAgent }) => startAgent()))
   onProgress(`agents answer on port ${agentPort} of ${databaseHosts.map(({ name }) => name).join(', ')}`)
@@ -134,7 +141,7 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
         client,
         host,
         balancerProgram,
-        balancerConfig(lab, host, databaseHosts, 101 - i, advertisementInterval),
+        balancerConfig(lab, host, databaseHosts, { priority: 101 - i, advertisementInterval, datapath }),
       ),
     ),
   )
@@ -215,8 +222,11 @@ const balancerConfig = (
   lab: Lab,
   host: Host,
   databases: readonly Host[],
-  priority: number,
-  advertisementInterval: string,
+  {
+    priority,
+    advertisementInterval,
+    datapath,
+  }: { readonly priority: number; readonly advertisementInterval: string; readonly datapath: string },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
   const passwordFile = join(directory, 'status.password')
@@ -238,7 +248,7 @@ vrrp:
 listeners:
   - name: mysql
     bind: ${virtualAddress}:${servicePort}
-    datapath: userspace
+    datapath: ${datapath}
     balance: roundrobin
     max_connections: 4000
     timeouts: { connect: 2s }
@@ -266,13 +276,15 @@ const balancerHost = async (
   writeFileSync(passwordFile, `${await hashPassword(statusLogin.password)}\n`, { mode: 0o600 })
   const door = await startForwarder(client, { target: { address: host.address, port: statusPort } })
   const authorization = `Basic ${Buffer.from(`${statusLogin.user}:${statusLogin.password}`).toString('base64')}`
+  const env = { RUNTIME_DIRECTORY: dirname(configFile) }
   let balancer: LabProcess | undefined
   return {
     host,
     configFile,
+    env,
     process: () => running(balancer, `balancer of ${host.name}`),
     start: async () => {
-      balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile])
+      balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile], { env })
       await balancer.waitForOutput(/Balancer is running/)
     },
     status: async () => {

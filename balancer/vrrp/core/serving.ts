@@ -51,6 +51,8 @@ export const noServerWeight = -50
 /** So long after the start silence is no failure. */
 const startGrace = millis(3000)
 const silenceLimit = millis(3000)
+/** One that died is being started again, which takes ten seconds on a very busy host: a hand-over would cost every session. */
+const restartLimit = millis(20_000)
 /** What dies may be back, and what is to open may open, within so long. */
 const shortGrace = millis(500)
 /** A bind that failed is not trusted again before: else this host would be master and fault in turn. */
@@ -183,8 +185,8 @@ export const concernedListeners = (
 
 /**
  * What is known means this for the listeners that concern a router. The director and the forwarder of each of them have to
- * be heard from. A forwarder that held the sessions itself is missed as soon as it is dead; where its work stays in the kernel,
- * a hand-over would cost the sessions that go on without it.
+ * be heard from. A forwarder that held the sessions itself is missed as soon as it is dead; what goes on without its process
+ * waits for the next one, since a hand-over would cost the sessions.
  */
 export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at: Millis): Serving => {
   const { startedAt, troubles } = known
@@ -218,11 +220,13 @@ export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at
 /** Something that fails from a moment on unless news comes; `endsAt`: when a failure is forgotten. */
 type Question = { readonly failsAt: Millis | null; readonly endsAt: Millis | null; readonly text: string }
 
-const silence = (process: Watched, { heardAt }: Pulse, startedAt: Millis): Question => ({
-  failsAt: millis((heardAt ?? startedAt) + silenceLimit),
-  endsAt: null,
-  text: `the process ${process} has not been heard for ${silenceLimit / 1000} s`,
-})
+const silence = (process: Watched, { heardAt, diedAt }: Pulse, startedAt: Millis): Question => {
+  const [since, limit, what] =
+    diedAt === null
+      ? ([heardAt ?? startedAt, silenceLimit, 'has not been heard'] as const)
+      : ([diedAt, restartLimit, 'died and has not been back'] as const)
+  return { failsAt: millis(since + limit), endsAt: null, text: `the process ${process} ${what} for ${limit / 1000} s` }
+}
 
 const death = (process: Watched, { diedAt }: Pulse): Question => ({
   failsAt: diedAt === null ? null : millis(diedAt + shortGrace),
