@@ -58,8 +58,11 @@ export type SessionTracker = {
 }
 
 const attemptInterval = 100
-/** How often all is listed although nothing was lost: brings bytes, and the ends of sessions that began when nobody listened. */
-const recountInterval = 30_000
+/**
+ * How long after the last list all is listed again although nothing was lost: brings bytes, and the ends of sessions that began
+ * when nobody listened. At least so many milliseconds, and so many times as long as the list took: a hundredth of a processor.
+ */
+const recountPause = { least: 5000, share: 100 }
 const entriesAtOnce = 256
 
 /** Begins to listen, and counts what there is. A refusal says what is missing: a capability, or a module of the kernel. */
@@ -71,9 +74,9 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   let isStale = false
   let isOpen = true
 
-  const hear = (entry: ConntrackEntry): void => {
+  const hear = (entry: ConntrackEntry, at: number): void => {
     if (entry.change === 'new') resets.cancel(entry.original)
-    const ended = sessions.hear(entry, performance.now())
+    const ended = sessions.hear(entry, at)
     if (ended !== undefined) options.onEnded({ ...ended, client: flowOf(entry.original) })
   }
   const requests = openConntrack()
@@ -104,12 +107,18 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   }
   const events = watched.value
 
+  let nextRecount: NodeJS.Timeout | undefined
   const count = async (): Promise<Outcome> => {
+    const begun = performance.now()
+    clearTimeout(nextRecount)
     events.drain()
     sessions.beginList()
-    const listed = await conntrack.list(marks, (entry) => sessions.list(onOurClock(entry), performance.now()))
+    const ahead = wallAhead()
+    const listed = await conntrack.list(marks, (entry) => sessions.list(entry, performance.now(), ahead))
     events.drain()
     sessions.endList(!listed.ok || listed.value.isTorn)
+    const pause = Math.max(recountPause.least, (performance.now() - begun) * recountPause.share)
+    if (isOpen) nextRecount = setTimeout(recountOrWarn, pause)
     return listed.ok ? done : listed
   }
   const recount = async (): Promise<Outcome> => {
@@ -124,10 +133,10 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   const forAll = async (
     filter: MarkFilter,
     isMeant: (entry: ConntrackEntry) => boolean,
-    use: (entries: readonly ConntrackEntry[]) => Outcome<number>,
+    use: (entries: readonly KeptEntry[]) => Outcome<number>,
   ): Promise<Outcome<number>> => {
     events.drain()
-    const found: ConntrackEntry[] = []
+    const found: KeptEntry[] = []
     const listed = await conntrack.list(filter, (entry) => {
       if (isMeant(entry)) found.push(kept(entry))
     })
@@ -145,7 +154,7 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
     forAll(
       ending,
       (entry) => {
-        const begunAt = sessions.begunAt(entry) ?? onOurClock(entry).startedAt
+        const begunAt = sessions.begunAt(entry) ?? (entry.startedAt === null ? null : entry.startedAt - wallAhead())
         if (fateOf(entry, begunAt, ending) === 'stay') return false
         const flow = flowOf(entry.original)
         return flow !== undefined && only(flow)
@@ -186,10 +195,11 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       if (!counted.ok && isOpen) log.warn({ text: counted.text }, `Sessions were not counted anew: ${counted.text}`)
     })
   }
-  const timers = [setInterval(giveUp, attemptInterval), setInterval(recountOrWarn, recountInterval)]
+  const timer = setInterval(giveUp, attemptInterval)
   const close = (): void => {
     isOpen = false
-    for (const timer of timers) clearInterval(timer)
+    clearInterval(timer)
+    clearTimeout(nextRecount)
     events.close()
     resets.close()
     conntrack.close()
@@ -234,19 +244,21 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   }
 }
 
-/** The kernel tells the time of day. */
-const onOurClock = (entry: ConntrackEntry): ConntrackEntry =>
-  entry.startedAt === null ? entry : { ...entry, startedAt: entry.startedAt - Date.now() + performance.now() }
+/** By how much the time of day, which the kernel tells, is ahead of our clock. */
+const wallAhead = (): number => Date.now() - performance.now()
 
-/** A copy that lasts. */
-const kept = (entry: ConntrackEntry): ConntrackEntry => ({
-  ...entry,
-  original: entry.original.slice(),
-  reply: entry.reply.slice(),
+/** Of an entry what it takes to end it, as a copy that lasts. */
+type KeptEntry = Pick<ConntrackEntry, 'family' | 'id' | 'tcpState' | 'original' | 'reply'>
+const kept = ({ family, id, tcpState, original, reply }: ConntrackEntry): KeptEntry => ({
+  family,
+  id,
+  tcpState,
+  original: original.slice(),
+  reply: reply.slice(),
 })
 
 /** The client hears it from the address that it asked for, the server from what it takes for its client. */
-const flowsOf = (entry: ConntrackEntry): readonly EndedFlow[] => {
+const flowsOf = (entry: KeptEntry): readonly EndedFlow[] => {
   const [original, reply] = [flowOf(entry.original), flowOf(entry.reply)]
   if (original === undefined || reply === undefined) return []
   return [{ key: entry.original, toClient: backwards(original), toServer: backwards(reply) }]

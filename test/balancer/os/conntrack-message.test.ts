@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type ConntrackMessage, deleteRequest, flowOf, readConntrack } from '../../../balancer/os/conntrack-message.ts'
+import {
+  type ConntrackMessage,
+  conntrackReader,
+  deleteRequest,
+  flowOf,
+} from '../../../balancer/os/conntrack-message.ts'
 
 /** A DESTROY event in the form of Linux 6.18: a refused connect. */
 const recorded = Buffer.from(
@@ -16,7 +21,7 @@ recorded.writeUInt32LE(recorded.length, 0)
 
 const read = (bytes: Uint8Array): readonly ConntrackMessage[] => {
   const messages: ConntrackMessage[] = []
-  readConntrack(bytes, (message) => messages.push(message))
+  conntrackReader(bytes)(0, bytes.length, (message) => messages.push(message))
   return messages
 }
 
