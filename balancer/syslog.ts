@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os'
 import type { LogConfig } from './config/log-schema.ts'
+import { endpointText } from './core/endpoint.ts'
 import { type SyslogLine, syslogMessage } from './core/syslog.ts'
 import { calendarOf } from './os/clock.ts'
 import { type DatagramSocket, openDatagramSocket } from './os/datagram-socket.ts'
@@ -27,7 +28,7 @@ export const openSyslog = (
   { syslog: target, format, facility }: LogConfig & { readonly syslog: NonNullable<LogConfig['syslog']> },
   onTrouble: (trouble: SyslogTrouble) => void,
 ): Syslog => {
-  const receiver = 'path' in target ? target.path : `${target.address}:${target.port}`
+  const receiver = 'path' in target ? target.path : endpointText(target)
   const style = { format, facility, host: hostname(), isLocal: 'path' in target }
   let socket: DatagramSocket | null = null
   let lost = 0

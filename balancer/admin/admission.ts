@@ -1,6 +1,7 @@
 // Who may hold connections to the status page: so many of each source and in all; who only holds one makes room.
 
 import type { Socket } from 'node:net'
+import { plainAddress } from '../core/endpoint.ts'
 
 /** The open connections of the status page. */
 export type Admission = {
@@ -33,7 +34,7 @@ export const createAdmission = ({ all, perSource }: AdmissionLimits, refused: ()
   }
   return {
     enter: (socket) => {
-      const source = socket.remoteAddress ?? ''
+      const source = plainAddress(socket.remoteAddress)
       const own = [...sources.values()].filter((one) => one === source).length
       const isRoom = (own < perSource || makeRoom(source)) && (sources.size < all || makeRoom(undefined))
       if (!isRoom) {

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { readPasswordFile } from '../config/password-file.ts'
 import type { StatusPageConfig } from '../config/schema.ts'
+import { plainAddress } from '../core/endpoint.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { createAdmission } from './admission.ts'
 import { renderPage, styleSheet } from './core/page.ts'
@@ -66,7 +67,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       refused('method')
       return send(response, 405, 'text/plain', 'Only GET and HEAD are served here.\n', { allow: 'GET, HEAD' })
     }
-    const source = request.socket.remoteAddress ?? ''
+    const source = plainAddress(request.socket.remoteAddress)
     const { verdict, user } = await credentials.verify(request.headers.authorization, source)
     if (verdict !== 'granted' || http === undefined) {
       if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)

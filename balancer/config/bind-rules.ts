@@ -1,10 +1,10 @@
 // Rules over where connections come in and where they go to.
 
 import { isLoopback, isUnspecified } from '../core/address-kind.ts'
-import { familyOf } from '../core/ip-address.ts'
+import { type Endpoint, endpointText, excludeEachOther, takesIn } from '../core/endpoint.ts'
+import { isLinkLocal } from '../core/ip-address.ts'
 import type { HostNetwork } from '../os/host-network.ts'
 import type { Finding } from './document.ts'
-import { type Endpoint, endpointText } from './values.ts'
 import type { Written, WrittenBind } from './written.ts'
 
 /** What cannot work, or hardly, with the addresses of listeners and servers. `host` is this host, if it can be looked at. */
@@ -15,14 +15,9 @@ export const bindFindings = (written: Written, host: HostNetwork | null): readon
   ...(host === null ? [] : strayFindings(written, host)),
 ]
 
-/** Whether two would want the same port: 0.0.0.0 stands for every address. */
-const areSame = (one: Endpoint, other: Endpoint): boolean =>
-  one.port === other.port &&
-  (one.address === other.address || isUnspecified(one.address) || isUnspecified(other.address))
-
 const takenFindings = (binds: readonly WrittenBind[]): readonly Finding[] =>
   binds.flatMap((bind, i) => {
-    const taken = binds.slice(0, i).find((earlier) => areSame(earlier, bind))
+    const taken = binds.slice(0, i).find((earlier) => excludeEachOther(earlier, bind))
     if (taken === undefined) return []
     const text = `found "${endpointText(bind)}"; ${endpointText(taken)} above has this address and port; choose another port`
     return [{ path: bind.path, text }]
@@ -36,7 +31,7 @@ const loopFindings = ({ binds, servers, virtual }: Written, host: HostNetwork | 
     binds.find(
       (bind) =>
         bind.port === endpoint.port &&
-        (bind.address === endpoint.address || (isUnspecified(bind.address) && isHere(endpoint.address))),
+        (bind.address === endpoint.address || (takesIn(bind.address, endpoint.address) && isHere(endpoint.address))),
     )
   const leadsTo = (from: number, wanted: number, seen: ReadonlySet<number>): boolean =>
     from === wanted ||
@@ -60,20 +55,16 @@ const loopFindings = ({ binds, servers, virtual }: Written, host: HostNetwork | 
   })
 }
 
-/**
- * An instance whose addresses nobody here listens on, nor on those that move with it. Nothing of this program listens on
- * IPv6, so that whoever wants such an address wants it for something else.
- */
+/** An instance whose addresses nobody here listens on, nor on those that move with it; link-local ones are none to listen on. */
 const unusedFindings = ({ instances, virtual, binds }: Written): readonly Finding[] => {
-  if (binds.some(({ address }) => isUnspecified(address))) return []
   const usedBy = (i: number): boolean =>
-    virtual.some(({ instance, address }) => instance === i && binds.some((bind) => bind.address === address))
+    virtual.some(({ instance, address }) => instance === i && binds.some((bind) => takesIn(bind.address, address)))
   return instances.flatMap(({ path, group }, i) => {
-    const isIpv4 = virtual.some(({ instance, address }) => instance === i && familyOf(address) === 'ipv4')
     const isUsed = instances.some(
       (other, j) => (j === i || (group !== undefined && other.group === group)) && usedBy(j),
     )
-    if (isUsed || !isIpv4) return []
+    const isForClients = virtual.some(({ instance, address }) => instance === i && !isLinkLocal(address))
+    if (isUsed || !isForClients) return []
     const text = 'no listener is bound to an address of this instance: clients of it reach nothing of this balancer'
     return [{ path: [...path, 'virtual_addresses'], text, isWarning: true }]
   })

@@ -35,7 +35,12 @@ export const checkDocument = <S extends z.ZodType>(
   if (faults.length > 0) {
     const textOf = ({ code, message }: (typeof faults)[number]) =>
       tagFaults.includes(code) ? tagText : withoutSource(message)
-    return refuse(faults.map((fault) => ({ offset: fault.pos[0], text: textOf(fault) })))
+    return refuse(
+      faults.map((fault) => {
+        const line = text.split('\n')[at(fault.pos[0]).line - 1] ?? ''
+        return { offset: fault.pos[0], text: bracketText(line) ?? textOf(fault) }
+      }),
+    )
   }
   const aliases = danglingAliases(document)
   if (aliases.length > 0) {
@@ -101,6 +106,12 @@ const plainValue = (document: Document): unknown => {
 /** The parser puts the tag into its text, and the tag may be a password that begins with an exclamation mark. */
 const tagFaults: readonly string[] = ['TAG_RESOLVE_FAILED', 'BAD_COLLECTION_TYPE']
 const tagText = 'a value beginning with ! is taken for a tag, and there is no such tag; put the value in quotes'
+
+/** What to write where an IPv6 address with its port stands without quotes; undefined where none does. */
+const bracketText = (line: string): string | undefined => {
+  const [, endpoint] = /(?:^|[\s,[{])(\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]:\d{1,5})(?=$|[\s,\]}])/.exec(line) ?? []
+  return endpoint && `a value that begins with [ is a list; put the address in quotes: "${endpoint}"`
+}
 
 /** The parser quotes the source after a colon or in further lines, and the source may be a password. */
 const withoutSource = (message: string): string => message.split(/:(?:\s|$)|\n| at line \d/)[0] ?? message

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { type CheckTlsPaths, readCheckTls } from './check-tls.ts'
 import type { Finding } from './document.ts'
+import { parseEndpoint } from './endpoint-values.ts'
 import { listOf, mapping, text } from './lenient.ts'
 import { fileFindings, readSecretFile } from './secret-file.ts'
 import { serverFindings } from './server-rules.ts'
@@ -108,7 +109,7 @@ const tlsFaults = (paths: CheckTlsPaths, i: number): readonly ListenerFault[] =>
 
 const checkFaults = ({ check: given, agent_check: agent, servers }: LenientListener): readonly ListenerFault[] => {
   const serverOn = (port: number | undefined): string | undefined =>
-    servers.find((server) => port !== undefined && server?.address?.endsWith(`:${port}`))?.name
+    servers.find((server) => port !== undefined && parseEndpoint(server?.address)?.port === port)?.name
   const ofAgent = serverOn(agent?.port)
   return [
     ...given.flatMap((one, i): readonly ListenerFault[] => {

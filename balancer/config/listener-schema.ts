@@ -3,8 +3,9 @@
 import { z } from 'zod'
 import { datapaths } from '../core/forwarders.ts'
 import { agentCheckSchema, checkSchema } from './check-schema.ts'
+import { bindEndpoint, hostEndpoint } from './endpoint-values.ts'
 import { oneOrMore } from './shapes.ts'
-import { bindEndpoint, clientNetwork, duration, hostEndpoint, integer, name } from './values.ts'
+import { clientNetwork, duration, integer, name } from './values.ts'
 
 const server = z.strictObject({
   name,
@@ -68,4 +69,3 @@ export const listenerSchema = z.strictObject({
 export type ListenerConfig = z.output<typeof listenerSchema>
 export type ServerConfig = ListenerConfig['servers'][number]
 export type Balance = ListenerConfig['balance']
-export type AccessConfig = ListenerConfig['access']

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { facilities, logLevels, syslogFormats } from '../core/syslog.ts'
-import { syslogReceiver } from './values.ts'
+import { syslogReceiver } from './endpoint-values.ts'
 
 /** The key `log`. */
 export const logSchema = z

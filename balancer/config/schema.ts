@@ -1,13 +1,14 @@
 // The shape of balancer.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
 import { z } from 'zod'
+import { bindEndpoint } from './endpoint-values.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
 import { notifySchema } from './notify-schema.ts'
 import { defaultSocket } from './places.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
-import { bindEndpoint, duration, name } from './values.ts'
+import { duration, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
 
 // Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.

@@ -1,8 +1,10 @@
 // Rules over the servers of a listener and over the keys that only matter to some of them.
 
+import { endpointText } from '../core/endpoint.ts'
+import { parseEndpoint } from './endpoint-values.ts'
 import { repeated } from './lenient.ts'
 import type { LenientListener, ListenerFault } from './listener-rules.ts'
-import { durationMillis, endpointText, parseEndpoint } from './values.ts'
+import { durationMillis } from './values.ts'
 
 /** What leaves a listener without servers, and what is written for nothing. */
 export const serverFindings = (listener: LenientListener): readonly ListenerFault[] => [

@@ -1,15 +1,15 @@
-// Values that a configuration writes as text: durations, addresses, endpoints.
+// Values that a configuration writes as text: durations, addresses, names. Endpoints stand in endpoint-values.ts.
 
-import { isIP, isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isLoopback, isNetwork, isUnspecified, whyNoHost, whyNotInNetwork } from '../core/address-kind.ts'
+import { isNetwork, whyNoHost, whyNotInNetwork } from '../core/address-kind.ts'
 import { addressBytes, addressText, bitsOf, familyOf } from '../core/ip-address.ts'
 import { type Millis, millis } from '../core/time.ts'
 
 const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** What the JSON schema says of a text that is read by a function: a pattern that refuses nothing valid. */
-const textLike = (pattern: RegExp) => ({ type: 'string', pattern: pattern.source }) as const
+export const textLike = (pattern: RegExp) => ({ type: 'string', pattern: pattern.source }) as const
 
 const durationPattern = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
 
@@ -39,70 +39,8 @@ export const durationMillis = (value: unknown): number | undefined => {
   return digits === undefined || factor === undefined ? undefined : Number(digits) * factor
 }
 
-/** Host and port of one end of a connection. */
-export type Endpoint = { readonly address: string; readonly port: number }
-
-/** It in one text: `10.1.6.173:3366`. */
-export const endpointText = ({ address, port }: Endpoint): string => `${address}:${port}`
-
-/** Reads `10.0.0.1:3306`; undefined for anything else. */
-export const parseEndpoint = (value: unknown): Endpoint | undefined => {
-  const [, address = '', digits] = (typeof value === 'string' && /^(.*):(\d{1,5})$/.exec(value)) || []
-  const port = Number(digits)
-  return isIPv4(address) && port >= 1 && port <= 65_535 ? { address, port } : undefined
-}
-
-const endpoint = (whyNot: (address: string) => string | null) =>
-  z
-    .unknown()
-    .transform((value, context): Endpoint => {
-      const parsed = parseEndpoint(value)
-      const objection = parsed === undefined ? null : whyNot(parsed.address)
-      if (parsed === undefined) fail(context, value, 'write an IPv4 address and a port, such as 10.0.0.1:3306')
-      else if (objection !== null) fail(context, value, `${parsed.address} ${objection}`)
-      return parsed ?? { address: '', port: 0 }
-    })
-    .meta(textLike(/^\d{1,3}(\.\d{1,3}){3}:\d{1,5}$/))
-
-const unlessLoopback = (address: string): string | null => (isLoopback(address) ? null : whyNoHost(address))
-
-/** Where connections come in: an address that this host has, will have or may take, or 0.0.0.0 for every one. */
-export const bindEndpoint = endpoint((address) => {
-  const objection = isUnspecified(address) ? null : unlessLoopback(address)
-  return objection === null ? null : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 for all`
-})
-
-/** Where connections go to: the address of a host. */
-export const hostEndpoint = endpoint((address) => {
-  const objection = unlessLoopback(address)
-  return objection === null ? null : `${objection}; write the address of the server`
-})
-
 /** An address of either family with its prefix length; IPv6 in the one text of RFC 5952. */
 export type AddressWithPrefix = { readonly address: string; readonly prefixLength: number }
-
-/** Where syslog goes: a UDP port of a host, or a socket of this one. */
-export type SyslogReceiver = Endpoint | { readonly path: string }
-
-/** Longer paths do not fit into the kernel's sockaddr_un. */
-const longestSocketPath = 107
-
-/** `127.0.0.1:514` or `/dev/log`. */
-export const syslogReceiver = z
-  .unknown()
-  .transform((value, context): SyslogReceiver => {
-    const isPath = typeof value === 'string' && /^\/[^\0]*$/.test(value)
-    const parsed = parseEndpoint(value)
-    const objection = parsed === undefined ? null : unlessLoopback(parsed.address)
-    if (isPath) {
-      if (Buffer.byteLength(value) > longestSocketPath) fail(context, value, 'a socket path has at most 107 bytes')
-      return { path: value }
-    }
-    if (parsed === undefined) fail(context, value, 'write 127.0.0.1:514, the UDP port of a syslog daemon, or /dev/log')
-    else if (objection !== null) fail(context, value, `${parsed.address} ${objection}; write the address of a host`)
-    return parsed ?? { path: '' }
-  })
-  .meta(textLike(/^(\/.*|\d{1,3}(\.\d{1,3}){3}:\d{1,5})$/))
 
 const addressWithPrefix = (example: string, whyNot: (parsed: AddressWithPrefix) => string | null) =>
   z
@@ -199,6 +137,7 @@ export const integer = (minimum: number, maximum: number) => {
   return z.number({ error }).int({ error }).min(minimum, { error }).max(maximum, { error })
 }
 
-const fail = (context: z.RefinementCtx, input: unknown, message: string): void => {
+/** Reports what is wrong with a value and what to write instead. */
+export const fail = (context: z.RefinementCtx, input: unknown, message: string): void => {
   context.addIssue({ code: 'custom', message, input })
 }

@@ -1,15 +1,11 @@
 // The addresses that a configuration names, each with what it is for and its place: what the rules compare.
 
 import { z } from 'zod'
+import type { Endpoint } from '../core/endpoint.ts'
 import { isLinkLocal } from '../core/ip-address.ts'
+import { parseEndpoint } from './endpoint-values.ts'
 import { listOf, mapping, text } from './lenient.ts'
-import {
-  type AddressWithPrefix,
-  type Endpoint,
-  parseAddressWithPrefix,
-  parseEndpoint,
-  parseIpAddress,
-} from './values.ts'
+import { type AddressWithPrefix, parseAddressWithPrefix, parseIpAddress } from './values.ts'
 
 type Place = { readonly path: readonly PropertyKey[] }
 

@@ -1,6 +1,6 @@
 // What an address is good for: most can belong to a host, some never do.
 
-import { addressBytes, bitsOf, familyOf } from './ip-address.ts'
+import { addressBytes, bitsOf, familyOf, isMapped } from './ip-address.ts'
 
 /** Why an address cannot be that of a host which others reach; null for one that can. */
 export const whyNoHost = (address: string): string | null =>
@@ -24,13 +24,11 @@ const whyNoHost4 = (bytes: readonly number[]): string | null => {
   return first >= 240 ? 'is reserved (240.0.0.0/4)' : null
 }
 
-const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]
-
 const whyNoHost6 = (bytes: readonly number[]): string | null => {
   if (bytes.every((byte) => byte === 0)) return 'stands for every address of a host'
   if (isLoopback6(bytes)) return 'is the loopback address and never leaves its host'
   if (bytes[0] === 0xff) return 'is a multicast address'
-  return mappedPrefix.every((byte, i) => bytes[i] === byte) ? 'is an IPv4 address in the form of IPv6' : null
+  return isMapped(bytes) ? 'is an IPv4 address in the form of IPv6' : null
 }
 
 const isLoopback6 = (bytes: readonly number[]): boolean => bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))

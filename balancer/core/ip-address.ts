@@ -42,6 +42,11 @@ export const isLinkLocal = (address: string): boolean => {
   return familyOf(address) === 'ipv6' && first === 0xfe && (second & 0xc0) === 0x80
 }
 
+const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255]
+
+/** Whether the 16 bytes are an IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2). */
+export const isMapped = (bytes: readonly number[]): boolean => mappedPrefix.every((byte, i) => bytes[i] === byte)
+
 /** Positive when `a` is the larger address of two of one family, as unsigned numbers (RFC 9568 section 6.4.3). */
 export const compareAddresses = (a: string, b: string): number => {
   const others = addressBytes(b)

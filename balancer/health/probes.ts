@@ -2,7 +2,8 @@
 
 import { performance } from 'node:perf_hooks'
 import type { AgentCheckConfig, CheckConfig } from '../config/schema.ts'
-import type { Endpoint } from '../config/values.ts'
+import { type Endpoint, endpointText } from '../core/endpoint.ts'
+import { type Family, familyOf } from '../core/ip-address.ts'
 import { millis } from '../core/time.ts'
 import type { Outcome } from '../os/outcome.ts'
 import type { Pinger } from '../os/ping.ts'
@@ -42,15 +43,27 @@ export const startProbes = (): Probes => {
   const running = new Map<string, ScheduledProbe>()
   const streams = sharedStreams()
   const stalls = startStallWatch()
-  let pinger: Pinger | undefined
-  let reserved: ReservedPort | null = null
+  const pingers = new Map<Family, Pinger>()
+  const pingerFor = (family: Family): Pinger => {
+    const pinger = pingers.get(family) ?? openSharedPinger(family)
+    pingers.set(family, pinger)
+    return pinger
+  }
+  const reserved = new Map<Family, ReservedPort | null>()
+  const reservedFor = (family: Family): ReservedPort | null => {
+    const port = reserved.get(family) ?? valueIn(reservePort(family))
+    reserved.set(family, port)
+    return port
+  }
 
   const create = (wanted: Wanted): Probe => {
     const { endpoint } = wanted
     if (wanted.kind === 'agent') return createAgentCheckProbe(endpoint.address, wanted.config)
-    if (wanted.config.type === 'icmp') pinger ??= openSharedPinger()
-    if (wanted.config.type === 'tcp') reserved ??= valueIn(reservePort())
-    return createCheck(endpoint, wanted.config, pinger, reserved)
+    const family = familyOf(endpoint.address)
+    return createCheck(endpoint, wanted.config, {
+      pinger: () => pingerFor(family),
+      reserved: () => reservedFor(family),
+    })
   }
   const start = (wanted: Wanted, { index, of }: Place): ScheduledProbe => {
     const now = millis(performance.now())
@@ -89,8 +102,7 @@ export const startProbes = (): Probes => {
       for (const probe of running.values()) probe.stop()
       running.clear()
       stalls.stop()
-      pinger?.close()
-      reserved?.close()
+      for (const shared of [...pingers.values(), ...reserved.values()]) shared?.close()
     },
   }
 }
@@ -98,7 +110,10 @@ export const startProbes = (): Probes => {
 /** Two checks with the same key ask the same question at the same times; how many answers it takes is each server's own. */
 const keyOf = ({ kind, endpoint, config }: Wanted): string => {
   const ownPort = 'port' in config && config.port !== undefined ? config.port : endpoint.port
-  const where = 'type' in config && config.type === 'icmp' ? endpoint.address : `${endpoint.address}:${ownPort}`
+  const where =
+    'type' in config && config.type === 'icmp'
+      ? endpoint.address
+      : endpointText({ address: endpoint.address, port: ownPort })
   return JSON.stringify([kind, where, { ...config, port: null, rise: null, fall: null }])
 }
 
@@ -107,18 +122,17 @@ const valueIn = <T>(outcome: Outcome<T>): T | null => (outcome.ok ? outcome.valu
 const createCheck = (
   endpoint: Endpoint,
   config: CheckConfig,
-  pinger: Pinger | undefined,
-  reserved: ReservedPort | null,
+  shared: { readonly pinger: () => Pinger; readonly reserved: () => ReservedPort | null },
 ): Probe => {
   switch (config.type) {
     case 'http':
       return createHttpProbe(endpoint.address, config)
     case 'tcp':
-      return createTcpProbe(endpoint, config, reserved)
+      return createTcpProbe(endpoint, config, shared.reserved())
     case 'mysql':
       return createMysqlProbe(endpoint, config)
     case 'icmp':
-      return createIcmpProbe(endpoint.address, config, pinger ?? openSharedPinger())
+      return createIcmpProbe(endpoint.address, config, shared.pinger())
     default:
       return config satisfies never
   }

@@ -1,7 +1,8 @@
 // Which program listens on a TCP port of this host, as /proc tells.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import type { Endpoint } from '../config/values.ts'
+import { type Endpoint, plainAddress, takesIn } from '../core/endpoint.ts'
+import { addressText } from '../core/ip-address.ts'
 
 /** A listening socket. `process` is null where nobody may look, as for a process with more privileges. */
 export type PortHolder = {
@@ -10,12 +11,11 @@ export type PortHolder = {
 }
 
 const listening = '0A'
-const anyAddress = '0.0.0.0'
 
 /** Who listens where nobody else can listen at `endpoint`: at its address, or at all. */
 export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] => {
   const sockets = [...socketsIn('/proc/net/tcp', port), ...socketsIn('/proc/net/tcp6', port)]
-  const inTheWay = sockets.filter((one) => [one.address, address].includes(anyAddress) || one.address === address)
+  const inTheWay = sockets.filter((one) => takesIn(one.address, address) || takesIn(address, one.address))
   if (inTheWay.length === 0) return []
   const owners = ownersOf(inTheWay.map(({ inode }) => inode))
   return inTheWay.map(({ address: held, inode }) => ({ address: held, process: owners.get(inode) ?? null }))
@@ -55,15 +55,15 @@ const socketsIn = (table: string, port: number): readonly ListeningSocket[] => {
       const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/)
       const [host = '', digits = ''] = local.split(':')
       if (state !== listening || inode === undefined || Number.parseInt(digits, 16) !== port) return []
-      // One that listens at :: takes IPv4 too, as a rule; what is mapped stands in the last word.
-      if (/^0+$/.test(host)) return [{ address: anyAddress, inode }]
-      const isIpv4 = host.length === 8 || host.startsWith('0000000000000000FFFF0000')
-      return isIpv4 ? [{ address: dotted(host.slice(-8)), inode }] : []
+      return [{ address: addressIn(host), inode }]
     })
 }
 
-/** The kernel prints the number in the byte order of this host. */
-const dotted = (hex: string): string => [...new Uint8Array(Uint32Array.of(Number.parseInt(hex, 16)).buffer)].join('.')
+/** The kernel prints words of 32 bits in the byte order of this host. Who listens at :: takes IPv4 too, as a rule. */
+const addressIn = (hex: string): string => {
+  const words = (hex.match(/.{8}/g) ?? []).map((word) => Number.parseInt(word, 16))
+  return plainAddress(addressText(new Uint8Array(Uint32Array.from(words).buffer)))
+}
 
 const ownersOf = (inodes: readonly string[]): ReadonlyMap<string, NonNullable<PortHolder['process']>> => {
   const owners = new Map<string, NonNullable<PortHolder['process']>>()

@@ -1,10 +1,11 @@
 // A TCP connection that the server never sees: the handshake is given up with a reset before its last acknowledgement.
 
 import { Socket } from 'node:net'
+import type { Family } from '../core/ip-address.ts'
 import { callBind, callClose, callGetSocketName, callSetSocketOption, callSocket, lastError } from './libc.ts'
 import { type Outcome, refused } from './outcome.ts'
+import { domains, socketAddress } from './socket-address.ts'
 
-const familyIpv4 = 2
 const typeStream = 1
 const closeOnExec = 0o2000000
 const nonBlocking = 0o4000
@@ -17,8 +18,8 @@ const quickAcknowledgement = [6, 12] as const
  * kernel send a reset in its place, and the server's accept(2) returns nothing (HAProxy: its plain `check`). `port` is one
  * of its own to connect from.
  */
-export const openQuietSocket = (port: ReservedPort | null = null): Outcome<Socket> => {
-  const fd = callSocket(familyIpv4, typeStream | closeOnExec | nonBlocking, 0)
+export const openQuietSocket = (family: Family, port: ReservedPort | null = null): Outcome<Socket> => {
+  const fd = callSocket(domains[family], typeStream | closeOnExec | nonBlocking, 0)
   if (fd < 0) return failed('socket')
   const isQuiet = set(fd, quickAcknowledgement, 0)
   if (!isQuiet || (port !== null && !bindTo(fd, port.name))) {
@@ -29,15 +30,16 @@ export const openQuietSocket = (port: ReservedPort | null = null): Outcome<Socke
   return { ok: true, value: new Socket({ fd, readable: false, writable: true }) }
 }
 
-/** A local port, as a struct sockaddr_in, that no other connection of this host is given. */
+const everyAddress: Readonly<Record<Family, string>> = { ipv4: '0.0.0.0', ipv6: '::' }
+
+/** A local port of one family, as the name of a socket, that no other connection of this host is given. */
 export type ReservedPort = { readonly name: Uint8Array; readonly close: () => void }
 
 /** Takes a port for checks, for the time when sessions have all the others. It serves one connection to each server. */
-export const reservePort = (): Outcome<ReservedPort> => {
-  const fd = callSocket(familyIpv4, typeStream | closeOnExec, 0)
+export const reservePort = (family: Family): Outcome<ReservedPort> => {
+  const fd = callSocket(domains[family], typeStream | closeOnExec, 0)
   if (fd < 0) return failed('socket')
-  const name = new Uint8Array(16)
-  name.set(new Uint8Array(Uint16Array.of(familyIpv4).buffer))
+  const name = socketAddress({ address: everyAddress[family], port: 0 })
   const length = new Uint8Array(Uint32Array.of(name.length).buffer)
   if (bindTo(fd, name) && callGetSocketName(fd, name, length) === 0) {
     return { ok: true, value: { name, close: () => void callClose(fd) } }

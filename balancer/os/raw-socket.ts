@@ -34,10 +34,12 @@ export type RawSocket = {
   readonly close: () => void
 }
 
-const level = { socket: 1, ipv4: 0, ipv6: 41 } as const
+const level = { socket: 1, ipv4: 0, ipv6: 41, icmpv6: 58 } as const
 const socketOption = { attachFilter: 26, bindToDevice: 25, receiveBufferForce: 33, mark: 36 } as const
 const ipv4Option = { headerIncluded: 3, multicastInterface: 32, multicastLoop: 34, addMembership: 35 } as const
 const ipv6Option = { multicastInterface: 17, multicastLoop: 19, addMembership: 20, headerIncluded: 36 } as const
+/** ICMP6_FILTER */
+const icmpv6Filter = 1
 const families: Readonly<Record<Family, 1 | 2>> = { ipv4: 1, ipv6: 2 }
 const protocolRaw = 255
 const packetsAtOnce = 512
@@ -122,19 +124,31 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
 /** A raw socket of the host, bound to nothing: it hears every packet of its protocol. */
 export type HostSocket = Pick<RawSocket, 'send' | 'close'>
 
+/** What a `HostSocket` hears. `wanted` is the only type of ICMPv6 that comes, null all of them. */
+export type HostSocketOptions = Pick<RawSocketOptions, 'family' | 'protocol'> & {
+  readonly wanted: number | null
+  readonly onPacket: (packet: Uint8Array, source: string) => void
+}
+
 /** Opens a raw socket that hears all interfaces; `source` is the sender's address. Errors while reading are left to time-outs. */
-export const openHostSocket = (
-  protocol: number,
-  onPacket: (packet: Uint8Array, source: string) => void,
-): Outcome<HostSocket> => {
+export const openHostSocket = ({ family, protocol, wanted, onPacket }: HostSocketOptions): Outcome<HostSocket> => {
   let socket: Socket
   try {
-    socket = createSocket({ protocol })
+    socket = createSocket({ protocol, addressFamily: families[family] })
   } catch (error) {
     return refused('socket', `cannot open a raw socket: ${messageOf(error)}`)
   }
   socket.on('message', onPacket)
   socket.on('error', () => {})
+  if (wanted !== null) {
+    const filter = typeFilter(wanted)
+    try {
+      socket.setOption(level.icmpv6, icmpv6Filter, filter, filter.length)
+    } catch (error) {
+      socket.close()
+      return refused('socket', `cannot set up a raw socket: ${messageOf(error)}`)
+    }
+  }
   const send: HostSocket['send'] = (payload, destination) => {
     try {
       socket.wrap.send(Buffer.from(payload), 0, payload.length, destination, () => undefined)
@@ -145,6 +159,13 @@ export const openHostSocket = (
     }
   }
   return { ok: true, value: { send, close: () => socket.close() } }
+}
+
+/** struct icmp6_filter (RFC 3542 section 3.2): a bit for each type, set for those that do not come. */
+const typeFilter = (type: number): Buffer => {
+  const words = new Uint32Array(8).fill(0xffff_ffff)
+  words[type >> 5] = ~(1 << (type & 31)) >>> 0
+  return Buffer.from(words.buffer)
 }
 
 /** A raw socket that sends whole IP packets, of whatever source, and hears none. */

@@ -1,7 +1,8 @@
 // A TCP listener that is there before its address is: who takes an address over can serve from its first packet on.
 
 import type { Server } from 'node:net'
-import type { Endpoint } from '../config/values.ts'
+import { isUnspecified } from '../core/address-kind.ts'
+import { type Endpoint, endpointText } from '../core/endpoint.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { listenFreely } from './free-bind.ts'
 import { handleOf, type ListeningHandle } from './listening-handle.ts'
@@ -34,13 +35,12 @@ export type WaitingListenerOptions = {
   readonly onAcceptFailure: (code: string) => void
 }
 
-const anyAddress = '0.0.0.0'
 const backlog = 4096
 
 /** Makes `server` listen at `endpoint`. */
 export const createWaitingListener = (options: WaitingListenerOptions): WaitingListener => {
   const { endpoint, server, key, inherited, isPresent, onChange, onAcceptFailure } = options
-  const shown = `${endpoint.address}:${endpoint.port}`
+  const shown = endpointText(endpoint)
   let state: ListenerState = { address: shown, open: false }
   let stopped = false
 
@@ -50,7 +50,7 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
     state = { address: shown, open }
     onChange(state)
   }
-  const isHere = (): boolean => endpoint.address === anyAddress || isPresent(endpoint.address)
+  const isHere = (): boolean => isUnspecified(endpoint.address) || isPresent(endpoint.address)
 
   const freshSocket = (): { readonly fd: number } => {
     const fd = listenFreely(endpoint, backlog)
@@ -76,7 +76,7 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
       try {
         await open()
       } catch (error) {
-        throw new FailedStart(refusal(error, shown, key))
+        throw new FailedStart(refusal(error, endpoint, key))
       }
     },
     addressChanged: (address) => {
@@ -99,13 +99,15 @@ const suspects = (): string => {
   return found.length === 0 ? '' : ` (${found.map(({ name, pid }) => `${name} runs here, process ${pid}`).join('; ')})`
 }
 
-const refusal = (error: unknown, shown: string, key: string): string => {
-  const port = shown.split(':').at(-1)
+const refusal = (error: unknown, endpoint: Endpoint, key: string): string => {
+  const shown = endpointText(endpoint)
   switch (codeOf(error)) {
     case 'EADDRINUSE':
-      return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${port}'${suspects()}, stop it or change ${key}`
+      return `cannot listen on ${shown}: the port is in use; find the program with: ss -ltnp 'sport = :${endpoint.port}'${suspects()}, stop it or change ${key}`
     case 'EACCES':
       return `cannot listen on ${shown}: not permitted; run as root or with CAP_NET_BIND_SERVICE, or change ${key}`
+    case 'EAFNOSUPPORT':
+      return `cannot listen on ${shown}: this host has no IPv6; change ${key}`
     default:
       return `cannot listen on ${shown}: ${error instanceof Error ? error.message : String(error)}; change ${key}`
   }

@@ -1,6 +1,7 @@
 // Which virtual routers are heard on a network: for the choice of an id that nobody uses there.
 
 import { setTimeout as wait } from 'node:timers/promises'
+import { familyOf } from '../core/ip-address.ts'
 import type { Millis } from '../core/time.ts'
 import { openNetlink } from '../os/netlink.ts'
 import { openRawSocket } from '../os/raw-socket.ts'
@@ -18,15 +19,16 @@ export const listenForRouters = async (device: string, own: string, duration: Mi
   netlink.close()
   if (!found.ok) return null
   const heard = new Map<number, string>()
+  const family = familyOf(own)
   const socket = openRawSocket({
-    family: 'ipv4',
+    family,
     protocol: vrrpProtocol,
     interface: { name: device, index: found.value.index },
     address: own,
-    group: vrrpGroup.ipv4,
+    group: vrrpGroup[family],
     minimumHopLimit: 0,
-    onPacket: ({ bytes }) => {
-      const datagram = readIpv4Packet(bytes, 0)
+    onPacket: ({ bytes, source }) => {
+      const datagram = family === 'ipv4' ? readIpv4Packet(bytes, 0) : { source, payload: bytes }
       const id = datagram?.payload[virtualRouterIdAt]
       if (datagram !== null && id !== undefined) heard.set(id, datagram.source)
     },

@@ -57,14 +57,24 @@ const start = (syslog: string, more: object = {}) => {
   return { write, troubles }
 }
 /** A UDP port that nobody else has at this moment, with a receiver on it. */
-const receive = async (port = 0) => {
-  const socket = createSocket('udp4')
+const receive = async (port = 0, address = '127.0.0.1') => {
+  const socket = createSocket(address === '127.0.0.1' ? 'udp4' : 'udp6')
   const lines: string[] = []
   socket.on('message', (message) => lines.push(message.toString()))
-  socket.bind(port, '127.0.0.1')
+  socket.bind(port, address)
   await once(socket, 'listening')
   return { port: socket.address().port, lines, close: async () => void (await once(socket.close(), 'close')) }
 }
+
+t.test('a receiver may have an IPv6 address', async (t) => {
+  const { port, lines, close } = await receive(0, '::1')
+  const { write, troubles } = start(`[0::1]:${port}`)
+  write('one line')
+  await waitFor('the line', () => lines.length === 1)
+  t.match(lines, [/one line$/])
+  t.same(troubles, [])
+  await close()
+})
 
 t.test('rsyslogd reads every format as what it is', async (t) => {
   const { port, close } = await receive()

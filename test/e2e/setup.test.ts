@@ -49,7 +49,7 @@ await t.test('half answers and wrong ones are refused, each flag by its name, an
   const lines = wrong.stderr.trimEnd().split('\n')
   t.match(lines, [
     /--interface "eth7": there is no such interface here; there are: eth0$/,
-    /--address "198\.18\.0\.300": write an IPv4 address/,
+    /--address "198\.18\.0\.300": write an IP address/,
     /--listen-port "0": allowed are the whole numbers 1 to 65535$/,
     /--servers ".*": db1=198\.18\.0\.11:3306 and "198\.18\.0\.11" are the same/,
     /--peer "127\.0\.0\.1": 127\.0\.0\.1 never leaves its host/,
@@ -103,7 +103,7 @@ await t.test('on a terminal it asks, and asks again for what is wrong', async (t
     [
       ['[eth0]: ', '\r'],
       ['clients connect to, such', '198.18.0.400\r'],
-      ['write an IPv4 address', '198.18.0.100\r'],
+      ['write an IP address', '198.18.0.100\r'],
       ['Port that clients', '3306\r'],
       ['Database servers', 'db1=198.18.0.11\r'],
       // What is typed before it is asked for is not lost.
@@ -179,6 +179,42 @@ await t.test('the two printed commands make a pair whose address answers with a 
   )
 })
 
+await t.test('an IPv6 address makes a pair that speaks IPv6, with its printed command too', async (t) => {
+  for (const [i, host] of [lb1, lb2].entries()) {
+    await host.run('ip', ['address', 'add', `2001:2::${i + 2}/64`, 'dev', 'eth0', 'nodad'])
+  }
+  const fileBeside = (host: Host): string => fileOf(host).replace('.yaml', '-6.yaml')
+  const words = ['--yes', '--output', fileBeside(lb1), '--servers', 'db1=2001:2::11,db2=[2001:2:0::12]:3307']
+  const address = ['--address', '2001:2::100/64:3306', '--virtual-router-id', '60']
+  const passwords = ['--peer', '2001:2::3', '--new-vrrp-password-file', join(lab.directory, 'vrrp6')]
+  t.match(await setup(lb1, ...words, ...address, ...passwords), { code: 64, stderr: /no passwords for IPv6/ })
+  t.match(await setup(lb1, ...words, ...address, '--peer', lb2.address), { code: 64, stderr: /write its IPv6 address/ })
+  const made = await setup(lb1, ...words, ...address, '--peer', '2001:2::3')
+  t.match(made, { code: 0, stderr: '' })
+  t.match(parse(readFileSync(fileBeside(lb1), 'utf8')), {
+    vrrp: {
+      instances: [
+        {
+          version: 3,
+          virtual_addresses: ['2001:2::100/64'],
+          unicast: { source: '2001:2::2', peers: ['2001:2::3'] },
+        },
+      ],
+    },
+    listeners: [
+      {
+        bind: '[2001:2::100]:3306',
+        servers: [{ address: '[2001:2::11]:3306' }, { address: '[2001:2::12]:3307' }],
+      },
+    ],
+  })
+  t.match(made.stdout, "curl 'http://[2001:2::11]:9222/'")
+  const printed = made.stdout.match(/^\s*(balancer setup --yes .*)$/m)?.[1] ?? ''
+  const shell = `balancer() { ${process.execPath} ${balancer} "$@"; }; ${printed.replaceAll(fileBeside(lb1), fileBeside(lb2))}`
+  const there = await lb2.run('sh', ['-c', shell])
+  t.match(there, { code: 0, stderr: '', stdout: /--peer 2001:2::3/ }, 'and back again')
+})
+
 await t.test('another pair on the network: its id is not suggested, and a warning names who has it', async (t) => {
   const third = await lab.addHost('lb3', '198.18.0.4/24')
   const multicast = fileOf(lb1).replace('lb1', 'lb0')
@@ -208,7 +244,7 @@ await t.test('the file of the package is what setup writes, with a mark; nothing
   const shipped = readFileSync(join(root, 'packaging/balancer/balancer.yaml'), 'utf8')
   const answers = {
     ...{ interface: 'eth0', address: { address: '192.0.2.100', prefixLength: 24, port: 3306 }, port: 3306 },
-    servers: ['db1', 'db2'].map((name, i) => ({ name, address: `192.0.2.${11 + i}:3306` })),
+    servers: ['db1', 'db2'].map((name, i) => ({ name, address: { address: `192.0.2.${11 + i}`, port: 3306 } })),
     ...{ peer: '192.0.2.3', own: '192.0.2.2', routerId: 'lb1', virtualRouterId: 51, priority: 101 },
     ...{ vrrpPasswordFile: null, statusPasswordFile: null },
   }

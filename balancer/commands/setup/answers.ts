@@ -1,9 +1,11 @@
 // What `balancer setup` wants to know: each answer with its flag, its question and what is allowed.
 
-import { isIPv4 } from 'node:net'
 import { z } from 'zod'
-import { parseEndpoint, parseIpAddress } from '../../config/values.ts'
+import { parseEndpoint } from '../../config/endpoint-values.ts'
+import { parseIpAddress } from '../../config/values.ts'
 import { isLoopback, whyNoHost } from '../../core/address-kind.ts'
+import { type Endpoint, endpointText } from '../../core/endpoint.ts'
+import { bitsOf, familyOf, isLinkLocal } from '../../core/ip-address.ts'
 
 /** What differs from host to host. `peer` null: VRRP speaks by multicast. Files null: no such password. */
 export type Answers = {
@@ -27,8 +29,8 @@ export type VirtualAddress = {
   readonly port: number | null
 }
 
-/** A database server; `address` with its port. */
-export type NamedServer = { readonly name: string; readonly address: string }
+/** A database server. */
+export type NamedServer = { readonly name: string; readonly address: Endpoint }
 
 /** A value, or what is wrong with the text: what is allowed. */
 export type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly text: string }
@@ -48,28 +50,40 @@ const whole = (low: number, high: number) => (text: string) => {
   return value >= low && value <= high ? good(value) : bad(`allowed are the whole numbers ${low} to ${high}`)
 }
 
-const whyNot = (address: string): string | null => (isLoopback(address) ? 'never leaves its host' : whyNoHost(address))
+const whyNot = (address: string): string | null =>
+  isLoopback(address)
+    ? 'never leaves its host'
+    : isLinkLocal(address)
+      ? 'is a link-local address, valid on one link only'
+      : whyNoHost(address)
 
 const namePattern = /^[A-Za-z0-9_.:-]{1,64}$/
 const databasePort = 3306
 
 const readAddress = (text: string): Read<VirtualAddress> => {
-  const example = 'write an IPv4 address, such as 10.0.0.100/24 or 10.0.0.100/24:3306'
-  const [, address = '', prefix, port] = /^([\d.]+)(?:\/(\d{1,2}))?(?::(\d{1,5}))?$/.exec(text) ?? []
-  if (!isIPv4(address)) return bad(example)
+  const example = 'write an IP address, such as 10.0.0.100/24, 10.0.0.100/24:3306 or 2001:db8::100/64:3306'
+  const [, written, prefix, port] = /^([^/]+)\/(\d{1,3})(?::(\d{1,5}))?$/.exec(text) ??
+    /^(\[.+\]|[\d.]+)()(?::(\d{1,5}))?$/.exec(text) ?? ['', text]
+  const address = parseIpAddress(written?.replace(/^\[(.+)\]$/, '$1'))
+  if (address === undefined) return bad(example)
   const objection = whyNot(address)
   if (objection !== null) return bad(`${address} ${objection}; ${example}`)
-  if (prefix !== undefined && (Number(prefix) < 1 || Number(prefix) > 32)) return bad('a prefix length is 1 to 32')
+  const bits = bitsOf(familyOf(address))
+  if (prefix && (Number(prefix) < 1 || Number(prefix) > bits)) return bad(`a prefix length is 1 to ${bits}`)
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) return bad('a port is 1 to 65535')
   return good({
     address,
-    prefixLength: prefix === undefined ? null : Number(prefix),
+    prefixLength: prefix ? Number(prefix) : null,
     port: port === undefined ? null : Number(port),
   })
 }
 
+const endpointAt = (address: string | undefined): Endpoint | undefined =>
+  address === undefined ? undefined : { address, port: databasePort }
+
 const readServers = (text: string): Read<readonly NamedServer[]> => {
-  const example = 'write NAME=ADDRESS[:PORT] with commas between, such as db1=10.0.0.11,db2=10.0.0.12:3307'
+  const example =
+    'write NAME=ADDRESS[:PORT] with commas between, such as db1=10.0.0.11,db2=10.0.0.12:3307 or db3=[2001:db8::13]:3306'
   const servers: NamedServer[] = []
   for (const [i, part] of text
     .split(',')
@@ -78,17 +92,18 @@ const readServers = (text: string): Read<readonly NamedServer[]> => {
     const [, given, target = ''] = /^(?:([^=]*)=)?(.+)$/.exec(part) ?? []
     const server = {
       name: given ?? `db${i + 1}`,
-      endpoint: parseEndpoint(target.includes(':') ? target : `${target}:${databasePort}`),
+      endpoint: parseEndpoint(target) ?? endpointAt(parseIpAddress(target.replace(/^\[(.+)\]$/, '$1'))),
     }
     if (server.endpoint === undefined) return bad(`"${part}" is no server; ${example}`)
     if (!namePattern.test(server.name))
       return bad(`"${server.name}" is no name: 1 to 64 letters, digits and . _ : -; ${example}`)
     const objection = whyNot(server.endpoint.address)
     if (objection !== null) return bad(`${server.endpoint.address} ${objection}; ${example}`)
-    const address = `${server.endpoint.address}:${server.endpoint.port}`
-    const twice = servers.find((one) => one.name === server.name || one.address === address)
+    const address = server.endpoint
+    const written = endpointText(address)
+    const twice = servers.find((one) => one.name === server.name || endpointText(one.address) === written)
     if (twice !== undefined)
-      return bad(`${twice.name}=${twice.address} and "${part}" are the same name or the same server`)
+      return bad(`${twice.name}=${endpointText(twice.address)} and "${part}" are the same name or the same server`)
     servers.push({ name: server.name, address })
   }
   return good(servers)
@@ -97,8 +112,8 @@ const readServers = (text: string): Read<readonly NamedServer[]> => {
 const readPeer = (text: string): Read<string | null> => {
   if (text === 'none') return good(null)
   const address = parseIpAddress(text)
-  const form = 'write the own IPv4 address of the other balancer host, or none for multicast'
-  if (address === undefined || !isIPv4(address)) return bad(form)
+  const form = 'write the own address of the other balancer host, or none for multicast'
+  if (address === undefined) return bad(form)
   const objection = whyNot(address)
   return objection === null ? good(address) : bad(`${address} ${objection}; ${form}`)
 }

@@ -8,6 +8,7 @@ import { hashPassword } from '../../config/password-file.ts'
 import { readPassword } from '../../config/password-input.ts'
 import { defaultConfigFile } from '../../config/places.ts'
 import { FailedStart } from '../../core/failed-start.ts'
+import { familyOf } from '../../core/ip-address.ts'
 import { millis } from '../../core/time.ts'
 import { type HostNetwork, readHostNetwork } from '../../os/host-network.ts'
 import { listenForRouters } from '../../vrrp/neighbours.ts'
@@ -25,7 +26,7 @@ const help = `balancer setup - writes ${defaultConfigFile} for this host
 On a terminal it asks for what no flag tells. With --yes, or without a terminal, it takes what it finds on the host.
 
   --address IP[/LENGTH][:PORT]       the virtual address that clients connect to; always needed
-  --servers NAME=IP[:PORT],...       the database servers; always needed
+  --servers NAME=IP[:PORT],...       the database servers; always needed; an IPv6 address with a port: NAME=[IP]:PORT
   --peer IP|none                     own address of the other balancer host (unicast); none: multicast
   --interface NAME                   default: the one with the default route
   --listen-port PORT                 default: 3306, or 3366 where a server of this host has that
@@ -104,7 +105,7 @@ export const setup = async (words: readonly string[]): Promise<number> => {
   const made: string[] = []
   try {
     const answers = await settle(asker, { network, questions })
-    const secrets = await makeSecrets(asker, { flags, file, isInteractive, made })
+    const secrets = await makeSecrets(asker, { address: answers.address.address, flags, file, isInteractive, made })
     const settled: Settled = { ...answers, ...secrets }
     const written = writeChecked(file, configurationText(settled, ['# Written by balancer setup.']))
     if (!written.ok) {
@@ -140,13 +141,18 @@ const settle = async ({ answer }: Asker, { network, questions }: Known): Promise
   const { address, prefixLength, port: givenPort } = await answer(questions.address, undefined)
   const [own, ...more] = ownAddresses(network, device, address)
   if (own === undefined) {
-    throw new FailedStart(`${device} has no IPv4 address of its own; give it one, or name another with --interface`)
+    throw new FailedStart(
+      `${device} has no ${familyName(address)} address of its own; give it one, or name another with --interface`,
+    )
   }
   const port = givenPort ?? (await answer(questions.port, String(likelyPort(address))))
   const servers = await answer(questions.servers, undefined)
   const peer = await answer(questions.peer, 'none')
   if (peer !== null && [own, ...more].some((one) => one.address === peer)) {
     throw new FailedStart(`--peer "${peer}": is this host; write the own address of the other one`)
+  }
+  if (peer !== null && familyOf(peer) !== familyOf(address)) {
+    throw new FailedStart(`--peer "${peer}": write its ${familyName(address)} address, as the virtual address is one`)
   }
   if (peer === address)
     throw new FailedStart(`--peer "${peer}": is the virtual address; write the own address of the other host`)
@@ -166,6 +172,8 @@ const settle = async ({ answer }: Asker, { network, questions }: Known): Promise
   }
 }
 
+const familyName = (address: string): string => (familyOf(address) === 'ipv4' ? 'IPv4' : 'IPv6')
+
 const freeId = (heard: ReadonlyMap<number, string>): number => {
   for (let id = usualId; id <= lastId; id += 1) if (!heard.has(id)) return id
   return usualId
@@ -173,6 +181,8 @@ const freeId = (heard: ReadonlyMap<number, string>): number => {
 
 type Secrets = Pick<Settled, 'vrrpPasswordFile' | 'statusPasswordFile'>
 type SecretsOptions = {
+  /** The virtual one. */
+  readonly address: string
   readonly flags: Flags
   readonly file: string
   readonly isInteractive: boolean
@@ -180,7 +190,10 @@ type SecretsOptions = {
   readonly made: string[]
 }
 
-const makeSecrets = async (asker: Asker, { flags, file, isInteractive, made }: SecretsOptions): Promise<Secrets> => {
+const makeSecrets = async (
+  asker: Asker,
+  { address, flags, file, isInteractive, made }: SecretsOptions,
+): Promise<Secrets> => {
   const make = (secret: string, line: string): string => {
     if (existsSync(secret)) throw new FailedStart(`${secret} is there already; name another file, or remove it`)
     writeSecret(secret, line)
@@ -192,6 +205,9 @@ const makeSecrets = async (asker: Asker, { flags, file, isInteractive, made }: S
     throw new FailedStart(
       '--vrrp-password-file and --new-vrrp-password-file exclude each other: one host makes it, the other has it',
     )
+  }
+  if ((shared ?? fresh) !== undefined && familyOf(address) === 'ipv6') {
+    throw new FailedStart('VRRP has no passwords for IPv6 addresses; leave the password file away')
   }
   if (shared !== undefined && !existsSync(shared)) {
     throw new FailedStart(`--vrrp-password-file "${shared}": it is not there; copy it from the other host (scp -p)`)

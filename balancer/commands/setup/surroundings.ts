@@ -1,9 +1,9 @@
 // What `balancer setup` finds on this host, to suggest it.
 
 import { readFileSync } from 'node:fs'
-import { isIPv4 } from 'node:net'
 import { hostname } from 'node:os'
 import { isWithin } from '../../core/address-kind.ts'
+import { bitsOf, familyOf, isLinkLocal } from '../../core/ip-address.ts'
 import type { HostNetwork } from '../../os/host-network.ts'
 import { holdersOf } from '../../os/port-holder.ts'
 
@@ -13,7 +13,7 @@ const portBeside = 3366
 
 /** The interface of the default route, else the first one with an address of its own. */
 export const likelyInterface = ({ addresses }: HostNetwork): string | undefined =>
-  routedInterface() ?? addresses.find(({ device, address }) => device !== 'lo' && isIPv4(address))?.device
+  routedInterface() ?? addresses.find(({ device, address }) => device !== 'lo' && !isLinkLocal(address))?.device
 
 const routedInterface = (): string | undefined => {
   try {
@@ -26,14 +26,17 @@ const routedInterface = (): string | undefined => {
   }
 }
 
-/** The IPv4 addresses that an interface has for itself. */
+/** The addresses that an interface has for itself, of the family of a virtual one, and valid on more than one link. */
 export const ownAddresses = ({ addresses }: HostNetwork, device: string, virtual: string) =>
-  addresses.filter((one) => one.device === device && isIPv4(one.address) && one.address !== virtual)
+  addresses.filter(
+    ({ device: holder, address }) =>
+      holder === device && familyOf(address) === familyOf(virtual) && !isLinkLocal(address) && address !== virtual,
+  )
 
 /** The prefix length of the interface's network that holds the address; of none, that of one address. */
 export const prefixFor = (network: HostNetwork, device: string, virtual: string): number =>
   ownAddresses(network, device, virtual).find(({ address, prefixLength }) => isWithin(virtual, address, prefixLength))
-    ?.prefixLength ?? 32
+    ?.prefixLength ?? bitsOf(familyOf(virtual))
 
 /** The port of MySQL, or where a server here has it, the one beside. */
 export const likelyPort = (virtual: string): number =>

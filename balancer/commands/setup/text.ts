@@ -1,6 +1,7 @@
 // What `balancer setup` writes and says: balancer.yaml with comments, and what comes next.
 
-import { type Endpoint, endpointText } from '../../config/values.ts'
+import { endpointText } from '../../core/endpoint.ts'
+import { familyOf } from '../../core/ip-address.ts'
 import { shellWord } from '../../core/text.ts'
 import type { Answers } from './answers.ts'
 
@@ -13,7 +14,7 @@ const agentPort = 9222
 /** The whole of balancer.yaml. `first` are lines above all others. */
 export const configurationText = (answers: Settled, first: readonly string[]): string => {
   const { address, port, own, peer, servers, vrrpPasswordFile, statusPasswordFile } = answers
-  const at = (one: string, atPort: number): string => endpointText({ address: one, port: atPort } satisfies Endpoint)
+  const at = (one: string, atPort: number): string => inYaml(endpointText({ address: one, port: atPort }))
   const lines = [
     ...first,
     '# What differs from the other balancer host: router_id, priority, and the own addresses under unicast and admin.',
@@ -51,7 +52,9 @@ export const configurationText = (answers: Settled, first: readonly string[]): s
     '    # mysqlchk-agent on each server; without agents write { type: tcp, interval: 2s }',
     `    check: { type: http, port: ${agentPort}, path: /, interval: 2s, timeout: 2s, rise: 2, fall: 3 }`,
     '    servers:',
-    ...servers.map(({ name, address: server }) => `      - { name: ${plain(name)}, address: ${server} }`),
+    ...servers.map(
+      ({ name, address: server }) => `      - { name: ${plain(name)}, address: ${inYaml(endpointText(server))} }`,
+    ),
     '',
     'admin:',
     '  socket: /run/balancer/admin.sock',
@@ -64,6 +67,14 @@ export const configurationText = (answers: Settled, first: readonly string[]): s
         ]),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** A list begins with a bracket. */
+const inYaml = (endpoint: string): string => (endpoint.startsWith('[') ? `"${endpoint}"` : endpoint)
+
+const agentUrl = (address: string): string => {
+  const url = `http://${endpointText({ address, port: agentPort })}/`
+  return familyOf(address) === 'ipv4' ? url : `'${url}'`
 }
 
 /** In quotes where YAML would take a name for something else. */
@@ -79,7 +90,7 @@ const commandForOther = (answers: Settled, output: string | null): string => {
   const words = [
     ...['--interface', answers.interface],
     ...['--address', `${address.address}/${address.prefixLength}:${port}`],
-    ...['--servers', servers.map(({ name, address: server }) => `${name}=${server}`).join(',')],
+    ...['--servers', servers.map(({ name, address: server }) => `${name}=${endpointText(server)}`).join(',')],
     ...['--virtual-router-id', String(answers.virtualRouterId)],
     ...['--priority', String(otherPriority(answers.priority))],
     ...['--peer', peer === null ? 'none' : own],
@@ -100,7 +111,9 @@ export const nextSteps = (answers: Settled, file: string, output: string | null,
       ? []
       : [`Copy ${secrets.join(' and ')} to the other host, readable by root alone (scp -p).`]),
     `On the other host${peer === null ? '' : ` (${peer})`}, where the interface may have another name:\n       ${commandForOther(answers, output)}`,
-    `On each database host mysqlchk-agent has to answer: curl http://${servers[0]?.address.split(':')[0]}:${agentPort}/`,
+    ...servers
+      .slice(0, 1)
+      .map(({ address }) => `On each database host mysqlchk-agent has to answer: curl ${agentUrl(address.address)}`),
     output === null
       ? 'On both hosts: systemctl enable --now balancer; where it runs already: balancer reload'
       : `On both hosts: balancer run --config ${output}`,

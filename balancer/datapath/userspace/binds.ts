@@ -1,7 +1,7 @@
 // The addresses that the proxy listens on, each owned by one listener; a reload hands them over without closing them.
 
 import { createServer, type Socket } from 'node:net'
-import { type Endpoint, endpointText } from '../../config/values.ts'
+import { type Endpoint, endpointText, excludeEachOther } from '../../core/endpoint.ts'
 import type { ListeningHandle } from '../../os/listening-handle.ts'
 import { createWaitingListener, type ListenerState, type WaitingListener } from '../../os/waiting-listener.ts'
 
@@ -61,7 +61,9 @@ export const createBinds = ({ inherit = nothing, isPresent, onChange, onAcceptFa
   const makeRoomFor = (binds: readonly Bind[]): readonly Held[] => {
     const wanted = new Set(binds.map(({ endpoint }) => endpointText(endpoint)))
     const fresh = binds.filter(({ endpoint }) => !held.has(endpointText(endpoint)))
-    const inTheWay = [...held].filter(([key, { bind }]) => !wanted.has(key) && fresh.some((one) => exclude(one, bind)))
+    const inTheWay = [...held].filter(
+      ([key, { bind }]) => !wanted.has(key) && fresh.some(({ endpoint }) => excludeEachOther(endpoint, bind.endpoint)),
+    )
     for (const [, { waiting }] of inTheWay) waiting.stop()
     return inTheWay.map(([, entry]) => entry)
   }
@@ -103,9 +105,3 @@ export const createBinds = ({ inherit = nothing, isPresent, onChange, onAcceptFa
     },
   }
 }
-
-const anyAddress = '0.0.0.0'
-
-/** Whether two binds cannot be had at once. */
-const exclude = ({ endpoint: one }: Bind, { endpoint: other }: Bind): boolean =>
-  one.port === other.port && (one.address === anyAddress || other.address === anyAddress)

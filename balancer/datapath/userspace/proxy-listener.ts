@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import type { ListenerConfig } from '../../config/schema.ts'
+import { plainAddress } from '../../core/endpoint.ts'
 import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
@@ -62,7 +63,7 @@ type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout' |
 type Client = {
   readonly socket: Socket
   readonly trace: SessionTrace
-  readonly localAddress: string | undefined
+  readonly localAddress: string
   readonly tried: Set<string>
   retries: number
   /** The server of the last attempt that failed, and when a server that failed may be tried again. */
@@ -107,11 +108,10 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
 
   const accept = (socket: Socket): void => {
     totalSessions += 1
-    const { localAddress } = socket
     const client: Client = {
       socket,
       trace: beginTrace(socket),
-      localAddress,
+      localAddress: plainAddress(socket.localAddress),
       tried: new Set(),
       retries: 0,
       failed: null,
@@ -127,7 +127,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       refuse(client, shortageReason('descriptors'))
       return
     }
-    const denial = admission.admit(socket.remoteAddress ?? '', performance.now())
+    const denial = admission.admit(client.trace.client.address, performance.now())
     if (denial !== null) {
       refuse(client, denial)
       return

@@ -1,6 +1,7 @@
 // What a client's way through this process was, for its line in the session log.
 
 import type { Socket } from 'node:net'
+import { plainAddress } from '../../core/endpoint.ts'
 import { type SessionRecord, terminationState } from '../../pool/core/session-record.ts'
 import type { ServerSlot } from './server-slot.ts'
 
@@ -22,8 +23,8 @@ export type SessionTrace = {
 }
 
 /** Begins with the acceptance of a client. */
-export const beginTrace = ({ remoteAddress = '', remotePort = 0 }: Socket): SessionTrace => ({
-  client: { address: remoteAddress, port: remotePort },
+export const beginTrace = ({ remoteAddress, remotePort = 0 }: Socket): SessionTrace => ({
+  client: { address: plainAddress(remoteAddress), port: remotePort },
   acceptedAt: Date.now(),
   since: performance.now(),
   firstAttemptAt: null,

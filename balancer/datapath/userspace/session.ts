@@ -2,7 +2,7 @@
 // idle timeouts.
 
 import { connect, type Socket } from 'node:net'
-import type { Endpoint } from '../../config/values.ts'
+import type { Endpoint } from '../../core/endpoint.ts'
 import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import type { Millis } from '../../core/time.ts'
 import { isTrackingFull } from '../../os/host-limits.ts'

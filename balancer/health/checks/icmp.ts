@@ -2,15 +2,16 @@
 
 import type { IcmpCheckConfig } from '../../config/schema.ts'
 import { FailedStart } from '../../core/failed-start.ts'
+import type { Family } from '../../core/ip-address.ts'
 import { isBarred, shortageOf } from '../../core/shortage.ts'
 import { isTrackingFull } from '../../os/host-limits.ts'
 import { openPinger, type Pinger } from '../../os/ping.ts'
 import { failed, type Judgement, notMade, passed } from '../core/result.ts'
 import { type Probe, startDeadline } from './probe.ts'
 
-/** Opens the socket that all echo checks of this process share. Throws `FailedStart`. */
-export const openSharedPinger = (): Pinger => {
-  const opened = openPinger()
+/** Opens the socket that all echo checks of one family in this process share. Throws `FailedStart`. */
+export const openSharedPinger = (family: Family): Pinger => {
+  const opened = openPinger(family)
   if (opened.ok) return opened.value
   throw new FailedStart(`a check of type icmp needs a raw socket: ${opened.text}; run as root or with CAP_NET_RAW`)
 }

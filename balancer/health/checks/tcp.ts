@@ -2,7 +2,8 @@
 
 import { connect, type Socket } from 'node:net'
 import type { TcpCheckConfig } from '../../config/schema.ts'
-import type { Endpoint } from '../../config/values.ts'
+import type { Endpoint } from '../../core/endpoint.ts'
+import { familyOf } from '../../core/ip-address.ts'
 import { shortageOf } from '../../core/shortage.ts'
 import { openQuietSocket, type ReservedPort } from '../../os/quiet-connection.ts'
 import { type Judgement, passed } from '../core/result.ts'
@@ -23,7 +24,7 @@ export const createTcpProbe = (
   const port = config.port ?? ownPort
   const { timeout } = config
   const tryFrom = async (from: ReservedPort | null): Promise<Judgement> => {
-    const opened = openQuietSocket(from)
+    const opened = openQuietSocket(familyOf(address), from)
     if (opened.ok) return knock(opened.value.connect({ host: address, port }), unseen)
     if (shortageOf(opened.code) !== undefined) return connectionFailure(opened.code, port)
     const seen = passed('L4OK', `connected, and the server saw it: this system cannot hide a check (${opened.text})`)

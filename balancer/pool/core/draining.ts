@@ -1,6 +1,7 @@
 // Workers of an earlier program that take no new sessions: what they hear of the configuration, and what they add to counts.
 
 import { z } from 'zod'
+import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import type { DrainingFact } from './facts.ts'
 
 /** The listeners and servers there are, in no more detail than every version of this program understands. */
@@ -14,17 +15,14 @@ export const outlineSchema = z
   )
   .readonly()
 
-/** See `outlineSchema`; addresses are written `198.18.0.11:3306`. */
+/** See `outlineSchema`; addresses are written as `endpointText` does. */
 export type Outline = z.output<typeof outlineSchema>
 
-type Place = { readonly address: string; readonly port: number }
 type Described = {
   readonly name: string
-  readonly bind: readonly Place[]
-  readonly servers: readonly { readonly name: string; readonly address: Place }[]
+  readonly bind: readonly Endpoint[]
+  readonly servers: readonly { readonly name: string; readonly address: Endpoint }[]
 }
-
-const written = ({ address, port }: Place): string => `${address}:${port}`
 
 /** How many sessions of a listener, or of one of its servers, earlier programs still have. */
 export const drainingSessions = (workers: Iterable<DrainingFact>, listener: string, server?: string): number => {
@@ -41,8 +39,8 @@ export const drainingSessions = (workers: Iterable<DrainingFact>, listener: stri
 export const outlineOf = (listeners: readonly Described[]): Outline =>
   listeners.map(({ name, bind, servers }) => ({
     name,
-    binds: bind.map(written),
-    servers: servers.map((server) => ({ name: server.name, address: written(server.address) })),
+    binds: bind.map(endpointText),
+    servers: servers.map((server) => ({ name: server.name, address: endpointText(server.address) })),
   }))
 
 /**
@@ -54,13 +52,13 @@ export const remainingOf = <S extends Described['servers'][number], L extends De
   outline: Outline,
 ): readonly L[] =>
   own.flatMap((listener) => {
-    const binds = listener.bind.map(written)
+    const binds = listener.bind.map(endpointText)
     const now =
       outline.find(({ name }) => name === listener.name) ??
       outline.find((one) => one.binds.some((bind) => binds.includes(bind)))
     if (now === undefined) return []
     const servers = listener.servers.flatMap((server) => {
-      const kept = now.servers.find(({ address }) => address === written(server.address))
+      const kept = now.servers.find(({ address }) => address === endpointText(server.address))
       return kept === undefined ? [] : [{ ...server, name: kept.name }]
     })
     return [{ ...listener, name: now.name, servers }]

@@ -1,6 +1,7 @@
 // A session that has ended, whatever forwarded it, and its line in the log: HAProxy's tcplog, and the same as JSON.
 
 import { type Calendar, sessionTime } from '../../core/calendar.ts'
+import { endpointText } from '../../core/endpoint.ts'
 
 /** How far it came: it waited for a server, was connecting to one, or had one. */
 export type SessionStage = 'queue' | 'connect' | 'data'
@@ -77,6 +78,7 @@ export const tcplogLine = (record: SessionRecord, at: Calendar): string => {
   const times = [queued, connecting, total].map(whole).join('/')
   const counts = [sessions.process, sessions.listener, sessions.placed, sessions.server].join('/')
   const again = `${record.isRedispatched ? '+' : ''}${retries}`
+  // HAProxy writes no brackets, and what reads its lines expects none.
   const who = `${client.address}:${client.port} [${sessionTime(at)}] ${listener} ${listener}/${server ?? '<NOSRV>'}`
   // A server has no queue of its own here.
   return `${who} ${times} ${bytes?.out ?? 0} ${state} ${counts}/${again} 0/${position}`
@@ -87,7 +89,7 @@ export const sessionMembers = (record: SessionRecord, at: string): Readonly<Reco
   const { client, queued, connecting, total, bytes, isRedispatched, position, ...rest } = record
   const { listener, server, end, state, retries, sessions } = rest
   return {
-    client: `${client.address}:${client.port}`,
+    client: endpointText(client),
     accepted_at: at,
     listener,
     server,

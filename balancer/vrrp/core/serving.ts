@@ -1,6 +1,8 @@
 // Whether this host serves: what VRRP tracks by default (DESIGN 3). Pure: facts and moments come in, a verdict goes out.
 
 import type { ListenerConfig } from '../../config/schema.ts'
+import { isUnspecified } from '../../core/address-kind.ts'
+import { endpointText, takesIn } from '../../core/endpoint.ts'
 import { forwarderOf, holdsSessions } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, HeartbeatFact } from '../../pool/core/facts.ts'
@@ -19,7 +21,7 @@ type Trouble = { readonly since: Millis; readonly last: Millis; readonly text: s
 type Supply = { readonly ok: boolean | null; readonly since: Millis; readonly told: boolean | null }
 
 /**
- * All that was heard. Binds in trouble are kept by `listener address:port`, supplies by listener; the pool is shared by one
+ * All that was heard. Binds in trouble are kept by listener and endpoint, supplies by listener; the pool is shared by one
  * state and the next, for health facts are too many to copy it.
  */
 export type Known = {
@@ -57,7 +59,6 @@ const latchTime = millis(60_000)
 const oldestAnswer = 500
 /** Clients may be told to wait for minutes: an address does not. */
 const longestWait = 10_000
-const anyAddress = new Set(['0.0.0.0', '::', '*'])
 
 const neverHeard: Pulse = { heardAt: null, diedAt: null }
 const pulseOf = ({ pulses }: Known, process: Watched): Pulse => pulses.get(process) ?? neverHeard
@@ -126,8 +127,8 @@ export const withSupplies = (
 })
 
 /**
- * After a look at the binds of all listeners. A bind is in trouble while its address is here and it is not open; one whose
- * address is not here waits, and keeps the trouble that it had. `isHere` tells which addresses this host holds.
+ * After a look at the binds of all listeners. A bind is in trouble while its address is here and it is not open; in user space
+ * one whose address is not here waits, and keeps the trouble that it had. `isHere` tells which addresses this host holds.
  */
 export const withBinds = (
   known: Known,
@@ -138,15 +139,17 @@ export const withBinds = (
   const troubles = new Map<string, Trouble>()
   for (const listener of listeners) {
     const states = known.pool.listeners.get(listener.name)?.binds ?? []
-    for (const { address, port } of listener.bind) {
-      const shown = `${address}:${port}`
+    for (const bind of listener.bind) {
+      const shown = endpointText(bind)
       const key = bindKey(listener.name, shown)
       const before = known.troubles.get(key)
       const state = states.find((one) => one.address === shown)
       if (state?.open) continue
       // Nothing was heard of it so soon after the start: it may well be open.
       if (state === undefined && at < known.startedAt + startGrace) continue
-      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, shown, state?.why ?? null, at))
+      const place = isUnspecified(bind.address) || isHere(bind.address) ? ' although its address is here' : ''
+      if (place !== '' || isReadyBefore(listener))
+        troubles.set(key, troubled(before, `${shown} is not open${place}`, state?.why ?? null, at))
       else if (before !== undefined && isConfirmed(before, before.last)) {
         if (at - before.last < latchTime) troubles.set(key, { ...before, isConfirmed: true })
       }
@@ -155,12 +158,15 @@ export const withBinds = (
   return { ...known, troubles }
 }
 
+/** Rules of the kernel wait for no address: where they are missing it must not come. */
+const isReadyBefore = ({ datapath }: ListenerConfig): boolean => !holdsSessions(forwarderOf(datapath))
+
 const bindKey = (listener: string, shown: string): string => `${listener} ${shown}`
 
-const troubled = (before: Trouble | undefined, shown: string, why: string | null, at: Millis): Trouble => ({
+const troubled = (before: Trouble | undefined, text: string, why: string | null, at: Millis): Trouble => ({
   since: before?.since ?? at,
   last: at,
-  text: `${shown} is not open although its address is here${why === null ? '' : ` (${why})`}`,
+  text: `${text}${why === null ? '' : ` (${why})`}`,
   isConfirmed: before !== undefined && isConfirmed(before, at),
 })
 
@@ -171,7 +177,9 @@ export const concernedListeners = (
   listeners: readonly ListenerConfig[],
   addresses: ReadonlySet<string>,
 ): readonly ListenerConfig[] =>
-  listeners.filter(({ bind }) => bind.some(({ address }) => addresses.has(address) || anyAddress.has(address)))
+  listeners.filter(({ bind }) =>
+    bind.some((bound) => [...addresses].some((address) => takesIn(bound.address, address))),
+  )
 
 /**
  * What is known means this for the listeners that concern a router. The director and the forwarder of each of them have to
@@ -188,7 +196,7 @@ export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at
     ...forwarding.map(silent),
     ...forwarding.filter(holdsSessions).map((forwarder) => death(forwarder, pulseOf(known, forwarder))),
     ...concerned.flatMap(({ name, bind }) =>
-      bind.map(({ address, port }) => trouble(name, troubles.get(bindKey(name, `${address}:${port}`)))),
+      bind.map((one) => trouble(name, troubles.get(bindKey(name, endpointText(one))))),
     ),
   ]
   const failing = questions.filter(({ failsAt }) => failsAt !== null && failsAt <= at)

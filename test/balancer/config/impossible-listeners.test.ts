@@ -37,12 +37,14 @@ const rows: readonly Row[] = [
   {
     change: [['bind: 198.18.0.100:3306', 'bind: 224.0.0.1:3306']],
     found: [
-      '7:11: listeners[0].bind: found "224.0.0.1:3306"; 224.0.0.1 is a multicast address; write an address of this host, a virtual one, or 0.0.0.0 for all',
+      '7:11: listeners[0].bind: found "224.0.0.1:3306"; 224.0.0.1 is a multicast address; write an address of this host, a virtual one, or 0.0.0.0 or :: for all',
     ],
   },
   {
     change: [['bind: 198.18.0.100:3306', 'bind: 198.18.0.100:0']],
-    found: ['7:11: listeners[0].bind: found "198.18.0.100:0"; write an IPv4 address and a port, such as 10.0.0.1:3306'],
+    found: [
+      '7:11: listeners[0].bind: found "198.18.0.100:0"; write an address and a port, such as 10.0.0.1:3306 or "[2001:db8::1]:3306"',
+    ],
   },
   {
     change: [['bind: 198.18.0.100:3306', 'bind: 198.18.0.7:3306']],
@@ -54,7 +56,7 @@ const rows: readonly Row[] = [
   {
     change: [['bind: 198.18.0.100:3306', 'bind: 255.255.255.255:3306']],
     found: [
-      '7:11: listeners[0].bind: found "255.255.255.255:3306"; 255.255.255.255 is the broadcast address; write an address of this host, a virtual one, or 0.0.0.0 for all',
+      '7:11: listeners[0].bind: found "255.255.255.255:3306"; 255.255.255.255 is the broadcast address; write an address of this host, a virtual one, or 0.0.0.0 or :: for all',
     ],
   },
   {
@@ -120,7 +122,7 @@ const rows: readonly Row[] = [
   {
     change: [['198.18.0.11:3306', '198.18.0.11:65536']],
     found: [
-      '9:31: listeners[0].servers[0].address: found "198.18.0.11:65536"; write an IPv4 address and a port, such as 10.0.0.1:3306',
+      '9:31: listeners[0].servers[0].address: found "198.18.0.11:65536"; write an address and a port, such as 10.0.0.1:3306 or "[2001:db8::1]:3306"',
     ],
   },
   {
@@ -279,7 +281,7 @@ const rows: readonly Row[] = [
   {
     change: [['router_id: lb1', 'router_id: lb1\nlog: { syslog: x, level: loud }']],
     found: [
-      '2:16: log.syslog: found "x"; write 127.0.0.1:514, the UDP port of a syslog daemon, or /dev/log',
+      '2:16: log.syslog: found "x"; write 127.0.0.1:514 or "[::1]:514", the UDP port of a syslog daemon, or /dev/log',
       '2:26: log.level: found "loud"; allowed are fatal, error, warn, info, debug, trace',
     ],
   },

@@ -53,7 +53,7 @@ const run = (text: string, change: Partial<Script> = {}) =>
   })
 
 t.test('a script gets no file, no socket and no variable of this process, and an ordinary priority', async (t) => {
-  const pinger = openPinger()
+  const pinger = openPinger('ipv4')
   if (!pinger.ok) throw new Error(pinger.text)
   t.teardown(() => pinger.value.close())
   process.env['SECRET_OF_THE_BALANCER'] = 'hunter2'

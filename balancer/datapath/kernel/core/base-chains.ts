@@ -2,6 +2,7 @@
 // meets two, one where no address moves, and leaves each as early as can be.
 
 import type { Chain } from '../../rules/core/table.ts'
+import { forgedMark } from './forged-syn.ts'
 import { markText, ownMark, ownMask } from './marks.ts'
 import { type IpVersion, ipVersions, ipv6, settlingCounter } from './names.ts'
 import { answerRules, answersLeft, pathCounter } from './path-witness.ts'
@@ -47,12 +48,18 @@ const untrackedOf = (version: IpVersion, addresses: readonly string[]): readonly
 
 const rawChains = ({ movingAddresses }: Surroundings): readonly Chain[] => {
   const rules = ipVersions.flatMap((version) => untrackedOf(version, movingAddresses(version)))
-  if (rules.length === 0) return []
+  const output: Chain = {
+    name: 'raw-output',
+    hook: { type: 'filter', hook: 'output', priority: raw },
+    // What we forge would leave an entry behind that the client's next session meets.
+    rules: [`meta mark ${markText(forgedMark)} notrack`, ...rules],
+  }
+  if (rules.length === 0) return [output]
   return [
     { name: 'untracked', hook: null, rules: ['tcp dport @ports notrack', 'tcp sport @ports notrack'] },
     { name: 'arriving', hook: null, rules: ['fib daddr type local accept', 'goto untracked'] },
     { name: 'raw-prerouting', hook: { type: 'filter', hook: 'prerouting', priority: raw }, rules },
-    { name: 'raw-output', hook: { type: 'filter', hook: 'output', priority: raw }, rules },
+    output,
   ]
 }
 

@@ -158,11 +158,19 @@ const timeoutPolicies = ({ listeners, keptTimeouts }: KernelRules): readonly Tim
   return [...new Map(policies.map((policy) => [policy.name, policy])).values()]
 }
 
+/** Of thousands of sessions a second entries must not stay for two minutes each: the table would be full. */
+const timeWait = 10
+
 const policyOf = (version: IpVersion, timeouts: KernelTimeouts): TimeoutPolicy => {
   const connect = secondsOf(timeouts.connect)
   return {
     name: timeoutName(version, timeouts),
     family: version.protocol,
-    policy: { syn_sent: connect, syn_recv: connect, established: secondsOf(timeouts.idle) },
+    policy: {
+      syn_sent: connect,
+      syn_recv: connect,
+      established: secondsOf(timeouts.idle),
+      time_wait: timeWait,
+    },
   }
 }

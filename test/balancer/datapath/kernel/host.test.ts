@@ -79,6 +79,7 @@ const demand: HostDemand = {
   forwarding: { ipv4: ['eth0'], ipv6: ['eth0'] },
   accounting: true,
   timestamps: true,
+  events: true,
 }
 const hold = (wanted = demand): Promise<SettingsReport> => onHost('hold', file, JSON.stringify(wanted))
 const settings = async (): Promise<string> => {
@@ -89,7 +90,15 @@ const settings = async (): Promise<string> => {
       ),
     ),
   )
-  return inHost(lb, 'sysctl', '-e', ...names, 'net.netfilter.nf_conntrack_acct', 'net.netfilter.nf_conntrack_timestamp')
+  return inHost(
+    lb,
+    'sysctl',
+    '-e',
+    ...names,
+    'net.netfilter.nf_conntrack_acct',
+    'net.netfilter.nf_conntrack_timestamp',
+    'net.netfilter.nf_conntrack_events',
+  )
 }
 
 const untouched = await settings()
@@ -108,12 +117,12 @@ t.test('without forwarding nothing comes through, and the counters say where it 
 t.test('the settings are made and remembered, and clients of both families are served', async (t) => {
   const { changed, failed } = await hold()
   t.same(failed, [])
-  t.equal(changed.length, 4)
+  t.equal(changed.length, 5)
   t.equal(await asks('ipv4'), 'served')
   t.equal(await asks('ipv6'), 'served')
   t.same(
     JSON.parse(readFileSync(file, 'utf8')).map(({ before }: { before: string }) => before),
-    ['0', '0', '0', '0'],
+    ['0', '0', '0', '0', '2'],
   )
 })
 

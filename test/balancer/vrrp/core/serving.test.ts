@@ -288,4 +288,8 @@ t.test('listeners on the address or on all addresses are concerned, others are n
   const all = [mysql, everywhere, elsewhere]
   t.same(concernedListeners(all, new Set([vip])), [mysql, everywhere])
   t.same(concernedListeners(all, new Set(['198.18.0.9'])), [everywhere, elsewhere])
+  const both = listenerSchema.parse(raw('both', '[::]:3308'))
+  const six = listenerSchema.parse(raw('six', '[2001:db8:0::100]:3306'))
+  t.same(concernedListeners([...all, both, six], new Set(['2001:db8::100'])), [both, six])
+  t.same(concernedListeners([...all, both, six], new Set([vip])), [mysql, everywhere, both])
 })
