@@ -1,5 +1,5 @@
 // Entries of connection tracking as ctnetlink carries them (linux/netfilter/nfnetlink_conntrack.h): read and written here,
-// without IO. One pass over a message and few objects: twenty thousand of them come in a second.
+// without IO. One pass over a message and no object for it: twenty thousand of them come in a second.
 
 import type { Family } from '../core/ip-address.ts'
 import { attribute } from './address-message.ts'
@@ -86,7 +86,7 @@ const [headerBytes, familyBytes, attributeHeaderBytes] = [16, 4, 4]
 const [inet, inet6] = [2, 10]
 const typeMask = 0x3fff
 const nested = 0x8000
-const nanosInMillis = 1_000_000n
+const nanosInMillis = 1e6
 
 /** BPF compares halves and words as if they were big-endian: the type of a message that tells the end of an entry. */
 export const destroyType: number = new DataView(Uint16Array.of((subsystem << 8) | messageDelete).buffer).getUint16(0)
@@ -98,138 +98,205 @@ export const markType: number = types.mark
 
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
-/** Calls `visit` for each message of a datagram. What is cut off or no message at all ends the walk. */
-export const readConntrack = (datagram: Uint8Array, visit: (message: ConntrackMessage) => void): void => {
-  const view = viewOf(datagram)
-  for (let at = 0; at + headerBytes <= datagram.length; ) {
-    const length = view.getUint32(at, isLittleEndian)
-    if (length < headerBytes || at + length > datagram.length) return
-    const type = view.getUint16(at + typeOffset, isLittleEndian)
-    const flagsHere = view.getUint16(at + 6, isLittleEndian)
-    if (type === doneType) {
-      const error = length >= headerBytes + 4 ? view.getInt32(at + headerBytes, isLittleEndian) : 0
-      visit({ kind: 'end', isTorn: error !== 0 || (flagsHere & flags.interrupted) !== 0 })
-    } else if (type === errorType && length >= headerBytes + 4) {
-      const sequence = view.getUint32(at + 8, isLittleEndian)
-      visit({ kind: 'answer', sequence, error: view.getInt32(at + headerBytes, isLittleEndian) })
-    } else if (type >> 8 === subsystem) {
-      const change = (type & 0xff) === messageDelete ? 'destroy' : (flagsHere & flags.create) === 0 ? 'update' : 'new'
-      const entry = entryIn(datagram, view, at + headerBytes, at + length, change)
-      if (entry !== undefined) visit({ kind: 'entry', entry })
-    }
-    at += length + (-length & 3)
-  }
-}
+/**
+ * Reads the messages that are in a buffer from one place to another, and calls `visit` for each. Messages and entries are the
+ * same objects every time, filled anew: valid only during the call. What is cut off or no message at all ends the walk.
+ */
+export type ConntrackReader = (start: number, end: number, visit: (message: ConntrackMessage) => void) => void
 
-const entryIn = (
-  bytes: Uint8Array,
-  view: DataView,
-  start: number,
-  end: number,
-  change: ConntrackEntry['change'],
-): ConntrackEntry | undefined => {
-  const family = bytes[start] === inet ? 'ipv4' : bytes[start] === inet6 ? 'ipv6' : undefined
-  let original: Uint8Array | undefined
-  let reply: Uint8Array | undefined
-  let [id, mark, hasReply] = [0, 0, false]
-  let tcpState: TcpState | null = null
-  let remaining: number | null = null
-  let startedAt: number | null = null
-  let sent: number | null = null
-  let answered: number | null = null
-  for (let at = start + familyBytes; at + attributeHeaderBytes <= end; ) {
-    const length = view.getUint16(at, isLittleEndian)
-    if (length < attributeHeaderBytes || at + length > end) return undefined
-    const [value, valueEnd] = [at + attributeHeaderBytes, at + length]
-    const holds = (size: number): boolean => valueEnd - value >= size
-    switch (view.getUint16(at + 2, isLittleEndian) & typeMask) {
+/** The entry that was read last, filled in place. What costs something is cut out of the buffer when it is asked for. */
+class EntryInBuffer implements ConntrackEntry {
+  change: ConntrackEntry['change'] = 'new'
+  family: Family = 'ipv4'
+  id = 0
+  mark = 0
+  hasReply = false
+  tcpState: TcpState | null = null
+  remaining: number | null = null
+  startedAt: number | null = null
+  readonly buffer: Uint8Array
+  readonly view: DataView
+  readonly cutOriginals: Uint8Array[] = []
+  readonly counted = { original: 0, reply: 0 }
+  originalAt = 0
+  originalEnd = 0
+  replyAt = 0
+  replyEnd = 0
+  originalCount = 0
+  replyCount = 0
+
+  constructor(buffer: Uint8Array) {
+    this.buffer = buffer
+    this.view = viewOf(buffer)
+  }
+
+  /** Events lie in the same places again and again: a part that was cut before is used again. */
+  get original(): TupleBytes {
+    const { buffer, cutOriginals, originalAt, originalEnd } = this
+    const before = cutOriginals[originalAt >>> placeBits]
+    if (before?.byteOffset === buffer.byteOffset + originalAt && before.length === originalEnd - originalAt)
+      return before
+    const part = buffer.subarray(originalAt, originalEnd)
+    cutOriginals[originalAt >>> placeBits] = part
+    return part
+  }
+
+  get reply(): TupleBytes {
+    return this.buffer.subarray(this.replyAt, this.replyEnd)
+  }
+
+  get bytes(): ConntrackEntry['bytes'] {
+    const { counted, originalCount, replyCount } = this
+    if (originalCount === 0 || replyCount === 0) return null
+    counted.original = longNumber(this.view, originalCount)
+    counted.reply = longNumber(this.view, replyCount)
+    return counted
+  }
+
+  /** False: it is no entry of TCP over IP. */
+  read(start: number, end: number): boolean {
+    const { view } = this
+    const family = view.getUint8(start)
+    if (family !== inet && family !== inet6) return false
+    this.family = family === inet ? 'ipv4' : 'ipv6'
+    this.id = 0
+    this.mark = 0
+    this.hasReply = false
+    this.tcpState = null
+    this.remaining = null
+    this.startedAt = null
+    this.originalAt = 0
+    this.replyAt = 0
+    this.originalCount = 0
+    this.replyCount = 0
+    for (let at = start + familyBytes; at + attributeHeaderBytes <= end; ) {
+      const length = view.getUint16(at, isLittleEndian)
+      if (length < attributeHeaderBytes || at + length > end) return false
+      this.readAttribute(view.getUint16(at + 2, isLittleEndian) & typeMask, at + attributeHeaderBytes, at + length)
+      at += length + (-length & 3)
+    }
+    return this.originalAt > 0 && this.replyAt > 0
+  }
+
+  private readAttribute(type: number, at: number, end: number): void {
+    const { view } = this
+    switch (type) {
       case types.tupleOriginal:
-        original = bytes.subarray(value, valueEnd)
+        this.originalAt = at
+        this.originalEnd = end
         break
       case types.tupleReply:
-        reply = bytes.subarray(value, valueEnd)
+        this.replyAt = at
+        this.replyEnd = end
         break
       case types.status:
-        if (holds(4)) hasReply = (view.getUint32(value) & seenReply) !== 0
+        if (end - at >= 4) this.hasReply = (view.getUint32(at) & seenReply) !== 0
         break
       case types.timeout:
-        if (holds(4)) remaining = view.getUint32(value)
+        if (end - at >= 4) this.remaining = view.getUint32(at)
         break
       case types.mark:
-        if (holds(4)) mark = view.getUint32(value)
+        if (end - at >= 4) this.mark = view.getUint32(at)
         break
       case types.id:
-        if (holds(4)) id = view.getUint32(value)
+        if (end - at >= 4) this.id = view.getUint32(at)
         break
       case types.protocolInfo: {
-        const tcp = find(view, value, valueEnd, tcpInfo)
-        const state = tcp === undefined ? undefined : find(view, tcp.at, tcp.end, tcpInfoState)
-        if (state !== undefined && state.end > state.at) tcpState = tcpStates[bytes[state.at] ?? -1] ?? null
+        const tcp = find(view, at, end, tcpInfo)
+        const state = tcp === absent ? absent : find(view, tcp, endOf(view, tcp), tcpInfoState)
+        if (state !== absent && endOf(view, state) > state) this.tcpState = tcpStates[view.getUint8(state)] ?? null
         break
       }
       case types.countersOriginal:
-        sent = count(view, value, valueEnd)
+        this.originalCount = find64(view, at, end, counterBytes)
         break
       case types.countersReply:
-        answered = count(view, value, valueEnd)
+        this.replyCount = find64(view, at, end, counterBytes)
         break
       case types.timestamp: {
-        const found = find(view, value, valueEnd, timestampStart)
-        if (found !== undefined && found.end - found.at >= 8)
-          startedAt = Number(view.getBigUint64(found.at) / nanosInMillis)
+        const value = find64(view, at, end, timestampStart)
+        if (value !== 0) this.startedAt = Math.floor(longNumber(view, value) / nanosInMillis)
         break
       }
     }
-    at += length + (-length & 3)
   }
-  if (family === undefined || original === undefined || reply === undefined) return undefined
-  const bytesCounted = sent === null || answered === null ? null : { original: sent, reply: answered }
-  return { change, family, id, mark, hasReply, tcpState, remaining, startedAt, bytes: bytesCounted, original, reply }
+}
+
+/** Makes a reader of what a buffer holds, whenever it is called. */
+export const conntrackReader = (buffer: Uint8Array): ConntrackReader => {
+  const entry = new EntryInBuffer(buffer)
+  const { view } = entry
+  const found: ConntrackMessage = { kind: 'entry', entry }
+  return (start, end, visit) => {
+    for (let at = start; at + headerBytes <= end; ) {
+      const length = view.getUint32(at, isLittleEndian)
+      if (length < headerBytes || at + length > end) return
+      const type = view.getUint16(at + typeOffset, isLittleEndian)
+      const flagsHere = view.getUint16(at + 6, isLittleEndian)
+      if (type >> 8 === subsystem) {
+        entry.change = (type & 0xff) === messageDelete ? 'destroy' : (flagsHere & flags.create) === 0 ? 'update' : 'new'
+        if (length > headerBytes && entry.read(at + headerBytes, at + length)) visit(found)
+      } else if (type === doneType) {
+        const error = length >= headerBytes + 4 ? view.getInt32(at + headerBytes, isLittleEndian) : 0
+        visit({ kind: 'end', isTorn: error !== 0 || (flagsHere & flags.interrupted) !== 0 })
+      } else if (type === errorType && length >= headerBytes + 4) {
+        const sequence = view.getUint32(at + 8, isLittleEndian)
+        visit({ kind: 'answer', sequence, error: view.getInt32(at + headerBytes, isLittleEndian) })
+      }
+      at += length + (-length & 3)
+    }
+  }
 }
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const find = (
-  view: DataView,
-  start: number,
-  end: number,
-  wanted: number,
-): { readonly at: number; readonly end: number } | undefined => {
+/** Cut parts are remembered by place of 1,024 bytes. */
+const placeBits = 10
+
+/** A number of 64 bits, network order; beyond 2 ** 53 the nearest. */
+const longNumber = (view: DataView, at: number): number => view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4)
+
+const absent = -1
+/** Where the value of the attribute begins, or `absent`. */
+const find = (view: DataView, start: number, end: number, wanted: number): number => {
   for (let at = start; at + attributeHeaderBytes <= end; ) {
     const length = view.getUint16(at, isLittleEndian)
-    if (length < attributeHeaderBytes || at + length > end) return undefined
-    if ((view.getUint16(at + 2, isLittleEndian) & typeMask) === wanted)
-      return { at: at + attributeHeaderBytes, end: at + length }
+    if (length < attributeHeaderBytes || at + length > end) return absent
+    if ((view.getUint16(at + 2, isLittleEndian) & typeMask) === wanted) return at + attributeHeaderBytes
     at += length + (-length & 3)
   }
-  return undefined
+  return absent
 }
-
-const count = (view: DataView, start: number, end: number): number | null => {
-  const found = find(view, start, end, counterBytes)
-  return found === undefined || found.end - found.at < 8 ? null : Number(view.getBigUint64(found.at))
+/** The same of a value of 64 bits; 0: there is none. */
+const find64 = (view: DataView, start: number, end: number, wanted: number): number => {
+  const value = find(view, start, end, wanted)
+  return value === absent || endOf(view, value) - value < 8 ? 0 : value
 }
+/** Where the value ends that begins here. */
+const endOf = (view: DataView, value: number): number =>
+  value - attributeHeaderBytes + view.getUint16(value - attributeHeaderBytes, isLittleEndian)
 
 /** The flow that a tuple describes; undefined where it is not one of TCP over IP. */
 export const flowOf = (tuple: TupleBytes): Flow | undefined => {
   const view = viewOf(tuple)
   const addresses = find(view, 0, tuple.length, tupleTypes.addresses)
   const ports = find(view, 0, tuple.length, tupleTypes.ports)
-  if (addresses === undefined || ports === undefined) return undefined
-  const part = (type: number, size: number): Uint8Array | undefined => {
-    const found = find(view, addresses.at, addresses.end, type)
-    return found?.end === undefined || found.end - found.at !== size ? undefined : tuple.slice(found.at, found.end)
+  if (addresses === absent || ports === absent) return undefined
+  const address = (type: number, size: number): Uint8Array | undefined => {
+    const at = find(view, addresses, endOf(view, addresses), type)
+    return at === absent || endOf(view, at) - at !== size ? undefined : tuple.slice(at, at + size)
   }
   const port = (type: number): number | undefined => {
-    const found = find(view, ports.at, ports.end, type)
-    return found === undefined || found.end - found.at < 2 ? undefined : view.getUint16(found.at)
+    const at = find(view, ports, endOf(view, ports), type)
+    return at === absent || endOf(view, at) - at < 2 ? undefined : view.getUint16(at)
   }
   const [sourcePort, destinationPort] = [port(portTypes.source), port(portTypes.destination)]
   if (sourcePort === undefined || destinationPort === undefined) return undefined
-  const ipv4 = [part(addressTypes.ipv4Source, 4), part(addressTypes.ipv4Destination, 4)] as const
-  const ipv6 = [part(addressTypes.ipv6Source, 16), part(addressTypes.ipv6Destination, 16)] as const
-  const family = ipv4[0] === undefined ? 'ipv6' : 'ipv4'
-  const [source, destination] = family === 'ipv4' ? ipv4 : ipv6
+  const ipv4 = address(addressTypes.ipv4Source, 4)
+  const family = ipv4 === undefined ? 'ipv6' : 'ipv4'
+  const source = ipv4 ?? address(addressTypes.ipv6Source, 16)
+  const destination =
+    family === 'ipv4' ? address(addressTypes.ipv4Destination, 4) : address(addressTypes.ipv6Destination, 16)
   if (source === undefined || destination === undefined) return undefined
   return { family, source, destination, sourcePort, destinationPort }
 }

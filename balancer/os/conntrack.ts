@@ -5,19 +5,21 @@ import { setImmediate as turn } from 'node:timers/promises'
 import {
   attributesOffset,
   type ConntrackEntry,
+  type ConntrackMessage,
+  conntrackReader,
   deleteRequest,
   destroyType,
   type EntryKey,
   listRequest,
   type MarkFilter,
   markType,
-  readConntrack,
   type TcpState,
   tcpStatePath,
   tcpStates,
   timeoutRequest,
   typeOffset,
 } from './conntrack-message.ts'
+import { createDatagramBatch } from './datagram-batch.ts'
 import { callClose, callReceive, lastError } from './libc.ts'
 import { openNetfilterSocket, sendToNetfilter } from './netfilter-socket.ts'
 import { type Outcome, refused } from './outcome.ts'
@@ -42,9 +44,9 @@ import {
 export type ConntrackListener = {
   /**
    * An entry began, was destroyed, or came to be established or to its end: changes between are left to the kernel. The
-   * same one may come more than once.
+   * same one may come more than once. `at`: when it was read, by performance.now().
    */
-  readonly onEntry: (entry: ConntrackEntry) => void
+  readonly onEntry: (entry: ConntrackEntry, at: number) => void
   /** The kernel had more to tell than the socket could hold: list again. */
   readonly onOverrun: () => void
   /** The socket is closed and stays so. */
@@ -88,6 +90,8 @@ const attributeHeaderBytes = 4
 const eventBuffer = 16 * 1024 * 1024
 const requestBuffer = 1024 * 1024
 const longestDatagram = 64 * 1024
+/** Events that one call brings; each is a datagram of some 400 bytes. */
+const [eventsAtOnce, longestEvent] = [128, 2048]
 /** How often events are read, in milliseconds. */
 const eventInterval = 20
 /** How long one turn of the loop may last, in milliseconds. */
@@ -106,40 +110,50 @@ export const watchConntrack = (
   const opened = openSocket(groups, bufferBytes, eventFilter(filter))
   if (!opened.ok) return opened
   const fd = opened.value
-  const buffer = new Uint8Array(longestDatagram)
+  const batch = createDatagramBatch(eventsAtOnce, longestEvent)
+  const read = conntrackReader(batch.buffer)
   let isOpen = true
+  let now = 0
   const close = (): void => {
     if (!isOpen) return
     isOpen = false
     clearInterval(timer)
     callClose(fd)
   }
+  const hear = (message: ConntrackMessage): void => {
+    if (message.kind === 'entry') listener.onEntry(message.entry, now)
+  }
+  const fail = (): boolean => {
+    const code = lastError()
+    if (code === 'EAGAIN') return false
+    if (code === 'ENOBUFS') listener.onOverrun()
+    else if (code !== 'EINTR') {
+      close()
+      listener.onFailure(`cannot hear of connections any more: ${code}`)
+    }
+    return true
+  }
   /** Whether something may wait still. */
-  const read = (until: number): boolean => {
+  const readUntil = (until: number): boolean => {
     while (isOpen) {
-      const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
-      if (length > 0) {
-        readConntrack(buffer.subarray(0, length), (message) => {
-          if (message.kind === 'entry') listener.onEntry(message.entry)
-        })
-      } else {
-        const code = lastError()
-        if (code === 'EAGAIN') return false
-        if (code === 'ENOBUFS') listener.onOverrun()
-        else if (code !== 'EINTR') {
-          close()
-          listener.onFailure(`cannot hear of connections any more: ${code}`)
-        }
+      const count = batch.receive(fd)
+      if (count < 0 && !fail()) return false
+      now = performance.now()
+      for (let i = 0; i < count && isOpen; i += 1) {
+        if (batch.isCut(i)) listener.onOverrun()
+        const start = i * batch.placeBytes
+        read(start, start + batch.lengthOf(i), hear)
       }
+      if (count >= 0 && count < batch.places) return false
       if (performance.now() > until) return isOpen
     }
     return false
   }
   const readOn = (): void => {
-    if (read(performance.now() + slice)) setImmediate(readOn)
+    if (readUntil(performance.now() + slice)) setImmediate(readOn)
   }
   const timer = setInterval(readOn, eventInterval)
-  const drain = (): void => void read(Number.POSITIVE_INFINITY)
+  const drain = (): void => void readUntil(Number.POSITIVE_INFINITY)
   return { ok: true, value: { drain, close } }
 }
 
@@ -149,6 +163,7 @@ export const openConntrack = (): Outcome<Conntrack> => {
   if (!opened.ok) return opened
   const fd = opened.value
   const buffer = new Uint8Array(longestDatagram)
+  const read = conntrackReader(buffer)
   let isOpen = true
   let sequence = 0
   const next = (): number => {
@@ -171,7 +186,7 @@ export const openConntrack = (): Outcome<Conntrack> => {
       for (;;) {
         const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
         if (length <= 0) break
-        readConntrack(buffer.subarray(0, length), (message) => {
+        read(0, length, (message) => {
           if (message.kind === 'answer') errors[message.sequence - first] = message.error
         })
       }
@@ -214,6 +229,7 @@ const readList = async (
   const sent = sendToNetfilter(fd, listRequest(1, filter))
   if (!sent.ok) return refused(sent.code, `cannot ${what}: ${sent.code}`)
   const buffer = new Uint8Array(longestDatagram)
+  const read = conntrackReader(buffer)
   let [isOver, isTorn, error] = [false, false, 0]
   for (let until = performance.now() + slice; !isOver; ) {
     // The kernel makes the next part of the list whenever one is taken: there is nothing to wait for.
@@ -223,7 +239,7 @@ const readList = async (
       if (code === 'EINTR') continue
       return refused(code, `cannot ${what}: ${code}`)
     }
-    readConntrack(buffer.subarray(0, length), (message) => {
+    read(0, length, (message) => {
       if (message.kind === 'entry') return visit(message.entry)
       isOver = true
       if (message.kind === 'end') isTorn = message.isTorn

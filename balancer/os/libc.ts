@@ -58,6 +58,15 @@ export const callSendTo: (
 export const callReceive: (descriptor: number, buffer: Uint8Array, length: number, flags: number) => number | bigint =
   libc.func('int64_t recv(int fd, _Out_ void *buffer, size_t length, int flags)')
 
+/** recvmmsg(2) without a limit of time; `messages` are `count` of struct mmsghdr. */
+export const callReceiveMany: (
+  descriptor: number,
+  messages: Uint8Array,
+  count: number,
+  flags: number,
+  timeout: null,
+) => number = libc.func('int recvmmsg(int fd, _Inout_ void *messages, unsigned int count, int flags, void *timeout)')
+
 /** _exit(2): ends this process at once, whatever its threads wait for. */
 export const callExit: (code: number) => void = libc.func('void _exit(int status)')
 

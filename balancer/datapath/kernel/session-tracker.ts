@@ -66,7 +66,7 @@ const attemptInterval = 100
  * All is listed again although nothing was lost, for the bytes of live sessions: after a pause so many times as long as the
  * last list took, within bounds.
  */
-const [recountShare, shortestPause, longestPause] = [50, 2000, 60_000]
+const [recountShare, shortestPause, longestPause] = [100, 2000, 60_000]
 const entriesAtOnce = 256
 
 /** Begins to listen, and counts what there is. A refusal says what is missing: a capability, or a module of the kernel. */
@@ -78,9 +78,9 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   let isStale = false
   let isOpen = true
 
-  const hear = (entry: ConntrackEntry): void => {
+  const hear = (entry: ConntrackEntry, at: number): void => {
     if (entry.change === 'new') resets.cancel(entry.original)
-    const ended = sessions.hear(entry, performance.now())
+    const ended = sessions.hear(entry, at)
     if (ended !== undefined) options.onEnded({ ...ended, client: flowOf(entry.original) })
   }
   const requests = openConntrack()
@@ -114,7 +114,8 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   const count = async (): Promise<Outcome> => {
     events.drain()
     sessions.beginList()
-    const listed = await conntrack.list(marks, (entry) => sessions.list(onOurClock(entry), performance.now()))
+    const ahead = wallAhead()
+    const listed = await conntrack.list(marks, (entry) => sessions.list(entry, performance.now(), ahead))
     events.drain()
     sessions.endList(!listed.ok || listed.value.isTorn)
     return listed.ok ? done : listed
@@ -131,10 +132,10 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   const forAll = async (
     filter: MarkFilter,
     isMeant: (entry: ConntrackEntry) => boolean,
-    use: (entries: readonly ConntrackEntry[]) => Outcome<number>,
+    use: (entries: readonly KeptEntry[]) => Outcome<number>,
   ): Promise<Outcome<number>> => {
     events.drain()
-    const found: ConntrackEntry[] = []
+    const found: KeptEntry[] = []
     const listed = await conntrack.list(filter, (entry) => {
       if (isMeant(entry)) found.push(kept(entry))
     })
@@ -168,7 +169,8 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
         return { ok: true, value: ended.length }
       },
     )
-  const beginOf = (entry: ConntrackEntry): number | null => sessions.begunAt(entry) ?? onOurClock(entry).startedAt
+  const beginOf = (entry: ConntrackEntry): number | null =>
+    sessions.begunAt(entry) ?? (entry.startedAt === null ? null : entry.startedAt - wallAhead())
   const setTimeouts: SessionTracker['setTimeouts'] = (filter, secondsFor) => {
     /** For the entries that are meant, in the order in which they are found. */
     const wanted: number[] = []
@@ -181,7 +183,7 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
         return seconds !== null
       },
       (entries) => {
-        const groups = new Map<number, ConntrackEntry[]>()
+        const groups = new Map<number, KeptEntry[]>()
         for (const entry of entries) {
           const seconds = wanted[used] ?? 0
           groups.set(seconds, [...(groups.get(seconds) ?? []), entry])
@@ -263,19 +265,21 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   }
 }
 
-/** The kernel tells the time of day. */
-const onOurClock = (entry: ConntrackEntry): ConntrackEntry =>
-  entry.startedAt === null ? entry : { ...entry, startedAt: entry.startedAt - Date.now() + performance.now() }
+/** By how much the time of day, which the kernel tells, is ahead of our clock. */
+const wallAhead = (): number => Date.now() - performance.now()
 
-/** A copy that lasts. */
-const kept = (entry: ConntrackEntry): ConntrackEntry => ({
-  ...entry,
-  original: entry.original.slice(),
-  reply: entry.reply.slice(),
+/** Of an entry what it takes to end it, as a copy that lasts. */
+type KeptEntry = Pick<ConntrackEntry, 'family' | 'id' | 'tcpState' | 'original' | 'reply'>
+const kept = ({ family, id, tcpState, original, reply }: ConntrackEntry): KeptEntry => ({
+  family,
+  id,
+  tcpState,
+  original: original.slice(),
+  reply: reply.slice(),
 })
 
 /** The client hears it from the address that it asked for, the server from what it takes for its client. */
-const flowsOf = (entry: ConntrackEntry): readonly EndedFlow[] => {
+const flowsOf = (entry: KeptEntry): readonly EndedFlow[] => {
   const [original, reply] = [flowOf(entry.original), flowOf(entry.reply)]
   if (original === undefined || reply === undefined) return []
   return [{ key: entry.original, toClient: backwards(original), toServer: backwards(reply) }]

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type ConntrackMessage, deleteRequest, flowOf, readConntrack } from '../../../balancer/os/conntrack-message.ts'
+import {
+  type ConntrackMessage,
+  conntrackReader,
+  deleteRequest,
+  flowOf,
+} from '../../../balancer/os/conntrack-message.ts'
 
 /** A DESTROY event in the form of Linux 6.18: a refused connect. */
 const recorded = Buffer.from(
@@ -13,10 +18,12 @@ const recorded = Buffer.from(
   'hex',
 )
 recorded.writeUInt32LE(recorded.length, 0)
+/** Where it has the client's port, and where its counters begin. */
+const [sourcePortAt, countersAt] = [recorded.indexOf('cc70', 'hex'), recorded.indexOf('10000980', 'hex')]
 
 const read = (bytes: Uint8Array): readonly ConntrackMessage[] => {
   const messages: ConntrackMessage[] = []
-  readConntrack(bytes, (message) => messages.push(message))
+  conntrackReader(bytes)(0, bytes.length, (message) => messages.push(message))
   return messages
 }
 
@@ -42,6 +49,40 @@ t.test('an event of the kernel is read', async (t) => {
   const request = Buffer.from(deleteRequest(7, message.entry))
   t.same(request.subarray(20, 72), recorded.subarray(20, 72), 'a delete repeats the flow of the client')
   t.equal(request.subarray(72).toString('hex'), '08000c00550151ff', 'and the id')
+})
+
+t.test('a reader gives what is in the buffer now, wherever it was told to look', async (t) => {
+  const place = 2048
+  const buffer = new Uint8Array(3 * place)
+  const reader = conntrackReader(buffer)
+  const recordedPorts = Buffer.from(recorded)
+  const seen = (start: number, end: number): readonly unknown[] => {
+    const found: unknown[] = []
+    reader(start, end, (message) => {
+      if (message.kind !== 'entry') return
+      const { id, bytes, original, reply } = message.entry
+      found.push([id, bytes?.original, flowOf(original)?.sourcePort, flowOf(reply)?.destinationPort])
+    })
+    return found
+  }
+  for (const [at, port] of [
+    [0, 1000],
+    [place, 2000],
+    [0, 3000],
+    [7, 4000],
+  ] as const) {
+    recordedPorts.writeUInt16BE(port, sourcePortAt)
+    buffer.set(recordedPorts, at)
+    t.same(seen(at, at + recorded.length), [[0x550151ff, 60, port, 52336]])
+  }
+  const withoutCounters = Buffer.from(recorded.subarray(0, countersAt))
+  withoutCounters.writeUInt32LE(withoutCounters.length, 0)
+  buffer.set(withoutCounters, 0)
+  buffer.set(recorded, withoutCounters.length)
+  t.same(seen(0, withoutCounters.length + recorded.length), [
+    [0x550151ff, undefined, 52336, 52336],
+    [0x550151ff, 60, 52336, 52336],
+  ])
 })
 
 t.test('whatever comes, reading it ends and throws nothing', async () => {

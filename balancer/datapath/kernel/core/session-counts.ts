@@ -68,6 +68,7 @@ export type Tallies = {
 
 /** `listenerMask` is the part of a mark that tells the listener. */
 export const createTallies = (listenerMask: number): Tallies => {
+  /** By mark, as a number with a sign: those are small integers for the engine, and cost no memory as keys. */
   const servers = new Map<number, { readonly server: ServerTally; readonly tally: Tally }>()
   const listeners = new Map<number, ListenerTally>()
   let failures = 0
@@ -77,7 +78,7 @@ export const createTallies = (listenerMask: number): Tallies => {
   const listenerPart = (mark: number): number => (mark & listenerMask) >>> 0
   return {
     of: (mark) => {
-      const known = servers.get(mark)
+      const known = servers.get(mark | 0)
       if (known !== undefined) return known.tally
       const part = listenerPart(mark)
       const listener = listeners.get(part) ?? {
@@ -90,14 +91,14 @@ export const createTallies = (listenerMask: number): Tallies => {
       listeners.set(part, listener)
       const server = { ...nothing, mark }
       const tally = tallyOf(server, listener, countFailure)
-      servers.set(mark, { server, tally })
+      servers.set(mark | 0, { server, tally })
       return tally
     },
     failures: () => failures,
     servers: () => [...servers.values()].map(({ server }) => ({ ...server })),
     listeners: () => [...listeners.values()].map((listener) => ({ ...listener, ends: { ...listener.ends } })),
     forget: (mark) => {
-      servers.delete(mark)
+      servers.delete(mark | 0)
       const part = listenerPart(mark)
       if (![...servers.keys()].some((other) => listenerPart(other) === part)) listeners.delete(part)
     },

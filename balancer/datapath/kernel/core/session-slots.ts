@@ -2,24 +2,19 @@
 // each. 40 bytes a place; between three eighths and three quarters of the places are taken, or they are the first thousand.
 
 /**
- * What tells a session from all before and after it: the kernel's id of the entry, and a hash of its client's flow, since
- * ids of 32 bits meet among a hundred thousand.
- */
-export type SessionKey = { readonly id: number; readonly hash: number }
-
-/**
  * What is known of each place. `time` is the moment a session began, and of one that is over how long it was; milliseconds, NaN
  * where that is not known.
  */
 export type SessionColumns = ReturnType<typeof makeColumns>
 
 /**
- * The places, changed in place. `find` and `add` give the index of one, valid until the next `add` or `remove`; -1: it is not there,
+ * The places, changed in place. What tells a session from all before and after it is the kernel's id of the entry, and a hash of
+ * its client's flow, since ids of 32 bits meet among a hundred thousand. `find` and `add` give the index of one, valid until the next `add` or `remove`; -1: it is not there,
  * or there is no room. A new place has zeros, and its time is not known.
  */
 export type SessionSlots = {
-  readonly find: (key: SessionKey) => number
-  readonly add: (key: SessionKey) => number
+  readonly find: (id: number, hash: number) => number
+  readonly add: (id: number, hash: number) => number
   readonly remove: (index: number) => void
   readonly size: () => number
   readonly capacity: () => number
@@ -84,11 +79,11 @@ export const createSessionSlots = (largest: number): SessionSlots => {
       if (old.taken[i] === 1) copy(old, i, probe(old.id[i] ?? 0, old.hash[i] ?? 0))
     }
   }
-  const find: SessionSlots['find'] = ({ id, hash }) => {
+  const find: SessionSlots['find'] = (id, hash) => {
     const at = probe(id, hash)
     return columns.taken[at] === 1 ? at : -1
   }
-  const add: SessionSlots['add'] = ({ id, hash }) => {
+  const add: SessionSlots['add'] = (id, hash) => {
     if (size + 1 > capacity * fullAt) {
       if (capacity >= largest) return -1
       grow()

@@ -2,7 +2,7 @@
 // place, for 200,000 of them.
 
 import { createTallies, type ListenerCount, type ServerCount, type SessionEnd, sessionEnds } from './session-counts.ts'
-import { createSessionSlots, hashOf, type SessionKey } from './session-slots.ts'
+import { createSessionSlots, hashOf } from './session-slots.ts'
 
 /** What connection tracking tells of one entry; see os/conntrack-message.ts. */
 export type TrackedEntry = {
@@ -34,7 +34,7 @@ export type EndedSession = {
 export type Attempt = Pick<TrackedEntry, 'family' | 'id' | 'mark' | 'original'> & { readonly begunAt: number }
 
 /**
- * The table. Moments (`at`, and `startedAt` of entries) are milliseconds of one clock. `hear` takes what happened, in the
+ * The table. Moments (`at`) are milliseconds of one clock; that of `startedAt` is `ahead` of it by so many (default 0). `hear` takes what happened, in the
  * order of the kernel; `list` what a list of all entries holds. A list and what happens meanwhile may come in any mixture:
  * what was destroyed since `beginList` is not counted again, and what `endList` finds nowhere is gone. What had ended before
  * the first list began is not counted.
@@ -43,7 +43,7 @@ export type Sessions = {
   readonly hear: (entry: TrackedEntry, at: number) => EndedSession | undefined
   /** What happened until now has to be heard before: what is heard from now on counts as seen. */
   readonly beginList: () => void
-  readonly list: (entry: TrackedEntry, at: number) => void
+  readonly list: (entry: TrackedEntry, at: number, ahead?: number) => void
   /** `isTorn`: the list may lack some, so nothing follows from what is not in it. Again all has to be heard before. */
   readonly endList: (isTorn: boolean) => void
   /**
@@ -91,7 +91,10 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
   let hasListed = false
   let unknown = 0
 
+  const find = ({ id, original }: EntryKey): number => slots.find(id, hashOf(original))
   const tallyAt = (at: number) => tallies.of(slots.columns().mark[at] ?? 0)
+  /** As one number, exact up to 52 bits. */
+  const keyAt = (at: number): number => numberOf(slots.columns().id[at] ?? 0, slots.columns().hash[at] ?? 0)
   const phaseAt = (at: number): number => slots.columns().phase[at] ?? 0
   const countBytes = (at: number, { bytes }: TrackedEntry): void => {
     if (bytes === null) return
@@ -112,9 +115,9 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     columns.reason[at] = sessionEnds.indexOf(reason)
     columns.time[at] = moment - (columns.time[at] ?? Number.NaN)
   }
-  const setAside = (at: number, key: SessionKey): void => {
+  const setAside = (at: number): void => {
     tallyAt(at).leave()
-    attempts.delete(numberOf(key))
+    attempts.delete(keyAt(at))
     slots.columns().phase[at] = phases.uncounted
   }
   /** Takes a session as far as the entry says. There is no way back. */
@@ -123,7 +126,7 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     if (before >= phases.over || phase <= before) return
     const tally = tallyAt(at)
     if (before === phases.attempt) {
-      attempts.delete(numberOf(keyOf(entry)))
+      attempts.delete(keyAt(at))
       tally.countAnswer()
     }
     // Reset before both had answered: that was not a session yet.
@@ -132,8 +135,8 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     if (phase !== phases.over) slots.columns().phase[at] = phase
     else finish(at, isHalfWay ? 'client-left' : entry.tcpState === 'close' ? 'reset' : 'closed', moment)
   }
-  const begin = (key: SessionKey, entry: TrackedEntry, moment: number | null): number => {
-    const at = slots.add(key)
+  const begin = (hash: number, entry: TrackedEntry, moment: number | null): number => {
+    const at = slots.add(entry.id, hash)
     if (at === -1) {
       unknown += 1
       return -1
@@ -146,26 +149,26 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     columns.time[at] = moment ?? Number.NaN
     tallyAt(at).enter()
     if (phaseOf(entry) === phases.attempt && attempts.size < mostAttempts && moment !== null)
-      attempts.set(numberOf(key), { family, id, mark, original: original.slice(), begunAt: moment })
+      attempts.set(keyAt(at), { family, id, mark, original: original.slice(), begunAt: moment })
     return at
   }
-  const destroyAttempt = (at: number, key: SessionKey, entry: TrackedEntry): undefined => {
+  const destroyAttempt = (at: number, entry: TrackedEntry): undefined => {
     const tally = tallyAt(at)
     tally.leave()
-    attempts.delete(numberOf(key))
+    attempts.delete(keyAt(at))
     const isReset = entry.tcpState === 'close'
     // A client may reset its own attempt: then nobody answered.
     const isRefused = isReset && entry.bytes?.reply !== 0
     if (isRefused || (isExpired(entry) && !isReset)) tally.countFailure(isRefused)
     slots.remove(at)
   }
-  const destroy = (at: number, key: SessionKey, entry: TrackedEntry, moment: number): EndedSession | undefined => {
+  const destroy = (at: number, entry: TrackedEntry, moment: number): EndedSession | undefined => {
     if (phaseAt(at) === phases.uncounted) {
       slots.remove(at)
       return undefined
     }
     countBytes(at, entry)
-    if (phaseAt(at) === phases.attempt && !entry.hasReply) return destroyAttempt(at, key, entry)
+    if (phaseAt(at) === phases.attempt && !entry.hasReply) return destroyAttempt(at, entry)
     advance(at, entry, moment)
     if (phaseAt(at) !== phases.over) {
       const isBegun = phaseAt(at) === phases.established
@@ -185,11 +188,11 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
   }
 
   const hear: Sessions['hear'] = (entry, moment) => {
-    const key = keyOf(entry)
-    let at = slots.find(key)
+    const hash = hashOf(entry.original)
+    let at = slots.find(entry.id, hash)
     if (entry.change === 'destroy') {
-      destroyed?.add(numberOf(key))
-      return at === -1 ? undefined : destroy(at, key, entry, moment)
+      destroyed?.add(numberOf(entry.id, hash))
+      return at === -1 ? undefined : destroy(at, entry, moment)
     }
     if (entry.change === 'new') {
       // The first list found its end before its beginning was heard.
@@ -197,7 +200,7 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
         slots.remove(at)
         at = -1
       }
-      if (at === -1) at = begin(key, entry, moment)
+      if (at === -1) at = begin(hash, entry, moment)
     }
     // What changes without having begun is found in the list that follows, or had ended before the first one.
     if (at === -1) return undefined
@@ -205,15 +208,16 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     advance(at, entry, moment)
     return undefined
   }
-  const list: Sessions['list'] = (entry, moment) => {
-    const key = keyOf(entry)
-    if (destroyed?.has(numberOf(key))) return
-    const known = slots.find(key)
+  const list: Sessions['list'] = (entry, moment, ahead = 0) => {
+    const hash = hashOf(entry.original)
+    if (destroyed?.has(numberOf(entry.id, hash))) return
+    const known = slots.find(entry.id, hash)
     const phase = phaseOf(entry)
-    const at = known === -1 ? begin(key, entry, entry.startedAt ?? (phase === phases.attempt ? moment : null)) : known
+    const begunAt = entry.startedAt === null ? (phase === phases.attempt ? moment : null) : entry.startedAt - ahead
+    const at = known === -1 ? begin(hash, entry, begunAt) : known
     if (at === -1) return
     slots.columns().generation[at] = generation
-    if (known === -1 && !hasListed && phase === phases.over) setAside(at, key)
+    if (known === -1 && !hasListed && phase === phases.over) setAside(at)
     if (phaseAt(at) === phases.uncounted) return
     advance(at, entry, moment)
     countBytes(at, entry)
@@ -223,13 +227,13 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     hasListed = true
     if (isTorn) return
     const { taken, generation: seen, id, hash } = slots.columns()
-    const lost: SessionKey[] = []
+    const lost: (readonly [id: number, hash: number])[] = []
     for (let at = 0; at < taken.length; at += 1) {
-      if (taken[at] === 1 && seen[at] !== generation) lost.push({ id: id[at] ?? 0, hash: hash[at] ?? 0 })
+      if (taken[at] === 1 && seen[at] !== generation) lost.push([id[at] ?? 0, hash[at] ?? 0])
     }
     for (const key of lost) {
-      const at = slots.find(key)
-      attempts.delete(numberOf(key))
+      const at = slots.find(...key)
+      attempts.delete(keyAt(at))
       if (phaseAt(at) < phases.over) finish(at, 'unseen', Number.NaN)
       slots.remove(at)
     }
@@ -244,16 +248,15 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     list,
     endList,
     end: (entry, reason, moment) => {
-      const key = keyOf(entry)
-      const at = slots.find(key)
+      const at = find(entry)
       if (at === -1 || phaseAt(at) >= phases.over) return false
       const isAttempt = phaseAt(at) === phases.attempt
-      if (isAttempt) setAside(at, key)
+      if (isAttempt) setAside(at)
       else finish(at, reason, moment)
       return !isAttempt
     },
     begunAt: (entry) => {
-      const at = slots.find(keyOf(entry))
+      const at = find(entry)
       const begun = at === -1 || phaseAt(at) >= phases.over ? Number.NaN : (slots.columns().time[at] ?? Number.NaN)
       return Number.isNaN(begun) ? null : begun
     },
@@ -261,10 +264,9 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
     overdue: (moment, limitOf) => {
       const found = [...attempts.values()].filter(({ begunAt, mark }) => moment - begunAt >= limitOf(mark))
       for (const attempt of found) {
-        const key = keyOf(attempt)
-        const at = slots.find(key)
+        const at = find(attempt)
         tallyAt(at).countFailure(false)
-        setAside(at, key)
+        setAside(at)
       }
       return found
     },
@@ -298,7 +300,4 @@ const phaseOf = ({ tcpState, hasReply }: TrackedEntry): number => {
 /** An entry that somebody deleted has time left. */
 const isExpired = ({ remaining }: TrackedEntry): boolean => remaining === null || remaining === 0
 
-const keyOf = ({ id, original }: EntryKey): SessionKey => ({ id, hash: hashOf(original) })
-
-/** The key as one number, exact up to 52 bits. */
-const numberOf = ({ id, hash }: SessionKey): number => id * 0x10_0000 + (hash & 0xf_ffff)
+const numberOf = (id: number, hash: number): number => id * 0x10_0000 + (hash & 0xf_ffff)
