@@ -59,7 +59,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   let configs: readonly ListenerConfig[] = options.listeners
   const settings = keepSettings({ listeners: () => configs, places, log })
   // Before the first session: bytes and times of older ones are not counted.
-  settings.hold()
+  settings.hold('listeners')
   const tracker = must(
     await openSessionTracker({
       marks: { value: ownMark, mask: ownMask },
@@ -132,7 +132,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     for (const listener of listeners.all()) listener.weigh()
   }
   const hold = (): void => {
-    settings.hold()
+    settings.hold('time')
     void refusals.look()
     for (const mark of listeners.tidy()) tracker.forget(mark)
   }
@@ -140,7 +140,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   /** Addresses that are not here, and when what came through them is another host's: one that comes back finds its sessions. */
   const absent = new Map<string, number>()
   const addressChanged = (address: string, isPresent: boolean): void => {
-    settings.hold()
+    settings.hold('time')
     if (isPresent) absent.delete(address)
     else absent.set(address, performance.now() + leftMillis)
   }
@@ -182,7 +182,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       throw new FailedStart(brought.text)
     }
     configs = next
-    settings.hold()
+    settings.hold('listeners')
     path.begin()
     publishAll()
   }
