@@ -92,6 +92,7 @@ t.test('a server that died: its waiting clients are reset, others stay', async (
   await peer('db1').host.restoreLink()
   await isServing()
   await waitFor('it to be counted', async () => (await show()).ends['server-down'] === 1)
+  await running.waitForOutput(/198\.18\.0\.200:\d+ \[.*\] mysql mysql\/db1 0\/-1\/\d+ \d+ DD /)
   await client.hangUp(on('db2'))
 })
 
