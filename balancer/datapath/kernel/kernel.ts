@@ -141,10 +141,13 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
 
   /** Addresses that are not here, and when what came through them is another host's: one that comes back finds its sessions. */
   const absent = new Map<string, number>()
+  /** The lease of an address may end when the next process is here already, and before it is master. */
+  const begunAt = performance.now()
+  const leftAt = (): number => Math.max(performance.now() + leftMillis, begunAt + absentMillis)
   const addressChanged = (address: string, isPresent: boolean): void => {
     settings.hold('time')
     if (isPresent) absent.delete(address)
-    else absent.set(address, performance.now() + leftMillis)
+    else absent.set(address, leftAt())
   }
   const endLeftBehind = (): void => {
     for (const [address, until] of absent) {
@@ -200,7 +203,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   }
   const addresses = watch
   for (const { bind } of listeners.configs()) {
-    for (const { address } of bind) if (!addresses.has(address)) absent.set(address, performance.now() + absentMillis)
+    for (const { address } of bind) if (!addresses.has(address)) absent.set(address, leftAt())
   }
   timers.push(
     setInterval(look, lookMillis),

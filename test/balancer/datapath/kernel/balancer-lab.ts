@@ -122,7 +122,7 @@ vrrp:
       virtual_router_id: 51
       version: 3
       priority: 101
-      advertisement_interval: 500ms
+      advertisement_interval: 1s
       virtual_addresses: [${virtualAddress}/24]
 listeners:
   - name: mysql

@@ -49,6 +49,7 @@ t.test('a changed weight changes the shares, and no session ends', async (t) => 
   await waitFor('three of four to go there', async () => (await shares(4))['db1'] === 3)
   t.ok(await client.say(session))
   await ask('server mysql/db1 weight 1')
+  await waitFor('both to get the same', async () => (await shares(4))['db1'] === 2)
   await client.hangUp(session)
 })
 
@@ -63,6 +64,7 @@ for (const role of ['kernel', 'director', 'vrrp']) {
     t.same(await shares(4), { db1: 2, db2: 2 }, 'no target was taken away')
     t.ok(await client.say(session))
     await client.hangUp(session)
+    await isServing()
   })
 }
 
