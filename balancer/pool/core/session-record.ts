@@ -51,6 +51,10 @@ const whoEnded: Readonly<Record<string, string>> = {
   'active-server-up': 'U',
   'server-removed': 'K',
   stopped: 'K',
+  // Of the kernel datapath: it cannot tell which side it was.
+  reset: 'C',
+  timeout: 'c',
+  ordered: 'K',
 }
 
 /** Ends that say by themselves how far the session came. */

@@ -122,7 +122,7 @@ vrrp:
       virtual_router_id: 51
       version: 3
       priority: 101
-      advertisement_interval: 500ms
+      advertisement_interval: 1s
       virtual_addresses: [${virtualAddress}/24]
 listeners:
   - name: mysql
@@ -133,6 +133,7 @@ ${listener === '' ? '' : `    ${listener}\n`}    servers:
       - { name: db1, address: 198.18.0.11:3306 }
       - { name: db2, address: 198.18.0.12:3306 }
 admin: { socket: ${socket} }
+log: { sessions: tcplog }
 `,
       ),
     spawn,

@@ -49,6 +49,7 @@ t.test('a changed weight changes the shares, and no session ends', async (t) => 
   await waitFor('three of four to go there', async () => (await shares(4))['db1'] === 3)
   t.ok(await client.say(session))
   await ask('server mysql/db1 weight 1')
+  await waitFor('both to get the same', async () => (await shares(4))['db1'] === 2)
   await client.hangUp(session)
 })
 
@@ -63,6 +64,7 @@ for (const role of ['kernel', 'director', 'vrrp']) {
     t.same(await shares(4), { db1: 2, db2: 2 }, 'no target was taken away')
     t.ok(await client.say(session))
     await client.hangUp(session)
+    await isServing()
   })
 }
 
@@ -92,6 +94,7 @@ t.test('a server that died: its waiting clients are reset, others stay', async (
   await peer('db1').host.restoreLink()
   await isServing()
   await waitFor('it to be counted', async () => (await show()).ends['server-down'] === 1)
+  await running.waitForOutput(/198\.18\.0\.200:\d+ \[.*\] mysql mysql\/db1 0\/-1\/\d+ \d+ DD /)
   await client.hangUp(on('db2'))
 })
 
