@@ -21,6 +21,8 @@ export type Endings = {
 export type EndingsOptions = {
   readonly tracker: Pick<SessionTracker, 'endAttempts' | 'endSessions'>
   readonly change: () => Promise<Outcome>
+  /** Something has ended: the counts are others. */
+  readonly onEnded: () => void
   readonly log: Logger
 }
 
@@ -30,7 +32,7 @@ const wholeMark = 0xffffffff
 const everybody = Number.POSITIVE_INFINITY
 
 /** Nothing is due yet. */
-export const createEndings = ({ tracker, change, log }: EndingsOptions): Endings => {
+export const createEndings = ({ tracker, change, onEnded, log }: EndingsOptions): Endings => {
   let due: Task[] = []
   let last: Promise<void> = Promise.resolve()
 
@@ -43,6 +45,7 @@ export const createEndings = ({ tracker, change, log }: EndingsOptions): Endings
       const outcome = await task()
       if (!outcome.ok) log.error(`Sessions that should have ended go on: ${outcome.text}`)
     }
+    onEnded()
   }
   const add = (tasks: readonly Task[]): void => {
     if (tasks.length === 0) return

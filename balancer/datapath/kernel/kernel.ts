@@ -103,7 +103,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     log,
   })
   const timeouts = sweepTimeouts(tracker, log)
-  const endings = createEndings({ tracker, change: rules.change, log })
+  const endings = createEndings({ tracker, change: rules.change, onEnded: () => publishAll(), log })
   const path = testPath({ listeners: () => configs, places, onWatching: () => void rules.change(), log })
   const refusals = watchRefusals({ onGone: rules.doubt, onCounts: path.count })
 

@@ -129,7 +129,8 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       if (inherited.size > 0 && isKnown(running.plan())) inherited = new Map()
       const targets = running.targets()
       const full = targets.targets.filter(({ id, maximumSessions: most }) => most > 0 && sessionsAt(id) >= most)
-      const now = `${isFull()} ${inherited.size} ${full.map(({ id }) => id).join()}`
+      const parts = [[isFull(), inherited.size], full.map(({ id }) => id), [...factors.values()]]
+      const now = parts.map((part) => part.join()).join(' ')
       const isOther = now !== shown || targets !== shownTargets
       shown = now
       shownTargets = targets

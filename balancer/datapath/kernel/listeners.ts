@@ -102,7 +102,7 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     before !== null
       ? [idleOf(before)]
       : isAdopting()
-        ? kept.map(({ policy }) => millis((policy['established'] ?? 0) * 1000))
+        ? kept.map(({ policy }) => millis((policy['established'] ?? usualIdle) * 1000))
         : []
   const settle = (numbers: Numbering): void => {
     numbering = numbers
@@ -197,6 +197,9 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     },
   }
 }
+
+/** The kernel's own: five days, in seconds. */
+const usualIdle = 432_000
 
 const anyMark = (listener: RunningListener): number | undefined =>
   listener.places().flatMap((place) => listener.markOf(place) ?? [])[0]

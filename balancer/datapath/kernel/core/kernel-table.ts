@@ -159,7 +159,7 @@ const timeoutPolicies = ({ listeners, keptTimeouts }: KernelRules): readonly Tim
 }
 
 /** Of thousands of sessions a second entries must not stay for two minutes each: the table would be full. */
-const whenOver = { time_wait: 10, close: 10 }
+const timeWait = 10
 
 const policyOf = (version: IpVersion, timeouts: KernelTimeouts): TimeoutPolicy => {
   const connect = secondsOf(timeouts.connect)
@@ -170,7 +170,7 @@ const policyOf = (version: IpVersion, timeouts: KernelTimeouts): TimeoutPolicy =
       syn_sent: connect,
       syn_recv: connect,
       established: secondsOf(timeouts.idle),
-      ...whenOver,
+      time_wait: timeWait,
     },
   }
 }

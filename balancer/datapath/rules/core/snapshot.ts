@@ -76,11 +76,18 @@ export const formKey = ({ key, value, flags = [], isCounting = false, timeout, s
 /** A base chain's place as one text. */
 const hookKey = ({ type, hook, priority }: Hook): string => `${type} ${hook} ${priority}`
 
+/** Nft fills in these where nothing is said, and says nothing of a state that has its own (src/rule.c: tcp_dflt_timeout). */
+const usualSeconds: Readonly<Record<string, number>> = {
+  ...{ syn_sent: 120, syn_recv: 60, established: 432_000, fin_wait: 120, close_wait: 60, last_ack: 30, time_wait: 120 },
+  ...{ close: 10, syn_sent2: 120, retrans: 300, unack: 300 },
+}
+
 /** A policy as one text, whatever the order of its states. */
 export const policyKey = (family: string, policy: Readonly<Record<string, number>>): string =>
   [
     family,
     ...Object.entries(policy)
+      .filter(([state, seconds]) => seconds !== usualSeconds[state])
       .map(([state, seconds]) => `${state}=${seconds}`)
       .sort(),
   ].join(' ')
