@@ -49,19 +49,19 @@ export const killProcesses = async (balancer: BalancerHost, roles: readonly stri
   })
   for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const { pid } of killed) process.kill(pid, signal)
   for (const { role, pid } of killed) {
-    const next = await waitFor(`another process ${role}`, () => {
-      const found = processOf(balancer, role)
-      return found === pid ? undefined : found
+    await waitFor(`another process ${role}`, () => {
+      const next = processOf(balancer, role)
+      if (next === undefined || next === pid) return false
+      // Of a vrrp process that dies again before it is back the others are told: it has said something.
+      const said = `"process":"vrrp","pid":${next},`
+      return (
+        role !== 'vrrp' ||
+        balancer
+          .process()
+          .lines()
+          .some((line) => line.includes(said))
+      )
     })
-    // Of a vrrp process that dies again before it is back the others are told: it has said something.
-    const said = `"process":"vrrp","pid":${next},`
-    const isBack = () =>
-      role !== 'vrrp' ||
-      balancer
-        .process()
-        .lines()
-        .some((line) => line.includes(said))
-    await waitFor(`the process ${role} to be back`, isBack)
   }
   await untilServes(balancer)
 }
