@@ -43,10 +43,7 @@ export const tryRules = async (rules: string): Promise<Outcome> => {
 
 /** All rules of this host without the elements of sets, for programs (`json`) and for people, each rule with its handle. */
 export const listRules = async (): Promise<Outcome<{ readonly json: string; readonly text: string }>> => {
-  const [json, text] = await Promise.all([
-    listTerse(),
-    runNft(['-a', '-t', 'list', 'ruleset'], ''),
-  ])
+  const [json, text] = await Promise.all([listTerse(), runNft(['-a', '-t', 'list', 'ruleset'], '')])
   if (!json.ok) return json
   return text.ok ? { ok: true, value: { json: json.value, text: text.value } } : text
 }

@@ -22,7 +22,7 @@ const titleOf = (pid: number): string => {
 }
 
 /** The process of a balancer with this role that began last, or undefined. */
-export const processOf = (balancer: BalancerHost, role: string): number | undefined =>
+const processOf = (balancer: BalancerHost, role: string): number | undefined =>
   familyOf(balancer.process().pid)
     .filter((pid) => titleOf(pid) === `balancer: ${role}`)
     .flatMap((pid) => identify(pid) ?? [])
@@ -41,7 +41,7 @@ export const untilServes = (balancer: BalancerHost): Promise<unknown> =>
   })
 
 /** Kills processes of a balancer at once: none sees another one die. Returns when each has a successor. */
-export const killProcesses = async (balancer: BalancerHost, roles: readonly string[]): Promise<void> => {
+const killProcesses = async (balancer: BalancerHost, roles: readonly string[]): Promise<void> => {
   const killed = roles.map((role) => {
     const pid = processOf(balancer, role)
     if (pid === undefined) throw new Error(`${balancer.host.name} has no process ${role}`)

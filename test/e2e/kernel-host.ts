@@ -121,9 +121,7 @@ export const testBalancersWithServers = async (t: Test, field: KernelField): Pro
     async (t) => {
       const { lab, client, databases, balancers } = field.site
       const hosts = balancers.map(({ host }) => host)
-      const servers = await Promise.all(
-        hosts.map((host) => startMariaDb({ lab, host, name: host.name, port: serverPort })),
-      )
+      await Promise.all(hosts.map((host) => startMariaDb({ lab, host, name: host.name, port: serverPort })))
       const extend = (document: Document) =>
         document.addIn(
           ['listeners'],
@@ -165,7 +163,6 @@ export const testBalancersWithServers = async (t: Test, field: KernelField): Pro
       await untilAllHeld()
       await waiting.stop()
       for (const { probe } of probes) await probe.stop()
-      for (const server of servers) await server.stop()
     },
   )
 }

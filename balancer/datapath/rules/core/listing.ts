@@ -18,7 +18,11 @@ const words = z.union([z.array(z.string()), z.string().transform((word) => [word
 const counterSchema = z.object({ name: z.string(), packets: z.number(), bytes: z.number() })
 const placeSchema = z.object({ family: z.literal('inet'), name: z.string() })
 const ownedCounterSchema = counterSchema.extend({ family: z.literal('inet'), table: z.string() })
-const timeoutSchema = z.object({ name: z.string(), l3proto: z.string(), policy: z.record(z.string(), z.number()).nullable() })
+const timeoutSchema = z.object({
+  name: z.string(),
+  l3proto: z.string(),
+  policy: z.record(z.string(), z.number()).nullable(),
+})
 const setSchema = z.object({
   name: z.string(),
   // A set declared with `typeof` may be told as an expression: only numbers are declared so here.
@@ -55,7 +59,9 @@ export const readListing = (json: unknown): Listing | null => {
     metainfo: () => true,
     table: () => true,
     counter: reader(counterSchema, ({ name, packets, bytes }) => counters.set(name, { packets, bytes })),
-    'ct timeout': reader(timeoutSchema, ({ name, l3proto, policy }) => timeouts.set(name, policyKey(l3proto, policy ?? {}))),
+    'ct timeout': reader(timeoutSchema, ({ name, l3proto, policy }) =>
+      timeouts.set(name, policyKey(l3proto, policy ?? {})),
+    ),
     chain: reader(chainSchema, (chain) => chains.set(chain.name, { hook: hookOf(chain), rules: [] })),
     rule: reader(ruleSchema, ({ chain, comment }) => chains.get(chain)?.rules.push(comment)),
     set: reader(setSchema, (set) => addSet('set', set)),
