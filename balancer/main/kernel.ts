@@ -10,7 +10,7 @@ import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { rememberFacts } from './known-facts.ts'
 
-runChild('kernel', async ({ config: first, facts, log, publish, inherit }) => {
+runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit }) => {
   let config = first
   const known = rememberFacts(facts)
   const warn = (): void => {
@@ -21,7 +21,7 @@ runChild('kernel', async ({ config: first, facts, log, publish, inherit }) => {
     listeners: forwardedBy('kernel', config.listeners),
     facts: facts.filter(decides),
     places: () => clientPlaces(config.vrrp.instances),
-    onSession: () => {},
+    onSession: logSession,
     ...{ log, publish, inherit },
   })
   const stopHeartbeat = startHeartbeat('kernel', publish)

@@ -8,6 +8,7 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { addressBytes } from '../../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import type { Outcome } from '../../os/outcome.ts'
+import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
 import { clearSessions } from './clear-sessions.ts'
 import type { HostView } from './core/forwarding.ts'
@@ -23,18 +24,19 @@ import { testPath } from './path-test.ts'
 import { watchRefusals } from './refusals.ts'
 import { releaseKernel } from './release.ts'
 import { keepRules } from './rule-keeper.ts'
-import { openSessionTracker, type SessionRecord } from './session-tracker.ts'
+import { sessionLine } from './session-line.ts'
+import { openSessionTracker } from './session-tracker.ts'
 import { viewSessions } from './session-view.ts'
 import { keepSettings } from './settings-keeper.ts'
 import { sweepTimeouts } from './timeouts-sweep.ts'
 
-/** A session that has ended, for the log of sessions. */
-export type KernelSession = SessionRecord & { readonly listener: string; readonly server: string }
-
-/** What the kernel datapath needs beside: where virtual addresses will be, here or not, and who hears of ended sessions. */
+/**
+ * What the kernel datapath needs beside: where virtual addresses will be, here or not, and who is told of each session when it
+ * has ended and calls its argument at once, or never.
+ */
 export type KernelOptions = {
   readonly places: () => HostView['places']
-  readonly onSession: (session: KernelSession) => void
+  readonly onSession: (record: () => SessionRecord) => void
 }
 
 const everySession = { value: ownMark, mask: ownMask, begunBefore: Number.POSITIVE_INFINITY }
@@ -59,7 +61,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   let configs: readonly ListenerConfig[] = options.listeners
   const settings = keepSettings({ listeners: () => configs, places, log })
   // Before the first session: bytes and times of older ones are not counted.
-  settings.hold()
+  settings.hold('listeners')
   const tracker = must(
     await openSessionTracker({
       marks: { value: ownMark, mask: ownMask },
@@ -67,7 +69,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       connectTimeout: (mark) => listeners.configOf(mark)?.timeouts.connect ?? anyTimeout,
       onEnded: (session) => {
         const names = listeners.namesOf(session.mark)
-        if (names !== undefined) onSession({ ...session, ...names })
+        if (names !== undefined) onSession(() => sessionLine(session, names, view))
       },
       log,
     }),
@@ -132,7 +134,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     for (const listener of listeners.all()) listener.weigh()
   }
   const hold = (): void => {
-    settings.hold()
+    settings.hold('time')
     void refusals.look()
     for (const mark of listeners.tidy()) tracker.forget(mark)
   }
@@ -140,7 +142,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   /** Addresses that are not here, and when what came through them is another host's: one that comes back finds its sessions. */
   const absent = new Map<string, number>()
   const addressChanged = (address: string, isPresent: boolean): void => {
-    settings.hold()
+    settings.hold('time')
     if (isPresent) absent.delete(address)
     else absent.set(address, performance.now() + leftMillis)
   }
@@ -182,7 +184,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       throw new FailedStart(brought.text)
     }
     configs = next
-    settings.hold()
+    settings.hold('listeners')
     path.begin()
     publishAll()
   }

@@ -41,7 +41,7 @@ export type RuleKeeperOptions = {
 
 const [shortestPause, longestPause] = [250, 10_000]
 /** So long a failure may last before clients are said not to be served as they should. */
-const patience = 3000
+const patience = 10_000
 /** All is looked at so often although nothing was heard; and so often where nothing can be heard. */
 const [netInterval, blindInterval] = [60_000, 2000]
 

@@ -12,8 +12,8 @@ import type { ListenerCount, ServerCount, SessionEnd } from './core/session-coun
 import { createSessions, type EndedSession } from './core/sessions.ts'
 import { openSessionResets, usualPace } from './session-resets.ts'
 
-/** A session that has ended, for the session log. */
-export type SessionRecord = EndedSession & { readonly client: Flow | undefined }
+/** A session that has ended; `startedAt` is milliseconds since the epoch, null where the kernel did not note it. */
+export type TrackedSession = EndedSession & { readonly client: Flow | undefined; readonly startedAt: number | null }
 
 /** What the tracker needs to know. */
 export type TrackerOptions = {
@@ -22,7 +22,7 @@ export type TrackerOptions = {
   readonly listenerMask: number
   /** Milliseconds that an attempt of this mark may wait for its server's answer (balancer.yaml: timeouts.connect). */
   readonly connectTimeout: (mark: number) => number
-  readonly onEnded: (session: SessionRecord) => void
+  readonly onEnded: (session: TrackedSession) => void
   readonly log: Logger
   readonly pace?: ResetPace
   /** Bytes for events that wait in the kernel; for tests. */
@@ -81,7 +81,10 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   const hear = (entry: ConntrackEntry): void => {
     if (entry.change === 'new') resets.cancel(entry.original)
     const ended = sessions.hear(entry, performance.now())
-    if (ended !== undefined) options.onEnded({ ...ended, client: flowOf(entry.original) })
+    if (ended !== undefined) {
+      const { original, startedAt } = entry
+      options.onEnded({ ...ended, client: flowOf(original), startedAt })
+    }
   }
   const requests = openConntrack()
   if (!requests.ok) return requests

@@ -9,8 +9,11 @@ import { forwardedListeners, readHostView } from './host-view.ts'
 
 /** What holds them. */
 export type SettingsKeeper = {
-  /** Sets what is missing: at the start, when addresses or listeners are others, and from time to time. */
-  readonly hold: () => void
+  /**
+   * Sets what is missing and puts back what is not needed any more: when listeners are others, and from time to time, for somebody
+   * else may change it.
+   */
+  readonly hold: (because: 'listeners' | 'time') => void
   /** Why clients are not forwarded; null where they are. */
   readonly trouble: () => string | null
 }
@@ -26,21 +29,21 @@ export const keepSettings = ({ listeners, places, log }: SettingsKeeperOptions):
   let trouble: string | null = null
   let said = ''
   let warned = false
-  let isFirst = true
 
   const say = (failed: readonly string[]): void => {
     const text = failed.join('; ')
     if (text !== said && text !== '') log.error(`Settings of this host are not what they should be: ${text}`)
     said = text
   }
-  const hold = (): void => {
+  const hold: SettingsKeeper['hold'] = (because) => {
     const forwarded = forwardedListeners(listeners())
     const forwarding = forwardingDemand(forwarded, readHostView(places()))
     try {
       const report = holdSettings({ forwarding, accounting: true, timestamps: true, events: true })
       const changed = report.changed.map(stepText)
       if (changed.length > 0) {
-        log[isFirst ? 'info' : 'warn']({ settings: changed }, `${isFirst ? 'Set' : 'Set again'} ${changed.join(', ')}`)
+        if (because === 'listeners') log.info({ settings: changed }, `Set ${changed.join(', ')}`)
+        else log.warn({ settings: changed }, `Set ${changed.join(', ')}, which somebody or a new route had changed`)
       }
       if (report.routesEverything && !warned) {
         warned = true
@@ -56,7 +59,6 @@ export const keepSettings = ({ listeners, places, log }: SettingsKeeperOptions):
       say([`what they were before cannot be remembered, so they stay: ${text}`])
       trouble = `this host may not forward: ${text}`
     }
-    isFirst = false
   }
   return { hold, trouble: () => trouble }
 }

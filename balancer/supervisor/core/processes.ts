@@ -30,14 +30,16 @@ export const roleChange = (before: readonly ProcessRole[], after: readonly Proce
   end: before.filter((role) => !after.includes(role)),
 })
 
+type Forwarded = Pick<BalancerConfig['listeners'][number], 'name' | 'datapath'>
+
 /**
  * The order in which processes apply another configuration. Who gets a listener that another one had comes first: if it cannot
  * have it, the other one still has all of its sessions.
  */
 export const applyOrder = (
   roles: readonly ProcessRole[],
-  before: Pick<BalancerConfig, 'listeners'>,
-  after: Pick<BalancerConfig, 'listeners'>,
+  before: { readonly listeners: readonly Forwarded[] },
+  after: { readonly listeners: readonly Forwarded[] },
 ): readonly ProcessRole[] => {
   const gains = (role: ProcessRole): boolean => {
     const forwarder = forwarders.find((one) => one === role)
@@ -70,7 +72,7 @@ export const exitMisfit = 76
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': [...forwarders, 'vrrp'],
-  writer: forwarders,
+  writer: [...forwarders, 'vrrp'],
   listener: ['director', 'vrrp'],
   draining: ['director'],
   heartbeat: ['vrrp'],

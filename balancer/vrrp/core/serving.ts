@@ -139,7 +139,8 @@ export const withBinds = (
 ): Known => {
   const troubles = new Map<string, Trouble>()
   for (const listener of listeners) {
-    const states = known.pool.listeners.get(listener.name)?.binds ?? []
+    const told = known.pool.listeners.get(listener.name)
+    const states = told?.binds ?? []
     for (const { address, port } of listener.bind) {
       const shown = `${address}:${port}`
       const key = bindKey(listener.name, shown)
@@ -149,7 +150,7 @@ export const withBinds = (
       // Nothing was heard of it so soon after the start: it may well be open.
       if (state === undefined && at < known.startedAt + startGrace) continue
       const place = anyAddress.has(address) || isHere(address) ? ' although its address is here' : ''
-      if (place !== '' || isReadyBefore(listener))
+      if (place !== '' || isReadyBefore(told ?? listener))
         troubles.set(key, troubled(before, `${shown} is not open${place}`, state?.why ?? null, at))
       else if (before !== undefined && isConfirmed(before, before.last)) {
         if (at - before.last < latchTime) troubles.set(key, { ...before, isConfirmed: true })
@@ -160,7 +161,7 @@ export const withBinds = (
 }
 
 /** Rules of the kernel wait for no address: where they are missing it must not come. */
-const isReadyBefore = ({ datapath }: ListenerConfig): boolean => !holdsSessions(forwarderOf(datapath))
+const isReadyBefore = ({ datapath }: Pick<ListenerConfig, 'datapath'>): boolean => !holdsSessions(forwarderOf(datapath))
 
 const bindKey = (listener: string, shown: string): string => `${listener} ${shown}`
 

@@ -4,6 +4,7 @@ import type { Datapath } from '../../../balancer/core/forwarders.ts'
 import { millis } from '../../../balancer/core/time.ts'
 import type { Fact } from '../../../balancer/pool/core/facts.ts'
 import {
+  applyOrder,
   type Deaths,
   farewellAt,
   hearersOf,
@@ -139,3 +140,12 @@ t.test(
     t.equal(versionIn({ type: 'fact' }), undefined)
   },
 )
+
+t.test('who gets a listener that another had applies a configuration first', (t) => {
+  const having = (datapath: 'userspace' | 'kernel') => ({ listeners: [{ name: 'm', datapath }] })
+  const roles = ['proxy', 'kernel', 'director', 'vrrp'] as const
+  t.same(applyOrder(roles, having('userspace'), having('kernel')), ['kernel', 'proxy', 'director', 'vrrp'])
+  t.same(applyOrder(roles, having('kernel'), having('userspace')), roles)
+  t.same(applyOrder(roles, having('kernel'), having('kernel')), roles)
+  t.end()
+})

@@ -6,7 +6,7 @@ import type { Plan } from '../../core/plan.ts'
 import type { Listing } from '../../rules/core/listing.ts'
 import { numberingOf } from './adoption.ts'
 import type { Numbering } from './kernel-listener.ts'
-import { assignNumbers, markText, numberKey } from './marks.ts'
+import { assignNumbers, listenerMask, markText, numberKey } from './marks.ts'
 
 /** The marks of the servers of one plan, by id. */
 export type PlanMarks = ReadonlyMap<number, number>
@@ -30,13 +30,19 @@ export const renumber = (
   const wanted = listeners.flatMap(({ listener, servers }) => servers.map(({ server }) => ({ listener, server })))
   const names = new Set(wanted.map(numberKey))
   const taken = new Set(carried.values())
+  const owners = new Map(
+    listeners.flatMap(({ listener, marks }) => [...marks.values()].map((mark) => [partOf(mark), listener] as const)),
+  )
   for (const [key, mark] of before) {
     if (taken.has(mark)) continue
-    // The name is that of another server now.
-    carried.set(names.has(key) ? formerKey(key, mark) : key, mark)
+    // The name may be that of another server now, and the listener have another one.
+    const owner = owners.get(partOf(mark))
+    carried.set(owner !== undefined || names.has(key) ? formerKey(owner ?? key, mark) : key, mark)
   }
   return assignNumbers(wanted, carried, isInUse)
 }
+
+const partOf = (mark: number): number => (mark & listenerMask) >>> 0
 
 const formerKey = (key: string, mark: number): string => `${key.replace(/\/.*/, '')}/@${markText(mark)}`
 

@@ -133,6 +133,7 @@ ${listener === '' ? '' : `    ${listener}\n`}    servers:
       - { name: db1, address: 198.18.0.11:3306 }
       - { name: db2, address: 198.18.0.12:3306 }
 admin: { socket: ${socket} }
+log: { sessions: tcplog }
 `,
       ),
     spawn,
