@@ -84,7 +84,8 @@ export const buildKernelField = async (lab: Lab): Promise<KernelField> => {
     target,
     ...appUser,
     interval: probeInterval,
-    timeout: 8000,
+    // A firewall of somebody may be in the way for ten seconds, until it is found.
+    timeout: 30_000,
     sessions: heldSessions,
   })
   return {

@@ -13,7 +13,7 @@ const lab = await createLab({ name: 'e2e-kernel' })
 t.teardown(() => lab.destroy())
 const field = await buildKernelField(lab)
 
-await testQuietEvents(t, field, quietEvents(field, 20))
+await testQuietEvents(t, field, { events: quietEvents(field, 20), cycles: 1 })
 await testForeignFirewall(t, field)
 await testServerKilled(t, field, 'db2')
 await testPowerCuts(t, field, { rounds: 1, seed })

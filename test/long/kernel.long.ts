@@ -20,7 +20,7 @@ const lab = await createLab({ name: 'long-kernel' })
 t.teardown(() => lab.destroy())
 const field = await buildKernelField(lab)
 
-for (let cycle = 1; cycle <= cycles; cycle += 1) await testQuietEvents(t, field, quietEvents(field, reloads))
+await testQuietEvents(t, field, { events: quietEvents(field, reloads), cycles })
 await testForeignFirewall(t, field)
 for (const name of ['db1', 'db2', 'db1']) await testServerKilled(t, field, name)
 await testPowerCuts(t, field, { rounds: cuts, seed })
