@@ -2,7 +2,8 @@
 
 import type { Server } from 'node:http'
 import type { Logger } from 'pino'
-import { type Endpoint, endpointText } from '../config/values.ts'
+import type { Endpoint } from '../config/values.ts'
+import { endpointText } from '../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../os/address-watch.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
 import { createWaitingListener, type WaitingListener } from '../os/waiting-listener.ts'

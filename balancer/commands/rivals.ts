@@ -1,7 +1,8 @@
 // Programs on this host that want the same as the balancer: haproxy on its ports, keepalived with its virtual router ids.
 
 import type { BalancerConfig } from '../config/schema.ts'
-import { type Endpoint, endpointText } from '../config/values.ts'
+import type { Endpoint } from '../config/values.ts'
+import { endpointText } from '../core/ip-address.ts'
 import { keepalivedInstances } from '../os/keepalived.ts'
 import { holdersOf } from '../os/port-holder.ts'
 
@@ -29,7 +30,7 @@ const taken = (endpoint: Endpoint, key: string): readonly string[] =>
     if (process === null || process.title.startsWith('balancer: ')) return []
     const { name, pid } = process
     return [
-      `${key}: ${endpointText(endpoint)} is in use: ${name} (process ${pid}) listens at ${address}:${endpoint.port}; ` +
+      `${key}: ${endpointText(endpoint)} is in use: ${name} (process ${pid}) listens at ${endpointText({ ...endpoint, address })}; ` +
         `stop it${name === 'haproxy' ? ' (systemctl disable --now haproxy)' : ''}, or change ${key}`,
     ]
   })

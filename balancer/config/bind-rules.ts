@@ -1,10 +1,10 @@
 // Rules over where connections come in and where they go to.
 
 import { isLoopback, isUnspecified } from '../core/address-kind.ts'
-import { familyOf } from '../core/ip-address.ts'
+import { endpointText, familyOf } from '../core/ip-address.ts'
 import type { HostNetwork } from '../os/host-network.ts'
 import type { Finding } from './document.ts'
-import { type Endpoint, endpointText } from './values.ts'
+import type { Endpoint } from './values.ts'
 import type { Written, WrittenBind } from './written.ts'
 
 /** What cannot work, or hardly, with the addresses of listeners and servers. `host` is this host, if it can be looked at. */
@@ -15,9 +15,10 @@ export const bindFindings = (written: Written, host: HostNetwork | null): readon
   ...(host === null ? [] : strayFindings(written, host)),
 ]
 
-/** Whether two would want the same port: 0.0.0.0 stands for every address. */
+/** Whether two would want the same port: 0.0.0.0 and :: stand for every address of their family. */
 const areSame = (one: Endpoint, other: Endpoint): boolean =>
   one.port === other.port &&
+  familyOf(one.address) === familyOf(other.address) &&
   (one.address === other.address || isUnspecified(one.address) || isUnspecified(other.address))
 
 const takenFindings = (binds: readonly WrittenBind[]): readonly Finding[] =>
@@ -36,7 +37,10 @@ const loopFindings = ({ binds, servers, virtual }: Written, host: HostNetwork | 
     binds.find(
       (bind) =>
         bind.port === endpoint.port &&
-        (bind.address === endpoint.address || (isUnspecified(bind.address) && isHere(endpoint.address))),
+        (bind.address === endpoint.address ||
+          (isUnspecified(bind.address) &&
+            familyOf(bind.address) === familyOf(endpoint.address) &&
+            isHere(endpoint.address))),
     )
   const leadsTo = (from: number, wanted: number, seen: ReadonlySet<number>): boolean =>
     from === wanted ||
@@ -61,8 +65,8 @@ const loopFindings = ({ binds, servers, virtual }: Written, host: HostNetwork | 
 }
 
 /**
- * An instance whose addresses nobody here listens on, nor on those that move with it. Nothing of this program listens on
- * IPv6, so that whoever wants such an address wants it for something else.
+ * An instance whose addresses nobody here listens on, nor on those that move with it. One of IPv6 alone may be there for
+ * something else.
  */
 const unusedFindings = ({ instances, virtual, binds }: Written): readonly Finding[] => {
   if (binds.some(({ address }) => isUnspecified(address))) return []

@@ -1,8 +1,8 @@
 // What a configuration may ask of its host and of its servers beyond what they give: warnings, no errors.
 
+import { endpointText } from '../core/ip-address.ts'
 import { filesBeside, type HostLimits } from '../core/shortage.ts'
 import type { ListenerConfig } from './schema.ts'
-import { endpointText } from './values.ts'
 
 /** Of each of `max_connections` sessions two sockets, and a third of a client that waits in a queue of the same length. */
 const filesPerSession = 3

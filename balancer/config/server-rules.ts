@@ -1,8 +1,9 @@
 // Rules over the servers of a listener and over the keys that only matter to some of them.
 
+import { endpointText } from '../core/ip-address.ts'
 import { repeated } from './lenient.ts'
 import type { LenientListener, ListenerFault } from './listener-rules.ts'
-import { durationMillis, endpointText, parseEndpoint } from './values.ts'
+import { durationMillis, parseEndpoint } from './values.ts'
 
 /** What leaves a listener without servers, and what is written for nothing. */
 export const serverFindings = (listener: LenientListener): readonly ListenerFault[] => [

@@ -1,9 +1,9 @@
 // Values that a configuration writes as text: durations, addresses, endpoints.
 
-import { isIP, isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopback, isNetwork, isUnspecified, whyNoHost, whyNotInNetwork } from '../core/address-kind.ts'
-import { addressBytes, addressText, bitsOf, familyOf } from '../core/ip-address.ts'
+import { addressBytes, addressText, bitsOf, familyOf, isLinkLocal } from '../core/ip-address.ts'
 import { type Millis, millis } from '../core/time.ts'
 
 const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -42,14 +42,14 @@ export const durationMillis = (value: unknown): number | undefined => {
 /** Host and port of one end of a connection. */
 export type Endpoint = { readonly address: string; readonly port: number }
 
-/** It in one text: `10.1.6.173:3366`. */
-export const endpointText = ({ address, port }: Endpoint): string => `${address}:${port}`
+const endpointPattern = /^(?:(\d{1,3}(?:\.\d{1,3}){3})|\[([0-9A-Fa-f:.]+)\]):(\d{1,5})$/
 
-/** Reads `10.0.0.1:3306`; undefined for anything else. */
+/** Reads `10.0.0.1:3306` or `[2001:db8::1]:3306`, IPv6 into the one text of RFC 5952; undefined for anything else. */
 export const parseEndpoint = (value: unknown): Endpoint | undefined => {
-  const [, address = '', digits] = (typeof value === 'string' && /^(.*):(\d{1,5})$/.exec(value)) || []
+  const [, ipv4, ipv6, digits] = (typeof value === 'string' && endpointPattern.exec(value)) || []
+  const address = parseIpAddress(ipv4 ?? ipv6)
   const port = Number(digits)
-  return isIPv4(address) && port >= 1 && port <= 65_535 ? { address, port } : undefined
+  return address !== undefined && port >= 1 && port <= 65_535 ? { address, port } : undefined
 }
 
 const endpoint = (whyNot: (address: string) => string | null) =>
@@ -58,23 +58,29 @@ const endpoint = (whyNot: (address: string) => string | null) =>
     .transform((value, context): Endpoint => {
       const parsed = parseEndpoint(value)
       const objection = parsed === undefined ? null : whyNot(parsed.address)
-      if (parsed === undefined) fail(context, value, 'write an IPv4 address and a port, such as 10.0.0.1:3306')
+      if (parsed === undefined)
+        fail(context, value, 'write an address and a port, such as 10.0.0.1:3306 or [fd00::1]:3306')
       else if (objection !== null) fail(context, value, `${parsed.address} ${objection}`)
       return parsed ?? { address: '', port: 0 }
     })
-    .meta(textLike(/^\d{1,3}(\.\d{1,3}){3}:\d{1,5}$/))
+    .meta(textLike(endpointPattern))
 
-const unlessLoopback = (address: string): string | null => (isLoopback(address) ? null : whyNoHost(address))
+const whyNoEndpoint = (address: string): string | null => {
+  if (isLinkLocal(address)) return 'is valid on one link only'
+  return isLoopback(address) ? null : whyNoHost(address)
+}
 
-/** Where connections come in: an address that this host has, will have or may take, or 0.0.0.0 for every one. */
+/** Where connections come in: an address that this host has, will have or may take, or 0.0.0.0 or [::] for every one of its family. */
 export const bindEndpoint = endpoint((address) => {
-  const objection = isUnspecified(address) ? null : unlessLoopback(address)
-  return objection === null ? null : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 for all`
+  const objection = isUnspecified(address) ? null : whyNoEndpoint(address)
+  return objection === null
+    ? null
+    : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all of its family`
 })
 
 /** Where connections go to: the address of a host. */
 export const hostEndpoint = endpoint((address) => {
-  const objection = unlessLoopback(address)
+  const objection = whyNoEndpoint(address)
   return objection === null ? null : `${objection}; write the address of the server`
 })
 

@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { readStream, type StreamEvent, type StreamState, streamStart, watchPath } from '../../shared/health-stream.ts'
+import { endpointText } from '../core/ip-address.ts'
 import { millis } from '../core/time.ts'
 import { readHead } from './core/stream-head.ts'
 import { type Loss, stepWatch, type WatchEvent, type WatchPace, watchDeadline, watchStart } from './core/watch.ts'
@@ -181,12 +182,11 @@ export const createStream = (source: StreamSource): Stream => {
 }
 
 const requestFor = ({ address, port, path, headers, heartbeat }: StreamSource): string => {
-  const host = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
   const own = Object.entries(headers).filter(([name]) => !['accept', 'connection'].includes(name.toLowerCase()))
   const hasHost = own.some(([name]) => name.toLowerCase() === 'host')
   const lines = [
     `GET ${watchPath}?path=${encodeURIComponent(path)}&heartbeat=${Math.round(heartbeat)}ms HTTP/1.0`,
-    ...(hasHost ? [] : [`Host: ${host}`]),
+    ...(hasHost ? [] : [`Host: ${endpointText({ address, port })}`]),
     'Accept: text/event-stream',
     ...own.map(([name, value]) => `${name}: ${value}`),
   ]

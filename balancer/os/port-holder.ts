@@ -2,6 +2,8 @@
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Endpoint } from '../config/values.ts'
+import { isUnspecified } from '../core/address-kind.ts'
+import { addressText, familyOf } from '../core/ip-address.ts'
 
 /** A listening socket. `process` is null where nobody may look, as for a process with more privileges. */
 export type PortHolder = {
@@ -10,12 +12,13 @@ export type PortHolder = {
 }
 
 const listening = '0A'
-const anyAddress = '0.0.0.0'
 
 /** Who listens where nobody else can listen at `endpoint`: at its address, or at all. */
 export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] => {
   const sockets = [...socketsIn('/proc/net/tcp', port), ...socketsIn('/proc/net/tcp6', port)]
-  const inTheWay = sockets.filter((one) => [one.address, address].includes(anyAddress) || one.address === address)
+  const isSame = (one: string): boolean =>
+    familyOf(one) === familyOf(address) && (one === address || isUnspecified(one) || isUnspecified(address))
+  const inTheWay = sockets.filter((one) => isSame(one.address))
   if (inTheWay.length === 0) return []
   const owners = ownersOf(inTheWay.map(({ inode }) => inode))
   return inTheWay.map(({ address: held, inode }) => ({ address: held, process: owners.get(inode) ?? null }))
@@ -55,15 +58,18 @@ const socketsIn = (table: string, port: number): readonly ListeningSocket[] => {
       const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/)
       const [host = '', digits = ''] = local.split(':')
       if (state !== listening || inode === undefined || Number.parseInt(digits, 16) !== port) return []
+      const bytes = bytesOf(host)
       // One that listens at :: takes IPv4 too, as a rule; what is mapped stands in the last word.
-      if (/^0+$/.test(host)) return [{ address: anyAddress, inode }]
-      const isIpv4 = host.length === 8 || host.startsWith('0000000000000000FFFF0000')
-      return isIpv4 ? [{ address: dotted(host.slice(-8)), inode }] : []
+      if (bytes.length > 4 && bytes.every((byte) => byte === 0)) {
+        return ['0.0.0.0', '::'].map((address) => ({ address, inode }))
+      }
+      return [{ address: addressText(host.startsWith('0000000000000000FFFF0000') ? bytes.slice(-4) : bytes), inode }]
     })
 }
 
-/** The kernel prints the number in the byte order of this host. */
-const dotted = (hex: string): string => [...new Uint8Array(Uint32Array.of(Number.parseInt(hex, 16)).buffer)].join('.')
+/** The kernel prints words of four bytes as numbers in the byte order of this host. */
+const bytesOf = (hex: string): readonly number[] =>
+  (hex.match(/.{8}/g) ?? []).flatMap((word) => [...new Uint8Array(Uint32Array.of(Number.parseInt(word, 16)).buffer)])
 
 const ownersOf = (inodes: readonly string[]): ReadonlyMap<string, NonNullable<PortHolder['process']>> => {
   const owners = new Map<string, NonNullable<PortHolder['process']>>()

@@ -2,7 +2,9 @@
 
 import type { Server } from 'node:net'
 import type { Endpoint } from '../config/values.ts'
+import { isUnspecified } from '../core/address-kind.ts'
 import { FailedStart } from '../core/failed-start.ts'
+import { endpointText } from '../core/ip-address.ts'
 import { listenFreely } from './free-bind.ts'
 import { handleOf, type ListeningHandle } from './listening-handle.ts'
 import { programsNamed } from './port-holder.ts'
@@ -34,13 +36,12 @@ export type WaitingListenerOptions = {
   readonly onAcceptFailure: (code: string) => void
 }
 
-const anyAddress = '0.0.0.0'
 const backlog = 4096
 
 /** Makes `server` listen at `endpoint`. */
 export const createWaitingListener = (options: WaitingListenerOptions): WaitingListener => {
   const { endpoint, server, key, inherited, isPresent, onChange, onAcceptFailure } = options
-  const shown = `${endpoint.address}:${endpoint.port}`
+  const shown = endpointText(endpoint)
   let state: ListenerState = { address: shown, open: false }
   let stopped = false
 
@@ -50,7 +51,7 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
     state = { address: shown, open }
     onChange(state)
   }
-  const isHere = (): boolean => endpoint.address === anyAddress || isPresent(endpoint.address)
+  const isHere = (): boolean => isUnspecified(endpoint.address) || isPresent(endpoint.address)
 
   const freshSocket = (): { readonly fd: number } => {
     const fd = listenFreely(endpoint, backlog)

@@ -1,6 +1,7 @@
 // The status document: the JSON that monitoring reads and the page draws.
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
+import { endpointText } from '../../core/ip-address.ts'
 import { drainingSessions } from '../../pool/core/draining.ts'
 import type {
   AgentCheckState,
@@ -132,7 +133,7 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
   return {
     name: server.name,
-    address: `${server.address.address}:${server.address.port}`,
+    address: endpointText(server.address),
     backup: health?.backup ?? server.backup,
     weight: health?.weight ?? server.weight,
     configured_weight: server.weight,

@@ -1,6 +1,7 @@
 // What `balancer setup` writes and says: balancer.yaml with comments, and what comes next.
 
-import { type Endpoint, endpointText } from '../../config/values.ts'
+import type { Endpoint } from '../../config/values.ts'
+import { endpointText } from '../../core/ip-address.ts'
 import { shellWord } from '../../core/text.ts'
 import type { Answers } from './answers.ts'
 

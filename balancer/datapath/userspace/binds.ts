@@ -1,7 +1,9 @@
 // The addresses that the proxy listens on, each owned by one listener; a reload hands them over without closing them.
 
 import { createServer, type Socket } from 'node:net'
-import { type Endpoint, endpointText } from '../../config/values.ts'
+import type { Endpoint } from '../../config/values.ts'
+import { isUnspecified } from '../../core/address-kind.ts'
+import { endpointText, familyOf } from '../../core/ip-address.ts'
 import type { ListeningHandle } from '../../os/listening-handle.ts'
 import { createWaitingListener, type ListenerState, type WaitingListener } from '../../os/waiting-listener.ts'
 
@@ -104,8 +106,8 @@ export const createBinds = ({ inherit = nothing, isPresent, onChange, onAcceptFa
   }
 }
 
-const anyAddress = '0.0.0.0'
-
 /** Whether two binds cannot be had at once. */
 const exclude = ({ endpoint: one }: Bind, { endpoint: other }: Bind): boolean =>
-  one.port === other.port && (one.address === anyAddress || other.address === anyAddress)
+  one.port === other.port &&
+  familyOf(one.address) === familyOf(other.address) &&
+  (isUnspecified(one.address) || isUnspecified(other.address))

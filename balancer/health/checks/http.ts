@@ -5,6 +5,7 @@ import { maximumReportBytes } from '../../../shared/health-report.ts'
 import { watchPath } from '../../../shared/health-stream.ts'
 import { compilePattern } from '../../config/body-pattern.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
+import { endpointText } from '../../core/ip-address.ts'
 import type { Millis } from '../../core/time.ts'
 import { type Expectation, judgeAnswer, judgeNews, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
@@ -33,7 +34,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
   const connector = buildConnector({ timeout })
   let hear: (bytesRead: number) => void = () => {}
   const open = (): Client =>
-    new Client(`http://${address}:${port}`, {
+    new Client(`http://${endpointText({ address, port })}`, {
       connect: (options, callback) =>
         connector(options, (...[error, connected]: buildConnector.CallbackArgs) => {
           if (error !== null) {
@@ -131,7 +132,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
     return isMalformed ? 'malformed' : connectionFailure(codeOf(error), port, refusedReason)
   }
 
-  const host = own.has('host') ? [] : [`Host: ${address}:${port}`]
+  const host = own.has('host') ? [] : [`Host: ${endpointText({ address, port })}`]
   const lines = [...host, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), 'Connection: close']
   const request = `${method} ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
   const needsBody = bodyContains !== undefined || bodyMatches !== undefined

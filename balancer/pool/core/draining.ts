@@ -1,6 +1,7 @@
 // Workers of an earlier program that take no new sessions: what they hear of the configuration, and what they add to counts.
 
 import { z } from 'zod'
+import { endpointText } from '../../core/ip-address.ts'
 import type { DrainingFact } from './facts.ts'
 
 /** The listeners and servers there are, in no more detail than every version of this program understands. */
@@ -24,8 +25,6 @@ type Described = {
   readonly servers: readonly { readonly name: string; readonly address: Place }[]
 }
 
-const written = ({ address, port }: Place): string => `${address}:${port}`
-
 /** How many sessions of a listener, or of one of its servers, earlier programs still have. */
 export const drainingSessions = (workers: Iterable<DrainingFact>, listener: string, server?: string): number => {
   let sum = 0
@@ -41,8 +40,8 @@ export const drainingSessions = (workers: Iterable<DrainingFact>, listener: stri
 export const outlineOf = (listeners: readonly Described[]): Outline =>
   listeners.map(({ name, bind, servers }) => ({
     name,
-    binds: bind.map(written),
-    servers: servers.map((server) => ({ name: server.name, address: written(server.address) })),
+    binds: bind.map(endpointText),
+    servers: servers.map((server) => ({ name: server.name, address: endpointText(server.address) })),
   }))
 
 /**
@@ -54,13 +53,13 @@ export const remainingOf = <S extends Described['servers'][number], L extends De
   outline: Outline,
 ): readonly L[] =>
   own.flatMap((listener) => {
-    const binds = listener.bind.map(written)
+    const binds = listener.bind.map(endpointText)
     const now =
       outline.find(({ name }) => name === listener.name) ??
       outline.find((one) => one.binds.some((bind) => binds.includes(bind)))
     if (now === undefined) return []
     const servers = listener.servers.flatMap((server) => {
-      const kept = now.servers.find(({ address }) => address === written(server.address))
+      const kept = now.servers.find(({ address }) => address === endpointText(server.address))
       return kept === undefined ? [] : [{ ...server, name: kept.name }]
     })
     return [{ ...listener, name: now.name, servers }]

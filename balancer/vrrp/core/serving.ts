@@ -2,6 +2,7 @@
 
 import type { ListenerConfig } from '../../config/schema.ts'
 import { forwarderOf, holdsSessions } from '../../core/forwarders.ts'
+import { endpointText } from '../../core/ip-address.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, HeartbeatFact } from '../../pool/core/facts.ts'
 import { createPool, type LivePool, serverKey } from '../../pool/core/pool.ts'
@@ -139,7 +140,7 @@ export const withBinds = (
   for (const listener of listeners) {
     const states = known.pool.listeners.get(listener.name)?.binds ?? []
     for (const { address, port } of listener.bind) {
-      const shown = `${address}:${port}`
+      const shown = endpointText({ address, port })
       const key = bindKey(listener.name, shown)
       const before = known.troubles.get(key)
       const state = states.find((one) => one.address === shown)
@@ -188,7 +189,7 @@ export const servingOf = (known: Known, concerned: readonly ListenerConfig[], at
     ...forwarding.map(silent),
     ...forwarding.filter(holdsSessions).map((forwarder) => death(forwarder, pulseOf(known, forwarder))),
     ...concerned.flatMap(({ name, bind }) =>
-      bind.map(({ address, port }) => trouble(name, troubles.get(bindKey(name, `${address}:${port}`)))),
+      bind.map((one) => trouble(name, troubles.get(bindKey(name, endpointText(one))))),
     ),
   ]
   const failing = questions.filter(({ failsAt }) => failsAt !== null && failsAt <= at)

@@ -161,10 +161,10 @@ export const balanceBehaviours: readonly Behaviour[] = [
     about: ['panic_threshold'],
     servers: ['a', 'b', 'c'],
     keys: () => ({ panic_threshold: 2 }),
-    see: async (t, { server, show, order, untilSpread }) => {
+    see: async (_, { server, show, order, untilSpread }) => {
       for (const name of ['a', 'b']) server(name).says({ passes: false, reason: 'not-ready' })
       await untilSpread({ a: 2, b: 2, c: 2 })
-      t.ok((await show()).panicking)
+      await waitFor('the panic to be told', async () => (await show()).panicking)
       await order('a', 'maint')
       await untilSpread({ b: 2, c: 2 })
       server('b').says({ passes: true })

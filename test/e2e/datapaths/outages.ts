@@ -118,7 +118,17 @@ export const outageBehaviours: readonly Behaviour[] = [
     title: 'a server process dies: its clients find it, nobody who comes then fails, and it is marked down',
     about: ['redispatch true', 'observe'],
     servers: ['a', 'b'],
-    keys: () => ({ check: { type: 'tcp', interval: '10m', timeout: '1s', rise: 1, fall: 1 } }),
+    keys: () => ({
+      check: {
+        type: 'tcp',
+        interval: '10m',
+        fast_interval: '300ms',
+        down_interval: '300ms',
+        timeout: '1s',
+        rise: 1,
+        fall: 1,
+      },
+    }),
     see: async (t, { hold, server, open, untilStatus, showServer, untilSpread }) => {
       const held = await hold(2)
       server('a').die()
