@@ -4,8 +4,9 @@ import type { BalancerConfig } from '../config/schema.ts'
 import { pathsOf } from '../datapath/kernel/core/forwarding.ts'
 import { ownMark, ownMask } from '../datapath/kernel/core/marks.ts'
 import { tableName } from '../datapath/kernel/core/names.ts'
-import { foreignRules, missingForKernel, takenName } from '../datapath/kernel/host-check.ts'
+import { foreignRules, missingForKernel } from '../datapath/kernel/host-check.ts'
 import { forwardedListeners, readHostView } from '../datapath/kernel/host-view.ts'
+import { findTable, foreignTable } from '../datapath/kernel/own-table.ts'
 import { missingCapabilities } from '../os/capabilities.ts'
 import { clientPlaces } from '../vrrp/instance.ts'
 
@@ -22,9 +23,10 @@ export const kernelWarnings = async ({ listeners, vrrp }: BalancerConfig): Promi
   if (missing.length > 0) return missing.map((text) => `datapath: kernel: ${text}`)
   const paths = pathsOf(forwarded, readHostView(clientPlaces(vrrp.instances)))
   const found = await foreignRules(paths, { mask: ownMask, value: ownMark, example: ownMark + 1 }, [tableName])
-  const taken = await takenName(tableName)
+  const table = await findTable()
+  const isTaken = !table.ok && table.code === foreignTable
   return [
-    ...(taken === null ? [] : [`datapath: kernel: ${taken}`]),
+    ...(isTaken ? [`datapath: kernel: ${table.text}`] : []),
     ...found.map(
       ({ text, isSure }) => `datapath: kernel: ${text}${isSure ? '' : ' (unless another rule lets them pass)'}`,
     ),

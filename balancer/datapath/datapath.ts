@@ -31,12 +31,17 @@ export type DatapathOptions = {
 export type RunningDatapath = {
   /** What follows from it may take effect a little later, in order. */
   readonly hear: (fact: DecidingFact) => void
-  /** Goes on with other listeners; sessions stay with what stays. Throws `FailedStart` and changes nothing. */
-  readonly reconfigure: (listeners: readonly ListenerConfig[]) => Promise<void>
+  /**
+   * Goes on with other listeners; sessions stay with what stays. `facts` are for those that are new here, and were another
+   * datapath's until now. Throws `FailedStart` and changes nothing.
+   */
+  readonly reconfigure: (listeners: readonly ListenerConfig[], facts: readonly DecidingFact[]) => Promise<void>
   /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
   readonly unreachable: (limit: Millis) => Promise<void>
   /** What it listens on, by address and port, for a process that takes its place: nothing where rules forward. */
   readonly handles: () => ReadonlyMap<string, ListeningHandle>
+  /** That process does not take its place after all. */
+  readonly goOn: () => void
   /**
    * Leaves new clients to the process that takes its place, and resolves when those that need this one are gone: at once where
    * rules forward. Those are the other process's from now on: `stop` leaves them as they are then.

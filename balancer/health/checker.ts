@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { ListenerConfig } from '../config/schema.ts'
 import type { ListenerFact, Orders, ServerHealthFact } from '../pool/core/facts.ts'
 import { formersOf } from '../pool/core/formers.ts'
+import { queuedIn } from '../pool/core/listener-fact.ts'
 import { serverKey } from '../pool/core/pool.ts'
 import { createShortageLog } from '../shortage-log.ts'
 import type { HealthConfig } from './core/server-health.ts'
@@ -111,7 +112,7 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
       for (const traffic of fact.servers) {
         const target = targets.get(serverKey(fact.listener, traffic.server))
         target?.hearTraffic(traffic)
-        if ((fact.detail?.queued ?? 0) > 0) target?.hearOfWaiting()
+        if ((queuedIn(fact) ?? 0) > 0) target?.hearOfWaiting()
       }
     },
     probes: probes.count,

@@ -11,6 +11,7 @@ import { hostLimits } from '../os/host-limits.ts'
 import { remainingOf } from '../pool/core/draining.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
+import { rememberFacts } from './known-facts.ts'
 
 /** A little more than a hand-over takes at most. */
 const longestHandOver = millis(6000)
@@ -20,6 +21,7 @@ const socketsAllowed = (descriptors: number): number => Math.max(descriptors - f
 
 runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => {
   let listeners = forwardedBy('proxy', config.listeners)
+  const known = rememberFacts(facts)
   const limits = hostLimits()
   for (const warning of demandWarnings(listeners, limits)) log.warn(warning)
   const maximumSockets = socketsAllowed(limits.descriptors)
@@ -30,11 +32,13 @@ runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => 
   const stopHeartbeat = startHeartbeat('proxy', publish)
   return {
     onFact: (fact) => {
-      if (decides(fact)) proxy.hear(fact)
+      if (!decides(fact)) return
+      known.hear(fact)
+      proxy.hear(fact)
     },
     reconfigure: async (next) => {
       const wanted = forwardedBy('proxy', next.listeners)
-      await proxy.reconfigure(wanted)
+      await proxy.reconfigure(wanted, known.of(next.listeners))
       for (const warning of demandWarnings(wanted, hostLimits())) log.warn(warning)
       listeners = wanted
       return []
@@ -48,7 +52,7 @@ runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => 
     },
     outline: (outline) => {
       listeners = [...remainingOf(listeners, outline)]
-      return proxy.reconfigure(listeners)
+      return proxy.reconfigure(listeners, [])
     },
     stop: () => {
       stopHeartbeat()

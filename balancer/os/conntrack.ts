@@ -1,5 +1,5 @@
 // Connection tracking of the kernel through ctnetlink: what begins, changes and ends is heard of, entries are listed and
-// deleted. The only file that opens such sockets. Events are read each few milliseconds: a call per event would cost more.
+// deleted. The only file that speaks it. Events are read each few milliseconds: a call per event would cost more.
 
 import { setImmediate as turn } from 'node:timers/promises'
 import {
@@ -18,8 +18,9 @@ import {
   timeoutRequest,
   typeOffset,
 } from './conntrack-message.ts'
-import { callBind, callClose, callReceive, callSendTo, callSetSocketOption, callSocket, lastError } from './libc.ts'
-import { done, type Outcome, refused } from './outcome.ts'
+import { callClose, callReceive, lastError } from './libc.ts'
+import { openNetfilterSocket, sendToNetfilter } from './netfilter-socket.ts'
+import { type Outcome, refused } from './outcome.ts'
 import {
   andConstant,
   giveBack,
@@ -74,14 +75,7 @@ export type Conntrack = {
   readonly close: () => void
 }
 
-const family = 16
-const typeRaw = 3
-const closeOnExec = 0o2000000
-const netfilter = 12
-const socketLevel = 1
-const socketOptions = { attachFilter: 26, receiveBufferForce: 33 } as const
 const dontWait = 0x40
-const addressLength = 12
 /** NF_NETLINK_CONNTRACK_NEW, _UPDATE and _DESTROY, as bits. */
 const groups = 0b111
 /** SKF_AD_OFF with SKF_AD_NLATTR and SKF_AD_NLATTR_NEST of linux/filter.h. */
@@ -151,7 +145,7 @@ export const watchConntrack = (
 
 /** Opens the way for requests about entries. */
 export const openConntrack = (): Outcome<Conntrack> => {
-  const opened = openSocket(0, requestBuffer, undefined)
+  const opened = openSocket(0, requestBuffer)
   if (!opened.ok) return opened
   const fd = opened.value
   const buffer = new Uint8Array(longestDatagram)
@@ -172,7 +166,7 @@ export const openConntrack = (): Outcome<Conntrack> => {
       const some = entries.slice(at, at + requestsAtOnce)
       const first = sequence + 1
       const errors = some.map(() => noEntry)
-      const sent = send(fd, Buffer.concat(some.map((entry) => requestFor(next(), entry))))
+      const sent = sendToNetfilter(fd, Buffer.concat(some.map((entry) => requestFor(next(), entry))))
       if (!sent.ok) return refused(sent.code, `cannot ${what}: ${sent.code}`)
       for (;;) {
         const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
@@ -188,7 +182,7 @@ export const openConntrack = (): Outcome<Conntrack> => {
     return { ok: true, value: wasThere }
   }
   const list: Conntrack['list'] = async (filter, visit) => {
-    const lists = openSocket(0, requestBuffer, undefined)
+    const lists = openSocket(0, requestBuffer)
     if (!lists.ok) return lists
     try {
       return await readList(lists.value, filter, visit)
@@ -217,7 +211,7 @@ const readList = async (
   visit: (entry: ConntrackEntry) => void,
 ): Promise<Outcome<{ readonly isTorn: boolean }>> => {
   const what = 'list the connections'
-  const sent = send(fd, listRequest(1, filter))
+  const sent = sendToNetfilter(fd, listRequest(1, filter))
   if (!sent.ok) return refused(sent.code, `cannot ${what}: ${sent.code}`)
   const buffer = new Uint8Array(longestDatagram)
   let [isOver, isTorn, error] = [false, false, 0]
@@ -243,32 +237,9 @@ const readList = async (
   return error === 0 ? { ok: true, value: { isTorn } } : failed(what, error)
 }
 
-const send = (fd: number, bytes: Uint8Array): Outcome =>
-  Number(callSendTo(fd, bytes, bytes.length, 0, netlinkAddress(0), addressLength)) === bytes.length
-    ? done
-    : refused(lastError(), '')
-
-const openSocket = (memberships: number, bufferBytes: number, filter: SocketFilter | undefined): Outcome<number> => {
-  const fd = callSocket(family, typeRaw | closeOnExec, netfilter)
-  if (fd < 0) return explained(lastError())
-  const size = Buffer.from(Int32Array.of(bufferBytes).buffer)
-  const isSet =
-    callSetSocketOption(fd, socketLevel, socketOptions.receiveBufferForce, size, size.length) === 0 &&
-    (filter === undefined ||
-      callSetSocketOption(fd, socketLevel, socketOptions.attachFilter, filter.program, filter.program.length) === 0) &&
-    callBind(fd, netlinkAddress(memberships), addressLength) === 0
-  if (isSet) return { ok: true, value: fd }
-  const refusal = explained(lastError())
-  callClose(fd)
-  return refusal
-}
-
-/** struct sockaddr_nl; number 0 is the kernel, or a number that it chooses. */
-const netlinkAddress = (memberships: number): Uint8Array => {
-  const address = new Uint8Array(addressLength)
-  address.set(new Uint8Array(Uint16Array.of(family).buffer), 0)
-  address.set(new Uint8Array(Uint32Array.of(memberships).buffer), 8)
-  return address
+const openSocket = (memberships: number, bufferBytes: number, filter?: SocketFilter): Outcome<number> => {
+  const opened = openNetfilterSocket(memberships, bufferBytes, filter)
+  return opened.ok ? opened : explained(opened.code)
 }
 
 const errorNames: Readonly<Record<number, string>> = { 1: 'EPERM', 16: 'EBUSY', 22: 'EINVAL', 95: 'EOPNOTSUPP' }

@@ -22,8 +22,18 @@ export const listTables = async (): Promise<Outcome<readonly string[]>> => {
   return { ok: true, value: [...answer.value.matchAll(/^table (.+)$/gm)].map(([, table = '']) => table) }
 }
 
-/** What is in a table of the family inet, as JSON (libnftables-json(5)). */
-export const listTable = (name: string): Promise<Outcome<string>> => runNft(['-j', 'list', 'table', 'inet', name], '')
+/** What is in a table of the family inet, as JSON (libnftables-json(5)); null where there is none. */
+export const listTable = async (name: string): Promise<Outcome<string | null>> =>
+  orMissing(await runNft(['-j', 'list', 'table', 'inet', name], ''))
+
+/** The named counters of a table of the family inet, as JSON; null where there is no such table. */
+export const listCounters = async (name: string): Promise<Outcome<string | null>> =>
+  orMissing(await runNft(['-j', 'list', 'counters', 'table', 'inet', name], ''))
+
+const orMissing = (answer: Outcome<string>): Outcome<string | null> =>
+  !answer.ok && answer.code === 'EIO' && answer.text.includes('No such file or directory')
+    ? { ok: true, value: null }
+    : answer
 
 /** Has nft and the kernel look at commands without carrying them out: a refusal is theirs. */
 export const tryRules = async (rules: string): Promise<Outcome> => {

@@ -12,6 +12,7 @@ import type {
   VirtualRouterFact,
 } from '../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../pool/core/holders.ts'
+import { queuedIn } from '../../pool/core/listener-fact.ts'
 import { type Pool, serverKey } from '../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../pool/core/server-state.ts'
 
@@ -122,7 +123,7 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
     maximum_sessions: fact?.maximumSessions ?? null,
     session_limit: listener.max_connections,
     total_sessions: fact?.totalSessions ?? null,
-    queued: fact?.detail?.queued ?? null,
+    queued: fact === undefined ? null : queuedIn(fact),
     ends: fact?.ends ?? {},
     servers,
   }

@@ -1,9 +1,7 @@
 // What on this host keeps the kernel datapath from working: nft, features of the kernel, rules of others. For the start, for
 // each change of the rules, and for `balancer check`. Nothing is changed.
 
-import { listRules, listTable, listTables, tryRules } from '../../os/nft.ts'
-import { readListing } from '../rules/core/listing.ts'
-import { ownershipOf } from './core/adoption.ts'
+import { listRules, tryRules } from '../../os/nft.ts'
 import { everyFeature, type Feature, features, missingText } from './core/features.ts'
 import { type Path, type PathFinding, pathFindings, type SessionMark } from './core/path-findings.ts'
 import { parseRuleset } from './core/ruleset.ts'
@@ -22,24 +20,6 @@ export const missingForKernel = async (): Promise<readonly string[]> => {
   // The simplest one: no feature is to blame.
   if (missing.some(({ feature }) => feature === features[0])) return [`${all.text}; run: nft list ruleset`]
   return missing.length > 0 ? missingText(missing) : [all.text]
-}
-
-/** A line where somebody else has a table of this name, which is then not touched; null where there is none, or it is ours. */
-export const takenName = async (table: string): Promise<string | null> => {
-  const tables = await listTables()
-  if (!tables.ok || !tables.value.includes(`inet ${table}`)) return null
-  const listed = await listTable(table)
-  const listing = listed.ok ? readListing(fromJson(listed.value)) : null
-  if (listing !== null && ownershipOf(listing) !== 'foreign') return null
-  return `there is a table inet ${table} that this program did not make, and it is not touched; look at it with nft list table inet ${table}, and remove it with nft delete table inet ${table}, or write datapath: userspace`
-}
-
-const fromJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 /** Rules of others that are in the way, or one line that says why they cannot be read. */

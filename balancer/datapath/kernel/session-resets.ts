@@ -11,6 +11,8 @@ import { createResetQueue, type EndedFlow, type ResetPace } from './core/reset-q
 export type SessionResets = {
   readonly add: (flow: EndedFlow) => void
   readonly cancel: (key: Uint8Array) => void
+  /** Resolves when nobody waits to be told. */
+  readonly sent: () => Promise<void>
   readonly close: () => void
 }
 
@@ -28,6 +30,7 @@ export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => 
     for (const socket of sockets.values()) socket.close()
   }
   let timer: NodeJS.Timeout | undefined
+  const waiting: (() => void)[] = []
   /** One of IPv6 only where it is wanted: the kernel may have none. */
   const socketOf = (family: Family): Outcome<ForgingSocket> => {
     const open = sockets.get(family)
@@ -48,12 +51,15 @@ export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => 
     if (!queue.isEmpty()) return
     clearInterval(timer)
     timer = undefined
+    for (const resolve of waiting.splice(0)) resolve()
   }
+  const sent = (): Promise<void> =>
+    timer === undefined ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
   const opened = socketOf('ipv4')
   if (!opened.ok) return opened
   const add: SessionResets['add'] = (flow) => {
     queue.add(flow)
     timer ??= setInterval(send, interval)
   }
-  return { ok: true, value: { add, cancel: queue.cancel, close } }
+  return { ok: true, value: { add, cancel: queue.cancel, sent, close } }
 }

@@ -33,6 +33,10 @@ export type TrackerOptions = {
 export type SessionTracker = {
   readonly servers: () => readonly ServerCount[]
   readonly listeners: () => readonly ListenerCount[]
+  /** How many connects have failed until now, of all servers together. */
+  readonly failures: () => number
+  /** Resolves when all clients and servers of ended sessions have been told. */
+  readonly told: () => Promise<void>
   /** How often events were lost, and all was counted anew. */
   readonly overruns: () => number
   /** Deletes the attempts to reach the server with this mark: the clients' kernels ask again. The rules must not name it any more. */
@@ -42,6 +46,8 @@ export type SessionTracker = {
    * wait hear a reset, as fast as the pace allows. `only` looks at the client's flow. The rules must not name the server any more.
    */
   readonly endSessions: (ending: Ending, reason: SessionEnd, only?: (flow: Flow) => boolean) => Promise<Outcome<number>>
+  /** Deletes what is left with these marks, ended or not, and tells nobody. The rules must not give these marks any more. */
+  readonly clear: (marks: MarkFilter) => Promise<Outcome<number>>
   /** Has live sessions end after so many seconds without a packet, until their next packet. */
   readonly setTimeouts: (marks: MarkFilter, seconds: number) => Promise<Outcome<number>>
   /** Lists all and puts right what was not heard; also brings the bytes of live sessions. One at a time. */
@@ -198,9 +204,20 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
     value: {
       servers: sessions.servers,
       listeners: sessions.listeners,
+      failures: sessions.failures,
+      told: resets.sent,
       overruns: () => overruns,
       endAttempts,
       endSessions,
+      clear: (filter) =>
+        forAll(
+          filter,
+          () => true,
+          (entries) => {
+            const removed = remove(entries)
+            return removed.ok ? { ok: true, value: removed.value.filter(Boolean).length } : removed
+          },
+        ),
       setTimeouts: (filter, seconds) =>
         forAll(
           filter,

@@ -7,7 +7,7 @@ import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import { formersOf } from '../../pool/core/formers.ts'
 import { createShortageLog } from '../../shortage-log.ts'
-import type { DecidingFact, StartDatapath } from '../datapath.ts'
+import type { DecidingFact, RunningDatapath, StartDatapath } from '../datapath.ts'
 import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
 
@@ -75,7 +75,7 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
   const start = (config: ListenerConfig): ProxyListener =>
     createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom })
 
-  const reconfigure = async (wanted: readonly ListenerConfig[]): Promise<void> => {
+  const reconfigure: RunningDatapath['reconfigure'] = async (wanted, facts) => {
     const formers = formersOf(configured, wanted)
     const next = new Map(
       wanted.map((config) => {
@@ -88,6 +88,10 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
     running = next
     configured = wanted
     for (const config of wanted) next.get(config.name)?.reconfigure(config)
+    for (const fact of facts) {
+      const listener = next.get(fact.listener)
+      if (listener !== undefined && ![...before.values()].includes(listener)) hearBy(listener, fact)
+    }
     const kept = new Set(next.values())
     for (const listener of before.values()) if (!kept.has(listener)) listener.stop()
     publishAll()
@@ -102,19 +106,16 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
   }
   const timer = setInterval(publishAll, publishMillis)
   try {
-    await reconfigure(listeners)
+    await reconfigure(listeners, options.facts)
   } catch (error) {
     stop()
     throw error
   }
-  const hear = (fact: DecidingFact): void => {
-    const listener = running.get(fact.listener)
-    if (fact.fact === 'writer') listener?.setWriter(fact.server)
-    else listener?.hear(fact)
-  }
-  options.facts.forEach(hear)
   return {
-    hear,
+    hear: (fact) => {
+      const listener = running.get(fact.listener)
+      if (listener !== undefined) hearBy(listener, fact)
+    },
     reconfigure,
     unreachable: async (limit) => {
       const end = performance.now() + limit
@@ -123,6 +124,7 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
       while (isReachable() && performance.now() < end) await setTimeoutPromise(lookMillis)
     },
     handles: binds.handles,
+    goOn: () => {},
     retire: async () => {
       isRetired = true
       binds.stop()
@@ -131,6 +133,11 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
     },
     stop,
   }
+}
+
+const hearBy = (listener: ProxyListener, fact: DecidingFact): void => {
+  if (fact.fact === 'writer') listener.setWriter(fact.server)
+  else listener.hear(fact)
 }
 
 const bindsOf = (

@@ -16,6 +16,7 @@ export const programs = {
   balancer: [
     'balancer/main.ts',
     'balancer/main/director.ts',
+    'balancer/main/kernel.ts',
     'balancer/main/proxy.ts',
     'balancer/main/vrrp.ts',
     'balancer/os/script-thread.ts',

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { loginMillis } from '../../../balancer/datapath/core/plan.ts'
 import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
+import { queuedIn } from '../../../balancer/pool/core/listener-fact.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import {
@@ -50,7 +51,7 @@ const isOpen = async (client: TestClient): Promise<boolean> => {
 t.test('single: the writer alone gets sessions; when it changes, those of the old one end first', async (t) => {
   const { front } = await twoServers(t, { balance: 'single' })
   const early = startClient(front.port)
-  await waitFor('a client that waits for a writer', () => front.listener.fact().detail?.queued === 1)
+  await waitFor('a client that waits for a writer', () => queuedIn(front.listener.fact()) === 1)
   front.listener.setWriter('s1')
   const clients = [early, await greeted(front)]
   await waitFor('the client that waited', early.received)
@@ -83,7 +84,7 @@ t.test('weights and limits of the newest fact count', async (t) => {
   t.equal((await greeted(front)).received(), 'two')
   front.listener.hear(healthFact('s2', { maximumSessions: 2 }))
   const waiting = startClient(front.port)
-  await waitFor('a client in the queue', () => front.listener.fact().detail?.queued === 1)
+  await waitFor('a client in the queue', () => queuedIn(front.listener.fact()) === 1)
   front.listener.hear(healthFact('s1'))
   await waitFor('a greeting', waiting.received)
   t.equal(waiting.received(), 'one')
@@ -265,7 +266,7 @@ t.test('single: the new writer waits for who is logging in at the old one; a rep
   front.listener.hear(healthFact('s1', { admin: 'drain' }))
   front.listener.setWriter('s2')
   const next = startClient(front.port)
-  await waitFor('a client that waits for the new writer', () => front.listener.fact().detail?.queued === 1)
+  await waitFor('a client that waits for the new writer', () => queuedIn(front.listener.fact()) === 1)
   t.ok(await isOpen(old))
   old.socket.destroy()
   await waitFor('the new writer', next.received)

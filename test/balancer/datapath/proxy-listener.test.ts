@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
+import { queuedIn } from '../../../balancer/pool/core/listener-fact.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { type Backend, type Front, freePort, startBackend, startClient, startFront } from './loopback.ts'
 
@@ -165,7 +166,7 @@ t.test(
     const first = startClient(front.port)
     await waitFor('the first client to be served', first.received)
     const second = startClient(front.port)
-    await waitFor('the second client to be queued', () => front.listener.fact().detail?.queued === 1)
+    await waitFor('the second client to be queued', () => queuedIn(front.listener.fact()) === 1)
     t.match(front.listener.fact(), { sessions: 1, detail: { queued: 1 } })
     t.equal(await startClient(front.port).ended, 'reset', 'a queue as long as max_connections is full')
     first.socket.destroy()
@@ -186,7 +187,7 @@ t.test('max_connections of a server sends the excess to the others, then into th
   const clients = [startClient(front.port), startClient(front.port)]
   for (const client of clients) await waitFor('a greeting', client.received)
   const third = startClient(front.port)
-  await waitFor('the third client to be queued', () => front.listener.fact().detail?.queued === 1)
+  await waitFor('the third client to be queued', () => queuedIn(front.listener.fact()) === 1)
   clients[0]?.socket.destroy()
   await waitFor('the third client to be served', third.received)
   t.equal(third.received(), 'hello from one')
@@ -242,9 +243,9 @@ t.test('a client that leaves while it waits gives up its place, whether it close
   await waitFor('the first client to be served', first.received)
   for (const leave of ['destroy', 'resetAndDestroy'] as const) {
     const waiting = startClient(front.port)
-    await waitFor('the client to be queued', () => front.listener.fact().detail?.queued === 1)
+    await waitFor('the client to be queued', () => queuedIn(front.listener.fact()) === 1)
     waiting.socket[leave]()
-    await waitFor('the queue to be empty', () => front.listener.fact().detail?.queued === 0)
+    await waitFor('the queue to be empty', () => queuedIn(front.listener.fact()) === 0)
   }
   t.match(front.listener.fact(), { sessions: 1, ends: { 'client-left': 2 } })
 })
@@ -258,7 +259,7 @@ t.test('what a client sends before it has a server reaches the server', async (t
   await waitFor('the first client to be served', first.received)
   const second = startClient(front.port)
   second.socket.write('sent while waiting')
-  await waitFor('the second client to be queued', () => front.listener.fact().detail?.queued === 1)
+  await waitFor('the second client to be queued', () => queuedIn(front.listener.fact()) === 1)
   first.socket.end()
   await waitFor('the echo', () => second.received() === 'sent while waiting')
   t.match(front.listener.fact(), { sessions: 1, detail: { queued: 0 } })

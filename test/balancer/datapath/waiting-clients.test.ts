@@ -2,6 +2,7 @@
 
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
+import { queuedIn } from '../../../balancer/pool/core/listener-fact.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { healthFact } from '../pool/health-fact.ts'
 import { type Front, freePort, openLate, startBackend, startClient, startFront, type TestClient } from './loopback.ts'
@@ -23,7 +24,7 @@ const frontOf = async (t: Test, names: readonly (string | null)[], change: Recor
 }
 
 const queued = (front: Front, count: number) =>
-  waitFor(`${count} to wait`, () => front.listener.fact().detail?.queued === count)
+  waitFor(`${count} to wait`, () => queuedIn(front.listener.fact()) === count)
 const greetedBy = async (client: TestClient): Promise<string> => waitFor('a greeting', client.received)
 
 t.test('retries: the one server is tried again after a pause, as often as they say, and not more', async (t) => {
@@ -103,7 +104,7 @@ t.test('who pauses before a retry holds up nobody', async (t) => {
   await queued(front, 1)
   front.listener.markServer('s1', false)
   t.equal(await greetedBy(startClient(front.port)), 'two')
-  t.equal(front.listener.fact().detail?.queued, 1, 'it waits for its own server')
+  t.equal(queuedIn(front.listener.fact()), 1, 'it waits for its own server')
   paused.socket.destroy()
 })
 
@@ -116,7 +117,7 @@ t.test('all down: clients wait, are counted, and are served in their order when 
   await queued(front, 2)
   front.listener.markServer('s2', true)
   t.equal(await greetedBy(clients[0] ?? startClient(front.port)), 'two')
-  t.equal(front.listener.fact().detail?.queued, 1)
+  t.equal(queuedIn(front.listener.fact()), 1)
   for (const client of clients) client.socket.destroy()
 })
 
@@ -206,5 +207,5 @@ t.test('source: who waits for room at its own server holds up nobody whose serve
   await queued(front, 2)
   second.socket.resetAndDestroy()
   t.equal(await waitFor('a greeting', behind.greeting), 'two')
-  t.equal(front.listener.fact().detail?.queued, 1)
+  t.equal(queuedIn(front.listener.fact()), 1)
 })

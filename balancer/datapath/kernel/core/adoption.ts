@@ -2,8 +2,11 @@
 
 import type { Listing } from '../../rules/core/listing.ts'
 import type { TimeoutPolicy } from '../../rules/core/table.ts'
+import { fingerprint } from '../../rules/core/table.ts'
 import type { Numbering } from './kernel-listener.ts'
 import { numberedSet, ownerForm, ownerSet } from './kernel-table.ts'
+import { onlyTarget } from './listener-rules.ts'
+import { pickChain, slotMap } from './names.ts'
 
 /**
  * What a listed table of our name is. `other-form`: another version of this program made it; its chains are replaced, its
@@ -30,3 +33,21 @@ export const timeoutsOf = ({ snapshot }: Listing): readonly TimeoutPolicy[] =>
     const policy = Object.fromEntries(states.map((state) => state.split('=')).map(([state, s]) => [state, Number(s)]))
     return { name, family: family === 'ip6' ? 'ip6' : 'ip', policy }
   })
+
+/** The marks of the servers that new sessions of a listener go to by the table, each with its number of slots. */
+export const sharesIn = (
+  { snapshot }: Listing,
+  listener: string,
+  marks: Iterable<number>,
+): ReadonlyMap<number, number> => {
+  const shares = new Map<number, number>()
+  for (const { value } of snapshot.sets.get(slotMap(listener))?.elements.values() ?? []) {
+    const mark = Number(value)
+    shares.set(mark, (shares.get(mark) ?? 0) + 1)
+  }
+  // One alone has no slots.
+  const [rule] = snapshot.chains.get(pickChain(listener))?.rules ?? []
+  if (shares.size > 0 || rule === undefined) return shares
+  const only = [...marks].filter((mark) => fingerprint(onlyTarget(mark)) === rule)
+  return new Map(only.map((mark) => [mark, 1]))
+}

@@ -58,6 +58,8 @@ export type KernelListener = {
   readonly maximumSessions: number
   /** Whether it has that many sessions now: new ones are reset. Limits above `mostCountedSessions` rely on it alone. */
   readonly isFull: boolean
+  /** Without a target because another one may still have sessions: a client is not reset, and asks again a second later. */
+  readonly isHandingOver: boolean
   readonly access: KernelAccess
   readonly timeouts: KernelTimeouts
 }

@@ -159,17 +159,20 @@ const slotElements = (slots: readonly string[]): ReadonlyMap<string, Element> =>
   return new Map(slots.length === 1 ? [] : slots.map((mark, slot) => [`${slot}`, elements.get(mark) ?? none]))
 }
 
+/** The rule that gives all sessions to the server with this mark. */
+export const onlyTarget = (mark: number): string => `ct mark set ${markText(mark)}`
+
 const pickRules = (
-  { balance, targets, name }: KernelListener,
+  { balance, targets, name, isHandingOver }: KernelListener,
   slots: readonly string[],
   version: IpVersion,
   refuse: (reason: RefusalReason) => string,
 ): readonly string[] => {
   const [only] = slots
-  if (only === undefined) return [refuse('no-server')]
+  if (only === undefined) return [isHandingOver ? 'drop' : refuse('no-server')]
   if (targets.every(({ isFull }) => isFull)) return [refuse('full')]
   const connect = `goto ${connectChain(version)}`
-  if (slots.length === 1) return [`ct mark set ${only}`, connect]
+  if (slots.length === 1) return [onlyTarget(Number(only)), connect]
   const step =
     balance === 'source'
       ? `jhash ${version.protocol} saddr mod ${slots.length} seed ${hashSeed}`

@@ -59,6 +59,8 @@ export type Tally = {
 /** All counters. `of` makes those of a mark that is new. */
 export type Tallies = {
   readonly of: (mark: number) => Tally
+  /** Connect failures of all of them, those of forgotten ones too. */
+  readonly failures: () => number
   readonly servers: () => readonly ServerCount[]
   readonly listeners: () => readonly ListenerCount[]
   readonly forget: (mark: number) => void
@@ -68,6 +70,10 @@ export type Tallies = {
 export const createTallies = (listenerMask: number): Tallies => {
   const servers = new Map<number, { readonly server: ServerTally; readonly tally: Tally }>()
   const listeners = new Map<number, ListenerTally>()
+  let failures = 0
+  const countFailure = (): void => {
+    failures += 1
+  }
   const listenerPart = (mark: number): number => (mark & listenerMask) >>> 0
   return {
     of: (mark) => {
@@ -83,10 +89,11 @@ export const createTallies = (listenerMask: number): Tallies => {
       }
       listeners.set(part, listener)
       const server = { ...nothing, mark }
-      const tally = tallyOf(server, listener)
+      const tally = tallyOf(server, listener, countFailure)
       servers.set(mark, { server, tally })
       return tally
     },
+    failures: () => failures,
     servers: () => [...servers.values()].map(({ server }) => ({ ...server })),
     listeners: () => [...listeners.values()].map((listener) => ({ ...listener, ends: { ...listener.ends } })),
     forget: (mark) => {
@@ -97,7 +104,7 @@ export const createTallies = (listenerMask: number): Tallies => {
   }
 }
 
-const tallyOf = (server: ServerTally, listener: ListenerTally): Tally => {
+const tallyOf = (server: ServerTally, listener: ListenerTally, onFailure: () => void): Tally => {
   const both = [server, listener]
   return {
     enter: () => {
@@ -116,6 +123,7 @@ const tallyOf = (server: ServerTally, listener: ListenerTally): Tally => {
       server.failuresInARow = 0
     },
     countFailure: (isRefused) => {
+      onFailure()
       server.connectFailures += 1
       server.failuresInARow += 1
       if (isRefused) server.refusedConnects += 1

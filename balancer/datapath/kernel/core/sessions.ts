@@ -57,6 +57,8 @@ export type Sessions = {
   readonly attempts: (mark: number) => readonly Attempt[]
   /** The attempts that have waited for as long as `limitOf` their mark: they are failures of their server from now on. */
   readonly overdue: (at: number, limitOf: (mark: number) => number) => readonly Attempt[]
+  /** How many attempts have failed, of all servers together. */
+  readonly failures: () => number
   readonly servers: () => readonly ServerCount[]
   readonly listeners: () => readonly ListenerCount[]
   /** Lets go of what was counted for a mark that no rule gives any more; no session of it may be left. */
@@ -266,6 +268,7 @@ export const createSessions = ({ listenerMask, largest = mostPlaces }: SessionsO
       }
       return found
     },
+    failures: tallies.failures,
     servers: tallies.servers,
     listeners: tallies.listeners,
     forget: tallies.forget,

@@ -1,7 +1,8 @@
 // A program for hosts of a lab: does to the host what its first argument names, and prints what came of it.
 
-import { missingForKernel, takenName } from '../../../../balancer/datapath/kernel/host-check.ts'
+import { missingForKernel } from '../../../../balancer/datapath/kernel/host-check.ts'
 import { holdSettings, releaseSettings } from '../../../../balancer/datapath/kernel/host-settings.ts'
+import { findTable } from '../../../../balancer/datapath/kernel/own-table.ts'
 import { releaseKernel } from '../../../../balancer/datapath/kernel/release.ts'
 
 const [, , what, file = '', demand = '{}'] = process.argv
@@ -14,8 +15,10 @@ const done = async (): Promise<unknown> => {
       return releaseSettings(file)
     case 'release-all':
       return releaseKernel({ tables: ['balancer'], endSessions: async () => ({ ok: true, value: Number(file) }) })
-    case 'taken':
-      return takenName('balancer')
+    case 'taken': {
+      const found = await findTable()
+      return found.ok ? null : found.text
+    }
     default:
       return missingForKernel()
   }

@@ -31,6 +31,7 @@ export const listener = (changes: Partial<KernelListener> = {}): KernelListener 
   targets: [target('db1'), target('db2')],
   maximumSessions: 0,
   isFull: false,
+  isHandingOver: false,
   access: { allow: [], deny: [], connectionRate: 0, connectionRatePerSource: 0 },
   timeouts: { connect: millis(5000), idle: millis(28_800_000) },
   ...changes,

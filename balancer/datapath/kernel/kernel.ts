@@ -1,0 +1,212 @@
+// The kernel datapath: rules of nftables forward, kept in step with addresses, servers' health and the configuration. They go
+// on without this process, and the next one takes them over.
+
+import { performance } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ListenerConfig } from '../../config/schema.ts'
+import { FailedStart } from '../../core/failed-start.ts'
+import { addressBytes } from '../../core/ip-address.ts'
+import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
+import type { Outcome } from '../../os/outcome.ts'
+import type { RunningDatapath, StartDatapath } from '../datapath.ts'
+import type { HostView } from './core/forwarding.ts'
+import { listenerMask, ownMark, ownMask } from './core/marks.ts'
+import { tableName } from './core/names.ts'
+import { createEndings } from './endings.ts'
+import { missingForKernel } from './host-check.ts'
+import { reportOf } from './listener-report.ts'
+import { runListeners } from './listeners.ts'
+import { findTable } from './own-table.ts'
+import { watchRefusals } from './refusals.ts'
+import { releaseKernel } from './release.ts'
+import { keepRules } from './rule-keeper.ts'
+import { openSessionTracker, type SessionRecord } from './session-tracker.ts'
+import { viewSessions } from './session-view.ts'
+import { keepSettings } from './settings-keeper.ts'
+
+/** A session that has ended, for the log of sessions. */
+export type KernelSession = SessionRecord & { readonly listener: string; readonly server: string }
+
+/** What the kernel datapath needs beside: where virtual addresses will be, here or not, and who hears of ended sessions. */
+export type KernelOptions = {
+  readonly places: () => HostView['places']
+  readonly onSession: (session: KernelSession) => void
+}
+
+const everySession = { value: ownMark, mask: ownMask, begunBefore: Number.POSITIVE_INFINITY }
+/** Counts are looked at so often, and a failed connect is told so soon. */
+const [lookMillis, failureMillis] = [100, 20]
+const publishMillis = 500
+const weighMillis = 1000
+const holdMillis = 5000
+/** For resets of the last sessions. */
+const longestFarewell = 2000
+const anyTimeout = 5000
+
+/** Adopts the rules that are there, or makes them. */
+export const startKernel: StartDatapath<KernelOptions> = async (options): Promise<RunningDatapath> => {
+  const { log, publish, places, onSession } = options
+  const found = must(await findTable())
+  const [missing] = await missingForKernel()
+  if (missing !== undefined) throw new FailedStart(missing)
+
+  let configs: readonly ListenerConfig[] = options.listeners
+  const settings = keepSettings({ listeners: () => configs, places, log })
+  // Before the first session: bytes and times of older ones are not counted.
+  settings.hold()
+  const tracker = must(
+    await openSessionTracker({
+      marks: { value: ownMark, mask: ownMask },
+      listenerMask,
+      connectTimeout: (mark) => listeners.configOf(mark)?.timeouts.connect ?? anyTimeout,
+      onEnded: (session) => {
+        const names = listeners.namesOf(session.mark)
+        if (names !== undefined) onSession({ ...session, ...names })
+      },
+      log,
+    }),
+  )
+  const view = viewSessions(tracker)
+  const listeners = runListeners({
+    found,
+    view,
+    virtualAddresses: () => places().map(({ address }) => address),
+    onEffects: (effects) => {
+      void rules.change()
+      endings.carryOut(effects)
+    },
+    onGone: (mark) => endings.endListener(mark),
+  })
+  const rules = keepRules({
+    there: found?.snapshot ?? null,
+    wanted: listeners.table,
+    onOthers: () => {},
+    onRepaired: () => {},
+    log,
+  })
+  const endings = createEndings({ tracker, change: rules.change, log })
+  const refusals = watchRefusals({ onGone: () => void rules.change() })
+
+  const trouble = (): string | null => rules.problem() ?? settings.trouble()
+  const publishAll = (): void => {
+    view.look()
+    for (const listener of listeners.all()) {
+      const [servers, counts] = [view.servers(), view.listeners()]
+      publish(reportOf({ listener, servers, listeners: counts, refusals: refusals.counts(), trouble: trouble() }))
+    }
+  }
+  let failures = tracker.failures()
+  const tellFailures = (): void => {
+    const now = tracker.failures()
+    if (now === failures) return
+    failures = now
+    publishAll()
+  }
+  const look = (): void => {
+    view.look()
+    const others = listeners.all().filter((listener) => listener.look())
+    if (others.length > 0) void rules.change()
+  }
+  const weigh = (): void => {
+    for (const listener of listeners.all()) listener.weigh()
+  }
+  const hold = (): void => {
+    settings.hold()
+    refusals.look()
+    for (const mark of listeners.tidy()) tracker.forget(mark)
+  }
+
+  const addressChanged = (address: string, isPresent: boolean): void => {
+    settings.hold()
+    if (isPresent) return
+    const bytes = Uint8Array.from(addressBytes(address))
+    for (const listener of listeners.all()) {
+      if (!listener.config().bind.some((endpoint) => endpoint.address === address)) continue
+      const [mark] = listener.places().flatMap((place) => listener.markOf(place) ?? [])
+      if (mark !== undefined) endings.endAddress(mark, bytes)
+    }
+  }
+  const isReachable = (watch: AddressWatch): boolean =>
+    listeners.configs().some(({ bind }) => bind.some(({ address }) => watch.has(address)))
+
+  const timers: NodeJS.Timeout[] = []
+  let isOver = false
+  const end = async (): Promise<void> => {
+    isOver = true
+    for (const timer of timers) clearInterval(timer)
+    watch?.close()
+    listeners.stop()
+    await endings.done()
+    await rules.close()
+  }
+  const reconfigure: RunningDatapath['reconfigure'] = async (next, facts) => {
+    const prepared = listeners.prepare(next, facts)
+    const brought = await rules.attempt(prepared.table, prepared.commit)
+    if (!brought.ok) {
+      prepared.cancel()
+      throw new FailedStart(brought.text)
+    }
+    configs = next
+    settings.hold()
+    publishAll()
+  }
+
+  let watch: AddressWatch | undefined
+  try {
+    await reconfigure(options.listeners, options.facts)
+    watch = await watchAddresses(addressChanged)
+  } catch (error) {
+    await end()
+    tracker.close()
+    throw error
+  }
+  const addresses = watch
+  timers.push(
+    setInterval(look, lookMillis),
+    setInterval(tellFailures, failureMillis),
+    setInterval(publishAll, publishMillis),
+    setInterval(weigh, weighMillis),
+    setInterval(hold, holdMillis),
+  )
+
+  return {
+    hear: listeners.hear,
+    reconfigure,
+    unreachable: async (limit) => {
+      const last = performance.now() + limit
+      while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)
+    },
+    handles: () => {
+      rules.share()
+      return new Map()
+    },
+    goOn: rules.resume,
+    retire: async () => {
+      if (isOver) return
+      await end()
+      tracker.close()
+    },
+    stop: async () => {
+      if (isOver) return
+      // Nobody new; what keeps our packets out of connection tracking stays to the end.
+      const none = listeners.prepare([], [])
+      const brought = await rules.attempt(none.table, none.commit)
+      if (!brought.ok) log.error(`The rules could not be taken away at once: ${brought.text}`)
+      await tracker.endSessions(everySession, 'stopped')
+      await Promise.race([tracker.told(), wait(longestFarewell)])
+      await end()
+      const { removed, failed } = await releaseKernel({
+        tables: [tableName],
+        endSessions: () => tracker.clear(everySession),
+      })
+      tracker.close()
+      for (const text of removed) log.info(`Removed ${text}`)
+      for (const text of failed) log.error(text)
+    },
+  }
+}
+
+const must = <T>(outcome: Outcome<T>): T => {
+  if (!outcome.ok) throw new FailedStart(outcome.text)
+  return outcome.value
+}

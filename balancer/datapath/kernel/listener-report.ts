@@ -1,0 +1,61 @@
+// What the kernel datapath tells of its listeners: counts of sessions, what the rules refused, and whether clients are served.
+
+import { endpointText } from '../../config/values.ts'
+import type { ListenerFact } from '../../pool/core/facts.ts'
+import { listenerMask } from './core/marks.ts'
+import { type RefusalReason, refusalCounter, refusalReasons } from './core/names.ts'
+import type { ListenerCount, ServerCount } from './core/session-counts.ts'
+import type { RunningListener } from './listener.ts'
+
+/** All that a fact is made of. `trouble`: why nobody is served who reaches one of the addresses; null where all are. */
+export type ReportInput = {
+  readonly listener: RunningListener
+  readonly servers: ReadonlyMap<number, ServerCount>
+  readonly listeners: ReadonlyMap<number, ListenerCount>
+  /** Packets by the name of the counter. */
+  readonly refusals: ReadonlyMap<string, number>
+  readonly trouble: string | null
+}
+
+/** The fact of one listener. Its addresses are open wherever they are now: whoever reaches one is forwarded. */
+export const reportOf = ({ listener, servers, listeners, refusals, trouble }: ReportInput): ListenerFact => {
+  const { name, bind } = listener.config()
+  const places = listener.places()
+  const [mark = 0] = places.flatMap((place) => listener.markOf(place) ?? [])
+  const all = listeners.get((mark & listenerMask) >>> 0)
+  const refused = (reason: RefusalReason): number => refusals.get(refusalCounter(reason, name)) ?? 0
+  return {
+    fact: 'listener',
+    listener: name,
+    datapath: 'kernel',
+    binds: bind.map((endpoint) => ({ address: endpointText(endpoint), open: trouble === null, why: trouble })),
+    sessions: all?.sessions ?? 0,
+    maximumSessions: all?.maximumSessions ?? 0,
+    totalSessions: all?.totalSessions ?? 0,
+    panicking: listener.isPanicking(),
+    ends: {
+      ...all?.ends,
+      ...Object.fromEntries(
+        refusalReasons
+          .filter((reason) => reason !== 'server-full' && refused(reason) > 0)
+          .map((reason) => [reason, refused(reason)]),
+      ),
+    },
+    servers: places.map((place) => {
+      const count = servers.get(listener.markOf(place) ?? 0)
+      return {
+        server: place.server,
+        sessions: count?.sessions ?? 0,
+        maximumSessions: count?.maximumSessions ?? 0,
+        totalSessions: count?.totalSessions ?? 0,
+        bytesIn: count?.bytesIn ?? 0,
+        bytesOut: count?.bytesOut ?? 0,
+        connectFailures: count?.connectFailures ?? 0,
+        refusedConnects: count?.refusedConnects ?? 0,
+        failuresInARow: count?.failuresInARow ?? 0,
+        detail: null,
+      }
+    }),
+    detail: { kind: 'kernel', postponed: refused('server-full') },
+  }
+}
