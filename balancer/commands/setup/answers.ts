@@ -4,6 +4,7 @@ import { isIPv4 } from 'node:net'
 import { z } from 'zod'
 import { parseEndpoint, parseIpAddress } from '../../config/values.ts'
 import { isLoopback, whyNoHost } from '../../core/address-kind.ts'
+import { endpointText } from '../../core/ip-address.ts'
 
 /** What differs from host to host. `peer` null: VRRP speaks by multicast. Files null: no such password. */
 export type Answers = {
@@ -85,7 +86,7 @@ const readServers = (text: string): Read<readonly NamedServer[]> => {
       return bad(`"${server.name}" is no name: 1 to 64 letters, digits and . _ : -; ${example}`)
     const objection = whyNot(server.endpoint.address)
     if (objection !== null) return bad(`${server.endpoint.address} ${objection}; ${example}`)
-    const address = `${server.endpoint.address}:${server.endpoint.port}`
+    const address = endpointText(server.endpoint)
     const twice = servers.find((one) => one.name === server.name || one.address === address)
     if (twice !== undefined)
       return bad(`${twice.name}=${twice.address} and "${part}" are the same name or the same server`)

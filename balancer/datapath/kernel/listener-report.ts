@@ -1,6 +1,6 @@
 // What the kernel datapath tells of its listeners: counts of sessions, what the rules refused, and whether clients are served.
 
-import { endpointText } from '../../config/values.ts'
+import { endpointText } from '../../core/ip-address.ts'
 import type { ListenerFact } from '../../pool/core/facts.ts'
 import { listenerMask } from './core/marks.ts'
 import { type RefusalReason, refusalCounter, refusalReasons } from './core/names.ts'
