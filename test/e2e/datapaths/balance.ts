@@ -185,7 +185,8 @@ export const balanceBehaviours: readonly Behaviour[] = [
         return ((await showServer('b')).since?.ago_ms ?? 0) > slowStart.millis
       })
       server('a').says({ passes: false, reason: 'not-ready' })
-      await untilSpread({ b: 4 })
+      await untilStatus('a', 'DOWN')
+      await untilSpread({ b: 10 })
       server('a').says({ passes: true })
       await untilStatus('a', 'UP')
       const { a = 0, b = 0 } = await spread(20)
