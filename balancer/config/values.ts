@@ -75,7 +75,7 @@ export const bindEndpoint = endpoint((address) => {
   const objection = isUnspecified(address) ? null : whyNoEndpoint(address)
   return objection === null
     ? null
-    : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all of its family`
+    : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all`
 })
 
 /** Where connections go to: the address of a host. */

@@ -82,9 +82,13 @@ t.test('each kind of mistake has its own words', async (t) => {
     [
       'bind: 198.18.0.100:3306',
       'bind: 198.18.0.100',
-      'listeners[0].bind: found "198.18.0.100"; write an IPv4 address and a port',
+      'listeners[0].bind: found "198.18.0.100"; write an address and a port',
     ],
-    ['bind: 198.18.0.100:3306', 'bind: 198.18.0.100:99999', 'write an IPv4 address and a port, such as 10.0.0.1:3306'],
+    [
+      'bind: 198.18.0.100:3306',
+      'bind: 198.18.0.100:99999',
+      'write an address and a port, such as 10.0.0.1:3306 or [fd00::1]:3306',
+    ],
     ['name: mysql', 'name: mysql\n    datapath: kernl', 'allowed are userspace, kernel; did you mean kernel?'],
     ['name: mysql', 'name: mysql\n    on_marked_down: shutdown_session', 'did you mean shutdown_sessions?'],
     ['name: mysql', 'name: mysql\n    redispatch: maybe', 'found "maybe"; write true or false'],
