@@ -3,6 +3,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import { FailedStart } from '../core/failed-start.ts'
+import { clearSessions } from '../datapath/kernel/clear-sessions.ts'
+import { tableName } from '../datapath/kernel/core/names.ts'
+import { findTable } from '../datapath/kernel/own-table.ts'
+import { type KernelReleased, releaseKernel } from '../datapath/kernel/release.ts'
 import { balancerProcesses } from '../os/balancer-processes.ts'
 import { releaseRemains } from '../vrrp/release.ts'
 import { answersAt, socketOf } from './runtime.ts'
@@ -29,21 +33,34 @@ export const release = async (file: string): Promise<number> => {
     )
   }
   try {
-    const { removed, failed } = await releaseRemains({
-      vrrp: loaded.ok ? loaded.config.vrrp : null,
-      everything: !others,
-    })
+    const remains = await releaseRemains({ vrrp: loaded.ok ? loaded.config.vrrp : null, everything: !others })
+    // After a crash the rules go on, and the next start adopts them.
+    const kernel = isAfterStop && process.env['SERVICE_RESULT'] !== 'success' ? nothing : await releaseRules()
+    const [removed, failed] = [
+      [...remains.removed, ...kernel.removed],
+      [...remains.failed, ...kernel.failed],
+    ]
     for (const text of removed) process.stdout.write(`released: ${text}\n`)
     for (const text of failed) process.stderr.write(`balancer: ${text}\n`)
     // After a clean stop there is nothing, and nothing to say.
     if (removed.length + failed.length === 0 && !isAfterStop) {
-      process.stdout.write('nothing to release: no address, route or rule of a balancer is on this host\n')
+      process.stdout.write('nothing to release: no address, route, rule or session of a balancer is on this host\n')
     }
     return failed.length === 0 ? 0 : 1
   } catch (error) {
     if (!(error instanceof FailedStart)) throw error
     return refuse(error.message)
   }
+}
+
+const nothing: KernelReleased = { removed: [], failed: [] }
+
+/** Rules, sessions and settings of the kernel datapath, unless a process keeps them. */
+const releaseRules = async (): Promise<KernelReleased> => {
+  if (balancerProcesses().some(({ role }) => role === 'kernel')) return nothing
+  const table = await findTable()
+  const isOurs = table.ok && table.value !== null
+  return releaseKernel({ tables: isOurs ? [tableName] : [], endSessions: clearSessions })
 }
 
 const refuse = (text: string): number => {

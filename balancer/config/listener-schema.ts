@@ -68,4 +68,3 @@ export const listenerSchema = z.strictObject({
 export type ListenerConfig = z.output<typeof listenerSchema>
 export type ServerConfig = ListenerConfig['servers'][number]
 export type Balance = ListenerConfig['balance']
-export type AccessConfig = ListenerConfig['access']

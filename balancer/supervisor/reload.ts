@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { describeSecretChanges } from '../config/secrets.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
-import { neededRoles, type ProcessRole, roleChange } from './core/processes.ts'
+import { applyOrder, neededRoles, type ProcessRole, roleChange } from './core/processes.ts'
 import type { ReloadResult } from './messages.ts'
 
 /** Reads the configuration file again and applies it. Reloads asked for meanwhile wait for their turn. */
@@ -67,7 +67,7 @@ export const createReloader = (options: ReloaderOptions): Reloader => {
       if (!result.ok) return goBack(result.lines)
       begun.push(role)
     }
-    for (const role of [...change.begin, ...change.stay]) {
+    for (const role of [...change.begin, ...applyOrder(change.stay, before, next)]) {
       // All that were asked go back to what ran, the one that failed too: it may only have been late.
       asked.push(role)
       const result = await apply(role, next)

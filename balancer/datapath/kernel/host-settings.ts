@@ -28,7 +28,7 @@ const current = (): Settings => ({ read: readSetting, devices: ipv6Devices() })
  * Where the values from before are remembered: below systemd's RUNTIME_DIRECTORY or /run/balancer, for this network
  * namespace, to which the settings belong. It does not outlive a boot, as the settings do not.
  */
-export const settingsFile = (): string => {
+const settingsFile = (): string => {
   const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? '0'
   const [directory = '/run/balancer'] = process.env['RUNTIME_DIRECTORY']?.split(':') ?? []
   return join(directory, `host-settings.${namespace}.json`)

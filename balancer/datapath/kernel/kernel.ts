@@ -9,7 +9,9 @@ import { addressBytes } from '../../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import type { Outcome } from '../../os/outcome.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
+import { clearSessions } from './clear-sessions.ts'
 import type { HostView } from './core/forwarding.ts'
+import { idleOf } from './core/listener-of-config.ts'
 import { listenerMask, ownMark, ownMask } from './core/marks.ts'
 import { tableName } from './core/names.ts'
 import { createEndings } from './endings.ts'
@@ -17,12 +19,14 @@ import { missingForKernel } from './host-check.ts'
 import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
 import { findTable } from './own-table.ts'
+import { testPath } from './path-test.ts'
 import { watchRefusals } from './refusals.ts'
 import { releaseKernel } from './release.ts'
 import { keepRules } from './rule-keeper.ts'
 import { openSessionTracker, type SessionRecord } from './session-tracker.ts'
 import { viewSessions } from './session-view.ts'
 import { keepSettings } from './settings-keeper.ts'
+import { sweepTimeouts } from './timeouts-sweep.ts'
 
 /** A session that has ended, for the log of sessions. */
 export type KernelSession = SessionRecord & { readonly listener: string; readonly server: string }
@@ -42,6 +46,8 @@ const holdMillis = 5000
 /** For resets of the last sessions. */
 const longestFarewell = 2000
 const anyTimeout = 5000
+/** A balancer that was killed with all its processes has its address back in less, where no other host took it. */
+const absentMillis = 15_000
 
 /** Adopts the rules that are there, or makes them. */
 export const startKernel: StartDatapath<KernelOptions> = async (options): Promise<RunningDatapath> => {
@@ -71,23 +77,37 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     found,
     view,
     virtualAddresses: () => places().map(({ address }) => address),
+    isPathWatched: () => path.isWatching(),
     onEffects: (effects) => {
       void rules.change()
       endings.carryOut(effects)
     },
-    onGone: (mark) => endings.endListener(mark),
+    onGone: (mark) => {
+      timeouts.forget(mark)
+      endings.endListener(mark)
+    },
+    onOtherTimeouts: (mark, idle, before) => timeouts.begin(mark, idle, before),
   })
   const rules = keepRules({
     there: found?.snapshot ?? null,
     wanted: listeners.table,
-    onOthers: () => {},
-    onRepaired: () => {},
+    onOthers: () => path.begin(),
+    onRepaired: () => {
+      path.begin()
+      // Policies that were deleted are those of no session any more.
+      for (const listener of listeners.all()) {
+        const [mark, idle] = [listeners.markOf(listener), idleOf(listener.config())]
+        if (mark !== undefined) timeouts.begin(mark, idle, idle)
+      }
+    },
     log,
   })
+  const timeouts = sweepTimeouts(tracker, log)
   const endings = createEndings({ tracker, change: rules.change, log })
-  const refusals = watchRefusals({ onGone: () => void rules.change() })
+  const path = testPath({ listeners: () => configs, places, onWatching: () => void rules.change(), log })
+  const refusals = watchRefusals({ onGone: rules.doubt, onCounts: path.count })
 
-  const trouble = (): string | null => rules.problem() ?? settings.trouble()
+  const trouble = (): string | null => rules.problem() ?? settings.trouble() ?? path.trouble()
   const publishAll = (): void => {
     view.look()
     for (const listener of listeners.all()) {
@@ -112,17 +132,31 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   }
   const hold = (): void => {
     settings.hold()
-    refusals.look()
+    void refusals.look()
+    endLeftBehind()
     for (const mark of listeners.tidy()) tracker.forget(mark)
   }
 
+  /** Addresses of listeners that were not here at the start, and since when. */
+  const absent = new Map<string, number>()
   const addressChanged = (address: string, isPresent: boolean): void => {
     settings.hold()
-    if (isPresent) return
+    absent.delete(address)
+    if (!isPresent) endThrough(address)
+  }
+  /** What had come through an address that another host has by now: an address that comes back soon finds its sessions. */
+  const endLeftBehind = (): void => {
+    for (const [address, since] of absent) {
+      if (performance.now() - since < absentMillis) continue
+      absent.delete(address)
+      endThrough(address)
+    }
+  }
+  const endThrough = (address: string): void => {
     const bytes = Uint8Array.from(addressBytes(address))
     for (const listener of listeners.all()) {
       if (!listener.config().bind.some((endpoint) => endpoint.address === address)) continue
-      const [mark] = listener.places().flatMap((place) => listener.markOf(place) ?? [])
+      const mark = listeners.markOf(listener)
       if (mark !== undefined) endings.endAddress(mark, bytes)
     }
   }
@@ -135,6 +169,8 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     isOver = true
     for (const timer of timers) clearInterval(timer)
     watch?.close()
+    path.stop()
+    timeouts.stop()
     listeners.stop()
     await endings.done()
     await rules.close()
@@ -148,6 +184,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     }
     configs = next
     settings.hold()
+    path.begin()
     publishAll()
   }
 
@@ -161,6 +198,9 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     throw error
   }
   const addresses = watch
+  for (const { bind } of listeners.configs()) {
+    for (const { address } of bind) if (!addresses.has(address)) absent.set(address, performance.now())
+  }
   timers.push(
     setInterval(look, lookMillis),
     setInterval(tellFailures, failureMillis),
@@ -197,7 +237,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       await end()
       const { removed, failed } = await releaseKernel({
         tables: [tableName],
-        endSessions: () => tracker.clear(everySession),
+        endSessions: clearSessions,
       })
       tracker.close()
       for (const text of removed) log.info(`Removed ${text}`)

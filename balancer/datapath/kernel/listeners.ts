@@ -1,6 +1,7 @@
 // All listeners of the kernel datapath together: the marks of their servers, and the table that follows from them.
 
 import type { ListenerConfig } from '../../config/schema.ts'
+import { type Millis, millis } from '../../core/time.ts'
 import { formersOf } from '../../pool/core/formers.ts'
 import type { PlanEffect } from '../core/plan.ts'
 import type { DecidingFact } from '../datapath.ts'
@@ -9,6 +10,7 @@ import type { Table, TimeoutPolicy } from '../rules/core/table.ts'
 import { sharesIn, timeoutsOf } from './core/adoption.ts'
 import type { KernelListener, Numbering } from './core/kernel-listener.ts'
 import { kernelTable } from './core/kernel-table.ts'
+import { idleOf } from './core/listener-of-config.ts'
 import { numberKey } from './core/marks.ts'
 import { marksOf, numberingFound, renumber } from './core/server-numbers.ts'
 import { type RunningListener, runListener } from './listener.ts'
@@ -17,6 +19,8 @@ import type { SessionView } from './session-view.ts'
 /** The listeners there are. */
 export type RunningListeners = {
   readonly all: () => readonly RunningListener[]
+  /** The mark of one of its servers. */
+  readonly markOf: (listener: RunningListener) => number | undefined
   readonly configs: () => readonly ListenerConfig[]
   readonly hear: (fact: DecidingFact) => void
   /** What the kernel should have now. */
@@ -41,15 +45,18 @@ export type ListenersOptions = {
   readonly found: Listing | null
   readonly view: SessionView
   readonly virtualAddresses: () => readonly string[]
+  readonly isPathWatched: () => boolean
   /** The plans have changed: the rules have to follow, and this is to be carried out then. */
   readonly onEffects: (effects: readonly DueEffect[]) => void
   /** A listener is gone; `mark` is that of one of its servers. */
   readonly onGone: (mark: number) => void
+  /** Sessions of a listener may have begun with other timeouts than it has now, the shortest of them `before`. */
+  readonly onOtherTimeouts: (mark: number, idle: Millis, before: Millis) => void
 }
 
 /** None yet; what is found is adopted by those that are prepared first. */
 export const runListeners = (options: ListenersOptions): RunningListeners => {
-  const { found, view, virtualAddresses, onEffects, onGone } = options
+  const { found, view, virtualAddresses, isPathWatched, onEffects, onGone, onOtherTimeouts } = options
   let running = new Map<string, RunningListener>()
   let configured: readonly ListenerConfig[] = []
   let numbering: Numbering | undefined
@@ -65,7 +72,13 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
   const isAdopting = (): boolean => numbering === undefined
   const isInUse = (mark: number): boolean => view.sessionsOf(mark) > 0
   const tableOf = (listeners: readonly KernelListener[], numbers: Numbering): Table =>
-    kernelTable({ listeners, virtualAddresses: virtualAddresses(), numbering: numbers, keptTimeouts: kept })
+    kernelTable({
+      listeners,
+      virtualAddresses: virtualAddresses(),
+      isPathWatched: isPathWatched(),
+      numbering: numbers,
+      keptTimeouts: kept,
+    })
   const start = (config: ListenerConfig, numbers: Numbering): RunningListener => {
     const listener: RunningListener = runListener({
       config,
@@ -84,6 +97,13 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     if (isAdopting()) listener.setMarks(marksOf(listener.numbered(), numbers))
     return listener
   }
+  /** The idle times that sessions of a listener may have: those of what was found for one that is new here. */
+  const idleTimes = (before: ListenerConfig | null): readonly Millis[] =>
+    before !== null
+      ? [idleOf(before)]
+      : isAdopting()
+        ? kept.map(({ policy }) => millis((policy['established'] ?? 0) * 1000))
+        : []
   const settle = (numbers: Numbering): void => {
     numbering = numbers
     names = new Map([...numbers].map(([key, mark]) => [mark, key]))
@@ -116,12 +136,17 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     )
     const commit = (): void => {
       const gone = [...running.values()].filter((listener) => !next.some((one) => one.listener === listener))
-      const marks = gone.map((listener) => listener.places().flatMap((place) => listener.markOf(place) ?? [])[0])
+      const marks = gone.map(anyMark)
+      const idleBefore = next.map(({ listener }) => idleTimes(fresh.has(listener) ? null : listener.config()))
       running = new Map(next.map(({ config, listener }) => [config.name, listener]))
       configured = configs
       for (const { config, listener } of next) if (!fresh.has(listener)) listener.reconfigure(config)
       settle(numbers)
       for (const { listener } of next) listener.setMarks(marksOf(listener.numbered(), numbers))
+      for (const [i, { config, listener }] of next.entries()) {
+        const [mark, others] = [anyMark(listener), (idleBefore[i] ?? []).filter((idle) => idle !== idleOf(config))]
+        if (mark !== undefined && others.length > 0) onOtherTimeouts(mark, idleOf(config), millis(Math.min(...others)))
+      }
       for (const listener of gone) listener.stop()
       for (const mark of marks) if (mark !== undefined) onGone(mark)
       kept = table.timeouts
@@ -135,6 +160,7 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
 
   return {
     all: () => [...running.values()],
+    markOf: anyMark,
     configs: () => configured,
     hear: (fact) => {
       const listener = running.get(fact.listener)
@@ -171,6 +197,9 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     },
   }
 }
+
+const anyMark = (listener: RunningListener): number | undefined =>
+  listener.places().flatMap((place) => listener.markOf(place) ?? [])[0]
 
 const hearBy = (listener: RunningListener, fact: DecidingFact): void => {
   if (fact.fact === 'writer') listener.setWriter(fact.server)

@@ -1,25 +1,33 @@
-// How many clients the rules have turned away, by the counters in the table.
+// What the counters in the table tell: how many clients the rules have turned away, and who came through.
 
-import { listCounters } from '../../os/nft.ts'
-import { readListing } from '../rules/core/listing.ts'
+import { listTerse } from '../../os/nft.ts'
+import { readCounters } from '../rules/core/listing.ts'
 import { tableName } from './core/names.ts'
 
 /** Packets by the name of the counter, as they were at the last look. */
 export type Refusals = { readonly counts: () => ReadonlyMap<string, number>; readonly look: () => Promise<void> }
 
-/** Nothing is known yet. `onGone`: there is no table. */
-export const watchRefusals = ({ onGone }: { readonly onGone: () => void }): Refusals => {
+export type RefusalsOptions = {
+  /** There is no table. */
+  readonly onGone: () => void
+  readonly onCounts: (counts: ReadonlyMap<string, number>) => void
+}
+
+/** Nothing is known yet. */
+export const watchRefusals = ({ onGone, onCounts }: RefusalsOptions): Refusals => {
   let counts: ReadonlyMap<string, number> = new Map()
   let isLooking = false
   const look = async (): Promise<void> => {
     if (isLooking) return
     isLooking = true
-    const listed = await listCounters(tableName)
+    const listed = await listTerse()
     isLooking = false
-    if (!listed.ok) return
-    if (listed.value === null) return onGone()
-    const listing = readListing(fromJson(listed.value))
-    if (listing !== null) counts = new Map([...listing.counters].map(([name, { packets }]) => [name, packets]))
+    const json = listed.ok ? fromJson(listed.value) : null
+    if (json === null) return
+    const counters = readCounters(json, tableName)
+    if (counters === null) return onGone()
+    counts = new Map([...counters].map(([name, { packets }]) => [name, packets]))
+    onCounts(counts)
   }
   return { counts: () => counts, look }
 }

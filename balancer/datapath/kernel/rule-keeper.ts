@@ -17,6 +17,8 @@ export type RuleKeeper = {
   readonly change: () => Promise<Outcome>
   /** Brings this table into force, and calls `commit` in the same moment; else nothing has changed. */
   readonly attempt: (table: Table, commit: () => void) => Promise<Outcome>
+  /** Something speaks against what is believed to be there: looks, and puts right what is wrong. */
+  readonly doubt: () => void
   /** Why the rules have not been what is wanted for a while; null where they are. */
   readonly problem: () => string | null
   /** Leaves the rules to another process as soon as that changes them, until `resume`. */
@@ -187,6 +189,10 @@ export const keepRules = (options: RuleKeeperOptions): RuleKeeper => {
         void change()
         return brought
       }),
+    doubt: () => {
+      isStale = true
+      void change()
+    },
     problem: () => {
       const isLasting = failure !== null && (there === null || performance.now() - failure.since >= patience)
       return isLasting ? `the rules are not in force: ${failure?.text ?? ''}` : null

@@ -46,10 +46,14 @@ export type SessionTracker = {
    * wait hear a reset, as fast as the pace allows. `only` looks at the client's flow. The rules must not name the server any more.
    */
   readonly endSessions: (ending: Ending, reason: SessionEnd, only?: (flow: Flow) => boolean) => Promise<Outcome<number>>
-  /** Deletes what is left with these marks, ended or not, and tells nobody. The rules must not give these marks any more. */
-  readonly clear: (marks: MarkFilter) => Promise<Outcome<number>>
-  /** Has live sessions end after so many seconds without a packet, until their next packet. */
-  readonly setTimeouts: (marks: MarkFilter, seconds: number) => Promise<Outcome<number>>
+  /**
+   * Has live sessions end after so many seconds without a packet, until their next packet; null leaves one as it is. `begunAt` is
+   * null where it is not known.
+   */
+  readonly setTimeouts: (
+    marks: MarkFilter,
+    secondsFor: (entry: ConntrackEntry, begunAt: number | null) => number | null,
+  ) => Promise<Outcome<number>>
   /** Lists all and puts right what was not heard; also brings the bytes of live sessions. One at a time. */
   readonly recount: () => Promise<Outcome>
   /** Lets go of what was counted for a mark that no rule and no session has any more. */
@@ -58,8 +62,11 @@ export type SessionTracker = {
 }
 
 const attemptInterval = 100
-/** How often all is listed although nothing was lost: brings bytes, and the ends of sessions that began when nobody listened. */
-const recountInterval = 30_000
+/**
+ * All is listed again although nothing was lost, for the bytes of live sessions: after a pause so many times as long as the
+ * last list took, within bounds.
+ */
+const [recountShare, shortestPause, longestPause] = [50, 2000, 60_000]
 const entriesAtOnce = 256
 
 /** Begins to listen, and counts what there is. A refusal says what is missing: a capability, or a module of the kernel. */
@@ -145,8 +152,7 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
     forAll(
       ending,
       (entry) => {
-        const begunAt = sessions.begunAt(entry) ?? onOurClock(entry).startedAt
-        if (fateOf(entry, begunAt, ending) === 'stay') return false
+        if (fateOf(entry, beginOf(entry), ending) === 'stay') return false
         const flow = flowOf(entry.original)
         return flow !== undefined && only(flow)
       },
@@ -162,6 +168,35 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
         return { ok: true, value: ended.length }
       },
     )
+  const beginOf = (entry: ConntrackEntry): number | null => sessions.begunAt(entry) ?? onOurClock(entry).startedAt
+  const setTimeouts: SessionTracker['setTimeouts'] = (filter, secondsFor) => {
+    /** For the entries that are meant, in the order in which they are found. */
+    const wanted: number[] = []
+    let used = 0
+    return forAll(
+      filter,
+      (entry) => {
+        const seconds = entry.tcpState === 'established' ? secondsFor(entry, beginOf(entry)) : null
+        if (seconds !== null) wanted.push(seconds)
+        return seconds !== null
+      },
+      (entries) => {
+        const groups = new Map<number, ConntrackEntry[]>()
+        for (const entry of entries) {
+          const seconds = wanted[used] ?? 0
+          groups.set(seconds, [...(groups.get(seconds) ?? []), entry])
+          used += 1
+        }
+        let count = 0
+        for (const [seconds, group] of groups) {
+          const set = conntrack.setTimeouts(group, seconds)
+          if (!set.ok) return set
+          count += set.value.filter(Boolean).length
+        }
+        return { ok: true, value: count }
+      },
+    )
+  }
   const endAttempts: SessionTracker['endAttempts'] = (mark) => {
     events.drain()
     const attempts = sessions.attempts(mark)
@@ -179,26 +214,37 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
     if (!isStale || counting !== undefined) return
     isStale = false
     log.warn({ overruns }, 'More connections came than could be heard of; all are counted anew')
-    recountOrWarn()
+    void recountOrWarn()
   }
-  const recountOrWarn = (): void => {
-    void recount().then((counted) => {
-      if (!counted.ok && isOpen) log.warn({ text: counted.text }, `Sessions were not counted anew: ${counted.text}`)
-    })
+  const recountOrWarn = async (): Promise<void> => {
+    const counted = await recount()
+    if (!counted.ok && isOpen) log.warn({ text: counted.text }, `Sessions were not counted anew: ${counted.text}`)
   }
-  const timers = [setInterval(giveUp, attemptInterval), setInterval(recountOrWarn, recountInterval)]
+  const recountLater = (taken: number): void => {
+    const pause = Math.min(longestPause, Math.max(shortestPause, taken * recountShare))
+    later = setTimeout(async () => {
+      const begun = performance.now()
+      await recountOrWarn()
+      if (isOpen) recountLater(performance.now() - begun)
+    }, pause)
+  }
+  let later: NodeJS.Timeout | undefined
+  const timer = setInterval(giveUp, attemptInterval)
   const close = (): void => {
     isOpen = false
-    for (const timer of timers) clearInterval(timer)
+    clearInterval(timer)
+    clearTimeout(later)
     events.close()
     resets.close()
     conntrack.close()
   }
+  const begun = performance.now()
   const first = await recount()
   if (!first.ok) {
     close()
     return first
   }
+  recountLater(performance.now() - begun)
   return {
     ok: true,
     value: {
@@ -209,24 +255,7 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       overruns: () => overruns,
       endAttempts,
       endSessions,
-      clear: (filter) =>
-        forAll(
-          filter,
-          () => true,
-          (entries) => {
-            const removed = remove(entries)
-            return removed.ok ? { ok: true, value: removed.value.filter(Boolean).length } : removed
-          },
-        ),
-      setTimeouts: (filter, seconds) =>
-        forAll(
-          filter,
-          ({ tcpState }) => tcpState === 'established',
-          (entries) => {
-            const set = conntrack.setTimeouts(entries, seconds)
-            return set.ok ? { ok: true, value: set.value.filter(Boolean).length } : set
-          },
-        ),
+      setTimeouts,
       recount,
       forget: sessions.forget,
       close,

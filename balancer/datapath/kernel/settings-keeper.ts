@@ -37,7 +37,7 @@ export const keepSettings = ({ listeners, places, log }: SettingsKeeperOptions):
     const forwarded = forwardedListeners(listeners())
     const forwarding = forwardingDemand(forwarded, readHostView(places()))
     try {
-      const report = holdSettings({ forwarding, accounting: true, timestamps: true })
+      const report = holdSettings({ forwarding, accounting: true, timestamps: true, events: true })
       const changed = report.changed.map(stepText)
       if (changed.length > 0) {
         log[isFirst ? 'info' : 'warn']({ settings: changed }, `${isFirst ? 'Set' : 'Set again'} ${changed.join(', ')}`)

@@ -1,7 +1,7 @@
 // The processes of one balancer: who hears which facts, and when a dead one is started again.
 
 import type { BalancerConfig } from '../../config/schema.ts'
-import { forwarderOf, forwarders, holdsSessions, neededForwarders } from '../../core/forwarders.ts'
+import { forwardedBy, forwarderOf, forwarders, holdsSessions, neededForwarders } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { Fact, VirtualRouterFact } from '../../pool/core/facts.ts'
 
@@ -29,6 +29,24 @@ export const roleChange = (before: readonly ProcessRole[], after: readonly Proce
   stay: after.filter((role) => before.includes(role)),
   end: before.filter((role) => !after.includes(role)),
 })
+
+/**
+ * The order in which processes apply another configuration. Who gets a listener that another one had comes first: if it cannot
+ * have it, the other one still has all of its sessions.
+ */
+export const applyOrder = (
+  roles: readonly ProcessRole[],
+  before: Pick<BalancerConfig, 'listeners'>,
+  after: Pick<BalancerConfig, 'listeners'>,
+): readonly ProcessRole[] => {
+  const gains = (role: ProcessRole): boolean => {
+    const forwarder = forwarders.find((one) => one === role)
+    if (forwarder === undefined) return false
+    const had = new Set(forwardedBy(forwarder, before.listeners).map(({ name }) => name))
+    return forwardedBy(forwarder, after.listeners).some(({ name }) => !had.has(name))
+  }
+  return [...roles.filter(gains), ...roles.filter((role) => !gains(role))]
+}
 
 /**
  * Whether what a process has done stays in place when it makes way for another program: addresses, and rules in the kernel. The

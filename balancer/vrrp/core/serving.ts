@@ -127,8 +127,8 @@ export const withSupplies = (
 })
 
 /**
- * After a look at the binds of all listeners. A bind is in trouble while its address is here and it is not open; one whose
- * address is not here waits, and keeps the trouble that it had. `isHere` tells which addresses this host holds.
+ * After a look at the binds of all listeners. A bind is in trouble while its address is here and it is not open; in user space
+ * one whose address is not here waits, and keeps the trouble that it had. `isHere` tells which addresses this host holds.
  */
 export const withBinds = (
   known: Known,
@@ -147,7 +147,9 @@ export const withBinds = (
       if (state?.open) continue
       // Nothing was heard of it so soon after the start: it may well be open.
       if (state === undefined && at < known.startedAt + startGrace) continue
-      if (anyAddress.has(address) || isHere(address)) troubles.set(key, troubled(before, shown, state?.why ?? null, at))
+      const place = anyAddress.has(address) || isHere(address) ? ' although its address is here' : ''
+      if (place !== '' || isReadyBefore(listener))
+        troubles.set(key, troubled(before, `${shown} is not open${place}`, state?.why ?? null, at))
       else if (before !== undefined && isConfirmed(before, before.last)) {
         if (at - before.last < latchTime) troubles.set(key, { ...before, isConfirmed: true })
       }
@@ -156,12 +158,15 @@ export const withBinds = (
   return { ...known, troubles }
 }
 
+/** Rules of the kernel wait for no address: where they are missing it must not come. */
+const isReadyBefore = ({ datapath }: ListenerConfig): boolean => !holdsSessions(forwarderOf(datapath))
+
 const bindKey = (listener: string, shown: string): string => `${listener} ${shown}`
 
-const troubled = (before: Trouble | undefined, shown: string, why: string | null, at: Millis): Trouble => ({
+const troubled = (before: Trouble | undefined, text: string, why: string | null, at: Millis): Trouble => ({
   since: before?.since ?? at,
   last: at,
-  text: `${shown} is not open although its address is here${why === null ? '' : ` (${why})`}`,
+  text: `${text}${why === null ? '' : ` (${why})`}`,
   isConfirmed: before !== undefined && isConfirmed(before, at),
 })
 

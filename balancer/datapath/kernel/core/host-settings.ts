@@ -3,11 +3,13 @@
 
 import type { ForwardingDemand } from './forwarding.ts'
 
-/** What the datapath asks of the kernel: forwarding by interface, bytes and times of tracked connections. */
+/** What the datapath asks of the kernel: forwarding by interface, bytes, times and events of tracked connections. */
 export type HostDemand = {
   readonly forwarding: ForwardingDemand
   readonly accounting: boolean
   readonly timestamps: boolean
+  /** Of all connections: by itself a kernel tells nothing of one that began when nobody listened. */
+  readonly events: boolean
 }
 
 /** The settings of this host as they are now; null for one that is not there. `devices` are the interfaces with IPv6. */
@@ -37,6 +39,7 @@ export type SettingsChange = {
 
 const accountingKey = 'net/netfilter/nf_conntrack_acct'
 const timestampsKey = 'net/netfilter/nf_conntrack_timestamp'
+const eventsKey = 'net/netfilter/nf_conntrack_events'
 const everyIpv4 = 'net/ipv4/conf/all/forwarding'
 const everyIpv6 = 'net/ipv6/conf/all/forwarding'
 const ipv6Key = (device: string, name: string): string => `net/ipv6/conf/${device}/${name}`
@@ -81,7 +84,7 @@ const on = '1'
 const off = '0'
 
 const wantedSettings = (
-  { forwarding, accounting, timestamps }: HostDemand,
+  { forwarding, accounting, timestamps, events }: HostDemand,
   memory: readonly Remembered[],
   settings: Settings,
 ): readonly Step[] => [
@@ -89,6 +92,7 @@ const wantedSettings = (
   ...ipv6Forwarding(forwarding.ipv6, memory, settings),
   ...(accounting ? [{ key: accountingKey, value: on }] : []),
   ...(timestamps ? [{ key: timestampsKey, value: on }] : []),
+  ...(events ? [{ key: eventsKey, value: on }] : []),
 ]
 
 /**
@@ -153,4 +157,9 @@ const hostsStayHosts = (
 }
 
 /** Nothing is needed any more: what is put back at a stop and by `balancer release`. */
-export const noDemand: HostDemand = { forwarding: { ipv4: [], ipv6: [] }, accounting: false, timestamps: false }
+export const noDemand: HostDemand = {
+  forwarding: { ipv4: [], ipv6: [] },
+  accounting: false,
+  timestamps: false,
+  events: false,
+}

@@ -70,8 +70,13 @@ export type Numbering = ReadonlyMap<string, number>
 /** All that the rules follow from. */
 export type KernelRules = {
   readonly listeners: readonly KernelListener[]
-  /** The addresses that VRRP moves: while another host holds one, its traffic is none of this host's. */
+  /**
+   * The addresses that move between hosts, whoever moves them: while another host holds one, its traffic is none of this
+   * host's. An address that is not among them must be this host's own, for good.
+   */
   readonly virtualAddresses: readonly string[]
+  /** Whether answers of servers are counted on their way too (path-witness.ts): for a while, as every packet pays for it. */
+  readonly isPathWatched?: boolean
   /** From `assignNumbers`: every server of the listeners, and those whose sessions are still counted. */
   readonly numbering: Numbering
   /**

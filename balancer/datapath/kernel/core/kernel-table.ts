@@ -3,8 +3,8 @@
 import { isUnspecified } from '../../../core/address-kind.ts'
 import { familyOf } from '../../../core/ip-address.ts'
 import type { Element, RuleSet, SetForm, Table, TimeoutPolicy } from '../../rules/core/table.ts'
-import { baseChains } from './base-chains.ts'
-import type { KernelListener, KernelRules, KernelTimeouts, Numbering } from './kernel-listener.ts'
+import { addressSet, baseChains, type Surroundings } from './base-chains.ts'
+import type { KernelListener, KernelRules, KernelTimeouts } from './kernel-listener.ts'
 import { limitElements, listenerParts } from './listener-rules.ts'
 import { markText, numberKey } from './marks.ts'
 import {
@@ -20,28 +20,31 @@ import {
   tableName,
   timeoutName,
 } from './names.ts'
+import { pathCounters } from './path-witness.ts'
 
 /** The set by which our table is known, and its element: the number of this form of the rules. */
 export const ownerSet = 'mysql-balancer'
 export const ownerForm = '0x00000001'
 
-/** The set whose comments tell which mark is which server's. */
-export const numberedSet = 'sent'
+/** The set whose comments tell which mark is which server's; its elements count refused attempts. */
+export const numberedSet = 'refused'
 
 /** Everything that is in the table, in the same order for the same rules. */
 export const kernelTable = (rules: KernelRules): Table => {
   const { listeners, numbering } = rules
   const parts = listeners.map((listener) => listenerParts(listener, versionOf(listener), numbering))
+  const surroundings = surroundingsOf(rules)
   return {
     name: tableName,
     counters: [
       settlingCounter,
+      ...pathCounters,
       ...listeners.flatMap(({ name }) => refusalReasons.map((reason) => refusalCounter(reason, name))),
     ],
     timeouts: timeoutPolicies(rules),
     sets: [
       setOf(ownerSet, { key: ['mark'], value: null }, [key(ownerForm)]),
-      ...ipVersions.flatMap((version) => setsOfVersion(version, rules)),
+      ...ipVersions.flatMap((version) => setsOfVersion(version, rules, surroundings)),
       setOf(
         'ports',
         { key: ['inet_service'], value: null },
@@ -52,10 +55,14 @@ export const kernelTable = (rules: KernelRules): Table => {
         { key: ['mark'], value: ['verdict'] },
         listeners.flatMap((listener) => limitElements(listener, numbering)),
       ),
-      ...['sent', 'received', 'refused'].map((name) => countingSet(name, numbering)),
+      setOf(
+        numberedSet,
+        { key: ['mark'], value: null, isCounting: true },
+        [...numbering].map(([server, mark]) => key(markText(mark), null, server)),
+      ),
       ...parts.flatMap(({ sets }) => sets),
     ],
-    chains: [...parts.flatMap(({ chains }) => chains), ...baseChains],
+    chains: [...parts.flatMap(({ chains }) => chains), ...baseChains(surroundings)],
   }
 }
 
@@ -77,19 +84,33 @@ const setOf = (name: string, form: SetForm, elements: readonly Entry[]): RuleSet
   elements: new Map(elements),
 })
 
+/** An address that moves is of interest only where a listener serves it: else its traffic is no session of ours. */
+const surroundingsOf = ({ listeners, virtualAddresses, isPathWatched = false }: KernelRules): Surroundings => {
+  const bound = new Set(listeners.flatMap(({ binds }) => binds.map(({ address }) => address)))
+  const isServed = (version: IpVersion, address: string): boolean =>
+    bound.has(address) || [...bound].some((other) => isUnspecified(other) && isOf(version, other))
+  return {
+    movingAddresses: (version) =>
+      [...new Set(virtualAddresses)].filter(
+        (address) => !isUnspecified(address) && isOf(version, address) && isServed(version, address),
+      ),
+    hasListener: (version) => listeners.some((listener) => versionOf(listener) === version),
+    isPathWatched,
+  }
+}
+
 const setsOfVersion = (
   version: IpVersion,
-  { listeners, virtualAddresses, numbering }: KernelRules,
+  { listeners, numbering }: KernelRules,
+  { movingAddresses }: Surroundings,
 ): readonly RuleSet[] => {
   const { digit, addressType } = version
   const own = listeners.filter((listener) => versionOf(listener) === version)
   const binds = own.flatMap(({ name, binds: all }) =>
     all.map(({ address, port }) => ({ address, port, verdict: `goto ${listenerChain(name)}` })),
   )
-  const addresses = [
-    ...binds.map(({ address }) => address),
-    ...virtualAddresses.filter((address) => isOf(version, address)),
-  ]
+  const addresses = movingAddresses(version)
+  const setName = addressSet(version, addresses)
   return [
     setOf(
       `binds${digit}`,
@@ -103,11 +124,15 @@ const setsOfVersion = (
       { key: ['inet_service'], value: ['verdict'] },
       binds.filter(({ address }) => isUnspecified(address)).map(({ port, verdict }) => key(`${port}`, verdict)),
     ),
-    setOf(
-      `addresses${digit}`,
-      { key: [addressType], value: null },
-      addresses.filter((address) => !isUnspecified(address)).map((address) => key(address)),
-    ),
+    ...(setName === null
+      ? []
+      : [
+          setOf(
+            setName,
+            { key: [addressType], value: null },
+            addresses.map((address) => key(address)),
+          ),
+        ]),
     { name: `settling${digit}`, form: { key: [addressType], value: null, flags: ['timeout'] }, elements: null },
     setOf(
       `servers${digit}`,
@@ -128,23 +153,24 @@ const portsOf = (listeners: readonly KernelListener[]): readonly number[] =>
     (a, b) => a - b,
   )
 
-const countingSet = (name: string, numbering: Numbering): RuleSet =>
-  setOf(
-    name,
-    { key: ['mark'], value: null, isCounting: true },
-    [...numbering].map(([server, mark]) => key(markText(mark), null, name === numberedSet ? server : null)),
-  )
-
 const timeoutPolicies = ({ listeners, keptTimeouts }: KernelRules): readonly TimeoutPolicy[] => {
   const policies = [...listeners.map((listener) => policyOf(versionOf(listener), listener.timeouts)), ...keptTimeouts]
   return [...new Map(policies.map((policy) => [policy.name, policy])).values()]
 }
+
+/** Of thousands of sessions a second entries must not stay for two minutes each: the table would be full. */
+const whenOver = { time_wait: 10, close: 10 }
 
 const policyOf = (version: IpVersion, timeouts: KernelTimeouts): TimeoutPolicy => {
   const connect = secondsOf(timeouts.connect)
   return {
     name: timeoutName(version, timeouts),
     family: version.protocol,
-    policy: { syn_sent: connect, syn_recv: connect, established: secondsOf(timeouts.idle) },
+    policy: {
+      syn_sent: connect,
+      syn_recv: connect,
+      established: secondsOf(timeouts.idle),
+      ...whenOver,
+    },
   }
 }

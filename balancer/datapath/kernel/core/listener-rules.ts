@@ -2,7 +2,7 @@
 
 import { hashOf } from '../../rules/core/hash.ts'
 import { intervalElements } from '../../rules/core/prefixes.ts'
-import { sticky, turns } from '../../rules/core/slots.ts'
+import { type StickySlots, sticky, turns } from '../../rules/core/slots.ts'
 import type { Chain, Element, RuleSet } from '../../rules/core/table.ts'
 import { connectChain } from './base-chains.ts'
 import { type KernelListener, type KernelTarget, mostCountedSessions, type Numbering } from './kernel-listener.ts'
@@ -42,7 +42,7 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
   const allow = accessList('allow', listener, version)
   const deny = accessList('deny', listener, version)
   const marks = new Map(listener.targets.map(({ server }) => [server, markText(markOf(server))]))
-  const slots = slotsOf(listener).map((server) => marks.get(server) ?? '')
+  const { slots, elements } = slotTable(listener, marks)
   const refuse = (reason: RefusalReason): string =>
     `counter name "${refusalCounter(reason, name)}" reject with tcp reset`
 
@@ -59,7 +59,7 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
     sets: [
       ...[allow, deny].filter((set) => set !== null),
       ...(listener.access.connectionRatePerSource === 0 ? [] : [sourceMemory(listener, version)]),
-      { name: slotMap(name), form: { key: ['integer'], value: ['mark'] }, elements: slotElements(slots) },
+      { name: slotMap(name), form: { key: ['integer'], value: ['mark'] }, elements },
     ],
     chains: [
       ...listener.targets
@@ -133,30 +133,65 @@ const rateRules = (
   ]
 }
 
+/** The mark of each slot, and the elements of the map that has them. */
+type SlotTable = {
+  readonly slots: readonly string[]
+  readonly elements: ReadonlyMap<string, Element>
+  readonly sticky: StickySlots | undefined
+}
+
+/** The last one of each listener: with 1,000 servers one takes some milliseconds, and a change concerns few listeners. */
+const lastSlots = new Map<string, { readonly reasons: string; readonly table: SlotTable }>()
+
+const slotTable = (listener: KernelListener, marks: ReadonlyMap<string, string>): SlotTable => {
+  const { name, balance, targets, servers } = listener
+  const reasons = JSON.stringify([
+    balance,
+    servers.length,
+    targets.map(({ server, weight, isFull }) => [server, weight, isFull, marks.get(server)]),
+  ])
+  const last = lastSlots.get(name)
+  if (last?.reasons === reasons) return last.table
+  const made = slotsOf(listener, last?.table.sticky)
+  const slots = made.slots.map((server) => marks.get(server) ?? '')
+  const table = { slots, elements: slotElements(slots), sticky: 'scores' in made ? made : undefined }
+  lastSlots.set(name, { reasons, table })
+  return table
+}
+
 /** The server of each slot. Where all are full the slots wait for room as they would be without limits. */
-const slotsOf = ({ balance, targets, servers }: KernelListener): readonly string[] => {
+const slotsOf = (
+  { balance, targets, servers }: KernelListener,
+  before: StickySlots | undefined,
+): StickySlots | Pick<StickySlots, 'slots'> => {
   const withRoom = targets.filter(({ isFull }) => !isFull)
   const open = (withRoom.length === 0 ? targets : withRoom).map(({ server, weight }) => ({ name: server, weight }))
-  if (open.length < 2) return open.map(({ name }) => name)
+  if (open.length < 2) return { slots: open.map(({ name }) => name) }
   switch (balance) {
     case 'roundrobin':
     case 'leastconn':
     case 'random':
-      return turns(open, servers.length)
+      return { slots: turns(open, servers.length) }
     case 'source':
-      return sticky(open, servers.length)
+      return sticky(open, servers.length, before)
     case 'first':
     case 'single':
-      return open.slice(0, 1).map(({ name }) => name)
+      return { slots: open.slice(0, 1).map(({ name }) => name) }
     default:
       return balance satisfies never
   }
 }
 
 const slotElements = (slots: readonly string[]): ReadonlyMap<string, Element> => {
-  const elements = new Map([...new Set(slots)].map((mark) => [mark, { value: mark, comment: null }]))
-  const none = { value: '', comment: null }
-  return new Map(slots.length === 1 ? [] : slots.map((mark, slot) => [`${slot}`, elements.get(mark) ?? none]))
+  const elements = new Map<string, Element>()
+  if (slots.length === 1) return elements
+  const known = new Map<string, Element>()
+  for (const [slot, mark] of slots.entries()) {
+    const element = known.get(mark) ?? { value: mark, comment: null }
+    known.set(mark, element)
+    elements.set(`${slot}`, element)
+  }
+  return elements
 }
 
 /** The rule that gives all sessions to the server with this mark. */

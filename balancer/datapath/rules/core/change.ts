@@ -86,19 +86,20 @@ const elementChanges = (
   { elements: wanted }: RuleSet,
 ): ElementChanges => {
   if (wanted === null) return { removed: [], added: [] }
-  const isSame = (key: string, element: Element): boolean => {
+  // The same map holds the same: parts of listeners that did not change are kept as they are.
+  if (wanted === before) return { removed: [], added: [] }
+  const removed: string[] = []
+  const added: (readonly [string, Element])[] = []
+  let shared = 0
+  for (const [key, element] of wanted) {
     const other = before.get(key)
-    return other === element || (other?.value === element.value && other.comment === element.comment)
+    if (other !== undefined) shared += 1
+    if (other === element || (other?.value === element.value && other.comment === element.comment)) continue
+    added.push([key, element])
+    if (other !== undefined) removed.push(key)
   }
-  return {
-    removed: inOrder(before)
-      .map(([key]) => key)
-      .filter((key) => {
-        const element = wanted.get(key)
-        return element === undefined || !isSame(key, element)
-      }),
-    added: [...wanted].filter(([key, element]) => !isSame(key, element)),
-  }
+  if (shared < before.size) for (const key of before.keys()) if (!wanted.has(key)) removed.push(key)
+  return { removed: removed.sort(), added }
 }
 
 /** By name: nft lists in an order of its own, and the text should not depend on it. */

@@ -16,6 +16,8 @@ export type Listing = {
 const words = z.union([z.array(z.string()), z.string().transform((word) => [word])])
 
 const counterSchema = z.object({ name: z.string(), packets: z.number(), bytes: z.number() })
+const placeSchema = z.object({ family: z.literal('inet'), name: z.string() })
+const ownedCounterSchema = counterSchema.extend({ family: z.literal('inet'), table: z.string() })
 const timeoutSchema = z.object({ name: z.string(), l3proto: z.string(), policy: z.record(z.string(), z.number()) })
 const setSchema = z.object({
   name: z.string(),
@@ -80,6 +82,22 @@ export const readListing = (json: unknown): Listing | null => {
     counters,
     elementCounters,
   }
+}
+
+/**
+ * The named counters of a table of the family inet in `nft -j -t list ruleset`; null where there is no such table, or it is
+ * something else. Nft 1.0.6 reads the elements of all sets for any shorter list of counters: 2 s for ten thousand servers.
+ */
+export const readCounters = (json: unknown, table: string): ReadonlyMap<string, Count> | null => {
+  const entries = listingSchema.safeParse(json).data?.nftables ?? []
+  if (!entries.some((entry) => placeSchema.safeParse(entry['table']).data?.name === table)) return null
+  const counters = new Map<string, Count>()
+  for (const entry of entries) {
+    const counter = ownedCounterSchema.safeParse(entry['counter']).data
+    if (counter?.table !== table) continue
+    counters.set(counter.name, { packets: counter.packets, bytes: counter.bytes })
+  }
+  return counters
 }
 
 const reader =

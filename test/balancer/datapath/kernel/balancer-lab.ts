@@ -1,6 +1,6 @@
 // A whole balancer with `datapath: kernel` on a host of a lab, between a client and servers that are stand-ins.
 
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,9 +48,13 @@ export type BalancerLab = {
   readonly lab: Lab
   readonly lb: Host
   readonly peer: (name: HostName) => Peer
-  /** Writes the file: lines of the listener `mysql` beside its name, bind and servers, and whole other listeners. */
-  readonly write: (listener?: string, others?: string) => void
+  /** Writes the file, with a line of the listener `mysql` beside its name, bind and servers. */
+  readonly write: (listener?: string, datapath?: 'kernel' | 'userspace') => void
+  readonly spawn: () => LabProcess
+  /** Starts the balancer and waits until all its processes run. */
   readonly start: () => Promise<LabProcess>
+  /** A line of shell in the place of the program nft, as the balancer finds it; null: the real one. */
+  readonly breakNft: (how: string | null) => void
   /** Has the running balancer answer a line of its runtime socket. */
   readonly ask: (line: string) => Promise<string>
   /** What `show servers` says of the listener. */
@@ -82,6 +86,12 @@ export const openBalancerLab = async (): Promise<BalancerLab> => {
   const file = join(lab.directory, 'balancer.yaml')
   const inLb = async (command: string, ...args: readonly string[]): Promise<string> =>
     (await lb.run(command, args, { env: { RUNTIME_DIRECTORY: lab.directory } })).stdout
+  const programs = join(lab.directory, 'programs')
+  mkdirSync(programs)
+  const spawn = (): LabProcess =>
+    lb.spawn('balancer', process.execPath, [program, '--config', file], {
+      env: { RUNTIME_DIRECTORY: lab.directory, PATH: `${programs}:${process.env['PATH'] ?? ''}:/usr/sbin` },
+    })
   const socket = join(lab.directory, 'admin.sock')
   const ask = (line: string): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -101,7 +111,7 @@ export const openBalancerLab = async (): Promise<BalancerLab> => {
     lab,
     lb,
     peer,
-    write: (listener = '', others = '') =>
+    write: (listener = '', datapath = 'kernel') =>
       writeFileSync(
         file,
         `router_id: lb1
@@ -117,21 +127,24 @@ vrrp:
 listeners:
   - name: mysql
     bind: ${virtualAddress}:${servicePort}
-    datapath: kernel
+    datapath: ${datapath}
     check: { type: tcp, interval: 200ms, timeout: 1s, rise: 1, fall: 2 }
 ${listener === '' ? '' : `    ${listener}\n`}    servers:
       - { name: db1, address: 198.18.0.11:3306 }
       - { name: db2, address: 198.18.0.12:3306 }
-${others}
 admin: { socket: ${socket} }
 `,
       ),
+    spawn,
     start: async () => {
-      const started = lb.spawn('balancer', process.execPath, [program, '--config', file], {
-        env: { RUNTIME_DIRECTORY: lab.directory },
-      })
+      const started = spawn()
       await started.waitForOutput(/Balancer is running/)
       return started
+    },
+    breakNft: (how) => {
+      const wrapper = join(programs, 'nft')
+      if (how === null) rmSync(wrapper, { force: true })
+      else writeFileSync(wrapper, `#!/bin/sh\n${how}\n`, { mode: 0o755 })
     },
     ask,
     show,

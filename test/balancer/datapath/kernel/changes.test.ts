@@ -7,6 +7,7 @@ import { numberingOf, ownershipOf, timeoutsOf } from '../../../../balancer/datap
 import type { KernelListener } from '../../../../balancer/datapath/kernel/core/kernel-listener.ts'
 import { kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
 import { changeText } from '../../../../balancer/datapath/rules/core/change.ts'
+import { readCounters } from '../../../../balancer/datapath/rules/core/listing.ts'
 import { snapshotOf } from '../../../../balancer/datapath/rules/core/snapshot.ts'
 import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { applyText, listTable, nftHost } from './nft-host.ts'
@@ -18,12 +19,12 @@ const runs = 12
 const longest = 5
 
 const ipv4 = {
-  bind: ['198.18.6.173', '198.18.6.174', '0.0.0.0'],
+  bind: ['0.0.0.0', ...Array.from({ length: 6 }, (_, i) => `198.18.6.17${i}`)],
   server: ['198.18.6.11', '198.18.6.12', '198.18.6.13', '198.18.6.14'],
   prefixes: ['10.0.0.0/8', '10.0.0.0/9', '10.128.0.0/9', '11.0.0.0/8', '198.18.6.11', '198.18.6.12', '198.18.6.13'],
 }
 const ipv6 = {
-  bind: ['2001:db8::173', '2001:db8::174', '::'],
+  bind: ['::', ...Array.from({ length: 6 }, (_, i) => `2001:db8::17${i}`)],
   server: ['2001:db8::11', '2001:db8::12', '2001:db8::13', '2001:db8::14'],
   prefixes: ['2001:db8::/33', '2001:db8:8000::/33', '2001:db8::11', '2001:db8::12', 'fd00::/8'],
 }
@@ -111,13 +112,13 @@ t.test('what somebody changes in our table is seen and put back; what he puts be
   await applyText(host, tableText(table))
   for (const command of [
     'flush chain inet balancer nat-postrouting',
-    'insert rule inet balancer filter-forward drop',
+    'insert rule inet balancer watch-prerouting drop',
     'add rule inet balancer pick/mysql accept comment "mine"',
     'delete element inet balancer slots/mysql { 1 }',
     'add element inet balancer ports { 22 }',
     'flush set inet balancer refused',
     'add chain inet balancer more { type filter hook forward priority 5; policy drop; }',
-    'add chain inet balancer filter-input { policy drop; }',
+    'add chain inet balancer watch-output { policy drop; }',
   ]) {
     await applyText(host, `${command}\n`)
     const repair = changeText((await listTable(host)).snapshot, table)
@@ -125,6 +126,10 @@ t.test('what somebody changes in our table is seen and put back; what he puts be
     await applyText(host, repair)
     t.equal(changeText((await listTable(host)).snapshot, table), '', `${command}: put back`)
   }
+  await applyText(host, 'table ip balancer { counter his { }\n}\ntable inet other { counter his { }\n}\n')
+  const all = JSON.parse((await host.run('nft', ['-j', '-t', 'list', 'ruleset'])).stdout)
+  t.same([...(readCounters(all, 'balancer')?.keys() ?? [])].sort(), [...table.counters].sort(), 'our counters alone')
+  t.equal(readCounters(all, 'none'), null)
   await applyText(host, 'add quota inet balancer his { over 10 mbytes }\n')
   t.same((await listTable(host)).snapshot.strangers, ['quota his'])
   await applyText(host, 'flush ruleset\ntable inet balancer { chain input { type filter hook input priority 0; }\n}\n')

@@ -71,6 +71,7 @@ const demand: HostDemand = {
   forwarding: { ipv4: ['eth0'], ipv6: ['eth0', 'eth1.100'] },
   accounting: true,
   timestamps: false,
+  events: false,
 }
 
 t.test('forwarding of the interfaces that need it, and of no other', async (t) => {

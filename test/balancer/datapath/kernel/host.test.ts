@@ -4,18 +4,17 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { z } from 'zod'
 import type { HostDemand } from '../../../../balancer/datapath/kernel/core/host-settings.ts'
-import {
-  type Counts,
-  lossesBetween,
-  lossText,
-  pathWitness,
-} from '../../../../balancer/datapath/kernel/core/path-witness.ts'
+import type { KernelListener } from '../../../../balancer/datapath/kernel/core/kernel-listener.ts'
+import { kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
+import { type Counts, lossesBetween, lossText } from '../../../../balancer/datapath/kernel/core/path-witness.ts'
 import type { SettingsReport } from '../../../../balancer/datapath/kernel/host-settings.ts'
+import { readCounters } from '../../../../balancer/datapath/rules/core/listing.ts'
+import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { mustRun } from '../../../lab/command.ts'
 import type { Host } from '../../../lab/host.ts'
 import { createLab } from '../../../lab/lab.ts'
+import { listener, rules, target } from './sample-rules.ts'
 
 t.setTimeout(120_000)
 const lab = await createLab({ name: 'kernel-host' })
@@ -35,22 +34,18 @@ const nft = async (rules: string): Promise<void> => {
   await mustRun('nsenter', [`--net=/run/netns/${lb.namespace}`, '--', 'nft', '-f', '-'], { input: rules })
 }
 
-const witness = pathWitness({ mask: 0xff000000, value: 0xb1000000 })
-await nft(`table inet balancer {
-  ${witness.counters.map((counter) => `counter ${counter} { }`).join('\n')}
-  ${witness.chains
-    .map(
-      ({ name, hook: { type, hook, priority }, rules }) =>
-        `chain ${name} { type ${type} hook ${hook} priority ${priority}; policy accept; ${rules.join('; ')}; }`,
-    )
-    .join('\n')}
-  chain pre { type nat hook prerouting priority dstnat;
-    ip daddr 198.18.0.100 tcp dport 3366 ct mark set 0xb1000001 dnat ip to 198.18.0.3:3306;
-    ip6 daddr 2001:db8::100 tcp dport 3366 ct mark set 0xb1000001 dnat ip6 to [2001:db8::3]:3306; }
-  chain post { type nat hook postrouting priority srcnat;
-    ct mark 0xb1000001 meta nfproto ipv4 snat ip to 198.18.0.100; ct mark 0xb1000001 meta nfproto ipv6 snat ip6 to 2001:db8::100; }
-}
-table inet watcher {
+const vips = { ipv4: '198.18.0.100', ipv6: '2001:db8::100' } as const
+const servers = { ipv4: '198.18.0.3', ipv6: '2001:db8::3' } as const
+const families = ['ipv4', 'ipv6'] as const
+const listenerOf = (family: (typeof families)[number]): KernelListener =>
+  listener({
+    name: family,
+    binds: [{ address: vips[family], port: 3366 }],
+    servers: [{ name: 'db1', address: servers[family], port: 3306 }],
+    targets: [target('db1')],
+  })
+await nft(tableText(kernelTable({ ...rules(families.map(listenerOf)), isPathWatched: true })))
+await nft(`table inet watcher {
   counter redirects { }
   chain out { type filter hook output priority 10; icmp type redirect counter name redirects; icmpv6 type nd-redirect counter name redirects; }
 }
@@ -62,7 +57,6 @@ setTimeout(() => process.stdout.write('listening\\n'), 100)`
 const server = db.spawn('server', process.execPath, ['-e', serve])
 await server.waitForOutput(/listening/)
 
-const vips = { ipv4: '198.18.0.100', ipv6: '2001:db8::100' } as const
 /** Connects with a limit of its own: what is dropped is asked for again a second later. */
 const connect = `const socket = require('node:net').connect(3366, process.argv[1])
 socket.on('data', () => { console.log('served'); process.exit() })
@@ -71,12 +65,10 @@ setTimeout(() => { console.log('silence'); process.exit() }, Number(process.argv
 const asks = async (family: keyof typeof vips, limit = 5000): Promise<string> =>
   (await inHost(client, process.execPath, '-e', connect, vips[family], `${limit}`)).trim()
 
-const counters = z.object({
-  nftables: z.array(z.object({ counter: z.object({ name: z.string(), packets: z.number() }).optional() })),
-})
-const counts = async (): Promise<Counts> => {
-  const { nftables } = counters.parse(JSON.parse(await inHost(lb, 'nft', '-j', 'list', 'counters')))
-  return new Map(nftables.flatMap(({ counter }) => (counter === undefined ? [] : [[counter.name, counter.packets]])))
+/** Packets of the counters of our table, as the driver reads them. */
+const counts = async (table = 'balancer'): Promise<Counts> => {
+  const counters = readCounters(JSON.parse(await inHost(lb, 'nft', '-j', '-t', 'list', 'ruleset')), table)
+  return new Map([...(counters ?? [])].map(([name, { packets }]) => [name, packets]))
 }
 
 const program = fileURLToPath(new URL('./host-process.js', import.meta.url))
@@ -87,6 +79,7 @@ const demand: HostDemand = {
   forwarding: { ipv4: ['eth0'], ipv6: ['eth0'] },
   accounting: true,
   timestamps: true,
+  events: true,
 }
 const hold = (wanted = demand): Promise<SettingsReport> => onHost('hold', file, JSON.stringify(wanted))
 const settings = async (): Promise<string> => {
@@ -97,7 +90,15 @@ const settings = async (): Promise<string> => {
       ),
     ),
   )
-  return inHost(lb, 'sysctl', '-e', ...names, 'net.netfilter.nf_conntrack_acct', 'net.netfilter.nf_conntrack_timestamp')
+  return inHost(
+    lb,
+    'sysctl',
+    '-e',
+    ...names,
+    'net.netfilter.nf_conntrack_acct',
+    'net.netfilter.nf_conntrack_timestamp',
+    'net.netfilter.nf_conntrack_events',
+  )
 }
 
 const untouched = await settings()
@@ -107,21 +108,21 @@ t.test('without forwarding nothing comes through, and the counters say where it 
   const before = await counts()
   for (let i = 0; i < 3; i += 1) t.equal(await asks('ipv4', silent), 'silence')
   const losses = lossesBetween(before, await counts())
-  t.match(losses, [{ direction: 'request', family: 'ipv4', where: 'before forwarding', isComplete: true }])
+  t.match(losses, [{ direction: 'request', version: { digit: '4' }, of: 3, isComplete: true }])
   t.match(losses.map(lossText), [
-    /^All connections of clients to the servers over IPv4 are lost on this host; this host does not forward/,
+    /^All connections of clients to the servers over IPv4 are lost on this host\. .*forwarding = 0/,
   ])
 })
 
 t.test('the settings are made and remembered, and clients of both families are served', async (t) => {
   const { changed, failed } = await hold()
   t.same(failed, [])
-  t.equal(changed.length, 4)
+  t.equal(changed.length, 5)
   t.equal(await asks('ipv4'), 'served')
   t.equal(await asks('ipv6'), 'served')
   t.same(
     JSON.parse(readFileSync(file, 'utf8')).map(({ before }: { before: string }) => before),
-    ['0', '0', '0', '0'],
+    ['0', '0', '0', '0', '2'],
   )
 })
 
@@ -138,8 +139,8 @@ t.test('what somebody sets back is set again', async (t) => {
 })
 
 t.test('clients are not told of a shorter way, in neither family', async (t) => {
-  for (const family of ['ipv4', 'ipv6'] as const) for (let i = 0; i < 3; i += 1) t.equal(await asks(family), 'served')
-  t.equal((await counts()).get('redirects'), 0)
+  for (const family of families) for (let i = 0; i < 3; i += 1) t.equal(await asks(family), 'served')
+  t.equal((await counts('watcher')).get('redirects'), 0)
 })
 
 t.test('no loss is seen where there is none, nor where a filter lets ours pass', async (t) => {
@@ -147,7 +148,7 @@ t.test('no loss is seen where there is none, nor where a filter lets ours pass',
     'table inet filter { chain f { type filter hook forward priority 10; policy drop; ct mark and 0xff000000 == 0xb1000000 accept; }; }',
   )
   const before = await counts()
-  for (const family of ['ipv4', 'ipv6'] as const) for (let i = 0; i < 3; i += 1) t.equal(await asks(family), 'served')
+  for (const family of families) for (let i = 0; i < 3; i += 1) t.equal(await asks(family), 'served')
   t.same(lossesBetween(before, await counts()), [])
   await nft('delete table inet filter')
 })
@@ -162,8 +163,8 @@ for (const { name, rule, direction } of [
     for (let i = 0; i < 3; i += 1) t.equal(await asks('ipv6', silent), 'silence')
     t.equal(await asks('ipv4'), 'served')
     const losses = lossesBetween(before, await counts())
-    t.match(losses, [{ direction, family: 'ipv6', where: 'while forwarding', isComplete: true }])
-    t.match(losses.map(lossText), [/over IPv6 are lost on this host; rules of another program drop them in forward/])
+    t.match(losses, [{ direction, version: { digit: '6' }, isComplete: true }])
+    t.match(losses.map(lossText), [/over IPv6 are lost on this host\. .*rules of another program drop them in forward/])
     await nft('delete table ip6 filter')
   })
 }
@@ -227,6 +228,8 @@ t.test('what is missing is one clear line', async (t) => {
 })
 
 t.test('a table of our name that somebody else made is told apart', async (t) => {
+  t.equal(await onHost('taken'), null, 'ours')
+  await nft('delete table inet balancer\ntable inet balancer { chain his { }\n}\n')
   t.match(
     await onHost('taken'),
     /^there is a table inet balancer that this program did not make, and it is not touched; look at it with/,

@@ -9,6 +9,7 @@ export type PeerOrder = { readonly number: number } & (
   | { readonly do: 'connect'; readonly address: string; readonly port: number; readonly from?: string | undefined }
   | { readonly do: 'say'; readonly session: number }
   | { readonly do: 'hang-up'; readonly session: number }
+  | { readonly do: 'await-end'; readonly session: number }
 )
 
 /** `text` is what the server said, or the system's error. */
@@ -16,6 +17,8 @@ export type PeerAnswer = { readonly number: number; readonly ok: boolean; readon
 
 const servers = new Map<number, { readonly server: Server; readonly sockets: Set<Socket> }>()
 const sessions = new Map<number, Socket>()
+/** The system's errors by which sessions ended. */
+const ends = new Map<number, string>()
 
 const answer = (message: PeerAnswer): void => {
   process.send?.(message)
@@ -36,6 +39,7 @@ const serve = (number: number, name: string, port: number, address: string): voi
 const open = (number: number, address: string, port: number, from: string | undefined): void => {
   const socket = connect({ host: address, port, ...(from === undefined ? {} : { localAddress: from }) })
   sessions.set(number, socket)
+  socket.on('error', (error) => ends.set(number, 'code' in error ? `${error.code}` : error.message))
   socket.once('data', (data) => answer({ number, ok: true, text: data.toString() }))
   socket.once('error', (error) =>
     answer({ number, ok: false, text: 'code' in error ? `${error.code}` : error.message }),
@@ -58,6 +62,15 @@ const hangUp = (session: number): void => {
   sessions.delete(session)
 }
 
+/** Answers when the session is over, of itself. */
+const awaitEnd = (number: number, session: number): void => {
+  const socket = sessions.get(session)
+  const over = (text: string): void => answer({ number, ok: true, text })
+  const text = (): string => ends.get(session) ?? 'closed'
+  if (socket === undefined || socket.destroyed) over(text())
+  else socket.once('close', () => over(text()))
+}
+
 const endServing = (port: number): void => {
   const served = servers.get(port)
   for (const socket of served?.sockets ?? []) socket.destroy()
@@ -68,6 +81,7 @@ process.on('message', (order: PeerOrder) => {
   const { number } = order
   if (order.do === 'serve') serve(number, order.name, order.port, order.address)
   else if (order.do === 'connect') open(number, order.address, order.port, order.from)
+  else if (order.do === 'await-end') awaitEnd(number, order.session)
   else if (order.do === 'say') say(number, order.session)
   else {
     if (order.do === 'hang-up') hangUp(order.session)

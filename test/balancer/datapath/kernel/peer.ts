@@ -28,6 +28,8 @@ export type Peer = {
   /** Whether an echo comes back through a session. */
   readonly say: (session: number) => Promise<boolean>
   readonly hangUp: (session: number) => Promise<void>
+  /** Waits, saying nothing, until a session is over: the system's error, or `closed`. */
+  readonly fate: (session: number) => Promise<string>
 }
 
 type Order = PeerOrder extends infer One ? (One extends PeerOrder ? Omit<One, 'number'> : never) : never
@@ -78,5 +80,6 @@ export const startPeer = (host: Host): Peer => {
     },
     say: async (session) => (await order({ do: 'say', session })).ok,
     hangUp,
+    fate: async (session) => (await order({ do: 'await-end', session })).text,
   }
 }

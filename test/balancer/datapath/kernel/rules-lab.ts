@@ -35,6 +35,8 @@ export type RulesLab = {
   readonly peer: (name: HostName) => Peer
   /** Puts exactly these listeners into force on a balancer, by a change where a table is there. */
   readonly put: (balancer: HostName, ...listeners: readonly KernelListener[]) => Promise<void>
+  /** The same, and the path of answers is watched until the next change. */
+  readonly putWatched: (balancer: HostName, ...listeners: readonly KernelListener[]) => Promise<void>
   /** How many clients the listener `mysql` of lb1 has refused for this reason. */
   readonly refusals: (reason: RefusalReason) => Promise<number>
   /** The virtual addresses go to this balancer: added there first, announced, then taken from the other. */
@@ -66,20 +68,26 @@ export const openRulesLab = async (): Promise<RulesLab> => {
   }
   for (const family of families) await addressCommand(peer('lb1').host, 'add', family)
   for (const name of ['db1', 'db2', 'db3', 'lb1', 'lb2'] as const) await peer(name).serve(3306)
+  const bring = async (
+    balancer: HostName,
+    listeners: readonly KernelListener[],
+    isPathWatched: boolean,
+  ): Promise<void> => {
+    const { host } = peer(balancer)
+    const there = await host.run('nft', ['list', 'table', 'inet', tableName])
+    if (there.code !== 0) {
+      await applyText(host, tableText(kernelTable({ ...rules(listeners), isPathWatched })))
+      return
+    }
+    const listing = await listTable(host)
+    const wanted = rules(listeners, numberingOf(listing), timeoutsOf(listing))
+    await applyText(host, changeText(listing.snapshot, kernelTable({ ...wanted, isPathWatched })))
+  }
   return {
     lab,
     peer,
-    put: async (balancer, ...listeners) => {
-      const { host } = peer(balancer)
-      const there = await host.run('nft', ['list', 'table', 'inet', tableName])
-      if (there.code !== 0) {
-        await applyText(host, tableText(kernelTable(rules(listeners))))
-        return
-      }
-      const listing = await listTable(host)
-      const next = kernelTable(rules(listeners, numberingOf(listing), timeoutsOf(listing)))
-      await applyText(host, changeText(listing.snapshot, next))
-    },
+    put: (balancer, ...listeners) => bring(balancer, listeners, false),
+    putWatched: (balancer, ...listeners) => bring(balancer, listeners, true),
     refusals: async (reason) =>
       (await listTable(peer('lb1').host)).counters.get(refusalCounter(reason, 'mysql'))?.packets ?? -1,
     moveAddresses: async (from, to) => {

@@ -86,6 +86,55 @@ t.test('a server that goes or comes among 1,000 touches elements of one map alon
   t.ok(change.length < 10_000, `${change.length} characters`)
 })
 
+t.test('only what may move, and is served, is looked at before connection tracking', async (t) => {
+  const raw = (virtualAddresses: readonly string[], ...listeners: readonly KernelListener[]): readonly string[] =>
+    kernelTable({ ...rules(listeners), virtualAddresses }).chains.find(({ name }) => name === 'raw-prerouting')
+      ?.rules ?? []
+  const four = '198.18.6.173'
+  const six = '2001:db8::173'
+  const rulesOf = (protocol: string, address: string): readonly string[] => [
+    `${protocol} daddr ${address} goto arriving`,
+    `${protocol} saddr ${address} fib saddr type != local goto untracked`,
+  ]
+  t.same(raw([], listener()), [], 'nothing moves')
+  t.same(raw([four, six]), [], 'nothing is served')
+  t.same(raw([four, six, '198.18.6.99'], listener()), rulesOf('ip', four), 'what another program serves is not ours')
+  t.same(
+    raw([six], listener({ binds: [{ address: '::', port: 3366 }] })),
+    rulesOf('ip6', six),
+    'a bind to every address',
+  )
+  const five = Array.from({ length: 5 }, (_, i) => `198.18.6.17${i}`)
+  const binds = five.map((address) => ({ address, port: 3366 }))
+  t.same(raw(five, listener({ binds })), rulesOf('ip', '@addresses4'), 'many have a set')
+  const sets = kernelTable({ ...rules([listener({ binds })]), virtualAddresses: five }).sets
+  t.same([...(sets.find(({ name }) => name === 'addresses4')?.elements?.keys() ?? [])], five)
+})
+
+t.test('slots are laid out anew only for the listener that changed', async (t) => {
+  const slots = (...listeners: readonly KernelListener[]) =>
+    new Map(tableOf(...listeners).sets.map(({ name, elements }) => [name, elements]))
+  const other = listener({ name: 'other', binds: [{ address: '198.18.6.173', port: 3367 }] })
+  const before = slots(listener(), other)
+  const after = slots(listener({ targets: [target('db1', 2), target('db2')] }), other)
+  t.equal(after.get('slots/other'), before.get('slots/other'))
+  t.not(after.get('slots/mysql'), before.get('slots/mysql'))
+  t.equal(after.get('slots/mysql')?.size, 3)
+  const renumbered = kernelTable({
+    ...rules([other]),
+    numbering: new Map([
+      ['other/db1', 0xb1000001],
+      ['other/db2', 0xb1000002],
+    ]),
+  })
+  const { elements } = renumbered.sets.find(({ name }) => name === 'slots/other') ?? {}
+  t.same(
+    [...(elements?.values() ?? [])].map(({ value }) => value),
+    ['0xb1000001', '0xb1000002'],
+    'of other marks',
+  )
+})
+
 t.test("a table of our name that is not ours is told apart, and so is another version's", async (t) => {
   const listed = (set: object | null) =>
     readListing({ nftables: [{ metainfo: {} }, { table: { name: 'balancer' } }, ...(set === null ? [] : [{ set }])] })

@@ -41,7 +41,7 @@ const carryOut = async (order: Order): Promise<number> => {
       return ended.ok ? ended.value : -1
     }
     case 'set-timeouts': {
-      const set = await tracker.setTimeouts(ownMarks, order.seconds)
+      const set = await tracker.setTimeouts(ownMarks, () => order.seconds)
       return set.ok ? set.value : -1
     }
     case 'recount':

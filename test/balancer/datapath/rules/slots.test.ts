@@ -2,7 +2,13 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { consistent, sticky, turns, type Weighted } from '../../../../balancer/datapath/rules/core/slots.ts'
+import {
+  consistent,
+  type StickySlots,
+  sticky,
+  turns,
+  type Weighted,
+} from '../../../../balancer/datapath/rules/core/slots.ts'
 
 const countsOf = (slots: readonly string[]): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
@@ -94,8 +100,24 @@ t.test('clients of a server that leaves go to others, and no other client moves;
       const left = `db${gone % servers.length}`
       const others = servers.filter(({ name }) => name !== left)
       if (others.length === 0) return
-      const [before, after] = [sticky(servers, servers.length), sticky(others, servers.length)]
+      const [before, after] = [sticky(servers, servers.length).slots, sticky(others, servers.length).slots]
       t.ok(before.every((name, slot) => name === left || after[slot] === name))
+    }),
+    { numRuns: 60 },
+  )
+})
+
+t.test('slots for hashes that follow from those before are the same as without, whatever changed', async (t) => {
+  const weights = fc.array(fc.constantFrom(0, 0, 1, 1, 2, 0.37), { minLength: 12, maxLength: 12 })
+  fc.assert(
+    fc.property(fc.array(weights, { minLength: 2, maxLength: 6 }), (steps) => {
+      let last: StickySlots | undefined
+      for (const step of steps) {
+        const servers = step.map((weight, i) => ({ name: `db${i}`, weight })).filter(({ weight }) => weight > 0)
+        if (servers.length === 0) continue
+        last = sticky(servers, step.length, last)
+        t.same(last, sticky(servers, step.length))
+      }
     }),
     { numRuns: 60 },
   )
@@ -106,7 +128,7 @@ t.test('clients spread by weights, as far as chance has it', async (t) => {
     { name: 'db1', weight: 3 },
     { name: 'db2', weight: 1 },
   ]
-  const share = (countsOf(sticky(servers, 2)).get('db1') ?? 0) / 1024
+  const share = (countsOf(sticky(servers, 2).slots).get('db1') ?? 0) / 1024
   t.ok(Math.abs(share - 0.75) < 0.05, `${share}`)
 })
 
