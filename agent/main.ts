@@ -2,62 +2,65 @@
 // mysqlchk-agent: from the command line to the command, and from its result to the exit status.
 
 import { help, parseArguments } from './commands/arguments.ts'
-import { checkLogin } from './commands/check-login.ts'
-import { compare } from './commands/compare.ts'
 import { type ExitStatus, exitStatus } from './commands/exit.ts'
-import { fail, pass } from './commands/force.ts'
-import { once } from './commands/once.ts'
 import { survivePipes } from './commands/pipes.ts'
-import { refuseToRun, run } from './commands/run.ts'
-import { setupUser } from './commands/setup-user.ts'
 import { versionText } from './commands/version.ts'
-import { withConfig } from './commands/with-config.ts'
+import type { withConfig as WithConfig } from './commands/with-config.ts'
 
 const warn = (warnings: readonly string[]): void => {
   for (const warning of warnings) process.stderr.write(`${warning}\n`)
 }
 
+const withConfig: typeof WithConfig = async (...all) => (await import('./commands/with-config.ts')).withConfig(...all)
+
+/** What one command needs is loaded when it is asked for: it takes longer than most of them. */
 const main = async (words: readonly string[]): Promise<ExitStatus> => {
   const invocation = parseArguments(words)
   switch (invocation.command) {
-    case 'run':
+    case 'run': {
+      const { refuseToRun, run } = await import('./commands/run.ts')
       return withConfig(
         invocation.config,
         'read',
         (config, warnings) => run(invocation.config, config, warnings),
         refuseToRun,
       )
+    }
     case 'check':
-      return withConfig(invocation.config, invocation.login === true ? 'read' : 'look', (config, warnings) => {
+      return withConfig(invocation.config, invocation.login === true ? 'read' : 'look', async (config, warnings) => {
         warn(warnings)
         process.stdout.write(`${invocation.config}: the configuration is valid\n`)
-        return invocation.login === true ? checkLogin(config) : exitStatus.ok
+        if (invocation.login !== true) return exitStatus.ok
+        const { checkLogin } = await import('./commands/check-login.ts')
+        return checkLogin(config)
       })
     case 'once':
-      return withConfig(invocation.config, 'read', (config, warnings) => {
+      return withConfig(invocation.config, 'read', async (config, warnings) => {
         warn(warnings)
+        const { once } = await import('./commands/once.ts')
         return once(config, invocation.path, invocation.json)
       })
     case 'compare':
-      return withConfig(invocation.config, 'read', (config, warnings) => {
+      return withConfig(invocation.config, 'read', async (config, warnings) => {
         warn(warnings)
+        const { compare } = await import('./commands/compare.ts')
         return compare(config, invocation.script, invocation.requests)
       })
     case 'fail':
-      return withConfig(invocation.config, 'skip', (config) =>
-        fail(
-          invocation.reboot === true ? config.lasting_force_fail_file : config.force_fail_file,
-          invocation.reason,
-          invocation.lasts,
-        ),
-      )
+      return withConfig(invocation.config, 'skip', async (config) => {
+        const { fail } = await import('./commands/force.ts')
+        const file = invocation.reboot === true ? config.lasting_force_fail_file : config.force_fail_file
+        return fail(file, invocation.reason, invocation.lasts)
+      })
     case 'pass':
-      return withConfig(invocation.config, 'skip', (config) =>
-        pass(config.force_fail_file, config.lasting_force_fail_file),
-      )
+      return withConfig(invocation.config, 'skip', async (config) => {
+        const { pass } = await import('./commands/force.ts')
+        return pass(config.force_fail_file, config.lasting_force_fail_file)
+      })
     case 'setup-user':
-      return withConfig(invocation.config, 'make', (config, warnings) => {
+      return withConfig(invocation.config, 'make', async (config, warnings) => {
         warn(warnings)
+        const { setupUser } = await import('./commands/setup-user.ts')
         return setupUser(config, invocation.config, invocation)
       })
     case 'help':

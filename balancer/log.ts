@@ -1,7 +1,16 @@
-// The log of one process: JSON lines on standard output, written without ever waiting for the reader.
+// The log of one process: JSON lines on standard output, written without ever waiting for the reader, and syslog beside it.
 
+import { isDeepStrictEqual } from 'node:util'
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import { createBoundedLog, limitLines } from './bounded-log.ts'
+import type { LogConfig } from './config/log-schema.ts'
+import { type LogLevel, logLevels } from './core/syslog.ts'
+import { printableJson } from './core/text.ts'
+import { millis } from './core/time.ts'
 import { callExit } from './os/libc.ts'
+import type { SessionRecord } from './pool/core/session-record.ts'
+import { createSessionLog } from './session-log.ts'
+import { openSyslog, type Syslog, type SyslogTrouble } from './syslog.ts'
 
 /** Log lines kept in memory while the reader of standard output is stuck; older ones are dropped beyond it. */
 const maximumBacklogBytes = 4 * 1024 * 1024
@@ -9,11 +18,23 @@ const maximumBacklogBytes = 4 * 1024 * 1024
 /** A reader that is stuck must not keep a process from ending. */
 const closeLimitMillis = 1000
 
-/** A logger; `exit` ends the process when the last line is out, or its reader has had a second to take it. */
-export type ProcessLog = { readonly log: Logger; readonly exit: (code: number) => Promise<never> }
+/** The same line again and again: so many within so long, then one that says how often more. */
+const repetition = { lines: 10, window: millis(10_000) }
 
-/** Opens the log of a process. `role` stands in every line. */
-export const openLog = (role: string, level: string): ProcessLog => {
+/**
+ * A logger. `configure` has it follow another configuration from now on; `exit` ends the process when the last line is out, or
+ * its reader has had a second to take it.
+ */
+export type ProcessLog = {
+  readonly log: Logger
+  readonly configure: (config: LogConfig) => void
+  /** Notes a session that has ended, where that is wanted; `record` is called at once, or never. Of any datapath. */
+  readonly session: (record: () => SessionRecord) => void
+  readonly exit: (code: number) => Promise<never>
+}
+
+/** Opens the log of a process, on standard output alone. `role` stands in every line. */
+export const openLog = (role: string): ProcessLog => {
   const output = destination({ fd: 1, sync: false, maxLength: maximumBacklogBytes })
   // A full disk or a reader that went away costs lines of the log, and nothing else.
   let isBroken = false
@@ -26,11 +47,55 @@ export const openLog = (role: string, level: string): ProcessLog => {
   // pino flushes so after a fatal line and at the exit, and on a full disk that never returns. `close` takes its place.
   output.flushSync = () => {}
   const options = {
-    level,
+    level: 'info',
     base: { process: role, pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
+  const print = (line: string): void => void output.write(printableJson(line))
+  let syslog: Syslog | null = null
+  let running: LogConfig | null = null
+  const log = pino(
+    {
+      ...options,
+      hooks: {
+        logMethod(args, method, value) {
+          const line = { level: levelOf(value), text: textOf(args) }
+          if (line.level !== 'fatal' && !repeated.admits(`${line.level} ${line.text}`, line)) return
+          method.apply(this, args)
+          syslog?.write({ ...line, kind: role })
+        },
+      },
+    },
+    { write: print },
+  )
+  const repeated = limitLines<Repeated>(repetition, ({ line: { level, text }, count }) =>
+    log[level]({ suppressed: count }, `${text} (said ${count} more times)`),
+  )
+  const unlimited = pino(options, { write: print })
+  // What is to be said of syslog does not go there.
+  const sayOfSyslog = createBoundedLog(unlimited, 1)
+  const onTrouble = (trouble: SyslogTrouble): void => {
+    const { is, receiver } = trouble
+    if (is === 'lost') {
+      const text = `The syslog receiver ${receiver} does not take lines of the log (${trouble.why}); they are here`
+      sayOfSyslog('error', is, { receiver, code: trouble.why }, text)
+    } else {
+      log.info(trouble, `The syslog receiver ${receiver} takes lines again; ${trouble.lost} did not arrive there`)
+    }
+  }
+  const configure = (next: LogConfig): void => {
+    log.level = next.level
+    if (!isSameSyslog(running, next)) {
+      syslog?.close()
+      syslog = next.syslog === undefined ? null : openSyslog({ ...next, syslog: next.syslog }, onTrouble)
+    }
+    running = next
+  }
+  const session = createSessionLog(log, ({ text, fields, plain }) => {
+    unlimited.info(fields, text)
+    syslog?.write({ level: 'info', kind: 'session', text: plain })
+  })
   // Not flushSync: it would overtake the lines that are being written at this moment.
   const close = (): Promise<'closed' | 'stuck'> =>
     new Promise((resolve) => {
@@ -50,6 +115,7 @@ export const openLog = (role: string, level: string): ProcessLog => {
     output.write = () => true
   })
   const end = async (code: number): Promise<never> => {
+    repeated.end()
     // An ordinary exit waits for the thread that writes, and that one waits for a reader that may never come.
     if ((await close()) === 'stuck') callExit(code)
     return process.exit(code)
@@ -59,5 +125,23 @@ export const openLog = (role: string, level: string): ProcessLog => {
     ending ??= end(code)
     return ending
   }
-  return { log: pino(options, output), exit }
+  return { log, configure, session: (record) => session(running?.sessions ?? 'off', record), exit }
 }
+
+type Repeated = { readonly level: LogLevel; readonly text: string }
+
+const levelOf = (value: number): LogLevel => logLevels.find((level) => pino.levels.values[level] === value) ?? 'info'
+
+/** The text of a call of the log, and of an error its message: syslog has no fields. */
+const textOf = ([first, second]: readonly unknown[]): string => {
+  const error = first instanceof Error ? first : errorIn(first)
+  const text = [first, second].find((one) => typeof one === 'string')
+  return [text, error?.message].filter((part) => part !== undefined).join(': ')
+}
+const errorIn = (fields: unknown): Error | undefined => {
+  const found: unknown = typeof fields === 'object' && fields !== null ? Reflect.get(fields, 'err') : undefined
+  return found instanceof Error ? found : undefined
+}
+
+const isSameSyslog = (one: LogConfig | null, other: LogConfig): boolean =>
+  one !== null && (['syslog', 'format', 'facility'] as const).every((key) => isDeepStrictEqual(one[key], other[key]))

@@ -2,27 +2,12 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
-import { kernelWarnings } from './commands/kernel-check.ts'
+import { exitConfig, exitUsage } from './commands/exit.ts'
 import { survivePipes } from './commands/pipes.ts'
-import { keepalivedWarnings, portWarnings } from './commands/rivals.ts'
 import { askRunning } from './commands/runtime.ts'
 import { versionText } from './commands/version.ts'
-import { demandWarnings } from './config/demand.ts'
-import { defaultConfigFile, type LoadedConfig, loadConfig } from './config/load.ts'
-import { hashPassword } from './config/password-file.ts'
-import { readPassword } from './config/password-input.ts'
-import { openLog } from './log.ts'
-import { hostLimits } from './os/host-limits.ts'
-import { notifySystemd } from './os/systemd.ts'
-import { firstWord, isCandidate, tellPredecessor } from './supervisor/generations.ts'
-import { type Farewell, startSupervisor } from './supervisor/supervisor.ts'
+import { defaultConfigFile } from './config/places.ts'
 import { version } from './version.ts'
-import { outlookOf } from './vrrp/core/outlook.ts'
-import { hostWarnings } from './vrrp/host-warnings.ts'
-import { prospectsOf, untracked } from './vrrp/prospects.ts'
-
-const exitUsage = 64
-const exitConfig = 78
 
 const help = `balancer ${version} - one address in front of a MySQL or MariaDB cluster
 
@@ -46,8 +31,6 @@ The log goes to standard output, one JSON object a line.
 Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig} wrong configuration.
 `
 
-type Loaded = Extract<LoadedConfig, { ok: true }>
-
 type Arguments = {
   readonly config: string
   readonly words: readonly string[]
@@ -58,39 +41,11 @@ type Arguments = {
 /** Commands that take words of their own; the running balancer knows what they mean. */
 const wordy: ReadonlySet<string> = new Set(['show', 'server', 'vrrp'])
 
+// What one needs is loaded when it is asked for: an answer of the running balancer has nothing to wait for.
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
-  run: async ({ config: file }) => {
-    if (isCandidate()) return takeOver(file)
-    const loaded = loadConfig(file)
-    if (loaded.ok) return supervise(file, loaded, 'founder')
-    notifySystemd(`STATUS=Not started: ${loaded.problems[0]}`)
-    return configProblems(loaded.problems)
-  },
+  run: async ({ config: file }) => (await import('./commands/run.ts')).run(file),
 
-  check: async ({ config: file }) => {
-    const loaded = loadConfig(file)
-    if (!loaded.ok) return configProblems(loaded.problems)
-    for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`)
-    const { listeners, vrrp } = loaded.config
-    const servers = listeners.reduce((sum, listener) => sum + listener.servers.length, 0)
-    process.stdout.write(
-      `${file} is valid: ${vrrp.instances.length} VRRP instance(s), ${listeners.length} listener(s), ${servers} server(s)\n`,
-    )
-    for (const { isWarning, text } of prospectsOf(vrrp).flatMap(outlookOf)) {
-      process[isWarning ? 'stderr' : 'stdout'].write(isWarning ? `warning: ${text}\n` : `  ${text}\n`)
-    }
-    for (const text of [
-      ...untracked(vrrp),
-      ...hostWarnings(vrrp),
-      ...demandWarnings(listeners, hostLimits()),
-      ...keepalivedWarnings(loaded.config),
-      ...portWarnings(loaded.config),
-      ...(await kernelWarnings(loaded.config)),
-    ]) {
-      process.stderr.write(`warning: ${text}\n`)
-    }
-    return 0
-  },
+  check: async ({ config: file }) => (await import('./commands/check.ts')).check(file),
 
   show: ({ config: file, words, json }) => askRunning(file, ['show', ...words, ...(json ? ['--json'] : [])]),
 
@@ -104,17 +59,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
 
   notify: async ({ config: file, test }) => {
     if (!test) return usage('notify needs --test')
-    const loaded = loadConfig(file)
-    if (!loaded.ok) return configProblems(loaded.problems)
-    // What starts programs is not loaded into the supervisor.
-    const { tryNotifications } = await import('./commands/notify.ts')
-    let trials = 0
-    const isWell = await tryNotifications(loaded.config, ({ ok, text }) => {
-      trials += 1
-      process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${text}\n`)
-    })
-    if (trials === 0) process.stdout.write(`${file} has no notification scripts and no webhooks\n`)
-    return isWell ? 0 : 1
+    const { tryAll } = await import('./commands/notify.ts')
+    return tryAll(file)
   },
 
   release: async ({ config: file }) => {
@@ -123,65 +69,16 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   },
 
   'hash-password': async () => {
+    const { readPassword } = await import('./config/password-input.ts')
     const password = await readPassword()
     if (password === '') {
       process.stderr.write('balancer: no password given; type it, or pipe it in: balancer hash-password < FILE\n')
       return exitUsage
     }
+    const { hashPassword } = await import('./config/password-file.ts')
     process.stdout.write(`${await hashPassword(password)}\n`)
     return 0
   },
-}
-
-/** Runs the parent process with a configuration, to its end. */
-const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'successor'): Promise<number> => {
-  process.title = 'balancer: supervisor'
-  const { config: running, text, warnings } = loaded
-  const { log, exit } = openLog('supervisor', running.log.level)
-  for (const warning of [...warnings, ...keepalivedWarnings(running)]) log.warn(warning)
-  log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
-  // Before the children are forked: a signal in between would end this process without a word to them.
-  process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
-  process.on('SIGINT', () => supervisor.stop('SIGINT'))
-  process.on('SIGHUP', () => void supervisor.reload())
-  const supervisor = startSupervisor({ file, running, text, log, farewellReady: loadFarewell(), joinAs })
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error: unknown) => {
-      log.fatal({ err: error }, 'The supervisor failed')
-      supervisor.stop('a failure of the supervisor', 1)
-    })
-  }
-  return exit(await supervisor.ended)
-}
-
-/** Takes over from the running program, with the configuration that runs there. */
-const takeOver = async (file: string): Promise<number> => {
-  const told = await firstWord()
-  if (!told.ok) {
-    await tellPredecessor([told.text])
-    return 1
-  }
-  const loaded = loadConfig(file, undefined, told.text)
-  if (loaded.ok) return supervise(file, loaded, 'successor')
-  await tellPredecessor(loaded.problems)
-  return configProblems(loaded.problems)
-}
-
-/** Loaded while all is well: what is needed when a process cannot be started must not have to be read from a disk then. */
-const loadFarewell = async (): Promise<Farewell> => {
-  const { sayFarewell } = await import('./vrrp/farewell.ts')
-  return (config, masters, log, back) =>
-    sayFarewell(
-      config.vrrp,
-      masters.map(({ name }) => name),
-      log,
-      back,
-    )
-}
-
-const configProblems = (problems: readonly string[]): number => {
-  process.stderr.write(`${problems.join('\n')}\n`)
-  return exitConfig
 }
 
 const usage = (text: string): number => {

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FailedStart } from '../core/failed-start.ts'
+import { plainLines } from '../core/text.ts'
 
 /** Carries out a command; its answer is shown as it is. Throws `RuntimeError` when the command cannot be carried out. */
 export type RuntimeCommand = (words: readonly string[]) => Promise<string> | string
@@ -181,7 +182,8 @@ const serve = (
     socket.setTimeout(0)
     void run(line, commands, log).then((result) => {
       socket.setTimeout(idleMillis)
-      socket.end(`${result.trimEnd()}\n`)
+      // It is shown on a terminal, and has words of servers and agents in it.
+      socket.end(`${plainLines(result.trimEnd())}\n`)
     })
   }
   socket.setEncoding('utf8')

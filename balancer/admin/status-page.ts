@@ -9,6 +9,7 @@ import type { StatusPageConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { createAdmission } from './admission.ts'
 import { renderPage, styleSheet } from './core/page.ts'
+import { toJson } from './core/show.ts'
 import type { PageRefusals, Status } from './core/status.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
 import { createDoors, type Doors, type Inherit } from './doors.ts'
@@ -56,7 +57,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     refusals[reason] = (refusals[reason] ?? 0) + 1
   }
   const credentials = createCredentials()
-  const logins = createLoginLog(log)
+  const loginRefused = createLoginLog(log)
   const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
   const status = () => options.status(refusals)
 
@@ -68,13 +69,13 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     const source = request.socket.remoteAddress ?? ''
     const { verdict, user } = await credentials.verify(request.headers.authorization, source)
     if (verdict !== 'granted' || http === undefined) {
-      if (verdict === 'wrong' || verdict === 'busy') logins.refused(verdict, source, user)
+      if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)
       refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
       return refuseLogin(response, verdict)
     }
     const path = request.url?.split('?')[0]
     if (path === `${http.path.replace(/\/$/, '')}/json`) {
-      return send(response, 200, 'application/json', `${JSON.stringify(status(), null, 2)}\n`)
+      return send(response, 200, 'application/json', `${toJson(status())}\n`)
     }
     if (path === http.path) return send(response, 200, 'text/html', renderPage(status(), http.refresh / 1000))
     refused('not-found')
@@ -126,10 +127,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     prepare,
     handles: doors.handles,
     retire: doors.retire,
-    stop: () => {
-      logins.stop()
-      doors.stop()
-    },
+    stop: doors.stop,
   }
 }
 

@@ -3,9 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { parse } from 'yaml'
-import { z } from 'zod'
 import { refusal } from '../admin/runtime-socket.ts'
-import { defaultSocket } from '../config/schema.ts'
+import { defaultSocket } from '../config/places.ts'
 import { longestReload } from '../supervisor/core/processes.ts'
 import { longestSuccession } from '../supervisor/core/succession.ts'
 
@@ -30,12 +29,14 @@ export const askRunning = async (file: string, words: readonly string[]): Promis
   }
 }
 
-const leniently = z.object({ admin: z.object({ socket: z.string() }) })
-
-/** Where the balancer listens that runs with `file`. One that is being edited may be broken, and what it started runs on. */
+/**
+ * Where the balancer listens that runs with `file`. One that is being edited may be broken, and what it started runs on. Read
+ * without a schema: zod would take as long to load as all else that a command needs.
+ */
 export const socketOf = (file: string): string => {
   try {
-    return leniently.parse(parse(readFileSync(file, 'utf8'))).admin.socket
+    const { admin }: { readonly admin?: { readonly socket?: unknown } | null } = parse(readFileSync(file, 'utf8'))
+    return typeof admin?.socket === 'string' ? admin.socket : defaultSocket
   } catch {
     return defaultSocket
   }

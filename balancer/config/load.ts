@@ -10,9 +10,6 @@ import { type BalancerConfig, balancerSchema, laterKeys } from './schema.ts'
 import { withSecrets } from './secrets.ts'
 import { withVrrpPasswords } from './vrrp-password.ts'
 
-/** Where the configuration stands unless `--config` says otherwise. */
-export const defaultConfigFile = '/etc/balancer/balancer.yaml'
-
 /** Of a file that nobody looks at: its reader alone may read it. */
 const unknownMode = 0o600
 const maximumFileBytes = 4 * 1024 * 1024

@@ -10,6 +10,7 @@ import { datapathFindings } from './datapath-rules.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
+import { notifyFindings } from './notify-rules.ts'
 import { readPasswordFile } from './password-file.ts'
 import { fileFindings } from './secret-file.ts'
 import { routeFindings } from './vrrp-route-rules.ts'
@@ -23,6 +24,7 @@ const lenient = mapping({
     socket: text,
     http: mapping({ path: text, users: listOf(mapping({ name: text, password_file: text })) }),
   }),
+  log: mapping({ syslog: text, format: text, facility: text }),
 })
 
 type Lenient = z.output<typeof lenient>
@@ -37,6 +39,7 @@ export const crossFieldFindings = (input: unknown, { file, host }: Place): reado
   return [
     ...vrrpFindings(input, file),
     ...trackFindings(input),
+    ...notifyFindings(input),
     ...routeFindings(input),
     ...listenerFindings(input),
     ...datapathFindings(input, written),
@@ -44,6 +47,7 @@ export const crossFieldFindings = (input: unknown, { file, host }: Place): reado
     ...addressFindings(written, host),
     ...bindFindings(written, host),
     ...adminFindings(config),
+    ...logFindings(config),
   ]
 }
 
@@ -83,4 +87,18 @@ const socketFindings = (socket: string | undefined): readonly Finding[] => {
     // The folder above is no folder, or may not be entered: the start says so.
     return []
   }
+}
+
+const logFindings = (config: Lenient): readonly Finding[] => {
+  const { syslog, format, facility } = config?.log ?? {}
+  const warning = (key: string, said: string): Finding => ({ path: ['log', key], text: said, isWarning: true })
+  if (syslog === undefined) {
+    const said = 'without syslog this means nothing; name its receiver, such as syslog: 127.0.0.1:514'
+    return [
+      ...(format === undefined ? [] : [warning('format', said)]),
+      ...(facility === undefined ? [] : [warning('facility', said)]),
+    ]
+  }
+  const said = `journald reads no RFC 5424 from ${syslog}, and rsyslog only with SysSock.UseSpecialParser="off"; write rfc3164`
+  return syslog.startsWith('/') && format === 'rfc5424' ? [warning('format', said)] : []
 }

@@ -2,13 +2,13 @@
 
 import { z } from 'zod'
 import { listenerSchema } from './listener-schema.ts'
+import { logSchema } from './log-schema.ts'
+import { notifySchema } from './notify-schema.ts'
+import { defaultSocket } from './places.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
 import { bindEndpoint, duration, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
-
-/** The runtime socket unless `admin.socket` says otherwise. */
-export const defaultSocket = '/run/balancer/admin.sock'
 
 // Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.
 const tooLong = { error: 'a socket path has at most 107 bytes' }
@@ -30,9 +30,7 @@ const admin = z.strictObject({
 })
 
 /** Keys of the documented format that a later version brings; naming one is an error that says so. */
-export const laterKeys: ReadonlySet<string> = new Set(['session_sync', 'syslog', 'facility'])
-
-const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+export const laterKeys: ReadonlySet<string> = new Set(['session_sync'])
 
 /** The whole of balancer.yaml. */
 export const balancerSchema = z.strictObject({
@@ -40,8 +38,9 @@ export const balancerSchema = z.strictObject({
   vrrp: vrrpSchema,
   listeners: z.array(listenerSchema).min(1, { error: 'name at least one listener' }).max(100),
   admin: admin.prefault({}),
+  notify: notifySchema,
   hard_stop_after: duration('1s', '24h').prefault('1h'),
-  log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),
+  log: logSchema,
 })
 
 /** The typed configuration of one balancer. Durations are `Millis`; `secrets` is there when it was read from a file. */

@@ -61,7 +61,7 @@ export const withSecrets = (config: BalancerConfig): BalancerConfig => {
       noted(`password of VRRP instance ${name}`, authentication.password_file)
     }
   }
-  for (const { url, header_files: files } of config.vrrp.webhooks) {
+  for (const { url, header_files: files } of [...config.vrrp.webhooks, ...config.notify.webhooks]) {
     for (const [header, file] of Object.entries(files))
       noted(`header ${header} of webhook ${new URL(url).origin} (${file})`, file)
   }

@@ -87,6 +87,31 @@ export const hostEndpoint = endpoint((address) => {
 /** An address of either family with its prefix length; IPv6 in the one text of RFC 5952. */
 export type AddressWithPrefix = { readonly address: string; readonly prefixLength: number }
 
+/** Where syslog goes: a UDP port of a host, or a socket of this one. */
+export type SyslogReceiver = Endpoint | { readonly path: string }
+
+/** Longer paths do not fit into the kernel's sockaddr_un. */
+const longestSocketPath = 107
+
+/** `127.0.0.1:514` or `/dev/log`. */
+export const syslogReceiver = z
+  .unknown()
+  .transform((value, context): SyslogReceiver => {
+    const isPath = typeof value === 'string' && /^\/[^\0]*$/.test(value)
+    const endpoint = parseEndpoint(value)
+    // It is sent to over IPv4.
+    const parsed = endpoint !== undefined && familyOf(endpoint.address) === 'ipv4' ? endpoint : undefined
+    const objection = parsed === undefined ? null : whyNoEndpoint(parsed.address)
+    if (isPath) {
+      if (Buffer.byteLength(value) > longestSocketPath) fail(context, value, 'a socket path has at most 107 bytes')
+      return { path: value }
+    }
+    if (parsed === undefined) fail(context, value, 'write 127.0.0.1:514, the UDP port of a syslog daemon, or /dev/log')
+    else if (objection !== null) fail(context, value, `${parsed.address} ${objection}; write the address of a host`)
+    return parsed ?? { path: '' }
+  })
+  .meta(textLike(/^(\/.*|\d{1,3}(\.\d{1,3}){3}:\d{1,5})$/))
+
 const addressWithPrefix = (example: string, whyNot: (parsed: AddressWithPrefix) => string | null) =>
   z
     .unknown()

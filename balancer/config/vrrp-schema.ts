@@ -1,9 +1,10 @@
 // The vrrp part of balancer.yaml: virtual routers and their addresses, every key with its type, range and default.
 
 import { z } from 'zod'
+import { routerNotifySchema } from './notify-schema.ts'
 import { path, withShort } from './shapes.ts'
 import { addressLabel, duration, hostAddress, integer, interfaceName, ipAddress, name, network } from './values.ts'
-import { counting, notifySchema, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
+import { counting, sharedTrackKeys, trackSchema } from './vrrp-track-schema.ts'
 
 const maximumAddresses = 20
 const maximumMembers = 255
@@ -68,14 +69,14 @@ const vrrpInstance = z.strictObject({
   garp_master_refresh: duration('0s', '1d').prefault('0s'),
   garp_master_refresh_repeat: integer(1, 60).default(1),
   track: trackSchema.prefault({}),
-  notify: notifySchema.optional(),
+  notify: routerNotifySchema.optional(),
   peer: peer.optional(),
 })
 
 const syncGroup = z.strictObject({
   name,
   instances: z.array(name).min(2, { error: 'a group has at least two instances' }).max(maximumMembers),
-  notify: notifySchema.optional(),
+  notify: routerNotifySchema.optional(),
 })
 
 /** The key `vrrp`. */

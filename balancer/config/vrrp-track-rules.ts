@@ -2,16 +2,13 @@
 
 import { z } from 'zod'
 import { ownerPriority } from '../core/owner-priority.ts'
-import { programProblem } from '../os/program-file.ts'
-import { findUser } from '../os/users.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
-import { fileFindings, readHeaderFile } from './secret-file.ts'
-import { notifyKeys } from './vrrp-track-schema.ts'
+import { programFindings, userFindings, webhookFindings, webhooks, words } from './notify-rules.ts'
+import { routerNotifyKeys } from './notify-schema.ts'
 import { nearest } from './words.ts'
 
 const weight = z.number().optional().catch(undefined)
-const words = z.union([z.string().transform((one) => [one]), z.array(z.string())]).catch([])
 const reference = z
   .union([
     z.string().transform((name) => ({ name, weight: undefined, isPlain: true })),
@@ -40,7 +37,7 @@ const lenient = mapping({
     scripts: listOf(definition),
     track_files: listOf(definition),
     track_processes: listOf(definition),
-    webhooks: listOf(mapping({ header_files: z.record(z.string(), z.string()).catch({}) })),
+    webhooks,
     instances: listOf(
       mapping({
         name: text,
@@ -77,12 +74,12 @@ export const trackFindings = (input: unknown): readonly Finding[] => {
     ]),
     ...vrrp.instances.flatMap((instance, i) => [
       ...(instance === undefined ? [] : referenceFindings(instance, vrrp, ['vrrp', 'instances', i, 'track'])),
-      ...notifyFindings(instance?.notify, vrrp, ['vrrp', 'instances', i, 'notify']),
+      ...routerNotifyFindings(instance?.notify, vrrp, ['vrrp', 'instances', i, 'notify']),
     ]),
     ...vrrp.sync_groups.flatMap((group, i) =>
-      notifyFindings(group?.notify, vrrp, ['vrrp', 'sync_groups', i, 'notify']),
+      routerNotifyFindings(group?.notify, vrrp, ['vrrp', 'sync_groups', i, 'notify']),
     ),
-    ...vrrp.webhooks.flatMap((webhook, i) => headerFindings(webhook?.header_files ?? {}, i)),
+    ...webhookFindings(vrrp.webhooks, ['vrrp', 'webhooks']),
   ]
 }
 
@@ -124,30 +121,11 @@ const referenceFindings = (
   return [...found, ...weighty, ...(isOwner && serving !== 0 ? [ofOwner([...path, 'serving', 'weight'])] : [])]
 }
 
-const notifyFindings = (given: Instance['notify'], vrrp: Vrrp, path: readonly PropertyKey[]): readonly Finding[] => [
-  ...userFindings(given?.user, [...path, 'user']),
-  ...notifyKeys.flatMap((key) => programFindings(given?.[key], given?.user ?? vrrp.script_user, [...path, key])),
-]
-
-const programFindings = (
-  command: readonly string[] | undefined,
-  user: string | undefined,
+const routerNotifyFindings = (
+  given: Instance['notify'],
+  vrrp: Vrrp,
   path: readonly PropertyKey[],
-): readonly Finding[] => {
-  const program = command?.[0]
-  // Anything but an absolute path is the schema's to report.
-  if (!program?.startsWith('/')) return []
-  const problem = programProblem(program, user)
-  return problem === undefined ? [] : [{ path, text: problem }]
-}
-
-const userFindings = (user: string | undefined, path: readonly PropertyKey[]): readonly Finding[] =>
-  user === undefined || findUser(user) !== undefined
-    ? []
-    : [{ path, text: `/etc/passwd has no user ${user}; create it, or name another` }]
-
-const headerFindings = (files: Readonly<Record<string, string>>, i: number): readonly Finding[] =>
-  Object.entries(files).flatMap(([header, file]) => {
-    if (!file.startsWith('/')) return []
-    return fileFindings(readHeaderFile(file), ['vrrp', 'webhooks', i, 'header_files', header])
-  })
+): readonly Finding[] => [
+  ...userFindings(given?.user, [...path, 'user']),
+  ...routerNotifyKeys.flatMap((key) => programFindings(given?.[key], given?.user ?? vrrp.script_user, [...path, key])),
+]

@@ -116,7 +116,7 @@ export const startScheduledProbe = (options: ScheduledProbeOptions): ScheduledPr
     if (isStopped) return
     const isOffered = probe.watch?.isOffered() ?? null
     if (isOffered !== null) stream?.offered(isOffered)
-    if (isDecided(stands())) alarm = null
+    if (alarm !== null && isDecided(stands())) alarm = null
     // A timer may fire a little early: what is due within half an interval was this check.
     if (place < startedAt + pace.interval / 2) place = nextCheckAt(place, now, pace.interval)
     const interval = intervalFor(paceUnder(alarm, pace), stands())
@@ -130,7 +130,7 @@ export const startScheduledProbe = (options: ScheduledProbeOptions): ScheduledPr
     excusedUntil = Number.NEGATIVE_INFINITY
     tell({ ...judgement, durationMs: 0, by: 'push', excuse: null })
     if (isStopped) return
-    if (isDecided(stands())) alarm = null
+    if (alarm !== null && isDecided(stands())) alarm = null
     // What is not certain is asked again, and who comes back is asked as often as anybody that is changing.
     if (!judgement.passed && !judgement.hard) hurry(millis(0))
     else hurry(intervalFor(pace, stands()))

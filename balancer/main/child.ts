@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { BalancerConfig } from '../config/schema.ts'
 import { FailedStart } from '../core/failed-start.ts'
-import { openLog } from '../log.ts'
+import { openLog, type ProcessLog } from '../log.ts'
 import { callExit } from '../os/libc.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import type { Outline } from '../pool/core/draining.ts'
@@ -29,6 +29,7 @@ import { version } from '../version.ts'
  */
 export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly log: Logger
+  readonly logSession: ProcessLog['session']
   readonly publish: (fact: Fact) => void
   readonly requestReload: () => Promise<ReloadResult>
   readonly requestReexec: () => Promise<ReloadResult>
@@ -69,7 +70,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   // The parent decides when its children end: a Ctrl-C reaches the whole terminal group.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-  const { log, exit: exitWith } = openLog(role, 'info')
+  const { log, configure: configureLog, session: logSession, exit: exitWith } = openLog(role)
   let work: Promise<Work> | undefined
   const send = (message: FromChild, handle?: ListeningHandle): void => {
     // A parent that just died is no error here: the closed channel says it.
@@ -138,7 +139,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     try {
       const running = await work
       const lines = (await running?.reconfigure(config)) ?? []
-      log.level = config.log.level
+      configureLog(config.log)
       return { ok: true, lines }
     } catch (error) {
       if (!(error instanceof FailedStart)) throw error
@@ -202,11 +203,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     const { message } = read
     switch (message.type) {
       case 'configure':
-        log.level = message.config.log.level
+        configureLog(message.config.log)
         isOnProbation = message.succeeds
         start({
           ...message,
           log,
+          logSession,
           publish: (fact) => send({ type: 'fact', fact }),
           requestReload,
           requestReexec,

@@ -19,7 +19,7 @@ const longestHandOver = millis(6000)
 /** Of so few files that little would be left, half are for sessions. */
 const socketsAllowed = (descriptors: number): number => Math.max(descriptors - filesBeside, Math.floor(descriptors / 2))
 
-runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => {
+runChild('proxy', async ({ config, facts, log, logSession, publish, inherit, succeeds }) => {
   let listeners = forwardedBy('proxy', config.listeners)
   const known = rememberFacts(facts)
   const limits = hostLimits()
@@ -27,7 +27,11 @@ runChild('proxy', async ({ config, facts, log, publish, inherit, succeeds }) => 
   const maximumSockets = socketsAllowed(limits.descriptors)
   // The program before this one has the clients until then, and its code is compiled.
   if (succeeds) await warmUp()
-  const proxy = await startProxy({ listeners, facts: facts.filter(decides), log, publish, maximumSockets, inherit })
+  const proxy = await startProxy({
+    ...{ listeners, log, publish, maximumSockets, inherit },
+    facts: facts.filter(decides),
+    onSession: logSession,
+  })
   if (!succeeds) void warmUp()
   const stopHeartbeat = startHeartbeat('proxy', publish)
   return {

@@ -1,6 +1,6 @@
 // What the runtime socket understands, wired to those who know the answers.
 
-import { showEvents, showServers, showSessions } from '../admin/core/show.ts'
+import { showEvents, showServers, showSessions, toJson } from '../admin/core/show.ts'
 import type { Status } from '../admin/core/status.ts'
 import { describeRouters } from '../admin/core/vrrp-text.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
@@ -25,8 +25,7 @@ export type RuntimeSources = {
 export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string, RuntimeCommand>> => {
   const shows: Readonly<Record<string, (json: boolean) => string>> = {
     servers: (json) => showServers(sources.status(), json),
-    vrrp: (json) =>
-      json ? JSON.stringify(sources.status().vrrp, null, 2) : describeRouters(sources.routers(), Date.now()),
+    vrrp: (json) => (json ? toJson(sources.status().vrrp) : describeRouters(sources.routers(), Date.now())),
     sessions: (json) => showSessions(sources.status(), json),
     events: (json) => showEvents(sources.events(), json, iso),
   }

@@ -1,5 +1,6 @@
 // The vrrp process: advertisements and virtual addresses, and nothing that could make them late.
 
+import { startServerNotifications } from '../notify/server-notifications.ts'
 import { monotonicNow } from '../os/clock.ts'
 import { raiseScheduling } from '../os/scheduling.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
@@ -14,7 +15,7 @@ runChild('vrrp', async (assignment) => {
   const scheduling = raiseScheduling()
   if (scheduling.ok) log.info({ scheduling: scheduling.value }, `The vrrp process runs with ${scheduling.value}`)
   else log.warn(`${scheduling.text}; advertisements may be late under load`)
-  const scriptUsers = scriptUserWarning(config.vrrp)
+  const scriptUsers = scriptUserWarning(config)
   if (scriptUsers !== null) log.warn(scriptUsers)
   const was = (name: string): ReturnType<Past['was']> => {
     const found = resume.find(({ instance }) => instance === name)
@@ -35,6 +36,8 @@ runChild('vrrp', async (assignment) => {
       continued: () => (succeeds ? factOf(name) : undefined),
     }
   }
+  // As long as another program leads, it tells of the servers too.
+  const servers = startServerNotifications(config, log)
   const mayStart = async (): Promise<void> => {
     if (!succeeds) return
     const lead = await assignment.lead()
@@ -42,18 +45,36 @@ runChild('vrrp', async (assignment) => {
     facts = [...facts.filter((fact) => fact.fact !== 'virtual-router'), ...lead.facts]
   }
   const routers = await startVirtualRouters({ config, past, mayStart, log, publish })
-  facts.forEach(routers.hear)
+  const onFact = (fact: Fact): void => {
+    routers.hear(fact)
+    servers.hear(fact)
+  }
+  facts.forEach(onFact)
+  servers.speak(true)
   return {
-    onFact: routers.hear,
-    reconfigure: routers.reconfigure,
+    onFact,
+    reconfigure: async (next) => {
+      const lines = await routers.reconfigure(next)
+      return [...lines, ...servers.reconfigure(next)]
+    },
     order: async (instance, order) => {
       const outcome = await routers.order(instance, order)
       return { ok: outcome.ok, lines: [outcome.ok ? outcome.value : outcome.text] }
     },
-    stepAside: routers.stepAside,
-    goOn: routers.goOn,
-    retire: routers.retire,
-    stop: () => routers.stop(),
+    stepAside: async () => {
+      await routers.stepAside()
+      servers.speak(false)
+    },
+    goOn: () => {
+      routers.goOn()
+      servers.speak(true)
+    },
+    retire: async () => {
+      await Promise.all([routers.retire(), servers.stop()])
+    },
+    stop: async () => {
+      await Promise.all([routers.stop(), servers.stop()])
+    },
   }
 })
 

@@ -24,6 +24,11 @@ export const callBind: (descriptor: number, address: Uint8Array, length: number)
   'int bind(int fd, void *address, uint32_t length)',
 )
 
+/** connect(2) */
+export const callConnect: (descriptor: number, address: Uint8Array, length: number) => number = libc.func(
+  'int connect(int fd, void *address, uint32_t length)',
+)
+
 /** getsockname(2); `length` holds the room of `address`, and what is used of it. */
 export const callGetSocketName: (descriptor: number, address: Uint8Array, length: Uint8Array) => number = libc.func(
   'int getsockname(int fd, _Out_ void *address, _Inout_ void *length)',

@@ -2,7 +2,10 @@
 // Requests, lists and events have a socket each: on one, the notice of the own change would pass for the answer, and an
 // answer between two parts of a list would end it.
 
-import { createRtNetlink, type ifla, rt } from 'netlink'
+// Not the whole module: what it has for wireless networks takes longer to load than all that is used here.
+import type * as ifla from 'netlink/dist/rt/ifla.js'
+import { createRtNetlink } from 'netlink/dist/rt/rt.js'
+import * as rt from 'netlink/dist/rt/structs.js'
 import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
 import { addressMessage, attribute, everyAddress, originIn } from './address-message.ts'
 import { done, type Outcome, refused } from './outcome.ts'

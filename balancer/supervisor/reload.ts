@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { loadConfig } from '../config/load.ts'
+import { describeLogChanges } from '../config/log-schema.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { describeSecretChanges } from '../config/secrets.ts'
 import { describeListenerChanges } from '../pool/core/listener-changes.ts'
@@ -49,6 +50,7 @@ export const createReloader = (options: ReloaderOptions): Reloader => {
     const before = config
     const lines = [
       ...describeSecretChanges(before.secrets, next.secrets),
+      ...describeLogChanges(before.log, next.log),
       ...describeListenerChanges(before.listeners, next.listeners, isDeepStrictEqual),
     ]
     const change = roleChange(neededRoles(before), neededRoles(next))

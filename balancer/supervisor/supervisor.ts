@@ -57,13 +57,16 @@ export type SupervisorOptions = {
   readonly running: BalancerConfig
   readonly text: string
   readonly log: Logger
+  /** Has the log of this process follow another configuration. */
+  readonly configureLog: (config: BalancerConfig['log']) => void
   readonly farewellReady: Promise<Farewell>
   /** Alone, or to take the place of a program that runs. */
   readonly joinAs: 'founder' | 'successor'
 }
 
 /** Starts the processes of a balancer. */
-export const startSupervisor = ({ file, running, text, log, farewellReady, joinAs }: SupervisorOptions): Supervisor => {
+export const startSupervisor = (options: SupervisorOptions): Supervisor => {
+  const { file, running, text, log, configureLog, farewellReady, joinAs } = options
   const facts = new Map<string, Fact>()
   const notReady = new Set<ProcessRole>(neededRoles(running))
   let beginVrrp = (): void => {}
@@ -256,6 +259,7 @@ export const startSupervisor = ({ file, running, text, log, farewellReady, joinA
     generations.post('keepers', { type: 'outline', listeners: [...outlineOf(reloader.config().listeners)] })
   const reload = async (): Promise<ReloadResult> => {
     const result = await reloader.reload()
+    configureLog(reloader.config().log)
     outline()
     return result
   }

@@ -1,17 +1,17 @@
 // What one virtual router tells people: its log lines and the fact that the status page shows.
 
 import type { Level, Logger } from 'pino'
+import { createBoundedLog } from '../bounded-log.ts'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { VirtualRouterFact, VirtualRouterState, VirtualRouteState } from '../pool/core/facts.ts'
 import { version } from '../version.ts'
-import { createBoundedLog } from './bounded-log.ts'
 import type { Advertisement } from './core/advertisement.ts'
 import { differences } from './core/differences.ts'
 import type { Dropped } from './core/reception.ts'
 import type { Notice, VirtualRouter } from './core/state.ts'
 import type { Standing } from './core/tracking.ts'
 import { advertisementOf, allAddresses, familyOfInstance, stateShown } from './instance.ts'
-import type { Notifications } from './notify/notifications.ts'
+import type { Notifications } from './notifications.ts'
 
 /** The counters and words of one virtual router. */
 export type Report = {

@@ -1,19 +1,18 @@
 // Whether scripts can run as the users that the configuration names.
 
-import type { VrrpConfig } from '../config/vrrp-schema.ts'
+import type { BalancerConfig } from '../config/schema.ts'
 import { capabilityName, missingCapabilities } from '../os/capabilities.ts'
 
 /** What is missing for scripts of other users; null where nothing is, or there are none. */
 export const scriptUserWarning = ({
-  script_user: usual,
-  scripts,
-  instances,
-  sync_groups: groups,
-}: VrrpConfig): string | null => {
+  vrrp: { script_user: usual, scripts, instances, sync_groups: groups },
+  notify,
+}: Pick<BalancerConfig, 'vrrp' | 'notify'>): string | null => {
   const users = [
     usual,
     ...scripts.map(({ user }) => user),
-    ...[...instances, ...groups].map(({ notify }) => notify?.user),
+    ...[...instances, ...groups].map((one) => one.notify?.user),
+    notify.user,
   ]
   const named = users.find((user) => user !== undefined)
   const missing = named === undefined ? [] : missingCapabilities(['setuid', 'setgid', 'kill'])

@@ -18,7 +18,7 @@ import {
   placesOf,
   stateShown,
 } from './instance.ts'
-import { createNotifications } from './notify/notifications.ts'
+import { createNotifications } from './notifications.ts'
 import type { RouterOrder } from './orders.ts'
 import type { Past } from './past.ts'
 import { createReport, type Report } from './report.ts'

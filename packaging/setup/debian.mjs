@@ -20,7 +20,7 @@ const neededByDemo = [
   ...neededByNpm,
 ]
 
-// The tests run against the real keepalived, HAProxy, xinetd and systemd and the programs that people check with, look at
+// The tests run against the real keepalived, HAProxy, xinetd, rsyslogd and systemd and the programs that people check with, look at
 // packets and format the man pages.
 const neededByTests = [
   'keepalived',
@@ -28,6 +28,7 @@ const neededByTests = [
   'tshark',
   'haproxy',
   'xinetd',
+  'rsyslog',
   'netcat-openbsd',
   'iptables',
   'monitoring-plugins-basic',
@@ -58,6 +59,7 @@ const services = new Map([
   ['haproxy', 'haproxy.service'],
   ['xinetd', 'xinetd.service'],
   ['rsync', 'rsync.service'],
+  ['rsyslog', 'rsyslog.service'],
   ['nftables', 'nftables.service'],
 ])
 

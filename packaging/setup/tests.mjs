@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /**
  * The counts in the last line of tap's own summary, `# { total: 3, pass: 2, fail: 1 }`.
@@ -16,6 +17,9 @@ const countsIn = (tapOutput) => {
   const count = (/** @type {string} */ word) => Number(summary.match(new RegExp(`\\b${word}: (\\d+)`))?.[1] ?? 0)
   return { passed: count('pass'), failed: count('fail') }
 }
+
+/** Programs that tests start have no NODE_OPTIONS: `test/lab/environment.ts`. */
+const testEnvironment = `NODE_OPTIONS=--require=${JSON.stringify(fileURLToPath(new URL('without-hooks.cjs', import.meta.url)))}`
 
 /**
  * @param {readonly string[]} args
@@ -59,7 +63,7 @@ export const runTests = async (args, afterwards = () => undefined) => {
   const outputFile = join(directory, 'output.tap')
   const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
   try {
-    const code = await runTap([`--output-file=${outputFile}`, ...reporter, ...args])
+    const code = await runTap([`--output-file=${outputFile}`, `--test-env=${testEnvironment}`, ...reporter, ...args])
     const { passed, failed } = countsIn(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
     // tap also fails where no assertion did: a test file that crashed, or no test at all.
     const hasFailed = code !== 0 || failed > 0 || passed === 0

@@ -64,6 +64,8 @@ t.test('they take all forms that the daemons take', async (t) => {
     [[...listener, 'check'], { expect: { status: [200, '300-399'] } }],
     [[...listener, 'check'], { expect: { body_matches: '\\-[a]' } }],
     [['admin', 'http', 'bind'], '10.0.0.1:8888'],
+    [['log', 'syslog'], '127.0.0.1:514'],
+    [['log', 'syslog'], '/dev/log'],
   ]
   for (const [path, value] of forms) {
     const config = balancerWith(path, value)
@@ -88,7 +90,7 @@ t.test('they take all forms that the daemons take', async (t) => {
 t.test('they refuse mistakes, and what comes with later versions', async (t) => {
   const mistakes: readonly (readonly [readonly (string | number)[], unknown])[] = [
     [['session_sync'], {}],
-    [['log', 'syslog'], '127.0.0.1:514'],
+    [['log', 'syslog'], 'localhost:514'],
     [[...listener, 'datapath'], 'direct'],
     [[...listener, 'balanse'], 'first'],
     [[...listener, 'timeouts'], { connect: 5 }],

@@ -1,5 +1,6 @@
 // What `balancer show` prints: servers, sessions and events, as columns for people or as JSON for programs.
 
+import { printableJson } from '../../core/text.ts'
 import type { Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
 import { amount, bytes, drainingLines, duration, foundText, holderLines } from './text.ts'
@@ -96,7 +97,8 @@ export const showEvents = (events: Events, json: boolean, iso: (moment: number) 
     ? toJson(events.map(({ at, level, text, fields }) => ({ at: iso(at), level, text, ...fields })))
     : events.map(({ at, text }) => `${iso(at)}  ${text}`).join('\n') || 'Nothing has changed yet.'
 
-const toJson = (value: unknown): string => JSON.stringify(value, null, 2)
+/** What others say may stand in it; it ends on a terminal. */
+export const toJson = (value: unknown): string => printableJson(JSON.stringify(value, null, 2))
 
 const lastCheckText = ({ last_check: check }: ServerStatus): string => {
   if (check === null) return 'not checked yet'

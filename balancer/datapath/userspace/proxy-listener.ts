@@ -10,7 +10,16 @@ import type { RoundRobin } from '../core/round-robin.ts'
 import { chooseServer } from './core/choice.ts'
 import type { ServerSlot } from './server-slot.ts'
 import { createServers } from './servers.ts'
-import { aborted, connectTo, joinSockets, type SessionEnd, shortageIn, watchForLeaving } from './session.ts'
+import { aborted, connectTo, joinSockets, type SessionEnd, shortageIn, timedOut, watchForLeaving } from './session.ts'
+import {
+  beginTrace,
+  type EndedSession,
+  recordOf,
+  type SessionTrace,
+  traceAttempt,
+  traceFailure,
+  traceJoined,
+} from './session-trace.ts'
 import { createWaiting } from './waiting.ts'
 
 /** A listener of the proxy worker; its addresses are held by `Binds`. */
@@ -26,6 +35,7 @@ export type ProxyListener = {
   readonly fact: (binds: readonly ListenerState[]) => ListenerFact
   /** Sockets of clients, and towards servers. */
   readonly sockets: () => number
+  readonly clients: () => number
   readonly stop: () => void
 }
 
@@ -37,6 +47,8 @@ export type ProxyListenerOptions = {
   readonly onShortage: (shortage: Shortage, listener: string) => void
   /** Whether this process may have a socket for one more client, and one towards its server. */
   readonly hasRoom: () => boolean
+  /** Is told of each client that has ended, served or not. `record` makes what is to be said of it. */
+  readonly onEnded: (record: () => EndedSession) => void
 }
 
 /** Why a client got no session. */
@@ -49,6 +61,7 @@ type Refusal = 'no-server' | 'connect-failed' | 'queue-full' | 'queue-timeout' |
  */
 type Client = {
   readonly socket: Socket
+  readonly trace: SessionTrace
   readonly localAddress: string | undefined
   readonly tried: Set<string>
   retries: number
@@ -79,6 +92,8 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   let totalSessions = 0
 
   const forget = (client: Client, reason: SessionEnd | Refusal): void => {
+    const counts = { listener: clients.size, placed: sessions }
+    options.onEnded(() => recordOf(client.trace, config.name, reason, counts))
     clients.delete(client)
     ends[reason] = (ends[reason] ?? 0) + 1
   }
@@ -95,6 +110,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     const { localAddress } = socket
     const client: Client = {
       socket,
+      trace: beginTrace(socket),
       localAddress,
       tried: new Set(),
       retries: 0,
@@ -131,6 +147,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     const { failed, retries } = client
     client.waitUntil ??= performance.now() + config.timeouts.queue
     const retryAt = client.tried.size > 0 && retries < config.retries ? (failed?.retryAt ?? null) : null
+    if (client.trace.attempts === 0) client.trace.position = queue.size() + 1
     queue.add(client, { until: client.waitUntil, retryAt })
     if (placed === 'paused') queue.setAside(client)
     if (queue.size() === 1) options.onTrouble(config.name)
@@ -167,7 +184,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     const isBound =
       failed !== null && !config.redispatch && config.balance !== 'single' && servers.slots().includes(failed.slot)
     const only = isBound ? failed.slot.place().server : null
-    const asking = { client: client.socket.remoteAddress ?? '', tried, only, random: Math.random }
+    const asking = { client: client.trace.client.address, tried, only, random: Math.random }
     return { isBound, ...chooseServer(roundRobin, servers.candidates(), config.balance, asking) }
   }
 
@@ -206,6 +223,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     maximumSessions = Math.max(maximumSessions, sessions)
     const startedAt = performance.now()
     client.failed?.slot.countNextAttempt(slot)
+    traceAttempt(client.trace, slot)
     const attempt = connectTo(slot.place().address, config.timeouts.connect, client.socket)
     const leave = slot.enter({ isConnecting: true, end: attempt.abort, bytes: noBytes })
     client.end = (reason) => {
@@ -216,6 +234,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     leave()
     if (clients.has(client) && connected.ok) return join(client, connected.socket, slot)
     sessions -= 1
+    traceFailure(client.trace, !connected.ok && connected.reason === timedOut)
     client.end = (reason) => refuse(client, reason)
     if (connected.ok) {
       connected.socket.destroy()
@@ -239,13 +258,14 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   const join = (client: Client, server: Socket, slot: ServerSlot): void => {
     client.unwatch()
     const session = joinSockets(client.socket, server, config.timeouts, (reason) => {
-      leave()
       forget(client, reason)
+      leave()
       sessions -= 1
       serveQueue()
     })
     const leave = slot.enter({ isConnecting: false, end: session.end, bytes: session.bytes })
     slot.countSession()
+    traceJoined(client.trace, session.bytes)
     client.end = session.end
   }
 
@@ -289,6 +309,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       detail: { kind: 'userspace', queued: queue.size() },
     }),
     sockets: () => clients.size + sessions,
+    clients: () => clients.size,
     stop: () => {
       servers.stop()
       endAll('stopped', () => true)

@@ -6,13 +6,20 @@ import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import { formersOf } from '../../pool/core/formers.ts'
+import type { SessionRecord } from '../../pool/core/session-record.ts'
 import { createShortageLog } from '../../shortage-log.ts'
 import type { DecidingFact, RunningDatapath, StartDatapath } from '../datapath.ts'
 import { type Bind, createBinds } from './binds.ts'
 import { createProxyListener, type ProxyListener } from './proxy-listener.ts'
+import type { EndedSession } from './session-trace.ts'
 
-/** What user space needs beside: the sockets of sessions that this process may have open. */
-type ProxyOptions = { readonly maximumSockets: number }
+/** What user space needs beside. */
+type ProxyOptions = {
+  /** Sockets of sessions that this process may have open. */
+  readonly maximumSockets: number
+  /** Is told of each session when it has ended; calls its argument at once, or never. */
+  readonly onSession: (record: () => SessionRecord) => void
+}
 
 /** A client, and the server that it gets. */
 const socketsOfNewClient = 2
@@ -72,8 +79,15 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
   }
   const socketsInUse = (): number => [...running.values()].reduce((sum, listener) => sum + listener.sockets(), 0)
   const hasRoom = (): boolean => socketsInUse() + socketsOfNewClient <= maximumSockets
+  const onEnded = (record: () => EndedSession): void =>
+    options.onSession(() => {
+      const ended = record()
+      let all = 0
+      for (const listener of running.values()) all += listener.clients()
+      return { ...ended, sessions: { ...ended.sessions, process: all } }
+    })
   const start = (config: ListenerConfig): ProxyListener =>
-    createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom })
+    createProxyListener({ config, onTrouble: publishSoon, onShortage, hasRoom, onEnded })
 
   const reconfigure: RunningDatapath['reconfigure'] = async (wanted, facts) => {
     const formers = formersOf(configured, wanted)

@@ -36,7 +36,8 @@ export type Attempt = { readonly result: Promise<Connected>; readonly abort: () 
 
 /** Why there is no connection after `abort`. */
 export const aborted = 'aborted'
-const timedOut = 'timeout'
+/** Why there is none with a server that did not answer in time. */
+export const timedOut = 'timeout'
 
 /** What this host was short of when a connection failed for `reason`; undefined where the reason lies elsewhere. */
 export const shortageIn = (reason: string): Shortage | undefined =>

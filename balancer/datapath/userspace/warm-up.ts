@@ -31,6 +31,7 @@ export const warmUp = async (): Promise<void> => {
       onTrouble: () => {},
       onShortage: () => {},
       hasRoom: () => true,
+      onEnded: () => {},
     })
     listener.hear(healthy(name))
     const front = createServer({ allowHalfOpen: true }, listener.accept)

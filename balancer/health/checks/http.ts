@@ -1,6 +1,10 @@
 // Checks a server over HTTP, usually by asking its agent (HAProxy: `option httpchk`, `http-check`).
 
-import { buildConnector, Client, type Dispatcher, errors } from 'undici'
+import type { Dispatcher } from 'undici'
+// Not the whole module: fetch and the rest, which nothing here uses, take longer to load than all else of this process.
+import buildConnector from 'undici/lib/core/connect.js'
+import * as errors from 'undici/lib/core/errors.js'
+import Client from 'undici/lib/dispatcher/client.js'
 import { maximumReportBytes } from '../../../shared/health-report.ts'
 import { watchPath } from '../../../shared/health-stream.ts'
 import { compilePattern } from '../../config/body-pattern.ts'

@@ -1,7 +1,7 @@
 // Checks a MySQL or MariaDB server itself: its greeting, or a login and a query (HAProxy: `option mysql-check`).
 
 import { connect } from 'node:net'
-import { createConnection, type QueryError } from 'mysql2'
+import type { QueryError } from 'mysql2'
 import type { MysqlCheckConfig } from '../../config/schema.ts'
 import { readSecretFile } from '../../config/secret-file.ts'
 import type { Endpoint } from '../../config/values.ts'
@@ -22,7 +22,12 @@ export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: M
   }
   const password = config.password_file === undefined ? '' : secretIn(config.password_file)
   const encryption = encryptionOf(config.tls, address)
-  return { run: () => logIn({ address, port, timeout, user, password, query, encryption }), close: () => {} }
+  // Not loaded into a director whose checks do not log in.
+  const library = import('mysql2')
+  return {
+    run: async () => logIn({ address, port, timeout, user, password, query, encryption }, await library),
+    close: () => {},
+  }
 }
 
 const secretIn = (file: string): string => {
@@ -43,7 +48,10 @@ type Login = Endpoint &
     readonly encryption: Encryption
   }
 
-const logIn = ({ address, port, timeout, user, password, query, encryption }: Login): Promise<Judgement> =>
+const logIn = (
+  { address, port, timeout, user, password, query, encryption }: Login,
+  { createConnection }: typeof import('mysql2'),
+): Promise<Judgement> =>
   new Promise((resolve) => {
     let isConnected = false
     const stream = connect({ host: address, port, noDelay: true }, () => {

@@ -70,7 +70,7 @@ export const exitMisfit = 76
 const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   'virtual-router': ['director'],
   'server-health': [...forwarders, 'vrrp'],
-  writer: forwarders,
+  writer: [...forwarders, 'vrrp'],
   listener: ['director', 'vrrp'],
   draining: ['director'],
   heartbeat: ['vrrp'],

@@ -302,8 +302,39 @@ const rows: readonly Row[] = [
   {
     change: [['router_id: lb1', 'router_id: lb1\nlog: { syslog: x, level: loud }']],
     found: [
-      '2:8: log.syslog: this version does not have it yet; remove it',
+      '2:16: log.syslog: found "x"; write 127.0.0.1:514, the UDP port of a syslog daemon, or /dev/log',
       '2:26: log.level: found "loud"; allowed are fatal, error, warn, info, debug, trace',
+    ],
+  },
+  {
+    change: [
+      [
+        'router_id: lb1',
+        'router_id: lb1\nlog: { syslog: "255.255.255.255:514", format: bsd, facility: local8, lvl: info }',
+      ],
+    ],
+    found: [
+      '2:16: log.syslog: found "255.255.255.255:514"; 255.255.255.255 is the broadcast address; write the address of a host',
+      '2:47: log.format: found "bsd"; allowed are rfc3164, rfc5424',
+      '2:62: log.facility: found "local8"; allowed are kern, user, mail, daemon, auth, syslog, lpr, news, uucp, cron, authpriv, ftp, local0, local1, local2, local3, local4, local5, local6, local7; did you mean local0?',
+      '2:70: log.lvl: unknown key; did you mean level?',
+    ],
+  },
+  {
+    change: [['router_id: lb1', `router_id: lb1\nlog: { syslog: /${'x'.repeat(107)} }`]],
+    found: [`2:16: log.syslog: found "/${'x'.repeat(78)}…; a socket path has at most 107 bytes`],
+  },
+  {
+    change: [['router_id: lb1', 'router_id: lb1\nlog: { format: rfc5424, facility: daemon }']],
+    found: ['format', 'facility'].map(
+      (key) =>
+        `warning 2:${key === 'format' ? 16 : 35}: log.${key}: without syslog this means nothing; name its receiver, such as syslog: 127.0.0.1:514`,
+    ),
+  },
+  {
+    change: [['router_id: lb1', 'router_id: lb1\nlog: { syslog: /dev/log, format: rfc5424 }']],
+    found: [
+      'warning 2:34: log.format: journald reads no RFC 5424 from /dev/log, and rsyslog only with SysSock.UseSpecialParser="off"; write rfc3164',
     ],
   },
 ]

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
 import { createBinds } from '../../../balancer/datapath/userspace/binds.ts'
 import { createProxyListener, type ProxyListener } from '../../../balancer/datapath/userspace/proxy-listener.ts'
+import type { EndedSession } from '../../../balancer/datapath/userspace/session-trace.ts'
 import type { ListenerFact } from '../../../balancer/pool/core/facts.ts'
 import { failedCheck, healthFact } from '../pool/health-fact.ts'
 
@@ -50,7 +51,13 @@ const portOf = (address: unknown): number => {
 }
 
 /** A running listener in front of backends, all of them marked up. */
-export type Front = { readonly listener: TestListener; readonly port: number; readonly names: readonly string[] }
+export type Front = {
+  readonly listener: TestListener
+  readonly port: number
+  readonly names: readonly string[]
+  /** The sessions that have ended, as the session log would have them. */
+  readonly ended: readonly EndedSession[]
+}
 
 /** A listener with its addresses. */
 export type TestListener = Pick<ProxyListener, 'hear' | 'setWriter' | 'reconfigure' | 'stop'> & {
@@ -83,11 +90,13 @@ export const listenerConfig = (
 export const startFront = async (ports: readonly number[], change: Record<string, unknown> = {}): Promise<Front> => {
   const port = await freePort()
   const config = listenerConfig(port, ports, change)
+  const ended: EndedSession[] = []
   const listener = createProxyListener({
     config,
     onTrouble: () => {},
     onShortage: () => {},
     hasRoom: () => true,
+    onEnded: (record) => ended.push(record()),
   })
   let isPresent = true
   const binds = createBinds({ isPresent: () => isPresent, onChange: () => {}, onAcceptFailure: () => {} })
@@ -126,7 +135,7 @@ export const startFront = async (ports: readonly number[], change: Record<string
     },
   }
   for (const { name } of config.servers) front.markServer(name, true)
-  return { listener: front, port, names: config.servers.map(({ name }) => name) }
+  return { listener: front, port, names: config.servers.map(({ name }) => name), ended }
 }
 
 const serverKeys = (change: Record<string, unknown>): object =>

@@ -61,7 +61,12 @@ const start = async () => {
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
   const running = { ...loaded.config, listeners: [] }
   const farewellReady = Promise.resolve(async () => {})
-  const supervisor = startSupervisor({ file, running, text: loaded.text, log, farewellReady, joinAs: 'founder' })
+  const supervisor = startSupervisor({
+    ...{ file, running, log, farewellReady },
+    text: loaded.text,
+    configureLog: () => {},
+    joinAs: 'founder',
+  })
   await waitFor('it to run', () => lines.some(({ msg }) => msg === 'Balancer is running'))
   return supervisor
 }

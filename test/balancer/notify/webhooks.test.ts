@@ -3,11 +3,12 @@ import { subscribe } from 'node:diagnostics_channel'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { pauseAfter } from '../../../../balancer/vrrp/core/notification.ts'
-import { waitFor } from '../../../lab/wait-for.ts'
+import { z } from 'zod'
+import { pauseAfter } from '../../../balancer/notify/core/notification.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 import { directory, type Handler, serve, start, vrrpOf } from './stage.ts'
 
 t.setTimeout(120_000)
@@ -97,7 +98,12 @@ t.test('a webhook that refuses connections is told when it accepts them', async 
   await new Promise<void>((resolve) => place.listen(0, '127.0.0.1', resolve))
   const { port } = place.address() as AddressInfo
   place.close()
-  const isRefused = new Promise((resolve) => subscribe('undici:client:connectError', resolve))
+  const isRefused = new Promise((resolve) =>
+    subscribe('net.client.socket', (made) => {
+      const { socket } = z.object({ socket: z.instanceof(Socket) }).parse(made)
+      socket.once('close', resolve)
+    }),
+  )
   const told = tellTwice(`http://127.0.0.1:${port}`)
   await isRefused
   await serve((_, response, body) => {

@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { vrrpSchema } from '../../../../balancer/config/vrrp-schema.ts'
-import { createNotifications } from '../../../../balancer/vrrp/notify/notifications.ts'
-import { quietLog } from '../quiet-log.ts'
+import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
+import { createNotifications } from '../../../balancer/vrrp/notifications.ts'
+import { quietLog } from '../vrrp/quiet-log.ts'
 
 /** A folder of this test's own, which anybody may write to. */
 export const directory = mkdtempSync(join(tmpdir(), 'notify-'))

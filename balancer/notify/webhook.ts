@@ -1,10 +1,11 @@
 // One webhook: posts JSON, in order, again where that may help.
 
+import { type IncomingMessage, request as requestPlainly } from 'node:http'
+import { request as requestEncrypted } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { request } from 'undici'
-import { readHeaderFile } from '../../config/secret-file.ts'
-import type { WebhookConfig } from '../../config/vrrp-track-schema.ts'
-import { type Notification, notificationJson, pauseAfter } from '../core/notification.ts'
+import type { WebhookConfig } from '../config/notify-schema.ts'
+import { readHeaderFile } from '../config/secret-file.ts'
+import { type Notification, notificationJson, pauseAfter } from './core/notification.ts'
 
 /** How it went; `text` never shows the address or the headers, which may be secret. */
 export type Delivery = { readonly ok: boolean; readonly text: string }
@@ -44,16 +45,11 @@ const post = async (
   stopped: AbortSignal,
 ): Promise<{ readonly status: number | null; readonly text: string }> => {
   const late = AbortSignal.timeout(timeout)
+  const all = merged({ 'content-type': 'application/json' }, headers, secrets)
   try {
-    const answer = await request(url, {
-      method: 'POST',
-      reset: true,
-      headers: merged({ 'content-type': 'application/json' }, headers, secrets),
-      body,
-      signal: AbortSignal.any([late, stopped]),
-    })
-    await answer.body.dump({ limit: mostAnswerBytes }).catch(() => undefined)
-    return { status: answer.statusCode, text: `answered ${answer.statusCode}` }
+    const answer = await ask(url, all, body, AbortSignal.any([late, stopped]))
+    await skim(answer)
+    return { status: answer.statusCode ?? 0, text: `answered ${answer.statusCode}` }
   } catch (error) {
     if (stopped.aborted) return { status: null, text: 'given up, the balancer stops' }
     if (late.aborted) return { status: null, text: `no answer within ${timeout} ms` }
@@ -61,6 +57,30 @@ const post = async (
     return { status: null, text: `no connection: ${code}` }
   }
 }
+
+/** Sends a request over a connection of its own; resolves when the head of the answer is here. */
+const ask = (
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const request = new URL(url).protocol === 'https:' ? requestEncrypted : requestPlainly
+    request(url, { method: 'POST', agent: false, headers, signal }, resolve).on('error', reject).end(body)
+  })
+
+/** Takes the rest of an answer, or the beginning of a long one. One that breaks off has been an answer all the same. */
+const skim = (answer: IncomingMessage): Promise<void> =>
+  new Promise((resolve) => {
+    let bytes = 0
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > mostAnswerBytes) answer.destroy()
+    })
+    answer.on('error', () => {})
+    answer.once('close', resolve)
+  })
 
 const secretHeaders = ({
   header_files: files,

@@ -2,9 +2,11 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { tryNotifications } from '../../../../balancer/commands/notify.ts'
-import { createQueue } from '../../../../balancer/vrrp/notify/queue.ts'
-import { waitFor } from '../../../lab/wait-for.ts'
+import { tryNotifications } from '../../../balancer/commands/notify.ts'
+import { listenerSchema } from '../../../balancer/config/listener-schema.ts'
+import { notifySchema } from '../../../balancer/config/notify-schema.ts'
+import { createQueue } from '../../../balancer/notify/queue.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 import { directory, linesOf, program, serve, start, vrrpOf } from './stage.ts'
 
 t.setTimeout(120_000)
@@ -45,7 +47,7 @@ t.test('scripts learn what keepalived tells and more, in order, the one of the s
   t.same(linesOf(out), [
     ...told('backup', '', 100, 'started'),
     ...told('master', 'BACKUP', 101, 'no advertisement heard'),
-    ...told('fault', 'MASTER', 101, 'script "chk" failed '),
+    ...told('fault', 'MASTER', 101, 'script "chk" failed'),
     ...told('stop', 'FAULT', 90, 'shutdown requested'),
   ])
 })
@@ -189,14 +191,24 @@ t.test('a test runs each script and webhook once and tells what came of it', asy
   const bad = program('bad', 'echo something is wrong; exit 7')
   const vrrp = vrrpOf({ master: bad, any: good }, { webhooks: [{ url }] })
   const trials: object[] = []
-  const config = { router_id: 'lb1', vrrp: { ...vrrp, instances: vrrp.instances.slice(0, 1) } }
+  const servers = notifySchema.parse({ server: good, writer: [bad, 'own'], webhooks: [{ url }] })
+  const listener = { name: 'mysql', bind: '198.18.0.2:3306', servers: [{ name: 'db1', address: '198.18.0.11:3306' }] }
+  const config = {
+    router_id: 'lb1',
+    vrrp: { ...vrrp, instances: vrrp.instances.slice(0, 1) },
+    notify: servers,
+    listeners: [listenerSchema.parse(listener)],
+  }
   t.equal(await tryNotifications(config, (trial) => trials.push(trial)), false)
   t.match(trials, [
     { ok: false, text: `V master ${bad}: exited with status 7, said: something is wrong` },
     { ok: true, text: `V any ${good}: exited with status 0` },
     { ok: true, text: `webhook ${url}: answered 204` },
+    { ok: true, text: `server ${good}: exited with status 0` },
+    { ok: false, text: `writer ${bad}: exited with status 7, said: something is wrong` },
+    { ok: true, text: `webhook ${url}: answered 204` },
   ])
-  t.same(linesOf(out), ['BACKUP 1 INSTANCE V BACKUP 100'])
+  t.same(linesOf(out), ['BACKUP 1 INSTANCE V BACKUP 100', 'UP 1 SERVER mysql/db1 UP '])
 })
 
 t.test('stopping waits a while, then kills what hangs', async (t) => {

@@ -1,0 +1,57 @@
+// Which lines of a log are written when the same thing happens over and over: a few of each kind, then one that counts the rest.
+
+import { type Millis, millis } from './time.ts'
+
+/** So many lines of one kind within so long. */
+export type LineBound = { readonly lines: number; readonly window: Millis }
+
+/** Lines that were left out: how many of one kind, and the newest of them. */
+export type LeftOut<Line> = { readonly line: Line; readonly count: number }
+
+/** Counts lines by kind. Moments are those of one clock that never goes back. */
+export type LineLimit<Line> = {
+  /** Whether to write a line of this kind now, when what is over by now is settled; else it is counted. */
+  readonly admits: (kind: string, line: Line, now: Millis) => boolean
+  /** What was left out in the windows that are over by now; it is told once. */
+  readonly settle: (now: Millis) => readonly LeftOut<Line>[]
+  /** When there is something to settle; null: nothing was left out. */
+  readonly settlesAt: () => Millis | null
+}
+
+/** Kinds at once: beyond that lines that differ so much are no repetition, and are written. */
+const mostKinds = 1000
+
+/** Makes a limit. A window begins with its first line. */
+export const createLineLimit = <Line>({ lines, window }: LineBound): LineLimit<Line> => {
+  /** In the order of their ends, since all windows are of the same length. */
+  const kinds = new Map<string, { readonly endsAt: Millis; written: number; leftOut: LeftOut<Line> | null }>()
+  const settle = (now: Millis): readonly LeftOut<Line>[] => {
+    const due: LeftOut<Line>[] = []
+    for (const [kind, { endsAt, leftOut }] of kinds) {
+      if (endsAt > now) break
+      kinds.delete(kind)
+      if (leftOut !== null) due.push(leftOut)
+    }
+    return due
+  }
+  return {
+    admits: (kind, line, now) => {
+      const known = kinds.get(kind)
+      if (known === undefined) {
+        if (kinds.size < mostKinds) kinds.set(kind, { endsAt: millis(now + window), written: 1, leftOut: null })
+        return true
+      }
+      if (known.written < lines) {
+        known.written += 1
+        return true
+      }
+      known.leftOut = { line, count: (known.leftOut?.count ?? 0) + 1 }
+      return false
+    },
+    settle,
+    settlesAt: () => {
+      for (const { endsAt, leftOut } of kinds.values()) if (leftOut !== null) return endsAt
+      return null
+    },
+  }
+}
