@@ -35,8 +35,23 @@ const turnedAway: Client = {
   close: () => {},
 }
 
-/** Connects and waits for the greeting, or for the end. */
+/** Longer than any retry of a SYN that a behaviour waits for. */
+const patience = 30_000
+
+/** Connects and waits for the greeting, or for the end; throws where neither comes. */
 export const openClient = async (sockets: HostSockets, target: Target): Promise<Client> => {
+  let timer: NodeJS.Timeout | undefined
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('a client was neither greeted nor turned away')), patience)
+  })
+  try {
+    return await Promise.race([welcome(sockets, target), silence])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const welcome = async (sockets: HostSockets, target: Target): Promise<Client> => {
   let socket: Socket
   try {
     socket = await sockets.connect(target)
