@@ -46,8 +46,8 @@ const holdMillis = 5000
 /** For resets of the last sessions. */
 const longestFarewell = 2000
 const anyTimeout = 5000
-/** A balancer that was killed with all its processes has its address back in less, where no other host took it. */
-const absentMillis = 15_000
+/** A vrrp process that died and a balancer that was killed with all its processes have the address back in less. */
+const [leftMillis, absentMillis] = [2000, 15_000]
 
 /** Adopts the rules that are there, or makes them. */
 export const startKernel: StartDatapath<KernelOptions> = async (options): Promise<RunningDatapath> => {
@@ -123,6 +123,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     publishAll()
   }
   const look = (): void => {
+    endLeftBehind()
     view.look()
     const others = listeners.all().filter((listener) => listener.look())
     if (others.length > 0) void rules.change()
@@ -133,21 +134,19 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   const hold = (): void => {
     settings.hold()
     void refusals.look()
-    endLeftBehind()
     for (const mark of listeners.tidy()) tracker.forget(mark)
   }
 
-  /** Addresses of listeners that were not here at the start, and since when. */
+  /** Addresses that are not here, and when what came through them is another host's: one that comes back finds its sessions. */
   const absent = new Map<string, number>()
   const addressChanged = (address: string, isPresent: boolean): void => {
     settings.hold()
-    absent.delete(address)
-    if (!isPresent) endThrough(address)
+    if (isPresent) absent.delete(address)
+    else absent.set(address, performance.now() + leftMillis)
   }
-  /** What had come through an address that another host has by now: an address that comes back soon finds its sessions. */
   const endLeftBehind = (): void => {
-    for (const [address, since] of absent) {
-      if (performance.now() - since < absentMillis) continue
+    for (const [address, until] of absent) {
+      if (performance.now() < until) continue
       absent.delete(address)
       endThrough(address)
     }
@@ -199,7 +198,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   }
   const addresses = watch
   for (const { bind } of listeners.configs()) {
-    for (const { address } of bind) if (!addresses.has(address)) absent.set(address, performance.now())
+    for (const { address } of bind) if (!addresses.has(address)) absent.set(address, performance.now() + absentMillis)
   }
   timers.push(
     setInterval(look, lookMillis),

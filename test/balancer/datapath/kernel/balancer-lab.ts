@@ -122,7 +122,7 @@ vrrp:
       virtual_router_id: 51
       version: 3
       priority: 101
-      advertisement_interval: 100ms
+      advertisement_interval: 500ms
       virtual_addresses: [${virtualAddress}/24]
 listeners:
   - name: mysql

@@ -65,6 +65,7 @@ for (const role of ['kernel', 'director', 'vrrp']) {
     await client.hangUp(session)
   })
 }
+if (process.env['D']) t.teardown(() => console.error(running.lines().join('\n')))
 
 t.test('a table that somebody flushed is put back, with a line in the log', async (t) => {
   const { session } = await connect()
@@ -91,7 +92,7 @@ t.test('a server that died: its waiting clients are reset, others stay', async (
   t.same(await shares(2), { db2: 2 })
   await peer('db1').host.restoreLink()
   await isServing()
-  t.match((await show()).ends, { 'server-down': 1 })
+  t.match((await show()).ends, { 'server-down': 1 }, JSON.stringify(await show()))
   await client.hangUp(on('db2'))
 })
 
