@@ -42,7 +42,7 @@ export type LabProcess = {
   /** The first match in a line printed since the start; throws when the process ends without printing one. */
   readonly waitForOutput: (pattern: RegExp, patience?: Patience) => Promise<RegExpMatchArray>
   readonly send: (message: Serializable, handle?: SendHandle) => void
-  readonly onMessage: (listener: (message: unknown) => void) => void
+  readonly onMessage: (listener: (message: unknown, handle?: unknown) => void) => void
 }
 
 const keptLines = 1000

@@ -48,35 +48,6 @@ const isOpen = async (client: TestClient): Promise<boolean> => {
   return ended === 'open'
 }
 
-t.test('single: the writer alone gets sessions; when it changes, those of the old one end first', async (t) => {
-  const { front } = await twoServers(t, { balance: 'single' })
-  const early = startClient(front.port)
-  await waitFor('a client that waits for a writer', () => queuedIn(front.listener.fact()) === 1)
-  front.listener.setWriter('s1')
-  const clients = [early, await greeted(front)]
-  await waitFor('the client that waited', early.received)
-  t.same(
-    clients.map(({ received }) => received()),
-    ['one', 'one'],
-  )
-  front.listener.setWriter('s2')
-  for (const client of clients) t.equal(await client.ended, 'reset')
-  t.equal((await greeted(front)).received(), 'two')
-  t.match(front.listener.fact().ends, { demoted: 2 })
-})
-
-t.test('a drained server keeps its sessions and gets no new ones; maintenance ends them', async (t) => {
-  const { front } = await twoServers(t)
-  const client = await greeted(front)
-  t.equal(client.received(), 'one')
-  front.listener.hear(healthFact('s1', { admin: 'drain' }))
-  t.equal((await greeted(front)).received(), 'two')
-  t.equal((await greeted(front)).received(), 'two')
-  t.ok(await isOpen(client))
-  front.listener.hear(healthFact('s1', { admin: 'maint', up: false }))
-  t.equal(await client.ended, 'reset')
-})
-
 t.test('weights and limits of the newest fact count', async (t) => {
   const { front } = await twoServers(t)
   front.listener.hear(healthFact('s1', { weight: 0 }))
@@ -88,38 +59,6 @@ t.test('weights and limits of the newest fact count', async (t) => {
   front.listener.hear(healthFact('s1'))
   await waitFor('a greeting', waiting.received)
   t.equal(waiting.received(), 'one')
-})
-
-t.test('with a grace, sessions of a server that went down live on until it is over', async (t) => {
-  const { front } = await twoServers(t, { shutdown_grace: '300ms' })
-  const client = await greeted(front)
-  front.listener.markServer('s1', false)
-  t.ok(await isOpen(client))
-  t.equal(await client.ended, 'reset')
-  t.match(front.listener.fact().ends, { 'server-down': 1 })
-})
-
-t.test('with a grace, a server that is back in time keeps its sessions', async (t) => {
-  const { front } = await twoServers(t, { shutdown_grace: '200ms' })
-  const client = await greeted(front)
-  front.listener.markServer('s1', false)
-  front.listener.markServer('s1', true)
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  t.ok(await isOpen(client))
-})
-
-t.test('on_marked_up: when an active server is back, sessions on backups end where that is asked for', async (t) => {
-  for (const policy of ['keep', 'shutdown_backup_sessions'] as const) {
-    const { front } = await twoServers(t, { on_marked_up: policy })
-    front.listener.hear(healthFact('s2', { backup: true }))
-    front.listener.markServer('s1', false)
-    const client = await greeted(front)
-    t.equal(client.received(), 'two')
-    front.listener.markServer('s1', true)
-    t.equal((await greeted(front)).received(), 'one')
-    if (policy === 'keep') t.ok(await isOpen(client))
-    else t.equal(await client.ended, 'reset')
-  }
 })
 
 t.test('a refused connect is told apart from others, and a good one starts the count anew', async (t) => {

@@ -26,14 +26,6 @@ const greeting = async (port: number): Promise<string> => {
   return text
 }
 
-t.test('sessions take turns over the servers', async (t) => {
-  const backends = [await greeter('one'), await greeter('two')]
-  const front = await startFront(backends.map(({ port }) => port))
-  cleanUp(t, front, ...backends)
-  const greetings = [await greeting(front.port), await greeting(front.port), await greeting(front.port)]
-  t.same(greetings, ['hello from one', 'hello from two', 'hello from one'])
-})
-
 t.test('a server that refuses is passed over and the client does not notice', async (t) => {
   const backend = await greeter('two')
   const front = await startFront([await freePort(), backend.port])
@@ -191,19 +183,6 @@ t.test('max_connections of a server sends the excess to the others, then into th
   clients[0]?.socket.destroy()
   await waitFor('the third client to be served', third.received)
   t.equal(third.received(), 'hello from one')
-})
-
-t.test('a server marked down loses its sessions at once, or keeps them where that is asked for', async (t) => {
-  const backend = await greeter('one')
-  const fronts = [await startFront([backend.port]), await startFront([backend.port], { on_marked_down: 'keep' })]
-  const clients = fronts.map((front) => startClient(front.port))
-  for (const client of clients) await waitFor('a greeting', client.received)
-  for (const front of fronts) front.listener.markServer('s1', false)
-  t.equal(await clients[0]?.ended, 'reset')
-  t.match(fronts[0]?.listener.fact().ends, { 'server-down': 1 })
-  t.equal(fronts[1]?.listener.fact().sessions, 1)
-  for (const front of fronts) front.listener.stop()
-  backend.close()
 })
 
 t.test(

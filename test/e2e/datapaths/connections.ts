@@ -1,0 +1,195 @@
+// Behaviours: what passes through a connection, who may have one, how many there may be, and what is counted.
+
+import { createHash, randomBytes } from 'node:crypto'
+import { waitFor } from '../../lab/wait-for.ts'
+import type { Behaviour, Stage } from './behaviour.ts'
+import { type Client, closeAll, serversOf } from './client.ts'
+
+const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** One client more than there is room for waits until somebody leaves, or is turned away where there is no queue. */
+const oneTooMany = async ({ open }: Stage, canWait: boolean, leave: () => void): Promise<Client> => {
+  const next = open()
+  if (canWait) {
+    const early = await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 300, 'waits'))])
+    if (early !== 'waits') throw new Error('it did not wait')
+    leave()
+    return next
+  }
+  const { server } = await next
+  if (server !== '-') throw new Error(`it got ${server}`)
+  leave()
+  return waitFor('a client to have the room', async () => {
+    const another = await open()
+    return another.server === '-' ? undefined : another
+  })
+}
+
+const atOnce = ({ open }: Stage, count: number, from: number): Promise<readonly Client[]> =>
+  Promise.all(Array.from({ length: count }, () => open({ from })))
+
+const turnedAway = (clients: readonly Client[]): number => clients.filter(({ server }) => server === '-').length
+
+export const connectionBehaviours: readonly Behaviour[] = [
+  {
+    name: 'bytes',
+    title: 'every byte arrives, in both directions, and sessions and bytes are counted',
+    about: ['bind'],
+    servers: ['a', 'b'],
+    see: async (t, { open, show, showServer }) => {
+      const sent = randomBytes(4 * 1024 * 1024)
+      const client = await open()
+      const name = client.server
+      await waitFor('the session to be counted', async () => (await showServer(name)).sessions === 1)
+      client.say(sent)
+      await waitFor('the echo', () => client.heard().length >= sent.length)
+      t.equal(sha(client.heard()), sha(sent))
+      client.close()
+      const seen = await waitFor('the end to be counted', async () => {
+        const one = await showServer(name)
+        return one.sessions === 0 && (one.bytes_out ?? 0) > sent.length ? one : undefined
+      })
+      t.equal(seen.total_sessions, 1)
+      for (const bytes of [seen.bytes_in ?? 0, seen.bytes_out ?? 0]) {
+        // Where packets are counted, so are their heads.
+        t.ok(bytes >= sent.length && bytes < 1.2 * sent.length, `${bytes} of ${sent.length}`)
+      }
+      t.match(await show(), { sessions: 0, total_sessions: 1 })
+    },
+  },
+  {
+    name: 'half-close',
+    title: 'a client that has said all hears the rest',
+    about: ['bind'],
+    servers: ['a'],
+    see: async (t, { open }) => {
+      const client = await open()
+      client.say('all of this')
+      client.finish()
+      t.equal(await client.ended, 'end')
+      t.equal(client.heard().toString('latin1'), 'all of thisbye')
+    },
+  },
+  {
+    name: 'ipv6',
+    title: 'IPv6, and several addresses and ports',
+    about: ['bind', 'servers.address'],
+    servers: ['a', 'b'],
+    family: 'ipv6',
+    binds: 2,
+    see: async (t, { untilSpread, show }) => {
+      for (const bind of [0, 1]) await untilSpread({ a: 2, b: 2 }, { bind })
+      t.same(
+        (await show()).binds.map(({ open }) => open),
+        [true, true],
+      )
+    },
+  },
+  {
+    name: 'addresses',
+    title: 'several addresses and ports: they share servers and limits',
+    about: ['bind', 'max_connections'],
+    servers: ['a', 'b'],
+    binds: 2,
+    keys: (can) => ({ max_connections: 2, ...shortQueue(can) }),
+    see: async (t, { hold, open }) => {
+      const held = [...(await hold(1, { bind: 0 })), ...(await hold(1, { bind: 1 }))]
+      t.same(serversOf(held), { a: 1, b: 1 })
+      for (const bind of [0, 1]) t.equal((await open({ bind })).server, '-')
+      closeAll(held)
+    },
+  },
+  {
+    name: 'listener-limit',
+    title: 'max_connections: beyond it nobody gets a session before somebody leaves',
+    about: ['max_connections'],
+    servers: ['a', 'b'],
+    keys: () => ({ max_connections: 2 }),
+    see: async (t, stage) => {
+      const held = await stage.hold(2)
+      t.same(serversOf(held), { a: 1, b: 1 })
+      const next = await oneTooMany(stage, stage.can('max_connections') === 'yes', () => held[0]?.close())
+      t.ok(await next.echoes())
+      await waitFor('them to be counted', async () => (await stage.show()).sessions === 2)
+      closeAll([...held, next])
+    },
+  },
+  {
+    name: 'server-limit',
+    title: 'servers.max_connections: a full server is passed over; where all are full nobody gets a session',
+    about: ['servers.max_connections'],
+    servers: ['a', 'b'],
+    serverKeys: (name) => ({ max_connections: name === 'a' ? 1 : 3 }),
+    see: async (t, stage) => {
+      const held = await stage.hold(4)
+      t.same(serversOf(held), { a: 1, b: 3 })
+      const onA = held.find(({ server }) => server === 'a')
+      const next = await oneTooMany(stage, stage.can('servers.max_connections') === 'yes', () => onA?.close())
+      t.equal(next.server, 'a')
+      closeAll([...held, next])
+    },
+  },
+  {
+    name: 'idle',
+    title: 'timeouts.client and timeouts.server: who is silent for too long has no session, who speaks has',
+    about: ['timeouts.client', 'timeouts.server'],
+    servers: ['a'],
+    keys: () => ({ timeouts: { client: '3s', server: '3s' } }),
+    see: async (t, { hold }) => {
+      const [idle, busy] = await hold(2)
+      if (idle === undefined || busy === undefined) throw new Error('no clients')
+      const begun = performance.now()
+      await waitFor('the time to be over', async () => (await busy.echoes()) && performance.now() > begun + 5000)
+      idle.say('is anybody there?')
+      t.equal(await idle.ended, 'reset')
+      t.equal(idle.heard().length, 0)
+      t.ok(await busy.echoes())
+      busy.close()
+    },
+  },
+  {
+    name: 'allow',
+    title: 'access: who is not allowed, or denied, is turned away and counted',
+    about: ['access'],
+    servers: ['a'],
+    keys: () => ({ access: { allow: ['198.19.0.0/28'], deny: ['198.19.0.3'] } }),
+    see: async (t, { spread, show }) => {
+      t.same(await spread(2, { from: 2 }), { a: 2 })
+      t.same(await spread(2, { from: 3 }), { '-': 2 }, 'denied')
+      t.same(await spread(2, { from: 20 }), { '-': 2 }, 'not allowed')
+      await waitFor('them to be counted', async () => (await show()).ends['denied'] === 4)
+    },
+  },
+  {
+    name: 'rate',
+    title: 'access.connection_rate: more a second are turned away and counted',
+    about: ['access'],
+    servers: ['a'],
+    keys: () => ({ access: { connection_rate: 3 } }),
+    see: async (t, stage) => {
+      const clients = await atOnce(stage, 20, 1)
+      const refused = turnedAway(clients)
+      t.ok(refused > 0 && refused <= 17, `${refused} refused`)
+      await waitFor('them to be counted', async () => (await stage.show()).ends['rate'] === refused)
+      closeAll(clients)
+    },
+  },
+  {
+    name: 'source-rate',
+    title: 'access.connection_rate_per_source: one address does not use up what others have',
+    about: ['access'],
+    servers: ['a'],
+    keys: () => ({ access: { connection_rate_per_source: 3 } }),
+    see: async (t, stage) => {
+      const clients = await atOnce(stage, 20, 1)
+      const refused = turnedAway(clients)
+      t.ok(refused > 0 && refused <= 17, `${refused} refused`)
+      t.equal((await stage.open({ from: 2 })).server, 'a')
+      await waitFor('them to be counted', async () => (await stage.show()).ends['source-rate'] === refused)
+      closeAll(clients)
+    },
+  },
+]
+
+const shortQueue = (can: Stage['can']): object =>
+  can('timeouts.queue') === 'no' ? {} : { timeouts: { queue: '100ms' } }

@@ -1,0 +1,194 @@
+// Behaviours: servers that die, fail, are taken out or cannot be reached, and what becomes of clients and sessions.
+
+import { waitFor } from '../../lab/wait-for.ts'
+import type { Behaviour } from './behaviour.ts'
+import { type Client, closeAll, serversOf } from './client.ts'
+import { standInPorts } from './stand-in.ts'
+
+/** The client of each server. */
+const byServer = (clients: readonly Client[], server: string): Client => {
+  const found = clients.find((one) => one.server === server)
+  if (found === undefined) throw new Error(`no client of ${server} among ${JSON.stringify(serversOf(clients))}`)
+  return found
+}
+
+const died = { passes: false, reason: 'connection-refused' }
+
+export const outageBehaviours: readonly Behaviour[] = [
+  {
+    name: 'orders',
+    title: 'drain leaves sessions and takes no new ones, maint ends them, ready takes the server back',
+    about: ['check'],
+    servers: ['a', 'b'],
+    see: async (t, { hold, order, untilSpread, showServer }) => {
+      const held = await hold(2)
+      t.same(serversOf(held), { a: 1, b: 1 })
+      await order('a', 'drain')
+      await untilSpread({ b: 3 })
+      t.equal((await showServer('a')).status, 'DRAIN')
+      for (const one of held) t.ok(await one.echoes())
+      await order('a', 'maint')
+      t.equal(await byServer(held, 'a').ended, 'reset')
+      t.ok(await byServer(held, 'b').echoes())
+      await untilSpread({ b: 3 })
+      await order('a', 'ready')
+      await untilSpread({ a: 2, b: 2 })
+      closeAll(held)
+    },
+  },
+  {
+    name: 'agent-line',
+    title: 'agent_check: what the host of a server says of it counts',
+    about: ['agent_check'],
+    servers: ['a', 'b'],
+    keys: () => ({ agent_check: { port: standInPorts.line, interval: '300ms' } }),
+    see: async (_, { server, untilSpread }) => {
+      server('a').says({ line: 'drain' })
+      await untilSpread({ b: 3 })
+      server('a').says({ line: 'ready 200%' })
+      await untilSpread({ a: 4, b: 2 })
+    },
+  },
+  {
+    name: 'shutdown',
+    title: 'on_marked_down: sessions of a server that goes down end at once, those of others go on',
+    about: ['on_marked_down'],
+    servers: ['a', 'b'],
+    see: async (t, { hold, server, untilSpread }) => {
+      const held = await hold(6)
+      server('a').says(died)
+      for (const one of held) {
+        if (one.server === 'a') t.equal(await one.ended, 'reset')
+        else t.ok(await one.echoes())
+      }
+      await untilSpread({ b: 3 })
+      closeAll(held)
+    },
+  },
+  {
+    name: 'keep',
+    title: 'on_marked_down: keep leaves them',
+    about: ['on_marked_down'],
+    servers: ['a', 'b'],
+    keys: () => ({ on_marked_down: 'keep' }),
+    see: async (t, { hold, server, untilSpread }) => {
+      const held = await hold(2)
+      server('a').says(died)
+      await untilSpread({ b: 3 })
+      for (const one of held) t.ok(await one.echoes())
+      closeAll(held)
+    },
+  },
+  {
+    name: 'grace',
+    title: 'shutdown_grace: sessions go on for so long, and then end',
+    about: ['shutdown_grace'],
+    servers: ['a', 'b'],
+    keys: () => ({ shutdown_grace: '3s' }),
+    see: async (t, { hold, server, untilSpread }) => {
+      const held = await hold(2)
+      server('a').says(died)
+      await untilSpread({ b: 3 })
+      for (const one of held) t.ok(await one.echoes())
+      t.equal(await byServer(held, 'a').ended, 'reset')
+      t.ok(await byServer(held, 'b').echoes())
+      closeAll(held)
+    },
+  },
+  {
+    name: 'grace-in-time',
+    title: 'shutdown_grace: a server that is back in time keeps its sessions',
+    about: ['shutdown_grace'],
+    servers: ['a', 'b'],
+    keys: () => ({ shutdown_grace: '4s' }),
+    see: async (t, { hold, server, untilSpread, untilStatus }) => {
+      const held = await hold(2)
+      server('a').says(died)
+      await untilStatus('a', 'DOWN')
+      const down = performance.now()
+      server('a').says({ passes: true })
+      await untilSpread({ a: 2, b: 2 })
+      await waitFor('the grace to be over', () => performance.now() > down + 5000)
+      for (const one of held) t.ok(await one.echoes())
+      closeAll(held)
+    },
+  },
+  {
+    name: 'death',
+    title: 'a server process dies: its clients find it, nobody who comes then fails, and it is marked down',
+    about: ['redispatch true', 'observe'],
+    servers: ['a', 'b'],
+    keys: () => ({
+      check: {
+        type: 'tcp',
+        interval: '10m',
+        fast_interval: '300ms',
+        down_interval: '300ms',
+        timeout: '1s',
+        rise: 1,
+        fall: 1,
+      },
+    }),
+    see: async (t, { hold, server, open, untilStatus, showServer, untilSpread }) => {
+      const held = await hold(2)
+      server('a').die()
+      const clients = await Promise.all(Array.from({ length: 10 }, () => open()))
+      t.same(serversOf(clients), { b: 10 })
+      await untilStatus('a', 'DOWN')
+      t.equal((await showServer('a')).found?.by, 'session')
+      t.equal(await byServer(held, 'a').ended, 'reset')
+      t.ok(await byServer(held, 'b').echoes())
+      await server('a').start()
+      await untilSpread({ a: 2, b: 2 })
+      closeAll([...held, ...clients])
+    },
+  },
+  {
+    name: 'mute',
+    title: 'timeouts.connect: a client that gets no answer from a server gets another one',
+    about: ['timeouts.connect'],
+    servers: ['a', 'b'],
+    keys: () => ({ timeouts: { connect: '300ms' }, observe: { enabled: false } }),
+    see: async (t, { server, open, showServer }) => {
+      await server('a').mute(true)
+      const clients = await Promise.all([1, 2, 3, 4].map(() => open()))
+      t.same(serversOf(clients), { b: 4 })
+      t.equal((await showServer('a')).status, 'UP')
+      closeAll(clients)
+    },
+  },
+  {
+    name: 'power-cut',
+    title: 'the host of a server has no power: who waits for an answer is told when the server is marked down',
+    about: ['on_marked_down'],
+    servers: ['a', 'b'],
+    see: async (t, { hold, server, untilSpread }) => {
+      const held = await hold(6)
+      await server('a').cutOff(true)
+      for (const one of held) one.say('a question')
+      for (const one of held) {
+        if (one.server === 'a') t.equal(await one.ended, 'reset')
+        else await waitFor('the answer', () => one.heard().toString('latin1') === 'a question')
+      }
+      await untilSpread({ b: 3 })
+      closeAll(held)
+    },
+  },
+  {
+    name: 'nobody',
+    title: 'no server is up: clients are turned away, and served when one is back',
+    about: ['check'],
+    servers: ['a', 'b'],
+    keys: (can) => (can('timeouts.queue') === 'no' ? {} : { timeouts: { queue: '100ms' } }),
+    see: async (t, { server, untilSpread, show }) => {
+      for (const name of ['a', 'b']) server(name).says(died)
+      await untilSpread({ '-': 2 })
+      t.ok(
+        (await show()).binds.every(({ open }) => open),
+        'the address is served all the same',
+      )
+      server('b').says({ passes: true })
+      await untilSpread({ b: 2 })
+    },
+  },
+]

@@ -1,0 +1,85 @@
+// Behaviours: what a reload changes, and what it leaves alone.
+
+import { waitFor } from '../../lab/wait-for.ts'
+import type { Behaviour } from './behaviour.ts'
+import { closeAll, serversOf } from './client.ts'
+
+const entries = (keys: { readonly [key: string]: unknown }): readonly object[] => {
+  const { servers } = keys
+  return Array.isArray(servers) ? servers : []
+}
+
+export const reloadBehaviours: readonly Behaviour[] = [
+  {
+    name: 'servers-change',
+    title: 'a reload adds, renames and removes servers: only sessions of those that go end',
+    about: ['servers.address'],
+    servers: ['a', 'b'],
+    see: async (t, { keys, hold, become, addServer, untilStatus, untilSpread, showServer }) => {
+      const [a, b] = entries(keys)
+      const held = await hold(2)
+      t.same(serversOf(held), { a: 1, b: 1 })
+      const { keys: c } = await addServer('c')
+      t.match(await become({ ...keys, servers: [a, b, c] }), /server c added/)
+      await untilStatus('c', 'UP')
+      await untilSpread({ a: 2, b: 2, c: 2 })
+      t.match(await become({ ...keys, servers: [{ ...a, name: 'z' }, b, c] }), /server a: now named z/)
+      await waitFor('its session to be told by its new name', async () => (await showServer('z')).sessions === 1)
+      for (const one of held) t.ok(await one.echoes())
+      t.match(await become({ ...keys, servers: [{ ...a, name: 'z' }, c] }), /server b removed/)
+      await untilSpread({ a: 2, c: 2 })
+      for (const one of held) {
+        if (one.server === 'b') t.equal(await one.ended, 'reset')
+        else t.ok(await one.echoes())
+      }
+      closeAll(held)
+    },
+  },
+  {
+    name: 'keys-change',
+    title: 'a reload of balance, weights and limits leaves every session alone',
+    about: ['balance roundrobin', 'balance leastconn', 'servers.weight', 'max_connections'],
+    servers: ['a', 'b'],
+    see: async (t, { keys, hold, become, untilSpread }) => {
+      const [a, b] = entries(keys)
+      const held = await hold(6)
+      await become({ ...keys, servers: [{ ...a, weight: 3 }, b] })
+      await untilSpread({ a: 6, b: 2 })
+      await become({ ...keys, balance: 'leastconn', max_connections: 100, timeouts: { client: '1h' } })
+      for (const one of held) t.ok(await one.echoes())
+      await become(keys)
+      await untilSpread({ a: 3, b: 3 })
+      for (const one of held) t.ok(await one.echoes())
+      closeAll(held)
+    },
+  },
+  {
+    name: 'listeners-change',
+    title: 'a reload adds, moves and removes listeners: an address that is no longer served ends its sessions',
+    about: ['bind'],
+    servers: ['a', 'b'],
+    see: async (t, { keys, open, become, freePort }) => {
+      const port = freePort()
+      const moved = freePort()
+      const first = await open()
+      const other = (at: number) => ({ ...keys, name: 'listeners-other', bind: `198.18.0.2:${at}` })
+      t.equal((await open({ port })).server, '-')
+      t.match(await become(keys, other(port)), /listener listeners-other added/)
+      const second = await waitFor('the new listener to serve', async () => {
+        const one = await open({ port })
+        return one.server === '-' ? undefined : one
+      })
+      await become(keys, other(moved))
+      const third = await waitFor('its new address to be served', async () => {
+        const one = await open({ port: moved })
+        return one.server === '-' ? undefined : one
+      })
+      await waitFor('its old one not to be', async () => (await open({ port })).server === '-')
+      t.match(await become(keys), /listener listeners-other removed/)
+      t.equal(await third.ended, 'reset')
+      await waitFor('nobody to be served', async () => (await open({ port: moved })).server === '-')
+      t.ok(await first.echoes())
+      closeAll([first, second])
+    },
+  },
+]
