@@ -9,10 +9,6 @@ const shortestRun = 2
 /** The family of an address that is known to be one. */
 export const familyOf = (address: string): Family => (address.includes(':') ? 'ipv6' : 'ipv4')
 
-/** An address and a port in one text: `10.1.6.173:3366`, `[2001:db8::1]:3366`. */
-export const endpointText = ({ address, port }: { readonly address: string; readonly port: number }): string =>
-  familyOf(address) === 'ipv4' ? `${address}:${port}` : `[${address}]:${port}`
-
 /** The bits of an address: what a prefix length cannot exceed. */
 export const bitsOf = (family: Family): number => (family === 'ipv4' ? 32 : 128)
 
