@@ -164,5 +164,8 @@ export const capabilities: readonly Capability[] = [
   ),
   row('servers.weight', yes),
   row('servers.backup', yes),
-  row('servers.max_connections', nearly(`A client goes to a server that has room. ${noRoom}`)),
+  row(
+    'servers.max_connections',
+    nearly(`A client goes to a server that has room; of many who come in the same moment some are refused. ${noRoom}`),
+  ),
 ]

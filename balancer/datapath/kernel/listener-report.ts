@@ -36,9 +36,7 @@ export const reportOf = ({ listener, servers, listeners, refusals, trouble }: Re
     ends: {
       ...all?.ends,
       ...Object.fromEntries(
-        refusalReasons
-          .filter((reason) => reason !== 'server-full' && refused(reason) > 0)
-          .map((reason) => [reason, refused(reason)]),
+        refusalReasons.filter((reason) => refused(reason) > 0).map((reason) => [reason, refused(reason)]),
       ),
     },
     servers: places.map((place) => {
@@ -56,6 +54,6 @@ export const reportOf = ({ listener, servers, listeners, refusals, trouble }: Re
         detail: null,
       }
     }),
-    detail: { kind: 'kernel', postponed: refused('server-full') },
+    detail: null,
   }
 }

@@ -121,7 +121,11 @@ export const connectionBehaviours: readonly Behaviour[] = [
     servers: ['a', 'b'],
     serverKeys: (name) => ({ max_connections: name === 'a' ? 1 : 3 }),
     see: async (t, stage) => {
-      const held = await stage.hold(4)
+      const held: Client[] = []
+      while (held.length < 4) {
+        held.push(...(await stage.hold(1)))
+        await waitFor('it to be counted', async () => (await stage.show()).sessions === held.length)
+      }
       t.same(serversOf(held), { a: 1, b: 3 })
       const onA = held.find(({ server }) => server === 'a')
       const next = await oneTooMany(stage, stage.can('servers.max_connections') === 'yes', () => onA?.close())

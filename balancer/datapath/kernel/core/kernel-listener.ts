@@ -15,7 +15,7 @@ export type KernelTarget = {
   readonly server: string
   /** More than 0; need not be whole, as in slow start or for leastconn, whose weights the caller makes. */
   readonly weight: number
-  /** HAProxy: maxconn of a server; 0 = no limit. What is beyond it is dropped, and asks again. */
+  /** HAProxy: maxconn of a server; 0 = no limit. What comes beyond it is reset. */
   readonly maximumSessions: number
   /** Whether it has that many sessions now: new ones go to the others meanwhile. */
   readonly isFull: boolean

@@ -64,7 +64,7 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
     chains: [
       ...listener.targets
         .filter((target) => isCounted(target.maximumSessions))
-        .map((target) => serverLimit(name, target, markOf)),
+        .map((target) => serverLimit(target, markOf, refuse)),
       // On its own: a rule that is made anew forgets what it has counted.
       ...(isCounted(maximumSessions)
         ? [{ name: limitChain(name), hook: null, rules: [`ct count over ${maximumSessions} ${refuse('full')}`] }]
@@ -88,11 +88,18 @@ export const limitElements = (
 
 const isCounted = (limit: number): boolean => limit > 0 && limit <= mostCountedSessions
 
-/** Dropped, not reset: the client's kernel asks again a second later, and by then the server counts as full. */
-const serverLimit = (listener: string, target: KernelTarget, markOf: (server: string) => number): Chain => ({
-  name: serverLimitChain(markOf(target.server)),
+/**
+ * Reset, not dropped: a client that asked again from the same port would be given another server, and be counted here for as long
+ * as it has a session there. Without the mark: a reset of one of ours counts as that of its server, and is not passed on.
+ */
+const serverLimit = (
+  { server, maximumSessions }: KernelTarget,
+  markOf: (server: string) => number,
+  refuse: (reason: RefusalReason) => string,
+): Chain => ({
+  name: serverLimitChain(markOf(server)),
   hook: null,
-  rules: [`ct count over ${target.maximumSessions} counter name "${refusalCounter('server-full', listener)}" drop`],
+  rules: [`ct count over ${maximumSessions} ct mark set 0x00000000 ${refuse('server-full')}`],
 })
 
 const accessList = (kind: 'allow' | 'deny', { name, access }: KernelListener, version: IpVersion): RuleSet | null => {
