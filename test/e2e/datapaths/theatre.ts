@@ -80,6 +80,15 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
       ...behaviour.keys?.(can),
     })
   }
+  const last = await standIns.add('last', serverAddress(behaviours.length, 0, 'ipv4'))
+  const lastBind = { address: balancerAddresses.ipv4[0] ?? '', port: firstPort + 10 * behaviours.length }
+  written.push({
+    name: 'last',
+    datapath,
+    bind: `${lastBind.address}:${lastBind.port}`,
+    check: { type: 'http', port: standInPorts.agent },
+    servers: [entry(last)],
+  })
   const ours = await startOurs({ directory: lab.directory, spawn: balancer.spawn }, written, new Map())
   const showAll = async () => parseShown(await ours.ask('show servers --json'))
   await waitFor('all servers to be up and all addresses to be open', async () =>
@@ -87,6 +96,16 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
       (one) => one.binds.every(({ open }) => open) && one.servers.every(({ status }) => status === 'UP'),
     ),
   )
+  // What is shown comes into force a little later, in order.
+  const untilLastIs = (server: string): Promise<unknown> =>
+    waitFor(`a client of the last listener to get ${server}`, async () => {
+      const client = await openClient(clients, { ...lastBind, from: undefined })
+      client.close()
+      return client.server === server
+    })
+  await untilLastIs('last')
+  await ours.ask('server last/last drain')
+  await untilLastIs('-')
 
   const now = new Map(written.map((keys) => [keys.name, [keys] as readonly Keys[]]))
   let reloading: Promise<unknown> = Promise.resolve()
