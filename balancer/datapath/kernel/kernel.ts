@@ -146,13 +146,22 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   const leftAt = (): number => Math.max(performance.now() + leftMillis, begunAt + absentMillis)
   const addressChanged = (address: string, isPresent: boolean): void => {
     settings.hold('time')
-    if (isPresent) absent.delete(address)
-    else absent.set(address, leftAt())
+    if (isPresent) isAbsentNoMore(address)
+    else isAbsent(address)
+  }
+  /** Between two masters nobody has the address: clients of sessions that end meanwhile are told when somebody has. */
+  const isAbsent = (address: string): void => {
+    absent.set(address, leftAt())
+    tracker.holdResets(Uint8Array.from(addressBytes(address)))
+  }
+  const isAbsentNoMore = (address: string): void => {
+    absent.delete(address)
+    tracker.releaseResets(Uint8Array.from(addressBytes(address)))
   }
   const endLeftBehind = (): void => {
     for (const [address, until] of absent) {
       if (performance.now() < until) continue
-      absent.delete(address)
+      isAbsentNoMore(address)
       endThrough(address)
     }
   }
@@ -203,7 +212,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   }
   const addresses = watch
   for (const { bind } of listeners.configs()) {
-    for (const { address } of bind) if (!addresses.has(address)) absent.set(address, leftAt())
+    for (const { address } of bind) if (!addresses.has(address)) isAbsent(address)
   }
   timers.push(
     setInterval(look, lookMillis),
@@ -236,6 +245,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       const none = listeners.prepare([], [])
       const brought = await rules.attempt(none.table, none.commit)
       if (!brought.ok) log.error(`The rules could not be taken away at once: ${brought.text}`)
+      for (const address of absent.keys()) isAbsentNoMore(address)
       await tracker.endSessions(everySession, 'stopped')
       await Promise.race([tracker.told(), wait(longestFarewell)])
       await end()

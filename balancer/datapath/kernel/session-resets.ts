@@ -11,6 +11,9 @@ import { createResetQueue, type EndedFlow, type ResetPace } from './core/reset-q
 export type SessionResets = {
   readonly add: (flow: EndedFlow) => void
   readonly cancel: (key: Uint8Array) => void
+  /** See core/reset-queue.ts. */
+  readonly hold: (address: Uint8Array) => void
+  readonly release: (address: Uint8Array) => void
   /** Resolves when nobody waits to be told. */
   readonly sent: () => Promise<void>
   readonly close: () => void
@@ -61,5 +64,6 @@ export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => 
     queue.add(flow)
     timer ??= setInterval(send, interval)
   }
-  return { ok: true, value: { add, cancel: queue.cancel, sent, close } }
+  const { cancel, hold, release } = queue
+  return { ok: true, value: { add, cancel, hold, release, sent, close } }
 }

@@ -37,6 +37,9 @@ export type SessionTracker = {
   readonly failures: () => number
   /** Resolves when all clients and servers of ended sessions have been told. */
   readonly told: () => Promise<void>
+  /** Whoever is to be told through this address waits: no host has it, so that nobody would hear the answer; until `releaseResets`. */
+  readonly holdResets: (address: Uint8Array) => void
+  readonly releaseResets: (address: Uint8Array) => void
   /** How often events were lost, and all was counted anew. */
   readonly overruns: () => number
   /** Deletes the attempts to reach the server with this mark: the clients' kernels ask again. The rules must not name it any more. */
@@ -257,6 +260,8 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       listeners: sessions.listeners,
       failures: sessions.failures,
       told: resets.sent,
+      holdResets: resets.hold,
+      releaseResets: resets.release,
       overruns: () => overruns,
       endAttempts,
       endSessions,

@@ -11,6 +11,12 @@ export type ResetQueue = {
   readonly add: (flow: EndedFlow) => void
   /** Somebody has begun a session with this flow: it must not be disturbed. */
   readonly cancel: (key: Uint8Array) => void
+  /**
+   * This address is on no host now: who is told of a session through it would answer nobody. They wait until `release`, and are told
+   * from the beginning then.
+   */
+  readonly hold: (address: Uint8Array) => void
+  readonly release: (address: Uint8Array) => void
   /** What is to be sent now. */
   readonly take: (at: number) => readonly ForgedSyn[]
   readonly isEmpty: () => boolean
@@ -33,6 +39,8 @@ export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue =
   const heads = rounds.map(() => 0)
   /** Those that still wait, by flow: a cancelled one is not among them. */
   const waiting = new Map<string, EndedFlow>()
+  /** Those that wait for their address, by address. */
+  const held = new Map<string, EndedFlow[]>()
   let allowance = 0
   let last = Number.NEGATIVE_INFINITY
 
@@ -50,13 +58,26 @@ export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue =
     }
     return undefined
   }
+  const begin = (flow: EndedFlow): void => {
+    lines[0]?.push({ flow, round: 0, due: Number.NEGATIVE_INFINITY })
+  }
   return {
     add: (flow) => {
       waiting.set(textOf(flow.key), flow)
-      lines[0]?.push({ flow, round: 0, due: Number.NEGATIVE_INFINITY })
+      begin(flow)
     },
     cancel: (key) => {
       if (waiting.size > 0) waiting.delete(textOf(key))
+    },
+    hold: (address) => {
+      const key = textOf(address)
+      held.set(key, held.get(key) ?? [])
+    },
+    release: (address) => {
+      const key = textOf(address)
+      const flows = held.get(key) ?? []
+      held.delete(key)
+      for (const flow of flows) begin(flow)
     },
     take: (at) => {
       const most = Math.max(1, (rate * burstMillis) / 1000)
@@ -68,6 +89,11 @@ export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue =
         if (one === undefined) break
         const { flow, round } = one
         if (waiting.get(textOf(flow.key)) !== flow) continue
+        const others = held.get(textOf(flow.toClient.source))
+        if (others !== undefined) {
+          others.push(flow)
+          continue
+        }
         allowance -= 1
         packets.push(flow[rounds[round] ?? 'toClient'])
         const line = lines[round + 1]

@@ -57,6 +57,27 @@ t.test('clients hear it before servers, and all once more later', async (t) => {
   t.ok(queue.isEmpty())
 })
 
+t.test('through an address that no host has nobody is told, until one has it', async (t) => {
+  const elsewhere = (port: number) => ({
+    ...flow(port),
+    toClient: { ...syn(port), source: Uint8Array.of(198, 18, 0, 101) },
+  })
+  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
+  queue.add(flow(1))
+  t.same(ports(0), [1, 10_001])
+  queue.hold(syn(1).source)
+  for (const one of [flow(2), flow(3), elsewhere(4)]) queue.add(one)
+  t.same(ports(100), [4, 10_004], 'others are')
+  t.same(ports(800), [4, 10_004], 'nor are those told again that heard it once')
+  t.notOk(queue.isEmpty())
+  queue.cancel(flow(3).key)
+  queue.release(syn(1).source)
+  t.same(ports(5000), [2, 1, 10_002, 10_001])
+  t.same(ports(5700), [2, 1, 10_002, 10_001])
+  t.ok(queue.isEmpty())
+})
+
 t.test('no more are sent than the rate allows, and none is forgotten', async () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 40, maxLength: 60 }), (steps) => {
