@@ -71,12 +71,12 @@ const whyNoEndpoint = (address: string): string | null =>
       ? null
       : whyNoHost(address)
 
-/** Where connections come in: an address that this host has, will have or may take, or 0.0.0.0 or :: for every one. */
+/** Where connections come in: an address that this host has, will have or may take, or 0.0.0.0 or [::] for every one. */
 export const bindEndpoint = endpoint((address) => {
   const objection = isUnspecified(address) ? null : whyNoEndpoint(address)
   return objection === null
     ? null
-    : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 or :: for all`
+    : `${objection}; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all`
 })
 
 /** Where connections go to: the address of a host. */

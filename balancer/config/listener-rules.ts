@@ -116,17 +116,8 @@ const checkFaults = ({ check: given, agent_check: agent, servers }: LenientListe
       const at = (key: string): ListenerFault['path'] => ['check', i, key]
       const { type = 'http', port, password_file: file, tls, interval, fast_interval: fast } = one ?? {}
       const ofServer = type === 'http' ? serverOn(port) : undefined
-      const beyondEcho = servers.find((server) => server?.address?.includes(':', server.address.indexOf(':') + 1))?.name
       const isSlower = (durationMillis(fast) ?? 0) > (durationMillis(interval) ?? defaultInterval)
       return [
-        ...(type === 'icmp' && beyondEcho !== undefined
-          ? [
-              {
-                path: at('type'),
-                text: `an echo is asked for over IPv4, and ${beyondEcho} has an IPv6 address; write tcp or http`,
-              },
-            ]
-          : []),
         ...(file === undefined
           ? []
           : fileFindings(readSecretFile(file), []).map((found) => ({ ...found, path: at('password_file') }))),

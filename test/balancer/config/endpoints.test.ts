@@ -6,7 +6,7 @@ const quoted = (text: string): string => `"${text}", with the quotes`
 const refused = (found: string, text: string): string => `7:11: listeners[0].bind: found "${found}"; ${text}`
 const oneLink = 'an address with its interface behind % is not taken: it is valid on one link only'
 const forms = 'write an address and a port, such as 10.0.0.1:3306 or "[2001:db8::1]:3306"'
-const otherwise = 'write an address of this host, a virtual one, or 0.0.0.0 or :: for all'
+const otherwise = 'write an address of this host, a virtual one, or 0.0.0.0 or [::] for all'
 const dual = '4:88: vrrp.instances[0].virtual_addresses'
 const ipv6: Row['change'][number] = [
   'virtual_addresses: [198.18.0.100/24]',

@@ -8,7 +8,7 @@ import { capabilities, refusalsOf, type WrittenListener } from '../../../balance
 
 /** Keys of a listener that are nothing to a datapath, or the business of others as a whole. */
 const nothingToForward = ['name', 'datapath', 'servers.name']
-const whole = ['check', 'agent_check', 'observe', 'bind']
+const whole = ['check', 'agent_check', 'observe', 'bind', 'access']
 
 type Schema = { readonly type?: string; readonly properties?: Record<string, Schema>; readonly items?: Schema }
 
