@@ -49,7 +49,7 @@ const start = async (host: Host, priority: number) => {
       instances: [
         {
           ...{ name: 'VI_6', interface: 'eth0', virtual_router_id: 51, version: 3, priority },
-          ...{ advertisement_interval: '100ms', virtual_addresses: [`${virtual}/64`] },
+          ...{ advertisement_interval: '1s', virtual_addresses: [`${virtual}/64`] },
         },
       ],
     },
@@ -114,14 +114,16 @@ const untilHeldBy = (host: Host): Promise<unknown> =>
 /** A session that goes on speaking, and says what it hears and how it ends; with `again` many short ones, one after the other. */
 const speaker = `
 const [host, port, again] = process.argv.slice(1)
-let [sessions, failed] = [0, 0]
+let [sessions, cut, failed] = [0, 0, 0]
 const open = () => {
   const socket = require('node:net').connect(Number(port), host)
-  socket.on('error', (error) => { failed += 1; console.log('over', error.code) })
+  let isConnected = false
+  socket.once('connect', () => { isConnected = true })
+  socket.on('error', (error) => { isConnected ? cut += 1 : failed += 1; console.log('over', error.code) })
   socket.on('end', () => console.log('over'))
   if (again) {
     socket.once('data', () => { sessions += 1; socket.destroy() })
-    socket.once('close', () => { console.log('sessions', sessions, 'failed', failed); setTimeout(open, 20) })
+    socket.once('close', () => { console.log('sessions', sessions, 'cut', cut, 'failed', failed); setTimeout(open, 20) })
   } else {
     socket.on('data', (data) => console.log('heard', String(data).trim()))
     setInterval(() => socket.write('me again\\n'), 100)
@@ -218,7 +220,7 @@ await t.test('a program that takes over goes on with the sockets of both familie
   }
 })
 
-await t.test('a hand-over fails no new connection, and sessions end with the address', async (t) => {
+await t.test('a hand-over fails no new connection, and only sessions that are open end with the address', async (t) => {
   const session = speak(client, virtual, 3306)
   await session.waitForOutput(/heard db[12]/)
   const many = [3306, 3309].map((port) => speak(client, virtual, port, 'again'))
@@ -235,6 +237,7 @@ await t.test('a hand-over fails no new connection, and sessions end with the add
     await waitFor('sessions of the other balancer', async () =>
       (await show(lb2, i * 2)).servers.some(({ total_sessions: count }) => (count ?? 0) > 10),
     )
-    t.match(one.lines().at(-1), / failed 0$/)
+    // There is one at a time, and a server may not have greeted it yet when the address leaves.
+    t.match(one.lines().at(-1), / cut [01] failed 0$/)
   }
 })
