@@ -91,6 +91,8 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   })
   const wanted = (): KernelListener => listenerFor(running.plan(), running.targets())
   const tellEmptied = (): void => {
+    // Servers that the plan does not know yet still get sessions.
+    if (inherited.size > 0) return
     const { targets } = running.targets()
     const { servers, departed } = running.plan()
     for (const { id, mayHaveSessions, logins } of [...servers, ...departed]) {
