@@ -1,10 +1,9 @@
 // Through which interfaces packets of the listeners come in: the kernel forwards what comes in through those that it is told.
 
 import { isWithin } from '../../../core/address-kind.ts'
+import type { Endpoint } from '../../../core/endpoint.ts'
 import { type Family, familyOf } from '../../../core/ip-address.ts'
 import type { Path } from './path-findings.ts'
-
-type Endpoint = { readonly address: string; readonly port: number }
 
 /** A listener: where clients connect to, and its servers. */
 export type ForwardedListener = { readonly binds: readonly Endpoint[]; readonly servers: readonly Endpoint[] }

@@ -1,10 +1,8 @@
 // What the rules of the kernel are made of: listeners with their servers, and what of earlier rules live sessions still need.
 
+import type { Endpoint } from '../../../core/endpoint.ts'
 import type { Millis } from '../../../core/time.ts'
 import type { TimeoutPolicy } from '../../rules/core/table.ts'
-
-/** An address with a TCP port. As a bind 0.0.0.0 and :: stand for every address of this host but the loopback ones. */
-export type Endpoint = { readonly address: string; readonly port: number }
 
 /** A configured server of a listener. */
 export type KernelServer = Endpoint & { readonly name: string }
@@ -48,6 +46,7 @@ export type KernelTimeouts = {
 /** A listener with `datapath: kernel`. Binds, servers and access lists are of one family. */
 export type KernelListener = {
   readonly name: string
+  /** 0.0.0.0 and :: stand for every address of this host but the loopback ones. */
   readonly binds: readonly Endpoint[]
   readonly balance: 'roundrobin' | 'leastconn' | 'source' | 'first' | 'random' | 'single'
   /** All that are configured, at most 16,383, in the order of the configuration. */

@@ -1,5 +1,6 @@
 // Rules of others that stand in the way of the listeners' packets: which, and the command that lets them through.
 
+import type { Endpoint } from '../../../core/endpoint.ts'
 import { familyOf } from '../../../core/ip-address.ts'
 import type { Packet } from './packet-match.ts'
 import { type Fate, fateOf } from './packet-walk.ts'
@@ -13,8 +14,6 @@ export type Path = {
   readonly serverSide: string | null
   readonly isServerHere: boolean
 }
-
-type Endpoint = { readonly address: string; readonly port: number }
 
 /** How sessions are marked in conntrack: `(mark & mask) === value`; `example` is a mark that a session may have. */
 export type SessionMark = { readonly mask: number; readonly value: number; readonly example: number }
