@@ -3,20 +3,10 @@ import type { ListenerFact } from '../../../balancer/pool/core/facts.ts'
 import type { SupervisedProcess } from '../../../balancer/supervisor/child-process.ts'
 import { keepSessions } from '../../../balancer/supervisor/keeper.ts'
 import type { SuccessionMessage } from '../../../balancer/supervisor/succession-messages.ts'
+import { listenerFact } from '../pool/listener-fact.ts'
 
-const told = (listener: string, datapath: ListenerFact['datapath'], sessions: number | null): ListenerFact => ({
-  fact: 'listener',
-  listener,
-  datapath,
-  binds: [],
-  sessions,
-  maximumSessions: null,
-  totalSessions: null,
-  panicking: false,
-  ends: {},
-  servers: [],
-  detail: null,
-})
+const told = (listener: string, datapath: ListenerFact['datapath'], sessions: number | null): ListenerFact =>
+  listenerFact({ listener, datapath, sessions })
 
 t.test('sessions that live in the old process are kept, those of the kernel are none of its', async (t) => {
   let retired = (): void => {}

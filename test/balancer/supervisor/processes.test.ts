@@ -19,6 +19,7 @@ import {
 } from '../../../balancer/supervisor/core/processes.ts'
 import { parseFromChild, parseToChild, versionIn } from '../../../balancer/supervisor/messages.ts'
 import { healthFact } from '../pool/health-fact.ts'
+import { listenerFact } from '../pool/listener-fact.ts'
 import { routerFact } from '../pool/router-fact.ts'
 
 const router = routerFact()
@@ -88,19 +89,7 @@ t.test('addresses and rules stay when their processes make way, sessions in a pr
 
 t.test('what a forwarder told goes with it', async (t) => {
   const beat: Fact = { fact: 'heartbeat', process: 'kernel', at: millis(1) }
-  const told: Fact = {
-    fact: 'listener',
-    listener: 'm',
-    datapath: 'kernel',
-    binds: [],
-    sessions: null,
-    maximumSessions: null,
-    totalSessions: null,
-    panicking: false,
-    ends: {},
-    servers: [],
-    detail: null,
-  }
+  const told = listenerFact({ datapath: 'kernel' })
   for (const fact of [beat, told]) {
     t.ok(isOfProcess(fact, 'kernel'), fact.fact)
     t.notOk(isOfProcess(fact, 'proxy'), fact.fact)

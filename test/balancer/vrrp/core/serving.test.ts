@@ -12,6 +12,7 @@ import {
   withSupplies,
 } from '../../../../balancer/vrrp/core/serving.ts'
 import { healthFact } from '../../pool/health-fact.ts'
+import { listenerFact } from '../../pool/listener-fact.ts'
 
 type Watched = HeartbeatFact['process']
 
@@ -41,19 +42,8 @@ const died = (process: Watched, at: number): Fact => ({
 const processes = ['director', 'proxy', 'kernel'] as const
 
 /** What a forwarder says that knows no numbers. */
-const bindFact = (open: boolean, why: string | null = null): Fact => ({
-  fact: 'listener',
-  listener: 'mysql',
-  datapath: 'userspace',
-  binds: [{ address: `${vip}:3306`, open, why }],
-  sessions: null,
-  maximumSessions: null,
-  totalSessions: null,
-  panicking: false,
-  ends: {},
-  servers: [],
-  detail: null,
-})
+const bindFact = (open: boolean, why: string | null = null): Fact =>
+  listenerFact({ binds: [{ address: `${vip}:3306`, open, why }] })
 const health = (server: string, up: boolean, counters: readonly (number | null)[] = [1]): Fact =>
   healthFact(server, { up, counters })
 

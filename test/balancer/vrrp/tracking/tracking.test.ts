@@ -4,6 +4,7 @@ import { monotonicNow } from '../../../../balancer/os/clock.ts'
 import type { NetworkInterface } from '../../../../balancer/os/netlink.ts'
 import { type Outcome, refused } from '../../../../balancer/os/outcome.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
+import { listenerFact } from '../../pool/listener-fact.ts'
 import { start } from './stage.ts'
 
 t.setTimeout(120_000)
@@ -87,19 +88,12 @@ t.test('serving is heard of in facts, and a sync group shares one standing', asy
   }, 200)
   t.teardown(() => clearInterval(beat))
   t.equal(tracking.standing('V').fault, null)
-  tracking.hear({
-    fact: 'listener',
-    listener: 'all',
-    datapath: 'userspace',
-    binds: [{ address: '0.0.0.0:3307', open: false, why: 'no rules are in place' }],
-    sessions: null,
-    maximumSessions: null,
-    totalSessions: null,
-    panicking: false,
-    ends: {},
-    servers: [],
-    detail: null,
-  })
+  tracking.hear(
+    listenerFact({
+      listener: 'all',
+      binds: [{ address: '0.0.0.0:3307', open: false, why: 'no rules are in place' }],
+    }),
+  )
   await waitFor('fault', () => tracking.standing('V').fault)
   const fault = 'serving: listener all: 0.0.0.0:3307 is not open although its address is here (no rules are in place)'
   t.match(tracking.standing('W'), { fault })
