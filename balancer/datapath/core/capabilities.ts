@@ -88,6 +88,18 @@ const serversOnLoopback: AskedAt = ({ servers }) => pathsOf(servers, isLoopback)
 const serversOfOtherFamily: AskedAt = ({ binds, servers }) =>
   pathsOf(servers, (server) => binds.some(({ address }) => familyOf(address) !== familyOf(server)))
 
+/** nft keeps both with a slash between them, in a comment of at most 128 characters. */
+const longestNames = 127
+
+const namesTooLong: AskedAt = ({ keys }) => {
+  const lengthIn = (value: unknown): number => String(below(value, 'name') ?? '').length
+  const servers = below(keys, 'servers')
+  if (!Array.isArray(servers)) return []
+  return servers.flatMap((server, i) =>
+    lengthIn(keys) + lengthIn(server) > longestNames ? [['servers', i, 'name']] : [],
+  )
+}
+
 const noRoom = 'Nobody waits: a client that finds no room is refused at once.'
 const oneTimer = 'One time counts for both sides, the shorter of timeouts.client and timeouts.server.'
 
@@ -161,6 +173,12 @@ export const capabilities: readonly Capability[] = [
     no('forwards to other addresses than those of the loopback', 'write the address that this host has in its network'),
     'a loopback address',
     serversOnLoopback,
+  ),
+  row(
+    'servers.name',
+    no(`has room for ${longestNames} characters of a listener's and a server's name together`, 'write a shorter name'),
+    'too long together with that of the listener',
+    namesTooLong,
   ),
   row('servers.weight', yes),
   row('servers.backup', yes),

@@ -7,7 +7,7 @@ import { type Datapath, datapaths } from '../../../balancer/core/forwarders.ts'
 import { capabilities, refusalsOf, type WrittenListener } from '../../../balancer/datapath/core/capabilities.ts'
 
 /** Keys of a listener that are nothing to a datapath, or the business of others as a whole. */
-const nothingToForward = ['name', 'datapath', 'servers.name']
+const nothingToForward = ['name', 'datapath']
 const whole = ['check', 'agent_check', 'observe', 'bind', 'access']
 
 type Schema = { readonly type?: string; readonly properties?: Record<string, Schema>; readonly items?: Schema }

@@ -2,6 +2,7 @@
 
 import type { Keys } from './behaviour.ts'
 
+const longestName = 64
 const servers = [{ name: 'a', address: '198.18.0.11:3306' }]
 
 /** By the name of the row: keys that ask for it, and where. */
@@ -20,12 +21,16 @@ export const refusals: Readonly<Record<string, { readonly keys: Omit<Keys, 'name
     keys: { servers: [{ name: 'a', address: '127.0.0.1:3306' }] },
     path: 'servers[0].address',
   },
+  'servers.name too long together with that of the listener': {
+    keys: { servers: [{ name: 'a'.repeat(longestName), address: '198.18.0.11:3306' }] },
+    path: 'servers[0].name',
+  },
 }
 
 /** A listener for each of them. */
 export const listenersAskingInVain = (datapath: string): readonly Keys[] =>
   Object.values(refusals).map(({ keys }, i) => ({
-    name: `in-vain-${i}`,
+    name: `in-vain-${i}`.padEnd(longestName, '.'),
     datapath,
     bind: `198.18.0.2:${4100 + i}`,
     servers,
