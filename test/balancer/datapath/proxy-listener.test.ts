@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { FailedStart } from '../../../balancer/core/failed-start.ts'
 import { queuedIn } from '../../../balancer/pool/core/listener-fact.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { type Backend, type Front, freePort, startBackend, startClient, startFront } from './loopback.ts'
@@ -206,12 +205,12 @@ t.test('a port in use is a failed start that names the port and the way out', as
   const backend = await greeter('one')
   t.teardown(backend.close)
   const bind = `127.0.0.1:${backend.port}`
-  await t.rejects(
-    startFront([backend.port], { bind }),
-    new FailedStart(
-      `cannot listen on ${bind}: the port is in use; find the program with: ss -ltnp 'sport = :${backend.port}', stop it or change listeners[0].bind[0]`,
-    ),
-  )
+  // A haproxy anywhere on this host is named as well: other tests start one.
+  const way = `find the program with: ss -ltnp 'sport = :${backend.port}'( \\(.*\\))?, stop it or change listeners`
+  await t.rejects(startFront([backend.port], { bind }), {
+    name: 'FailedStart',
+    message: new RegExp(`^cannot listen on ${bind}: the port is in use; ${way}\\[0\\]\\.bind\\[0\\]$`),
+  })
 })
 
 t.test('a client that leaves while it waits gives up its place, whether it closes or resets', async (t) => {
