@@ -8,6 +8,7 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { addressBytes } from '../../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import type { Outcome } from '../../os/outcome.ts'
+import { mergeEnded } from '../../pool/core/session-order.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
 import { clearSessions } from './clear-sessions.ts'
@@ -23,6 +24,7 @@ import { findTable } from './own-table.ts'
 import { testPath } from './path-test.ts'
 import { watchRefusals } from './refusals.ts'
 import { releaseKernel } from './release.ts'
+import { endOrdered } from './ordered-endings.ts'
 import { keepRules } from './rule-keeper.ts'
 import { sessionLine } from './session-line.ts'
 import { openSessionTracker } from './session-tracker.ts'
@@ -225,6 +227,8 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   return {
     hear: listeners.hear,
     reconfigure,
+    // When it has retired the rules and their sessions are the next program's.
+    endSessions: async (order) => (isOver ? mergeEnded([]) : endOrdered(order, listeners, endings)),
     unreachable: async (limit) => {
       const last = performance.now() + limit
       while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)
