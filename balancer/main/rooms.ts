@@ -3,6 +3,7 @@
 import type { ListenerConfig } from '../config/schema.ts'
 import type { Datapath } from '../core/forwarders.ts'
 import type { DecidingFact, RunningDatapath } from '../datapath/datapath.ts'
+import { mergeEnded } from '../pool/core/session-order.ts'
 
 /** A datapath, and how it is started. */
 export type Room = {
@@ -69,6 +70,7 @@ export const runRooms = async (
       for (const datapath of all()) datapath.hear(fact)
     },
     reconfigure,
+    endSessions: async (order) => mergeEnded(await Promise.all(all().map((datapath) => datapath.endSessions(order)))),
     unreachable: (limit) => everyone((datapath) => datapath.unreachable(limit)),
     handles: () => new Map(all().flatMap((datapath) => [...datapath.handles()])),
     goOn: () => {
