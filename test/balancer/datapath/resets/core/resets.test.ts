@@ -1,9 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { fateOf } from '../../../../../balancer/datapath/kernel/core/ending.ts'
-import { type ForgedSyn, forgedSyn } from '../../../../../balancer/datapath/kernel/core/forged-syn.ts'
-import { createResetQueue } from '../../../../../balancer/datapath/kernel/core/reset-queue.ts'
-import { updateOf } from './session-entries.ts'
+import { type ForgedSyn, forgedSyn } from '../../../../../balancer/datapath/resets/core/forged-syn.ts'
+import { createResetQueue } from '../../../../../balancer/datapath/resets/core/reset-queue.ts'
 
 const syn = (port: number): ForgedSyn => ({
   source: Uint8Array.of(198, 18, 0, 100),
@@ -107,18 +105,4 @@ t.test('a flow that has a session again is left alone', async (t) => {
   queue.cancel(Uint8Array.of(2))
   t.same(queue.take(700), [])
   t.ok(queue.isEmpty())
-})
-
-t.test('what ends is what is meant: by mark, by state, by its beginning', async (t) => {
-  const ending = { value: 0xb1004001, mask: 0xffffffff, begunBefore: 1000 }
-  const live = updateOf(1, 'established')
-  t.equal(fateOf(live, 999, ending), 'end')
-  t.equal(fateOf(live, null, ending), 'end')
-  t.equal(fateOf(live, 1000, ending), 'stay')
-  t.equal(fateOf({ ...live, mark: 0xb1004002 }, 1, ending), 'stay')
-  t.equal(fateOf({ ...live, mark: 0 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'stay')
-  t.equal(fateOf({ ...live, mark: 0xb1008009 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'end')
-  t.equal(fateOf(updateOf(1, 'time-wait'), 1, ending), 'stay')
-  t.equal(fateOf(updateOf(1, 'close'), 1, ending), 'stay')
-  t.equal(fateOf(updateOf(1, 'syn-sent'), 2000, ending), 'withdraw')
 })
