@@ -44,7 +44,7 @@ export const listenerFact = z
     detail: z
       .discriminatedUnion('kind', [
         z.object({ kind: z.literal('userspace'), queued: z.number() }),
-        z.object({ kind: z.literal('direct'), exceptions: count, untold: count }),
+        z.object({ kind: z.literal('direct'), exceptions: count }),
       ])
       .readonly()
       .nullable(),
@@ -55,19 +55,14 @@ export const listenerFact = z
  * One listener. `binds` tells which of its addresses are `open`: a client that reaches one is forwarded. Where it is not, `why`
  * says why; else it is null. Numbers are null where the datapath does not know them. `ends` counts how clients ended, by reason: `closed` is the good one.
  * `panicking`: so few servers pass that all are used. `detail` is what only this kind of datapath has to tell, null where
- * that is nothing: in user space the clients that wait in the queue. Of `direct` how many sessions are not where the table of this
- * host would send them (`exceptions`), and how many are where that of another balancer would not, which has not been told of them:
- * these would be lost if that one took over now (`untold`).
+ * that is nothing: in user space the clients that wait in the queue. Of `direct` how many sessions are
+ * not where the table of this host would send them (`exceptions`).
  */
 export type ListenerFact = z.output<typeof listenerFact>
 
 /** The clients that wait in the queue; null where the datapath has none. */
 export const queuedIn = ({ detail }: Pick<ListenerFact, 'detail'>): number | null =>
   detail?.kind === 'userspace' ? detail.queued : null
-
-/** What a fail-over would cost a listener with server return, in sessions; null where that is not known, or another datapath. */
-export const untoldIn = ({ detail }: Pick<ListenerFact, 'detail'>): number | null =>
-  detail?.kind === 'direct' ? detail.untold : null
 
 /**
  * Traffic of one server through one listener since its forwarder began to count. `in` is what clients sent. `refusedConnects`

@@ -28,11 +28,14 @@ export type RuleSet = {
 }
 
 /** Where a base chain hangs. `priority` is a number: names of priorities are read back as numbers. */
-export type Hook = {
-  readonly type: 'filter' | 'nat'
-  readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
-  readonly priority: number
-}
+export type Hook =
+  | {
+      readonly type: 'filter' | 'nat'
+      readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
+      readonly priority: number
+    }
+  /** Of a table of the family netdev. nft 1.0.6 lists no device in JSON: the name of the chain has to tell it. */
+  | { readonly type: 'filter'; readonly hook: 'ingress'; readonly device: string; readonly priority: number }
 
 /** A chain; without a hook others jump to it. */
 export type Chain = { readonly name: string; readonly hook: Hook | null; readonly rules: readonly string[] }
@@ -44,9 +47,14 @@ export type TimeoutPolicy = {
   readonly policy: Readonly<Record<string, number>>
 }
 
-/** A table of the family inet. Names are unique by kind. */
-export type Table = {
-  readonly name: string
+/** Families of tables that are made here. */
+export type TableFamily = 'inet' | 'netdev'
+
+/** Which table: another family may have one of the same name. */
+export type TablePlace = { readonly family: TableFamily; readonly name: string }
+
+/** A table. Names are unique by kind. */
+export type Table = TablePlace & {
   readonly counters: readonly string[]
   readonly timeouts: readonly TimeoutPolicy[]
   readonly sets: readonly RuleSet[]
@@ -54,9 +62,9 @@ export type Table = {
 }
 
 /** The whole table as nft takes it: for a host that has no table of that name. */
-export const tableText = ({ name, counters, timeouts, sets, chains }: Table): string =>
+export const tableText = ({ family, name, counters, timeouts, sets, chains }: Table): string =>
   [
-    `table inet ${name} {`,
+    `table ${family} ${name} {`,
     ...counters.map((counter) => `  counter ${counter} { }`),
     ...timeouts.map((timeout) => `  ct timeout ${timeout.name} { ${policyText(timeout)} }`),
     ...sets.flatMap((set) => [
@@ -103,8 +111,10 @@ export const elementsText = (elements: Iterable<readonly [string, Element]>): st
     .join(', ')
 
 /** A base chain's declaration. Its policy is always accept: what is not ours passes. */
-export const hookText = ({ type, hook, priority }: Hook): string =>
-  `type ${type} hook ${hook} priority ${priority}; policy accept;`
+export const hookText = (hook: Hook): string => {
+  const device = hook.hook === 'ingress' ? ` device "${hook.device}"` : ''
+  return `type ${hook.type} hook ${hook.hook}${device} priority ${hook.priority}; policy accept;`
+}
 
 /** A policy's declaration, without the braces. */
 export const policyText = ({ family, policy }: TimeoutPolicy): string =>
