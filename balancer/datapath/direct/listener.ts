@@ -64,7 +64,9 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   let admission: Admission = { admits: 'all', closedSince: null }
   let shown = ''
   let shownTargets: Targets | undefined
-  let known: { readonly of: Targets; readonly shares: ReadonlyMap<string, number>; readonly table: SlotTable } | undefined
+  let known:
+    | { readonly of: Targets; readonly shares: ReadonlyMap<string, number>; readonly table: SlotTable }
+    | undefined
   /** When a server was last seen to take sessions. */
   const takingAt = new Map<number, number>()
 

@@ -92,7 +92,9 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     })
     const due = early
     early = undefined
-    const wanted = next.map(({ config, listener }) => (fresh.has(listener) ? listener.wanted() : listener.prospect(config)))
+    const wanted = next.map(({ config, listener }) =>
+      fresh.has(listener) ? listener.wanted() : listener.prospect(config),
+    )
     const commit = (): void => {
       isAdopting = false
       const gone = [...running.values()].filter((listener) => !next.some((one) => one.listener === listener))

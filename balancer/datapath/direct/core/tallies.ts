@@ -45,4 +45,5 @@ export const createTallies = (): Tallies => {
 
 const nothing: Tally = { sessions: 0, maximumSessions: 0, totalSessions: 0 }
 
-const sumOf = (counts: ReadonlyMap<number, number>): number => [...counts.values()].reduce((sum, count) => sum + count, 0)
+const sumOf = (counts: ReadonlyMap<number, number>): number =>
+  [...counts.values()].reduce((sum, count) => sum + count, 0)
