@@ -1,8 +1,8 @@
 // The chains and sets of one listener: who may come in, and which server is picked.
 
-import { hashOf } from '../../rules/core/hash.ts'
+import { hashOf } from '../../../core/hash.ts'
+import { type StickySlots, sticky, stickySlotCount, turns } from '../../../core/slots.ts'
 import { intervalElements } from '../../rules/core/prefixes.ts'
-import { type StickySlots, sticky, turns } from '../../rules/core/slots.ts'
 import type { Chain, Element, RuleSet } from '../../rules/core/table.ts'
 import { connectChain } from './base-chains.ts'
 import { type KernelListener, type KernelTarget, mostCountedSessions, type Numbering } from './kernel-listener.ts'
@@ -180,7 +180,7 @@ const slotsOf = (
     case 'random':
       return { slots: turns(open, servers.length) }
     case 'source':
-      return sticky(open, servers.length, before)
+      return sticky(open, stickySlotCount(servers.length), before)
     case 'first':
     case 'single':
       return { slots: open.slice(0, 1).map(({ name }) => name) }

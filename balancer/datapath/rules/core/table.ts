@@ -1,6 +1,6 @@
 // A table of nftables as a value: what is in it, and the text that makes it.
 
-import { hashOf } from './hash.ts'
+import { hashOf } from '../../../core/hash.ts'
 
 /** What a set or map is made as. It cannot be changed: another form is another set. */
 export type SetForm = {
