@@ -1,6 +1,7 @@
 // One listener of the direct datapath: its plan, the numbers of its servers, and what the rules should be for it now.
 
 import { performance } from 'node:perf_hooks'
+import { isDeepStrictEqual } from 'node:util'
 import type { ListenerConfig } from '../../config/schema.ts'
 import { millis } from '../../core/time.ts'
 import type { ServerHealthFact } from '../../pool/core/facts.ts'
@@ -104,7 +105,9 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   const table = (): SlotTable => {
     const targets = running.targets()
     if (known?.of !== targets || known.shares !== shares) {
-      known = { of: targets, shares, table: tableOf(running.plan(), targets) }
+      const next = tableOf(running.plan(), targets)
+      // Its slots are remembered by the object.
+      known = { of: targets, shares, table: isDeepStrictEqual(known?.table, next) && known ? known.table : next }
     }
     return known.table
   }
