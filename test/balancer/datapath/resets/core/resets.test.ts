@@ -46,7 +46,7 @@ t.test('a forged SYN says what it should, and its checksums are right', async (t
 })
 
 t.test('clients hear it before servers, and all once more later', async (t) => {
-  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   for (const port of [1, 2]) queue.add(flow(port))
   const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
   t.same(ports(0), [1, 2, 10_001, 10_002])
@@ -60,7 +60,7 @@ t.test('through an address that no host has nobody is told, until one has it', a
     ...flow(port),
     toClient: { ...syn(port), source: Uint8Array.of(198, 18, 0, 101) },
   })
-  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
   queue.add(flow(1))
   t.same(ports(0), [1, 10_001])
@@ -79,7 +79,7 @@ t.test('through an address that no host has nobody is told, until one has it', a
 t.test('no more are sent than the rate allows, and none is forgotten', async () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 40, maxLength: 60 }), (steps) => {
-      const queue = createResetQueue({ rate: 1000, repeatAfter: 0 })
+      const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 0 })
       for (let port = 0; port < 100; port += 1) queue.add(flow(port))
       let [at, sent] = [0, 0]
       const burst = 20
@@ -95,7 +95,7 @@ t.test('no more are sent than the rate allows, and none is forgotten', async () 
 })
 
 t.test('a flow that has a session again is left alone', async (t) => {
-  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   for (const port of [1, 2]) queue.add(flow(port))
   queue.cancel(Uint8Array.of(1))
   t.same(
