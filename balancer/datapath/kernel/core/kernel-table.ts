@@ -2,6 +2,7 @@
 
 import { isUnspecified } from '../../../core/address-kind.ts'
 import { familyOf } from '../../../core/ip-address.ts'
+import { type IpVersion, ipVersions, versionOf as versionOfAddress } from '../../rules/core/ip-version.ts'
 import { type OwnTable, ownerMarker, ownerSet } from '../../rules/core/ownership.ts'
 import type { Element, RuleSet, SetForm, Table, TimeoutPolicy } from '../../rules/core/table.ts'
 import { addressSet, baseChains, type Surroundings } from './base-chains.ts'
@@ -9,10 +10,6 @@ import type { KernelListener, KernelRules, KernelTimeouts } from './kernel-liste
 import { limitElements, listenerParts } from './listener-rules.ts'
 import { markText, numberKey } from './marks.ts'
 import {
-  type IpVersion,
-  ipVersions,
-  ipv4,
-  ipv6,
   listenerChain,
   refusalCounter,
   refusalReasons,
@@ -72,7 +69,7 @@ export const kernelTable = (rules: KernelRules): Table => {
   }
 }
 
-const versionOf = ({ binds }: KernelListener): IpVersion => (familyOf(binds[0]?.address ?? '') === 'ipv4' ? ipv4 : ipv6)
+const versionOf = ({ binds }: KernelListener): IpVersion => versionOfAddress(binds[0]?.address ?? '')
 
 const isOf = (version: IpVersion, address: string): boolean =>
   (familyOf(address) === 'ipv4') === (version.digit === '4')

@@ -4,8 +4,10 @@ import { hashOf } from '../../../core/hash.ts'
 
 /** What a set or map is made as. It cannot be changed: another form is another set. */
 export type SetForm = {
-  /** Types of the key, as nft names them; a single `integer` is what numgen and jhash give. */
+  /** Types of the key, as nft names them; `integer` is one without a name, as what numgen and jhash give. */
   readonly key: readonly string[]
+  /** An expression of the key's types, where one of them has no name. */
+  readonly keyExpression?: string
   /** Types of the value of a map; null for a set, `verdict` for a map of verdicts. */
   readonly value: readonly string[] | null
   readonly flags?: readonly ('interval' | 'timeout' | 'dynamic')[]
@@ -15,6 +17,12 @@ export type SetForm = {
   readonly timeout?: number
   /** The most elements that rules may add. */
   readonly size?: number
+}
+
+/** Of a key that numgen or jhash gives. nft 1.0.6 crashes listing `typeof jhash …`. */
+export const anyNumber: Pick<SetForm, 'key' | 'keyExpression'> = {
+  key: ['integer'],
+  keyExpression: 'numgen inc mod 2',
 }
 
 /** What an element is mapped to (null in a set), and a word about it for whoever lists the rules. */
@@ -87,12 +95,13 @@ export const tableText = ({ family, name, counters, timeouts, sets, chains }: Ta
 export const kindOf = ({ value }: SetForm): string => (value === null ? 'set' : 'map')
 
 /** The declaration of a set, without its elements. */
-export const formText = ({ key, value, flags = [], isCounting = false, timeout, size }: SetForm): string => {
-  // `integer` has no size of its own and cannot be written as a type. nft 1.0.6 crashes listing `typeof jhash …`.
+export const formText = (form: SetForm): string => {
+  const { key, keyExpression, value, flags = [], isCounting = false, timeout, size } = form
+  // `integer` has no size of its own and cannot be written as a type.
   const types =
-    key[0] === 'integer'
-      ? `typeof numgen inc mod 2${value === null ? '' : ` : ct ${value.join(' . ')}`};`
-      : `type ${key.join(' . ')}${value === null ? '' : ` : ${value.join(' . ')}`};`
+    keyExpression === undefined
+      ? `type ${key.join(' . ')}${value === null ? '' : ` : ${value.join(' . ')}`};`
+      : `typeof ${keyExpression}${value === null ? '' : ` : ct ${value.join(' . ')}`};`
   return [
     types,
     ...(flags.length === 0 ? [] : [`flags ${flags.join(', ')};`]),
