@@ -72,6 +72,7 @@ runChild('director', async (assignment) => {
   }
   const forgetTheRest = (): void => {
     const wanted = new Set(config.listeners.flatMap(subjectsOf))
+    if (config.listeners.some(({ datapath }) => datapath === 'direct')) wanted.add('peers')
     pool.keep((subject) => /^(virtual-router|draining) /.test(subject) || wanted.has(subject))
   }
   forgetTheRest()
