@@ -6,11 +6,11 @@ import type { Logger } from 'pino'
 import { type Conntrack, openConntrack, watchConntrack } from '../../os/conntrack.ts'
 import { type ConntrackEntry, type Flow, flowOf, type MarkFilter } from '../../os/conntrack-message.ts'
 import { done, type Outcome } from '../../os/outcome.ts'
+import type { EndedFlow, ResetPace } from '../resets/core/reset-queue.ts'
+import { openSessionResets, usualPace } from '../resets/session-resets.ts'
 import { type Ending, fateOf } from './core/ending.ts'
-import type { EndedFlow, ResetPace } from './core/reset-queue.ts'
 import type { ListenerCount, ServerCount, SessionEnd } from './core/session-counts.ts'
 import { createSessions, type EndedSession } from './core/sessions.ts'
-import { openSessionResets, usualPace } from './session-resets.ts'
 
 /** A session that has ended; `startedAt` is milliseconds since the epoch, null where the kernel did not note it. */
 export type TrackedSession = EndedSession & { readonly client: Flow | undefined; readonly startedAt: number | null }

@@ -1,13 +1,24 @@
 // The packet that has the other side of a forgotten session speak up. Its kernel answers a SYN in the middle of a session with a
 // challenge ACK (RFC 5961 section 4.2), which meets nothing here, so that this host's own stack resets it with the right number.
 
-/** Who seems to speak, and to whom; addresses of 4 or 16 bytes. */
+/**
+ * Who seems to speak, and to whom; addresses of 4 or 16 bytes. `isAnswer`: it has the form of a SYN-ACK, which is answered in the
+ * same way (there: irrespective of its sequence number). To whoever began the session it passes a firewall on the way that knows the
+ * session, where a SYN in that direction is invalid (nf_conntrack_proto_tcp.c: sIG and sIV), and one who just begins a new one
+ * refuses it and asks again, where a SYN would be a simultaneous open (RFC 9293 section 3.5).
+ * `link`: it goes to this neighbour as a frame, whatever the routes say; else as any packet of this host.
+ */
 export type ForgedSyn = {
   readonly source: Uint8Array
   readonly destination: Uint8Array
   readonly sourcePort: number
   readonly destinationPort: number
+  readonly isAnswer?: boolean
+  readonly link?: Link
 }
+
+/** The way to a neighbour: the interface of this host, and both Ethernet addresses of 6 bytes. */
+export type Link = { readonly device: string; readonly from: Uint8Array; readonly to: Uint8Array }
 
 /**
  * The mark of these packets (SO_MARK), by which the rules keep them out of connection tracking: they would leave an entry behind
@@ -20,10 +31,11 @@ const tcpBytes = 20
 const [ipv4Bytes, ipv6Bytes] = [20, 40]
 const hopLimit = 64
 const synFlag = 0x02
+const ackFlag = 0x10
 const window = 1024
 const doNotFragment = 0x4000
 
-/** A whole IP packet. `sequence` is any number: the answer does not depend on it. */
+/** A whole IP packet. `sequence` is any number, and what is acknowledged too: the answer does not depend on them. */
 export const forgedSyn = (syn: ForgedSyn, sequence: number): Uint8Array => {
   const isIpv4 = syn.source.length === 4
   const header = isIpv4 ? ipv4Header(syn) : ipv6Header(syn)
@@ -33,7 +45,8 @@ export const forgedSyn = (syn: ForgedSyn, sequence: number): Uint8Array => {
   view.setUint16(2, syn.destinationPort)
   view.setUint32(4, sequence)
   segment[12] = (tcpBytes / 4) << 4
-  segment[13] = synFlag
+  segment[13] = syn.isAnswer ? synFlag | ackFlag : synFlag
+  if (syn.isAnswer) view.setUint32(8, ~sequence >>> 0)
   view.setUint16(14, window)
   // Of both families: the addresses, then length and protocol, which sum up alike.
   view.setUint16(16, checksum(syn.source, syn.destination, Uint8Array.of(0, tcp, 0, tcpBytes), segment))
@@ -41,6 +54,14 @@ export const forgedSyn = (syn: ForgedSyn, sequence: number): Uint8Array => {
   packet.set(header)
   packet.set(segment, header.length)
   return packet
+}
+
+const [etherIpv4, etherIpv6] = [0x0800, 0x86dd]
+
+/** The Ethernet frame of a packet (IEEE 802.3). */
+export const frameOf = (packet: Uint8Array, { from, to }: Link): Uint8Array => {
+  const type = (packet[0] ?? 0) >> 4 === 4 ? etherIpv4 : etherIpv6
+  return Uint8Array.of(...to, ...from, type >> 8, type & 0xff, ...packet)
 }
 
 /** RFC 791 section 3.1. */

@@ -1,9 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { fateOf } from '../../../../../balancer/datapath/kernel/core/ending.ts'
-import { type ForgedSyn, forgedSyn } from '../../../../../balancer/datapath/kernel/core/forged-syn.ts'
-import { createResetQueue } from '../../../../../balancer/datapath/kernel/core/reset-queue.ts'
-import { updateOf } from './session-entries.ts'
+import { type ForgedSyn, forgedSyn } from '../../../../../balancer/datapath/resets/core/forged-syn.ts'
+import { createResetQueue } from '../../../../../balancer/datapath/resets/core/reset-queue.ts'
 
 const syn = (port: number): ForgedSyn => ({
   source: Uint8Array.of(198, 18, 0, 100),
@@ -48,7 +46,7 @@ t.test('a forged SYN says what it should, and its checksums are right', async (t
 })
 
 t.test('clients hear it before servers, and all once more later', async (t) => {
-  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   for (const port of [1, 2]) queue.add(flow(port))
   const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
   t.same(ports(0), [1, 2, 10_001, 10_002])
@@ -62,7 +60,7 @@ t.test('through an address that no host has nobody is told, until one has it', a
     ...flow(port),
     toClient: { ...syn(port), source: Uint8Array.of(198, 18, 0, 101) },
   })
-  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
   queue.add(flow(1))
   t.same(ports(0), [1, 10_001])
@@ -81,7 +79,7 @@ t.test('through an address that no host has nobody is told, until one has it', a
 t.test('no more are sent than the rate allows, and none is forgotten', async () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 40, maxLength: 60 }), (steps) => {
-      const queue = createResetQueue({ rate: 1000, repeatAfter: 0 })
+      const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 0 })
       for (let port = 0; port < 100; port += 1) queue.add(flow(port))
       let [at, sent] = [0, 0]
       const burst = 20
@@ -97,7 +95,7 @@ t.test('no more are sent than the rate allows, and none is forgotten', async () 
 })
 
 t.test('a flow that has a session again is left alone', async (t) => {
-  const queue = createResetQueue({ rate: 1000, repeatAfter: 700 })
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   for (const port of [1, 2]) queue.add(flow(port))
   queue.cancel(Uint8Array.of(1))
   t.same(
@@ -107,18 +105,4 @@ t.test('a flow that has a session again is left alone', async (t) => {
   queue.cancel(Uint8Array.of(2))
   t.same(queue.take(700), [])
   t.ok(queue.isEmpty())
-})
-
-t.test('what ends is what is meant: by mark, by state, by its beginning', async (t) => {
-  const ending = { value: 0xb1004001, mask: 0xffffffff, begunBefore: 1000 }
-  const live = updateOf(1, 'established')
-  t.equal(fateOf(live, 999, ending), 'end')
-  t.equal(fateOf(live, null, ending), 'end')
-  t.equal(fateOf(live, 1000, ending), 'stay')
-  t.equal(fateOf({ ...live, mark: 0xb1004002 }, 1, ending), 'stay')
-  t.equal(fateOf({ ...live, mark: 0 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'stay')
-  t.equal(fateOf({ ...live, mark: 0xb1008009 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'end')
-  t.equal(fateOf(updateOf(1, 'time-wait'), 1, ending), 'stay')
-  t.equal(fateOf(updateOf(1, 'close'), 1, ending), 'stay')
-  t.equal(fateOf(updateOf(1, 'syn-sent'), 2000, ending), 'withdraw')
 })

@@ -3,8 +3,11 @@
 
 import type { ForgedSyn } from './forged-syn.ts'
 
-/** An ended session: what its client and its server have to hear. `key` is the client's flow, as conntrack has it. */
-export type EndedFlow = { readonly key: Uint8Array; readonly toClient: ForgedSyn; readonly toServer: ForgedSyn }
+/**
+ * An ended session: what its client and its server have to hear, null where no way leads to the server. `key` tells it from all
+ * others: the client's flow.
+ */
+export type EndedFlow = { readonly key: Uint8Array; readonly toClient: ForgedSyn; readonly toServer: ForgedSyn | null }
 
 /** The queue. Moments are milliseconds of one clock. */
 export type ResetQueue = {
@@ -17,13 +20,18 @@ export type ResetQueue = {
    */
   readonly hold: (address: Uint8Array) => void
   readonly release: (address: Uint8Array) => void
+  /** Sessions through this address are another host's now: nobody is told of them, nor again. */
+  readonly forget: (address: Uint8Array) => void
   /** What is to be sent now. */
   readonly take: (at: number) => readonly ForgedSyn[]
   readonly isEmpty: () => boolean
 }
 
-/** Packets a second, and how long after the first the second one is sent. */
-export type ResetPace = { readonly rate: number; readonly repeatAfter: number }
+/**
+ * Packets a second, how long after its client a server is told, and how long after that both are told again. A server that
+ * answers its client directly must not be told before that one's session is over.
+ */
+export type ResetPace = { readonly rate: number; readonly serverAfter: number; readonly repeatAfter: number }
 
 type Waiting = { readonly flow: EndedFlow; readonly round: number; due: number }
 
@@ -31,11 +39,11 @@ type Waiting = { readonly flow: EndedFlow; readonly round: number; due: number }
 const burstMillis = 20
 /** To the client, to the server, and both again. */
 const rounds: readonly ('toClient' | 'toServer')[] = ['toClient', 'toServer', 'toClient', 'toServer']
-const firstRepeat = 2
 
 /** Makes an empty queue. */
-export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue => {
+export const createResetQueue = ({ rate, serverAfter, repeatAfter }: ResetPace): ResetQueue => {
   const lines: Waiting[][] = rounds.map(() => [])
+  const pauses = [0, serverAfter, repeatAfter, serverAfter]
   const heads = rounds.map(() => 0)
   /** Those that still wait, by flow: a cancelled one is not among them. */
   const waiting = new Map<string, EndedFlow>()
@@ -79,6 +87,11 @@ export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue =
       held.delete(key)
       for (const flow of flows) begin(flow)
     },
+    forget: (address) => {
+      const key = textOf(address)
+      if (held.has(key)) held.set(key, [])
+      for (const [flowKey, { toClient }] of waiting) if (textOf(toClient.source) === key) waiting.delete(flowKey)
+    },
     take: (at) => {
       const most = Math.max(1, (rate * burstMillis) / 1000)
       allowance = Math.min(most, allowance + ((at - last) * rate) / 1000)
@@ -94,11 +107,14 @@ export const createResetQueue = ({ rate, repeatAfter }: ResetPace): ResetQueue =
           others.push(flow)
           continue
         }
-        allowance -= 1
-        packets.push(flow[rounds[round] ?? 'toClient'])
+        const packet = flow[rounds[round] ?? 'toClient']
+        if (packet !== null) {
+          allowance -= 1
+          packets.push(packet)
+        }
         const line = lines[round + 1]
         if (line === undefined) waiting.delete(textOf(flow.key))
-        else line.push({ flow, round: round + 1, due: round + 1 === firstRepeat ? at + repeatAfter : at })
+        else line.push({ flow, round: round + 1, due: at + (pauses[round + 1] ?? 0) })
       }
       return packets
     },
