@@ -2,7 +2,7 @@
 
 import type { ListenerConfig } from '../../../config/schema.ts'
 import { millis } from '../../../core/time.ts'
-import { accessOf } from '../../core/access-lists.ts'
+import type { Access } from '../../rules/core/access.ts'
 import type { DirectListener } from './direct-table.ts'
 
 /** What the rules need to know beside the configuration. */
@@ -16,6 +16,17 @@ export const listenerOfConfig = (config: ListenerConfig, decided: Decided): Dire
   access: accessOf(config),
   timeouts: { connect: config.timeouts.connect, idle: idleOf(config) },
 })
+
+/** Of both families: the rules take of each list what is of a packet's. */
+const accessOf = ({ access }: ListenerConfig): Access => ({
+  allow: access.allow.map(networkText),
+  deny: access.deny.map(networkText),
+  connectionRate: access.connection_rate,
+  connectionRatePerSource: access.connection_rate_per_source,
+})
+
+const networkText = ({ address, prefixLength }: ListenerConfig['access']['allow'][number]): string =>
+  `${address}/${prefixLength}`
 
 /** A session is forgotten when it has been silent for so long: the longer of both, since nothing may end before its time. */
 export const idleOf = ({ timeouts }: ListenerConfig) => millis(Math.max(timeouts.client, timeouts.server))
