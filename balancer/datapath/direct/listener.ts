@@ -28,6 +28,8 @@ export type RunningListener = {
   /** Who takes new sessions. */
   readonly table: () => SlotTable
   readonly numberOf: (place: Pick<Place, 'id'>) => number | undefined
+  /** The number of the server with this name; of those that were taken out of the configuration one that may have sessions. */
+  readonly numberNamed: (server: string) => number | undefined
   /** The server of a number, departed ones too; undefined where nobody has it. */
   readonly serverOf: (number: number) => string | undefined
   /** The servers that are configured, in the order of the file. */
@@ -166,6 +168,11 @@ export const runListener = (options: ListenerOptions): RunningListener => {
     },
     table,
     numberOf: ({ id }) => numbers.get(id),
+    numberNamed: (name) => {
+      const { servers, departed } = running.plan()
+      const named = [...servers, ...departed].find(({ server }) => server === name)
+      return named === undefined ? undefined : numbers.get(named.id)
+    },
     serverOf: (number) => {
       const { servers, departed } = running.plan()
       return [...servers, ...departed].find(({ id }) => numbers.get(id) === number)?.server
