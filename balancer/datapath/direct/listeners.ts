@@ -120,8 +120,10 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     })
     const due = early
     early = undefined
-    const wanted = next.map(({ config, listener }) =>
-      fresh.has(listener) ? listener.wanted() : listener.prospect(config),
+    const gone = [...running.values()].filter((listener) => !next.some((one) => one.listener === listener))
+    const wanted = withGoing(
+      next.map(({ config, listener }) => (fresh.has(listener) ? listener.wanted() : listener.prospect(config))),
+      goingBy(gone),
     )
     const commit = (): void => {
       isAdopting = false

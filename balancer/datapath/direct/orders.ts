@@ -1,10 +1,10 @@
 // What has to end: what plans say of their servers, what an operator orders, and listeners that are gone.
 
-import { endpointText } from '../../core/endpoint.ts'
+import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import { addressBytes } from '../../core/ip-address.ts'
 import { mergeEnded, type SessionsEnded, type SessionsToEnd } from '../../pool/core/session-order.ts'
 import type { SessionEnd } from '../kernel/core/session-counts.ts'
-import type { Bind, Ending } from './core/ending.ts'
+import type { Ending } from './core/ending.ts'
 import type { DirectEndings, Ended } from './endings.ts'
 import type { RunningListener } from './listener.ts'
 import type { DueEffect } from './listeners.ts'
@@ -14,7 +14,7 @@ export type Orders = {
   /** Carries out what plans want when the rules follow them. */
   readonly carryOut: (effects: readonly DueEffect[]) => void
   /** All sessions of binds that are nobody's any more, or another listener's. */
-  readonly endBinds: (binds: readonly Bind[]) => void
+  readonly endBinds: (binds: readonly Endpoint[]) => void
   readonly order: (end: SessionsToEnd) => Promise<SessionsEnded>
   /** Why sessions of a server were ended last. */
   readonly reasonOf: (bind: string, number: number) => SessionEnd
@@ -32,7 +32,7 @@ const everybody = Number.POSITIVE_INFINITY
 /** Nothing is due yet. */
 export const createOrders = ({ endings, listeners, change }: OrdersOptions): Orders => {
   const reasons = new Map<string, SessionEnd>()
-  const end = (bind: Bind, ending: Ending, reason: SessionEnd, waits: boolean): Promise<Ended> => {
+  const end = (bind: Endpoint, ending: Ending, reason: SessionEnd, waits: boolean): Promise<Ended> => {
     reasons.set(`${endpointText(bind)} ${ending.server ?? ''}`, reason)
     return endings.end(bind, ending, { waits })
   }
@@ -50,7 +50,7 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
       for (const { bind, ending, reason } of due) void end(bind, ending, reason, true)
     })
   }
-  const orderAt = async (listener: RunningListener, bind: Bind, ending: Ending): Promise<SessionsEnded> => {
+  const orderAt = async (listener: RunningListener, bind: Endpoint, ending: Ending): Promise<SessionsEnded> => {
     const { sessions, trouble } = await end(bind, ending, 'ordered', false)
     const { name } = listener.config()
     return {

@@ -4,15 +4,15 @@
 import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import { createBoundedLog } from '../../bounded-log.ts'
-import { type Endpoint, endpointText } from '../../core/endpoint.ts'
+import { endpointText } from '../../core/endpoint.ts'
 import { familyOf, addressBytes } from '../../core/ip-address.ts'
 import { millis } from '../../core/time.ts'
 import type { ElementToAdd, NftElements } from '../../os/nft-elements.ts'
 import type { SessionException, SessionOfClient } from '../../pool/core/session-exception.ts'
 import type { SlotTable } from '../../pool/core/slot-table.ts'
-import { endOfTold, isHeardSince, numberedSlots, type Told, toldException } from './core/exceptions.ts'
+import { endOfTold, endpointIn, isHeardSince, numberedSlots, type Told, toldException } from './core/exceptions.ts'
 import type { FlowException } from './core/flow-book.ts'
-import { flowKeyOf, prefixBytes } from './core/flow-key.ts'
+import { flowKey, prefixBytes } from './core/flow-key.ts'
 import { mergeTold } from './core/flow-merge.ts'
 import { type FlowWatch, flowsMap, prefixSet, type WatchedFlows } from './flow-watch.ts'
 import type { RunningListener } from './listener.ts'
@@ -152,12 +152,12 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     const prefixes = new Map<string, ElementToAdd>()
     const records = within(taken, bind, () => new Map<string, Told>())
     for (const { client, server, idle, timeout } of told) {
-      const [key, number] = [flowKeyOf(client), listener.numberNamed(server)]
+      const [key, number] = [keyOf(client), listener.numberNamed(server)]
       if (key === null || number === undefined) {
         bounded('warn', 'unknown-server', { peer, listener: listener.config().name, server }, `${peer} tells of sessions on ${listener.config().name}/${server}, which is not configured here`)
         continue
       }
-      const merge = mergeTold(one.book.find(key), { number, idle, timeout }, now, one.bind.idle)
+      const merge = mergeTold(one.book.find(key), { number, idle, timeout }, now)
       if (merge.kind === 'keep-own') {
         if (merge.contradicts) {
           within(within(contradicted, peer, () => new Map<string, Map<string, Uint8Array>>()), bind, () => new Map<string, Uint8Array>()).set(client, key)
@@ -201,7 +201,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         // What is known may be older than what was told.
         await flows.look(bind)
         const keys = all.flatMap(({ client }) => {
-          const [key, told] = [flowKeyOf(client), records.get(client)]
+          const [key, told] = [keyOf(client), records.get(client)]
           records.delete(client)
           const flow = key === null ? null : one.book.find(key)
           return key === null || told === undefined || flow === null || isHeardSince(flow, told) ? [] : [key]
@@ -213,9 +213,14 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
   }
 }
 
+const keyOf = (client: string): Uint8Array | null => {
+  const endpoint = endpointIn(client)
+  return endpoint === null ? null : flowKey(endpoint)
+}
+
 /** The first four bytes of an IPv6 client, which the key of its session leaves out. */
 const prefixOf = (client: string): ElementToAdd | null => {
-  const [, address] = /^\[(.+)\]:\d+$/.exec(client) ?? []
+  const { address } = endpointIn(client) ?? {}
   if (address === undefined || familyOf(address) !== 'ipv6') return null
   const key = new Uint8Array(16)
   key.set(addressBytes(address).slice(0, prefixBytes))

@@ -1,5 +1,6 @@
 // Sessions that are not where slots would send them: what other balancers have to know, and what they tell.
 
+import type { Endpoint } from '../../../core/endpoint.ts'
 import type { Millis } from '../../../core/time.ts'
 import type { SessionException } from '../../../pool/core/session-exception.ts'
 import { type SlotTable, slotsOf } from '../../../pool/core/slot-table.ts'
@@ -37,3 +38,10 @@ export const isHeardSince = (
 
 /** When it is over, for a session that was told at `at`. */
 export const endOfTold = (at: number, idle: Millis, timeout: Millis): number => at + timeout - idle
+
+/** The client in a text like `10.1.6.20:40000` or `[2001:db8::1]:40000`; null where it is none. */
+export const endpointIn = (text: string): Endpoint | null => {
+  const [, bracketed, plain, port] = /^(?:\[([\da-f:.]+)\]|([\d.]+)):(\d+)$/.exec(text) ?? []
+  const address = bracketed ?? plain
+  return address === undefined ? null : { address, port: Number(port) }
+}
