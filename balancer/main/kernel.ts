@@ -1,14 +1,16 @@
-// The kernel process: keeps the rules of the listeners that the kernel forwards.
+// The kernel process: keeps the rules of the listeners that the kernel forwards, by translation or directly.
 
 import { demandWarnings } from '../config/demand.ts'
 import { forwardedBy } from '../core/forwarders.ts'
 import { decides } from '../datapath/datapath.ts'
+import { startDirect } from '../datapath/direct/direct.ts'
 import { startKernel } from '../datapath/kernel/kernel.ts'
 import { hostLimits } from '../os/host-limits.ts'
 import { clientPlaces } from '../vrrp/instance.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { rememberFacts } from './known-facts.ts'
+import { runRooms } from './rooms.ts'
 
 runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit }) => {
   let config = first
@@ -17,29 +19,35 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
     for (const warning of demandWarnings(forwardedBy('kernel', config.listeners), hostLimits())) log.warn(warning)
   }
   warn()
-  const kernel = await startKernel({
-    listeners: forwardedBy('kernel', config.listeners),
-    facts: facts.filter(decides),
+  const shared = {
     places: () => clientPlaces(config.vrrp.instances),
     onSession: logSession,
     ...{ log, publish, inherit },
-  })
+  }
+  const forwarding = await runRooms(
+    [
+      { datapath: 'kernel', start: (listeners, known) => startKernel({ ...shared, listeners, facts: known }) },
+      { datapath: 'direct', start: (listeners, known) => startDirect({ ...shared, listeners, facts: known }) },
+    ],
+    forwardedBy('kernel', config.listeners),
+    facts.filter(decides),
+  )
   const stopHeartbeat = startHeartbeat('kernel', publish)
   const retire = (): Promise<void> => {
     stopHeartbeat()
-    return kernel.retire()
+    return forwarding.retire()
   }
   return {
     onFact: (fact) => {
       if (!decides(fact)) return
       known.hear(fact)
-      kernel.hear(fact)
+      forwarding.hear(fact)
     },
     reconfigure: async (next) => {
       const before = config
       config = next
       try {
-        await kernel.reconfigure(forwardedBy('kernel', next.listeners), known.of(next.listeners))
+        await forwarding.reconfigure(forwardedBy('kernel', next.listeners), known.of(next.listeners))
       } catch (error) {
         config = before
         throw error
@@ -47,14 +55,15 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
       warn()
       return []
     },
+    endSessions: forwarding.endSessions,
     // The rules go on without anybody, until the next program or `balancer release`.
     outlive: retire,
-    handles: kernel.handles,
-    goOn: kernel.goOn,
+    handles: forwarding.handles,
+    goOn: forwarding.goOn,
     retire,
     stop: () => {
       stopHeartbeat()
-      return kernel.stop()
+      return forwarding.stop()
     },
   }
 })
