@@ -216,7 +216,8 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       place: {
         address: host(name).address,
         port: plainPort,
-        path: { kind: 'link' as const, device: 'eth0', from: macs.lb1, mac: macs[name] },
+        path: { kind: 'link' as const, device: 'eth0', mac: macs[name] },
+        from: macs.lb1,
       },
     }))
     await endings({ do: 'places', places })

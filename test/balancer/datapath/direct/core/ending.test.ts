@@ -14,13 +14,14 @@ import {
   startEndings,
   step,
 } from '../../../../../balancer/datapath/direct/core/ending.ts'
+import { flowKey } from '../../../../../balancer/datapath/direct/core/flow-key.ts'
 
 const bind = { address: '198.18.0.100', port: 3306 }
 const other = { address: '198.18.0.101', port: 3306 }
 const always = Number.NEGATIVE_INFINITY
 const flow = (port: number, changes: Partial<EndingFlow> = {}): EndingFlow => ({
-  client: { address: Uint8Array.of(198, 18, 0, 20), port },
-  server: 1,
+  key: flowKey({ address: '198.18.0.20', port }),
+  number: 1,
   state: 'live',
   begunAfter: always,
   begunBy: always,
@@ -47,9 +48,10 @@ const endings = () => {
     isElsewhere: (address: string) => isElsewhere(state, address),
   }
 }
+const portOf = ({ key }: EndingFlow): number => ((key[4] ?? 0) << 8) | (key[5] ?? 0)
 const text = (effect: EndingEffect): string => {
   const { effect: what } = effect
-  if ('flows' in effect) return `${what} ${effect.flows.map(({ client }) => client.port).join(' ')}`
+  if ('flows' in effect) return `${what} ${effect.flows.map(portOf).join(' ')}`
   if (what === 'over') return `over ${effect.id}${effect.isLost ? ' lost' : ''}`
   return 'address' in effect ? `${what} ${effect.address}` : what
 }
@@ -63,19 +65,24 @@ t.test(
     const at = 1000
     const end = (one: EndingFlow, ending: Ending) => endsAt(one, ending, at)
     t.equal(end(flow(1), ofServer(1)), at)
+    t.equal(end(flow(1, { state: 'attempt' }), ofServer(1)), at, 'it may be a session a moment later')
     t.equal(end(flow(1), ofServer(2)), null)
     t.equal(end(flow(1), everybody), at)
     for (const state of ['closing', 'ended'] as const) t.equal(end(flow(1, { state }), everybody), null)
-    const address = Uint8Array.of(198, 18, 0, 20)
-    const ofClient = (port: number | null, from = address): Ending => ({
+    const ofClient = (port: number | null, from = '198.18.0.20'): Ending => ({
       ...everybody,
       client: { address: from, port },
     })
     t.equal(end(flow(1), ofClient(null)), at)
     t.equal(end(flow(1), ofClient(1)), at)
     t.equal(end(flow(1), ofClient(2)), null)
-    t.equal(end(flow(1), ofClient(null, Uint8Array.of(198, 18, 0, 21))), null)
-    t.equal(end(flow(1), ofClient(null, new Uint8Array(16))), null)
+    const six = flow(1, { key: flowKey({ address: 'fd00::20', port: 40_000 }) })
+    t.equal(end(six, ofClient(null, 'fd00::20')), at)
+    t.equal(end(six, ofClient(40_000, 'fd00::20')), at)
+    t.equal(end(six, ofClient(40_001, 'fd00::20')), null)
+    t.equal(end(six, ofClient(null, 'fd00::21')), null)
+    t.equal(end(flow(1), ofClient(null, '198.18.0.21')), null)
+    t.equal(end(flow(1), ofClient(null, 'fd00::20')), null)
     t.equal(end(flow(1, { begunAfter: 300, begunBy: 400 }), ofServer(1, 400)), at)
     t.equal(end(flow(1, { begunAfter: 401, begunBy: 500 }), ofServer(1, 400)), null)
     t.equal(end(flow(1, { begunAfter: 300, begunBy: 900 }), ofServer(1, 400)), 1400, 'a login has its time')
@@ -89,10 +96,10 @@ t.test('an order is carried out by a look that began after it, and told again la
   t.same(texts(happen(1, looked(0))), [])
   t.same(texts(happen(10, order(7, ofServer(1)))), ['look'])
   t.same(texts(happen(11, looked(9, flow(1)))), [], 'this one is older')
-  t.same(texts(happen(12, looked(10, flow(1), flow(2, { server: 2 }), flow(3)))), ['end 1 3', 'over 7'])
+  t.same(texts(happen(12, looked(10, flow(1), flow(2, { number: 2 }), flow(3)))), ['end 1 3', 'over 7'])
   t.equal(deadline(), 412)
   t.same(texts(happen(412, { event: 'deadline-reached' })), ['look'])
-  const again = looked(412, flow(1), flow(2, { server: 2 }), flow(3, { state: 'ended' }))
+  const again = looked(412, flow(1), flow(2, { number: 2 }), flow(3, { state: 'ended' }))
   t.same(texts(happen(413, again)), ['spare 1 2'], 'who has a session again is not told once more')
   t.same(texts(happen(900, { event: 'told' })), [])
   t.equal(deadline(), null)
@@ -102,7 +109,7 @@ t.test('two orders at one look: nobody is ended twice', async (t) => {
   const { happen } = endings()
   happen(0, order(1, ofServer(1)))
   happen(1, order(2, everybody))
-  t.same(texts(happen(3, looked(2, flow(1), flow(2, { server: 2 })))), ['end 1', 'over 1', 'end 2', 'over 2'])
+  t.same(texts(happen(3, looked(2, flow(1), flow(2, { number: 2 })))), ['end 1', 'over 1', 'end 2', 'over 2'])
 })
 
 t.test('who may be logging in ends later, and who came since does not', async (t) => {
@@ -194,9 +201,9 @@ t.test('an early call changes nothing', async (t) => {
 t.test('never is a session ended or told of that the last look has not shown as meant, whatever happens', async () => {
   const ports = fc.integer({ min: 1, max: 5 })
   const flowOf = fc
-    .record({ port: ports, server: fc.integer({ min: 1, max: 3 }), begun: fc.nat(5000), gap: fc.nat(500) })
-    .map(({ port, server, begun, gap }) => flow(port, { server, begunAfter: begun - gap, begunBy: begun }))
-  const states = fc.constantFrom('live', 'closing', 'ended')
+    .record({ port: ports, number: fc.integer({ min: 1, max: 3 }), begun: fc.nat(5000), gap: fc.nat(500) })
+    .map(({ port, number, begun, gap }) => flow(port, { number, begunAfter: begun - gap, begunBy: begun }))
+  const states = fc.constantFrom('attempt', 'live', 'closing', 'ended')
   const flows = fc.array(fc.tuple(flowOf, states).map(([one, state]): EndingFlow => ({ ...one, state })))
   const where = fc.constantFrom(bind, other)
   const happened: fc.Arbitrary<Happened> = fc.oneof(
