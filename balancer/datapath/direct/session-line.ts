@@ -1,8 +1,8 @@
 // A session of the direct datapath as the session log has it: what passed here of it, which is its client's half.
 
-import type { SessionEnd } from '../kernel/core/session-counts.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
 import { type SessionRecord, terminationState } from '../../pool/core/session-record.ts'
+import type { SessionEnd } from '../kernel/core/session-counts.ts'
 
 /** A flow that is over. `total` is how long it was seen, in milliseconds, right to a look at the flows. */
 export type EndedFlowRecord = {

@@ -1,7 +1,7 @@
 // Which number is which server's within its listener: what the map of flows remembers of a session.
 
-import type { Place } from '../../core/plan.ts'
 import { hashOf } from '../../../core/hash.ts'
+import type { Place } from '../../core/plan.ts'
 
 /** Numbers by the id that a plan gives to a server. */
 export type ServerNumbers = ReadonlyMap<number, number>

@@ -38,6 +38,8 @@ export type EndingsLab = {
   readonly serve: (name: ServerName, port: number) => Promise<LabProcess>
   /** Sessions that the server's kernel has. */
   readonly atServer: (name: ServerName) => Promise<readonly string[]>
+  /** How many forged packets have come to these hosts. */
+  readonly forged: (...names: readonly string[]) => Promise<number>
   /** Marks in the map of a bind, by client. */
   readonly flows: (bind: Endpoint) => Promise<string>
 }
@@ -48,6 +50,9 @@ const macOf = async (host: Host): Promise<string> => {
   const { stdout } = await host.run('ip', ['-o', 'link', 'show', 'eth0'])
   return /link\/ether (\S+)/.exec(stdout)?.[1] ?? ''
 }
+
+/** By which forged packets are told from those of the kernel. */
+const forgedWindow = 1024
 
 const isV4 = ({ address }: Endpoint): boolean => !address.includes(':')
 const key = (bind: Endpoint): string => (isV4(bind) ? 'ip saddr . tcp sport' : 'tcp sport . @nh,96,96')
@@ -84,17 +89,29 @@ const chainText = (bind: Endpoint, targets: readonly ServerName[]): string => {
 
 export const openEndingsLab = async (): Promise<EndingsLab> => {
   const lab = await createLab({ name: 'endings' })
-  const addresses: Record<string, number> = { lb1: 2, db1: 11, db2: 12, client: 20, walled: 21 }
+  const addresses: Record<string, number> = { lb1: 2, db1: 11, db2: 12, client: 20, walled: 21, gate: 22, inner: 23 }
   for (const [name, number] of Object.entries(addresses)) {
     const host = await lab.addHost(name, `198.18.0.${number}/24`)
     await host.run('ip', ['address', 'add', `fd00::${number}/64`, 'dev', 'eth0', 'nodad'])
   }
   const { host } = lab
   const must = async (name: string, words: readonly string[], input?: string): Promise<string> =>
-    mustRun('nsenter', [`--net=/run/netns/${host(name).namespace}`, '--', ...words], input === undefined ? {} : { input })
+    mustRun(
+      'nsenter',
+      [`--net=/run/netns/${host(name).namespace}`, '--', ...words],
+      input === undefined ? {} : { input },
+    )
   for (const [family, address] of Object.entries(virtual)) {
     const [length, single] = family === 'ipv4' ? [24, 32] : [64, 128]
-    await must('lb1', ['ip', 'address', 'add', `${address}/${length}`, 'dev', 'eth0', ...(length === 64 ? ['nodad'] : [])])
+    await must('lb1', [
+      'ip',
+      'address',
+      'add',
+      `${address}/${length}`,
+      'dev',
+      'eth0',
+      ...(length === 64 ? ['nodad'] : []),
+    ])
     for (const name of ['db1', 'db2']) await must(name, ['ip', 'address', 'add', `${address}/${single}`, 'dev', 'lo'])
   }
   for (const name of ['db1', 'db2']) {
@@ -117,6 +134,36 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       chain out { type filter hook output priority filter; policy accept; ct state invalid counter name refused drop; }
     }`,
   )
+  // A client behind a gateway that translates addresses; the lab has one switch.
+  await must('gate', ['ip', 'address', 'add', '198.18.1.22/24', 'dev', 'eth0'])
+  await must('gate', [
+    'sysctl',
+    '-qw',
+    'net.ipv4.conf.eth0.forwarding=1',
+    'net.ipv4.conf.eth0.send_redirects=0',
+    'net.ipv4.conf.all.send_redirects=0',
+  ])
+  await must(
+    'gate',
+    ['nft', '-f', '-'],
+    `table ip gate {
+      chain out { type nat hook postrouting priority srcnat; ip saddr 198.18.1.0/24 masquerade; }
+      chain through { type filter hook forward priority filter; policy drop; ct state established,related accept; ip saddr 198.18.1.0/24 ct state new accept; }
+    }`,
+  )
+  await must('inner', ['ip', 'address', 'flush', 'dev', 'eth0', 'scope', 'global'])
+  await must('inner', ['ip', 'address', 'add', '198.18.1.23/24', 'dev', 'eth0'])
+  await must('inner', ['ip', 'route', 'add', 'default', 'via', '198.18.1.22'])
+  for (const name of ['client', 'walled', 'inner', 'db1', 'db2']) {
+    await must(
+      name,
+      ['nft', '-f', '-'],
+      `table inet seen {
+        counter forged { }
+        chain in { type filter hook input priority raw; tcp flags & (syn|rst|fin) == syn tcp window ${forgedWindow} counter name forged; }
+      }`,
+    )
+  }
   const macs = { lb1: await macOf(host('lb1')), db1: await macOf(host('db1')), db2: await macOf(host('db2')) }
   const binds = [plainPort, movedPort].flatMap((port) => Object.values(virtual).map((address) => ({ address, port })))
 
@@ -169,7 +216,8 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       place: {
         address: host(name).address,
         port: plainPort,
-        path: { kind: 'link' as const, device: 'eth0', from: macs.lb1, mac: macs[name] },
+        path: { kind: 'link' as const, device: 'eth0', mac: macs[name] },
+        from: macs.lb1,
       },
     }))
     await endings({ do: 'places', places })
@@ -211,14 +259,32 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     },
     serve: async (name, port) => {
       const inside = port === movedPort ? movedTo : port
-      const server = host(name).spawn(`server-${port}`, process.execPath, [process_('stand-in'), name, `${inside}`, '::'])
+      const server = host(name).spawn(`server-${port}`, process.execPath, [
+        process_('stand-in'),
+        name,
+        `${inside}`,
+        '::',
+      ])
       await server.waitForOutput(/ready/)
       return server
     },
     atServer: async (name) => {
-      const { stdout } = await host(name).run('ss', ['-Htn', 'state', 'connected', 'exclude', 'time-wait', `( sport = :${plainPort} or sport = :${movedTo} )`])
+      const { stdout } = await host(name).run('ss', [
+        '-Htn',
+        'state',
+        'connected',
+        'exclude',
+        'time-wait',
+        `( sport = :${plainPort} or sport = :${movedTo} )`,
+      ])
       return stdout.split('\n').filter((line) => line !== '')
     },
-    flows: async (bind) => (await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', mapOf(bind)])),
+    forged: async (...names) => {
+      const texts = await Promise.all(
+        names.map((name) => must(name, ['nft', 'list', 'counter', 'inet', 'seen', 'forged'])),
+      )
+      return texts.reduce((sum, text) => sum + Number(/packets (\d+)/.exec(text)?.[1]), 0)
+    },
+    flows: async (bind) => await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', mapOf(bind)]),
   }
 }

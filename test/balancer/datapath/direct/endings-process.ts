@@ -5,14 +5,12 @@ import { spawnSync } from 'node:child_process'
 import pino from 'pino'
 import { type Endpoint, endpointText } from '../../../../balancer/core/endpoint.ts'
 import { addressBytes, addressText } from '../../../../balancer/core/ip-address.ts'
-import { done, type Outcome, refused } from '../../../../balancer/os/outcome.ts'
-import type { EndingFlow } from '../../../../balancer/datapath/direct/core/ending.ts'
+import type { ClientToEnd, EndingFlow } from '../../../../balancer/datapath/direct/core/ending.ts'
+import { flowKey } from '../../../../balancer/datapath/direct/core/flow-key.ts'
 import type { ServerPlace } from '../../../../balancer/datapath/direct/core/wake-up.ts'
 import { createDirectEndings, directPace, type EndingFlows } from '../../../../balancer/datapath/direct/endings.ts'
 import { openSessionResets } from '../../../../balancer/datapath/resets/session-resets.ts'
-
-/** A client by its texts. */
-type ClientText = { readonly address: string; readonly port: number | null }
+import { done, type Outcome, refused } from '../../../../balancer/os/outcome.ts'
 
 /** What is asked; each is answered by `EndingsTold`. `ago`: sessions that began so many milliseconds ago or earlier. */
 export type EndingsOrder =
@@ -22,7 +20,7 @@ export type EndingsOrder =
       readonly do: 'end'
       readonly bind: Endpoint
       readonly server: number | null
-      readonly client: ClientText | null
+      readonly client: ClientToEnd | null
       readonly ago: number | null
       readonly waits: boolean
     }
@@ -37,7 +35,9 @@ const ended = 0x4000
 const closing = 0x8000
 
 export const mapOf = ({ address, port }: Endpoint): string =>
-  `flows_${addressBytes(address).map((byte) => byte.toString(16).padStart(2, '0')).join('')}_${port}`
+  `flows_${addressBytes(address)
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')}_${port}`
 
 const nft = (words: readonly string[], input = ''): Outcome<string> => {
   const { status, stdout, stderr } = spawnSync('nft', words, { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
@@ -73,23 +73,34 @@ const list = (bind: Endpoint): Outcome<readonly EndingFlow[]> => {
     const begun = known.get(key) ?? { begunAfter: before, begunBy: now }
     known.set(key, begun)
     return {
-      client: { address: Uint8Array.from(addressBytes(address)), port },
-      server: mark & 0x3fff,
+      key: keyFor(address, port),
+      number: mark & 0x3fff,
       state: (mark & ended) !== 0 ? 'ended' : (mark & closing) !== 0 ? 'closing' : 'live',
       ...begun,
     }
   })
   return { ok: true, value: flows }
 }
-const keyText = ({ client: { address, port } }: EndingFlow): string =>
-  address.length === 4
-    ? `${addressText(address)} . ${port}`
-    : `${port} . 0x${Buffer.from(address.subarray(lowFrom)).toString('hex')}`
+const clients = new Map<string, Endpoint>()
+const keyFor = (address: string, port: number): Uint8Array => {
+  const key = flowKey({ address, port })
+  clients.set(String(key), { address, port })
+  return key
+}
+const clientOf = (key: Uint8Array): Endpoint => clients.get(String(key)) ?? { address: '192.0.2.1', port: 1 }
+const keyText = ({ key }: EndingFlow): string => {
+  const { address, port } = clientOf(key)
+  if (!address.includes(':')) return `${address} . ${port}`
+  return `${port} . 0x${Buffer.from(addressBytes(address).slice(lowFrom)).toString('hex')}`
+}
 const change = (bind: Endpoint, flows: readonly EndingFlow[], timeout: number | null): Outcome<readonly boolean[]> => {
   const names = `netdev balancer ${mapOf(bind)}`
-  const marked = flows.map((flow) => `${keyText(flow)} timeout ${timeout}ms : ${flow.server | ended}`)
+  const marked = flows.map((flow) => `${keyText(flow)} timeout ${timeout}ms : ${flow.number | ended}`)
   const removal = `delete element ${names} { ${flows.map(keyText).join(', ')} }\n`
-  const changed = nft(['-f', '-'], timeout === null ? removal : `${removal}add element ${names} { ${marked.join(', ')} }\n`)
+  const changed = nft(
+    ['-f', '-'],
+    timeout === null ? removal : `${removal}add element ${names} { ${marked.join(', ')} }\n`,
+  )
   return changed.ok ? { ok: true, value: flows.map(() => true) } : changed
 }
 const flows: EndingFlows = {
@@ -102,7 +113,13 @@ const log = pino({ level: 'debug' })
 const opened = openSessionResets(directPace, (text) => log.error(`No reset: ${text}`))
 if (!opened.ok) throw new Error(opened.text)
 const places = new Map<number, ServerPlace>()
-const endings = createDirectEndings({ flows, resets: opened.value, placeOf: (_, number) => places.get(number), log })
+const endings = createDirectEndings({
+  flows,
+  resets: opened.value,
+  clientsOf: (key) => [clientOf(key)],
+  placeOf: (_, number) => places.get(number),
+  log,
+})
 
 const nothing: EndingsTold = { sessions: [], trouble: null }
 const carryOut = async (order: EndingsOrder): Promise<EndingsTold> => {
@@ -117,11 +134,7 @@ const carryOut = async (order: EndingsOrder): Promise<EndingsTold> => {
     case 'see':
       return list(order.bind).ok ? nothing : { ...nothing, trouble: endpointText(order.bind) }
     case 'end': {
-      const { bind, server, ago, waits } = order
-      const client =
-        order.client === null
-          ? null
-          : { address: Uint8Array.from(addressBytes(order.client.address)), port: order.client.port }
+      const { bind, server, client, ago, waits } = order
       const begunBefore = ago === null ? Number.POSITIVE_INFINITY : performance.now() - ago
       const { sessions, trouble } = await endings.end(bind, { server, client, begunBefore }, { waits })
       return { sessions: [...sessions], trouble }
