@@ -6,7 +6,7 @@ import type { Entry } from '../../../agent/direct-return/core/entry.ts'
 import { emptyMemory, isEmpty, type Memory, memoryText, parseMemory } from '../../../agent/direct-return/core/memory.ts'
 import { missingFor } from '../../../agent/direct-return/core/missing.ts'
 import { type Change, type Found, isSilent, planChange, type Step } from '../../../agent/direct-return/core/plan.ts'
-import { type Route, devicesTo, parseRoutes } from '../../../agent/direct-return/core/routes.ts'
+import { devicesTo, parseRoutes, type Route } from '../../../agent/direct-return/core/routes.ts'
 import { linesFor } from '../../../agent/direct-return/core/rules.ts'
 
 const table = 'mysqlchk_direct_return'
@@ -35,8 +35,7 @@ const afterStep = (host: Found, step: Step, entries: readonly Entry[]): Found =>
     case 'rules':
       return {
         ...host,
-        table:
-          entries.length === 0 ? { is: 'none' } : { is: 'ours', lines: linesFor(entries), counted: new Map() },
+        table: entries.length === 0 ? { is: 'none' } : { is: 'ours', lines: linesFor(entries), counted: new Map() },
       }
     case 'add':
       if (host.loopback.includes(step.address)) throw new Error('RTNETLINK answers: File exists')

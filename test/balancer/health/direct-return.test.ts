@@ -26,10 +26,7 @@ const expected: Expectation = {
   directReturn: [four],
 }
 const judge = (told: HealthReport, status = 200, change: Partial<Expectation> = {}) =>
-  judgeAnswer(
-    { status, contentType: 'application/json', body: JSON.stringify(told) },
-    { ...expected, ...change },
-  )
+  judgeAnswer({ status, contentType: 'application/json', body: JSON.stringify(told) }, { ...expected, ...change })
 
 t.test('each bind has to be ready', async (t) => {
   t.equal(unpreparedFor([four], report({ direct_return: [entry()] })), null)
@@ -75,6 +72,8 @@ t.test('the member is optional, and one that is none spoils the report', async (
   t.match(parse([entry()]), { ok: true, report: { direct_return: [entry()] } })
   const without = parse(undefined)
   t.ok(without.ok && !('direct_return' in without.report))
-  t.match(parse([{ ...entry(), missing: ['a\u001b[31m b'] }]), { report: { direct_return: [{ missing: ['a [31m b'] }] } })
+  t.match(parse([{ ...entry(), missing: ['a\u001b[31m b'] }]), {
+    report: { direct_return: [{ missing: ['a [31m b'] }] },
+  })
   for (const wrong of [{}, [{}], [entry({ port: 0 })], Array(65).fill(entry())]) t.match(parse(wrong), { ok: false })
 })
