@@ -4,9 +4,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { clearSessions } from '../datapath/kernel/clear-sessions.ts'
-import { tableName } from '../datapath/kernel/core/names.ts'
-import { findTable } from '../datapath/kernel/own-table.ts'
+import { kernelOwnTable } from '../datapath/kernel/core/kernel-table.ts'
 import { type KernelReleased, releaseKernel } from '../datapath/kernel/release.ts'
+import { findTable } from '../datapath/rules/own-table.ts'
 import { balancerProcesses } from '../os/balancer-processes.ts'
 import { releaseRemains } from '../vrrp/release.ts'
 import { answersAt, socketOf } from './runtime.ts'
@@ -58,9 +58,9 @@ const nothing: KernelReleased = { removed: [], failed: [] }
 /** Rules, sessions and settings of the kernel datapath, unless a process keeps them. */
 const releaseRules = async (): Promise<KernelReleased> => {
   if (balancerProcesses().some(({ role }) => role === 'kernel')) return nothing
-  const table = await findTable()
+  const table = await findTable(kernelOwnTable)
   const isOurs = table.ok && table.value !== null
-  return releaseKernel({ tables: isOurs ? [tableName] : [], endSessions: clearSessions })
+  return releaseKernel({ tables: isOurs ? [kernelOwnTable.name] : [], endSessions: clearSessions })
 }
 
 const refuse = (text: string): number => {

@@ -11,19 +11,19 @@ import type { Outcome } from '../../os/outcome.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { HostView } from '../core/host-view.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
+import { findTable } from '../rules/own-table.ts'
+import { keepRules } from '../rules/rule-keeper.ts'
 import { clearSessions } from './clear-sessions.ts'
+import { kernelOwnTable } from './core/kernel-table.ts'
 import { idleOf } from './core/listener-of-config.ts'
 import { listenerMask, ownMark, ownMask } from './core/marks.ts'
-import { tableName } from './core/names.ts'
 import { createEndings } from './endings.ts'
 import { missingForKernel } from './host-check.ts'
 import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
-import { findTable } from './own-table.ts'
 import { testPath } from './path-test.ts'
 import { watchRefusals } from './refusals.ts'
 import { releaseKernel } from './release.ts'
-import { keepRules } from './rule-keeper.ts'
 import { sessionLine } from './session-line.ts'
 import { openSessionTracker } from './session-tracker.ts'
 import { viewSessions } from './session-view.ts'
@@ -54,7 +54,7 @@ const [leftMillis, absentMillis] = [2000, 15_000]
 /** Adopts the rules that are there, or makes them. */
 export const startKernel: StartDatapath<KernelOptions> = async (options): Promise<RunningDatapath> => {
   const { log, publish, places, onSession } = options
-  const found = must(await findTable())
+  const found = must(await findTable(kernelOwnTable))
   const [missing] = await missingForKernel()
   if (missing !== undefined) throw new FailedStart(missing)
 
@@ -91,6 +91,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     onOtherTimeouts: (mark, idle, before) => timeouts.begin(mark, idle, before),
   })
   const rules = keepRules({
+    own: kernelOwnTable,
     there: found?.snapshot ?? null,
     wanted: listeners.table,
     onOthers: () => path.begin(),
@@ -250,7 +251,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       await Promise.race([tracker.told(), wait(longestFarewell)])
       await end()
       const { removed, failed } = await releaseKernel({
-        tables: [tableName],
+        tables: [kernelOwnTable.name],
         endSessions: clearSessions,
       })
       tracker.close()

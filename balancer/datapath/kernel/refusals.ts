@@ -2,7 +2,7 @@
 
 import { listTerse } from '../../os/nft.ts'
 import { readCounters } from '../rules/core/listing.ts'
-import { tableName } from './core/names.ts'
+import { kernelOwnTable } from './core/kernel-table.ts'
 
 /** Packets by the name of the counter, as they were at the last look. */
 export type Refusals = { readonly counts: () => ReadonlyMap<string, number>; readonly look: () => Promise<void> }
@@ -24,7 +24,7 @@ export const watchRefusals = ({ onGone, onCounts }: RefusalsOptions): Refusals =
     isLooking = false
     const json = listed.ok ? fromJson(listed.value) : null
     if (json === null) return
-    const counters = readCounters(json, tableName)
+    const counters = readCounters(json, kernelOwnTable)
     if (counters === null) return onGone()
     counts = new Map([...counters].map(([name, { packets }]) => [name, packets]))
     onCounts(counts)

@@ -5,10 +5,10 @@ import type { Logger } from 'pino'
 import { applyRules } from '../../os/nft.ts'
 import { watchNft } from '../../os/nft-events.ts'
 import { done, type Outcome } from '../../os/outcome.ts'
-import { changeText } from '../rules/core/change.ts'
-import { type Snapshot, snapshotOf } from '../rules/core/snapshot.ts'
-import { type Table, tableText } from '../rules/core/table.ts'
-import { tableName } from './core/names.ts'
+import { changeText } from './core/change.ts'
+import { type OwnTable, placeText } from './core/ownership.ts'
+import { type Snapshot, snapshotOf } from './core/snapshot.ts'
+import { type Table, tableText } from './core/table.ts'
 import { findTable } from './own-table.ts'
 
 /** What keeps the rules. */
@@ -29,6 +29,9 @@ export type RuleKeeper = {
 }
 
 export type RuleKeeperOptions = {
+  readonly own: OwnTable
+  /** Sets that a driver fills, by name: what comes and goes there is no change of the rules. */
+  readonly isFilledByOthers?: (set: string) => boolean
   /** What is there already; null: no table. */
   readonly there: Snapshot | null
   readonly wanted: () => Table
@@ -47,7 +50,7 @@ const [netInterval, blindInterval] = [60_000, 2000]
 
 /** Starts to keep them; nothing is changed before the first call. */
 export const keepRules = (options: RuleKeeperOptions): RuleKeeper => {
-  const { wanted, log } = options
+  const { own, isFilledByOthers = () => false, wanted, log } = options
   let there = options.there
   /** What we made of it; null where that is not known. */
   let ours: Table | null = null
@@ -64,16 +67,19 @@ export const keepRules = (options: RuleKeeperOptions): RuleKeeper => {
   /** Transactions that changed our table since we last looked. */
   let heard = 0
 
-  const events = watchNft(tableName, {
-    onCommit: (isOurs) => {
-      if (!isOurs) return options.onOthers()
-      heard += 1
-      // One of ours is counted when it has ended.
-      if (!isBusy) othersChanged()
+  const events = watchNft(
+    { family: own.family, name: own.name, isFilledByOthers },
+    {
+      onCommit: (isOurs) => {
+        if (!isOurs) return options.onOthers()
+        heard += 1
+        // One of ours is counted when it has ended.
+        if (!isBusy) othersChanged()
+      },
+      onOverrun: () => othersChanged(),
+      onFailure: (text) => log.error({ text }, `${text}; the rules are looked at every ${blindInterval / 1000} s`),
     },
-    onOverrun: () => othersChanged(),
-    onFailure: (text) => log.error({ text }, `${text}; the rules are looked at every ${blindInterval / 1000} s`),
-  })
+  )
   if (!events.ok) log.error(`${events.text}; the rules are looked at every ${blindInterval / 1000} s`)
   const drain = (): void => {
     if (events.ok) events.value.drain()
@@ -88,7 +94,7 @@ export const keepRules = (options: RuleKeeperOptions): RuleKeeper => {
   const look = async (): Promise<Outcome> => {
     drain()
     heard = 0
-    const found = await findTable()
+    const found = await findTable(own)
     if (!found.ok) return found
     there = found.value?.snapshot ?? null
     isStale = heard > 0
@@ -98,7 +104,7 @@ export const keepRules = (options: RuleKeeperOptions): RuleKeeper => {
   }
   const repaired = (isGone: boolean): void => {
     const what = isGone ? 'is gone' : 'was changed by somebody'
-    log.warn({ table: tableName }, `Table inet ${tableName} ${what}; the rules are put back`)
+    log.warn({ table: own.name }, `Table ${placeText(own)} ${what}; the rules are put back`)
     options.onRepaired()
   }
   const bring = async (table: Table): Promise<Outcome> => {

@@ -36,6 +36,10 @@ export const turns = (servers: readonly Weighted[], configuredServers: number): 
   return consistent(servers, slotCount(configuredServers))
 }
 
+/** How many slots for hashes of clients, 1,024 at least. */
+export const stickySlotCount = (configuredServers: number): number =>
+  Math.max(leastStickySlots, slotCount(configuredServers))
+
 /** Slots for hashes of clients, with what it takes to change them. */
 export type StickySlots = {
   readonly slots: readonly string[]
@@ -46,11 +50,10 @@ export type StickySlots = {
 
 /**
  * Slots for hashes of clients: weighted rendezvous hashing. When a server leaves its slots go to the others and no other slot
- * moves; one that comes takes its share of each. Shares are those of chance: with 2 servers right to some 5 % of a
- * share, with 1,000 to a quarter. The slots before save time, and change nothing: with 1,000 servers all take 100 ms.
+ * moves; one that comes takes its share of each. Shares are those of chance: of 1,024 slots those of 2 servers are right to some
+ * 5 % of a share, of 16,384 slots those of 1,000 to a quarter. The slots before save time, and change nothing: with 1,000 servers all take 100 ms.
  */
-export const sticky = (servers: readonly Weighted[], configuredServers: number, before?: StickySlots): StickySlots => {
-  const size = Math.max(leastStickySlots, slotCount(configuredServers))
+export const sticky = (servers: readonly Weighted[], size: number, before?: StickySlots): StickySlots => {
   const kept = before?.slots.length === size ? before : undefined
   const weightBefore = new Map(kept?.servers.map(({ name, weight }) => [name, weight]))
   const unchanged = new Set(
