@@ -1,5 +1,7 @@
 // Where a server is on the network segment: on this host, behind a MAC address on one of its interfaces, or why not.
 
+import { isWithin } from '../../../core/address-kind.ts'
+import { familyOf, isLinkLocal } from '../../../core/ip-address.ts'
 import { clientSide, type HostView, type Route, routeTo } from '../../core/host-view.ts'
 
 /** An interface. `mac` is null where there are no Ethernet addresses. */
@@ -13,7 +15,7 @@ export type SegmentLink = {
 /** What is known of this host and of its neighbours; `mac` is null while nobody answers for the address. */
 export type SegmentView = {
   readonly links: readonly SegmentLink[]
-  readonly addresses: HostView['addresses']
+  readonly addresses: readonly (HostView['addresses'][number] & { readonly prefixLength: number })[]
   readonly routes: readonly (Route & { readonly via: string | null })[]
   readonly neighbours: (
     address: string,
@@ -100,4 +102,22 @@ export const listeningDevices = (
   return view.links
     .flatMap(({ name, mac }) => (mac !== null && names.has(name) ? [{ name, mac }] : []))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/**
+ * The address as which this host speaks to a server behind an interface: one of its own network if there is one, and none of those
+ * that others have too (`shared`); null where there is none.
+ */
+export const ownAddress = (
+  server: string,
+  device: string,
+  shared: ReadonlySet<string>,
+  { addresses }: Pick<SegmentView, 'addresses'>,
+): string | null => {
+  const own = addresses.filter(
+    ({ address, device: holder }) =>
+      holder === device && familyOf(address) === familyOf(server) && !shared.has(address) && !isLinkLocal(address),
+  )
+  const near = own.find(({ address, prefixLength }) => isWithin(server, address, prefixLength))
+  return (near ?? own[0])?.address ?? null
 }
