@@ -11,7 +11,7 @@ import { jhash, slotOf } from './jhash.ts'
  */
 export const flowKeyBytes = { ipv4: 8, ipv6: 16 } as const
 /** Bytes of an IPv6 address that are not in a key: of the prefixes that registries give to providers. */
-const prefixBytes = 4
+export const prefixBytes = 4
 
 const portAt = { ipv4: 4, ipv6: 0 } as const
 const addressAt = { ipv4: 0, ipv6: 4 } as const
