@@ -1,6 +1,7 @@
 // What a configuration may ask of its host and of its servers beyond what they give: warnings, no errors.
 
 import { endpointText } from '../core/endpoint.ts'
+import type { Datapath } from '../core/forwarders.ts'
 import { filesBeside, type HostLimits } from '../core/shortage.ts'
 import type { ListenerConfig } from './schema.ts'
 
@@ -9,14 +10,13 @@ const filesPerSession = 3
 
 /** What `max_connections` of the listeners needs and these limits do not give. */
 export const demandWarnings = (listeners: readonly ListenerConfig[], limits: HostLimits): readonly string[] => {
-  const [proxied, translated] = [false, true].map((isKernel) =>
-    listeners.filter(({ datapath }) => (datapath === 'kernel') === isKernel),
-  )
+  const of = (wanted: Datapath) => listeners.filter(({ datapath }) => datapath === wanted)
+  const [proxied, translated] = [of('userspace'), of('kernel')]
   return [
-    ...descriptorWarnings(proxied ?? [], limits),
-    ...portWarnings(proxied ?? [], limits),
-    ...trackingWarnings(translated ?? [], limits),
-    ...translationWarnings(translated ?? []),
+    ...descriptorWarnings(proxied, limits),
+    ...portWarnings(proxied, limits),
+    ...trackingWarnings(translated, limits),
+    ...translationWarnings(translated),
   ]
 }
 

@@ -25,6 +25,7 @@ const checks = z.preprocess((value) => (Array.isArray(value) ? value : [value]),
 const lenient = mapping({
   listeners: listOf(
     mapping({
+      datapath: text,
       balance: text,
       all_backups: flag,
       slow_start: text,
@@ -94,6 +95,13 @@ const contradictions = (listener: LenientListener): readonly ListenerFault[] => 
       key: 'panic_threshold',
       broken: writes && (listener.panic_threshold ?? 0) > 0,
       text: 'not for writers: nothing may be written to a server that fails its checks; remove this key',
+    },
+    {
+      // No error: a server may be prepared by hand, as for LVS, and the way to it is tried when it comes up.
+      key: 'check',
+      broken: listener.datapath === 'direct' && !listener.check.some((one) => (one?.type ?? 'http') === 'http'),
+      text: 'no check here asks the agent, which alone tells whether a server is prepared for direct return: clients of one that is not get no answer; add { type: http, port: 9222 }',
+      isWarning: true,
     },
   ]
   return rules.flatMap(({ key, broken, ...fault }) => (broken ? [{ ...fault, path: [key] }] : []))

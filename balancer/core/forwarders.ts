@@ -1,7 +1,7 @@
 // Who forwards what: the datapaths there are, and the process that carries each out.
 
 /** The ways of a client's bytes to a server (key `datapath` of a listener). */
-export const datapaths = ['userspace', 'kernel'] as const
+export const datapaths = ['userspace', 'kernel', 'direct'] as const
 /** See `datapaths`. */
 export type Datapath = (typeof datapaths)[number]
 
@@ -10,7 +10,11 @@ export const forwarders = ['proxy', 'kernel'] as const
 /** See `forwarders`. */
 export type Forwarder = (typeof forwarders)[number]
 
-const forwarderOfEach: Readonly<Record<Datapath, Forwarder>> = { userspace: 'proxy', kernel: 'kernel' }
+const forwarderOfEach: Readonly<Record<Datapath, Forwarder>> = {
+  userspace: 'proxy',
+  kernel: 'kernel',
+  direct: 'kernel',
+}
 
 /**
  * Whether the sessions of a forwarder pass through its process, and end with it. Rules in the kernel go on without the

@@ -1,6 +1,6 @@
 // Ethernet frames through AF_PACKET: Node has no packet sockets.
 
-import { callClose, callSendTo, callSocket, lastError } from './libc.ts'
+import { callClose, callInterfaceIndex, callSendTo, callSocket, lastError } from './libc.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 /** A socket that sends whole Ethernet frames and receives none. */
@@ -37,6 +37,12 @@ export const openPacketSocket = (): Outcome<PacketSocket> => {
     isOpen = false
   }
   return { ok: true, value: { send, close } }
+}
+
+/** The index of an interface now: one that was made anew has another. */
+export const interfaceIndexOf = (name: string): Outcome<number> => {
+  const index = callInterfaceIndex(name)
+  return index === 0 ? refused('ENODEV', `there is no interface ${name}`) : { ok: true, value: index }
 }
 
 /** struct sockaddr_ll of which only family and interface matter to a frame that brings its own header. */

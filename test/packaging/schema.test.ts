@@ -91,7 +91,7 @@ t.test('they refuse mistakes, and what comes with later versions', async (t) => 
   const mistakes: readonly (readonly [readonly (string | number)[], unknown])[] = [
     [['session_sync'], {}],
     [['log', 'syslog'], 'localhost:514'],
-    [[...listener, 'datapath'], 'direct'],
+    [[...listener, 'datapath'], 'netmap'],
     [[...listener, 'balanse'], 'first'],
     [[...listener, 'timeouts'], { connect: 5 }],
     [[...listener, 'timeouts'], { connect: '5 s' }],

@@ -85,7 +85,7 @@ t.test('each kind of mistake has its own words', async (t) => {
       'listeners[0].bind: found "198.18.0.100"; the port is missing; write it behind the address, such as 198.18.0.100:3306',
     ],
     ['bind: 198.18.0.100:3306', 'bind: 198.18.0.100:99999', 'write an address and a port, such as 10.0.0.1:3306'],
-    ['name: mysql', 'name: mysql\n    datapath: kernl', 'allowed are userspace, kernel; did you mean kernel?'],
+    ['name: mysql', 'name: mysql\n    datapath: kernl', 'allowed are userspace, kernel, direct; did you mean kernel?'],
     ['name: mysql', 'name: mysql\n    on_marked_down: shutdown_session', 'did you mean shutdown_sessions?'],
     ['name: mysql', 'name: mysql\n    redispatch: maybe', 'found "maybe"; write true or false'],
     ['name: mysql', 'name: my sql', 'a name is 1 to 64 letters, digits and . _ : -'],

@@ -4,7 +4,7 @@ import { type Row, testRows } from './impossible.ts'
 const rows: readonly Row[] = [
   {
     change: [['name: mysql\n', 'name: mysql\n    datapath: kernl\n']],
-    found: ['7:15: listeners[0].datapath: found "kernl"; allowed are userspace, kernel; did you mean kernel?'],
+    found: ['7:15: listeners[0].datapath: found "kernl"; allowed are userspace, kernel, direct; did you mean kernel?'],
   },
   {
     change: [
@@ -24,6 +24,12 @@ const rows: readonly Row[] = [
     change: [['name: mysql\n', 'name: mysql\n    datapath: kernel\n    retries: 1\n']],
     found: [
       '8:14: listeners[0].retries: datapath: kernel counts no retries: the kernel of the client asks again by itself; remove this key, or write datapath: userspace',
+    ],
+  },
+  {
+    change: [['name: mysql\n', 'name: mysql\n    datapath: direct\n    check: [{ type: tcp }, { type: icmp }]\n']],
+    found: [
+      'warning 8:12: listeners[0].check: no check here asks the agent, which alone tells whether a server is prepared for direct return: clients of one that is not get no answer; add { type: http, port: 9222 }',
     ],
   },
   {

@@ -63,7 +63,7 @@ t.test(
   async (t) => {
     t.same(refused('kernel', { balance: 'leastconn', redispatch: true, timeouts: { client: '1h' } }), [])
     t.same(refused('kernel', { timeouts: { connect: '1s', queue: '5s' } }), [
-      'timeouts.queue: datapath: kernel has no queue: a client without a server is refused at once; remove this key, or write datapath: userspace',
+      'timeouts.queue: datapath: kernel has no queue: a client without a server is refused at once; remove this key, or write datapath: userspace, or write datapath: direct',
     ])
     t.same(refused('kernel', { retries: 0, redispatch: false, balance: 'first' }), [
       'balance: datapath: kernel does not fill one server before the next; write another balance, or backup: true on the later servers, or write datapath: userspace',
@@ -88,6 +88,46 @@ t.test('the kernel translates to one address, within one family, between hosts',
   t.match(refused('kernel', {}, ['198.18.0.100'], ['127.0.0.1']), [
     /^servers\.0\.address: datapath: kernel forwards to other/,
   ])
+})
+
+t.test('direct server return takes what the example of its users asks for', async (t) => {
+  const keys = {
+    balance: 'roundrobin',
+    max_connections: 51_200,
+    timeouts: { connect: '5s', client: '8h', server: '8h', queue: '5s' },
+    redispatch: true,
+    on_marked_down: 'shutdown_sessions',
+    check: { type: 'http', port: 9222 },
+    observe: { enabled: false },
+    servers: [
+      { name: 'db1', weight: 1 },
+      { name: 'db2', weight: 1, backup: false, max_connections: 0 },
+    ],
+  }
+  t.same(refused('direct', keys), [])
+})
+
+t.test('direct server return counts nothing before it chooses, and hears no answer of a server', async (t) => {
+  const servers = [{ name: 'db1' }, { name: 'db2', max_connections: 100 }]
+  t.same(refused('direct', { balance: 'leastconn', retries: 3, observe: { error_limit: 5 }, servers }), [
+    'balance: datapath: direct chooses by a hash that every balancer computes alike, whatever sessions there are; write balance: roundrobin, or write datapath: userspace, or write datapath: kernel',
+    'retries: datapath: direct counts no retries: the kernel of the client asks again by itself; remove this key, or write datapath: userspace',
+    'observe: datapath: direct does not see what servers answer to a connect; remove this key, or write datapath: userspace, or write datapath: kernel',
+    'servers.1.max_connections: datapath: direct chooses by a hash that every balancer computes alike, and passes no full server over; write max_connections of the listener, or weights, or write datapath: userspace, or write datapath: kernel',
+  ])
+  t.same(refused('kernel', { observe: { error_limit: 5 }, servers }), [])
+})
+
+t.test('direct server return goes to addresses that servers have too, in one family', async (t) => {
+  t.same(
+    refused(
+      'direct',
+      { balance: 'first', redispatch: false },
+      ['198.18.0.100', '::', '127.0.0.1'],
+      ['198.18.0.11', '::1'],
+    ).map((line) => line.split(':', 1)[0]),
+    ['bind.1', 'bind.2', 'balance', 'redispatch', 'servers.0.address', 'servers.1.address', 'servers.1.address'],
+  )
 })
 
 t.test('a listener that nobody can read asks for nothing', async (t) => {

@@ -9,10 +9,12 @@ const servers = [{ name: 'a', address: '198.18.0.11:3306' }]
 export const refusals: Readonly<Record<string, { readonly keys: Omit<Keys, 'name'>; readonly path: string }>> = {
   'bind 0.0.0.0 or ::': { keys: { bind: '0.0.0.0:4001' }, path: 'bind' },
   'bind a loopback address': { keys: { bind: '127.0.0.1:4002' }, path: 'bind' },
+  'balance leastconn': { keys: { balance: 'leastconn' }, path: 'balance' },
   'balance first': { keys: { balance: 'first' }, path: 'balance' },
   'timeouts.queue': { keys: { timeouts: { queue: '5s' } }, path: 'timeouts.queue' },
   retries: { keys: { retries: 3 }, path: 'retries' },
   'redispatch false': { keys: { redispatch: false }, path: 'redispatch' },
+  observe: { keys: { observe: { error_limit: 5 } }, path: 'observe' },
   'servers.address of another family than a bind': {
     keys: { servers: [{ name: 'a', address: '[fd00::11]:3306' }] },
     path: 'servers[0].address',
@@ -24,6 +26,10 @@ export const refusals: Readonly<Record<string, { readonly keys: Omit<Keys, 'name
   'servers.name too long together with that of the listener': {
     keys: { servers: [{ name: 'a'.repeat(longestName), address: '198.18.0.11:3306' }] },
     path: 'servers[0].name',
+  },
+  'servers.max_connections': {
+    keys: { servers: [{ name: 'a', address: '198.18.0.11:3306', max_connections: 5 }] },
+    path: 'servers[0].max_connections',
   },
 }
 
