@@ -66,6 +66,9 @@ const missing = async (): Promise<void> => {
   print(await elements.add(ipv4Map, [{ ...element(1, 1), key: ipv6Key }]))
 }
 
+/** What there is, whoever has put it there. */
+const list = async (): Promise<void> => print(await valuesOf(ipv4Map))
+
 const countOf = (outcome: Awaited<ReturnType<typeof elements.add>>): number | string =>
   outcome.ok ? outcome.value.filter((isDone) => isDone).length : outcome.text
 
@@ -126,7 +129,7 @@ const many = async (): Promise<void> => {
   )
 }
 
-const works: Readonly<Record<string, () => Promise<void>>> = { single, missing, full, many }
+const works: Readonly<Record<string, () => Promise<void>>> = { single, missing, list, full, many }
 await works[process.argv[2] ?? '']?.()
 elements.close()
 const closed = await elements.remove(ipv4Map, [ipv4Key(1)])

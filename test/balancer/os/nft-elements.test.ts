@@ -91,6 +91,17 @@ t.test('what is not there is an answer: a map, a table; a set has elements witho
   t.match(printed[17], { ok: false, code: 'EINVAL' })
 })
 
+t.test('what rules prolong has more time left, while its timeout is listed as it was made with', async (t) => {
+  const quiet = await makeHost('lb3', 3)
+  const send = (flags: number) =>
+    quiet.run(process.execPath, [frames, 'v0'], { input: `10.0.0.0 4660 ${flags} 198.18.0.100\n` })
+  await send(0x02)
+  await send(0x10)
+  t.same((await printedBy(quiet, 'list'))[0], ['0a00000012340000 7 10000 60'])
+  await send(0x02)
+  t.same((await printedBy(quiet, 'list'))[0], ['0a00000012340000 7 10000 1'], 'a SYN begins anew')
+})
+
 t.test('a full map takes what it has room for', async (t) => {
   t.same(await printedBy(host, 'full'), [700, 700, { closed: 'EBADF' }])
 })

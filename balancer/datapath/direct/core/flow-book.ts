@@ -41,7 +41,7 @@ export type Flow = {
  */
 export type GoneFlow = Flow & { readonly reason: 'closed' | 'idle' | 'ended' | 'reused' | 'removed' }
 
-/** Sessions that began and ended between this look and the one before. */
+/** Sessions that began and ended since the end of the look before. */
 export type FlowChanges = { readonly begun: readonly Flow[]; readonly gone: readonly GoneFlow[] }
 
 /** Flows of one server. `total`: sessions that were seen since the book was begun. */
@@ -69,7 +69,7 @@ export type Look = { readonly at: Millis; readonly idle: Millis; readonly connec
 /** The book. Moments are milliseconds of one clock. */
 export type FlowBook = {
   readonly beginLook: (look: Look) => void
-  /** An element, listed at `at`; more than once does no harm. */
+  /** An element, listed at `at`; more than once does no harm, nor does one between looks that this program has made. */
   readonly see: (flow: SeenFlow, at: number) => void
   /** `isTorn`: nothing follows from what was not seen. */
   readonly endLook: (end: { readonly at: Millis; readonly isTorn: boolean }) => FlowChanges
@@ -173,7 +173,6 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
   return {
     beginLook: (next) => {
       look = next
-      changes = { begun: [], gone: [] }
       // With an idle timeout shorter than those of beginnings they cannot be told apart.
       connect = Math.max(look.connect, leastConnect)
       unproven = [Math.max(connect, shortTimeout), connect].find((limit) => limit < look.idle) ?? 0
@@ -193,7 +192,9 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
       if (!isTorn) looks += 1
       if (!isTorn) lookBefore = look.at
       table.shrink()
-      return changes
+      const told = changes
+      changes = { begun: [], gone: [] }
+      return told
     },
     counts: (number) => ({
       attempts: tallies[attempt]?.of(number) ?? 0,
