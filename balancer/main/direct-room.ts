@@ -26,7 +26,8 @@ export const startDirectRoom = async (options: DirectRoomOptions): Promise<Direc
     log,
     publish: publishPeers,
     onTables: () => direct?.othersChanged(),
-    onTold: (peer, exceptions) => direct?.told(peer, exceptions),
+    onTold: (peer, exceptions) => direct?.told(peer, exceptions) ?? [],
+    find: (session) => direct?.find(session) ?? null,
     onGone: (peer, sessions) => direct?.gone(peer, sessions),
   })
   try {

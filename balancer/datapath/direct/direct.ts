@@ -43,7 +43,7 @@ export type DirectOptions = {
 
 /** It hears from the other balancers, too. */
 export type RunningDirect = RunningDatapath &
-  Pick<Exchange, 'told' | 'gone'> & {
+  Pick<Exchange, 'told' | 'find' | 'gone'> & {
     /** The slots of another balancer are others, or it is not connected any more. */
     readonly othersChanged: () => void
   }
@@ -117,13 +117,13 @@ export const startDirect = async (
   const endings = createDirectEndings({
     flows: endingFlows(flows, elements),
     resets,
+    clientsOf: flows.clientsOf,
     placeOf: (bind, number) => {
       const server = listeners.serverAt(endpointText(bind), number)
       if (server === undefined) return undefined
       const { address, port, path } = server
-      if (path?.kind !== 'link') return { address, port, path }
-      const from = segment.host().devices.find(({ name }) => name === path.device)?.mac
-      return { address, port, path: from === undefined ? null : { ...path, from } }
+      const device = path?.kind === 'link' ? path.device : null
+      return { address, port, path, from: segment.host().devices.find(({ name }) => name === device)?.mac ?? null }
     },
     log,
   })
@@ -253,6 +253,7 @@ export const startDirect = async (
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     told: exchange.told,
+    find: exchange.find,
     gone: exchange.gone,
     othersChanged: () => {
       segment.refresh()

@@ -1,7 +1,6 @@
 // What has to end: what plans say of their servers, what an operator orders, and listeners that are gone.
 
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
-import { addressBytes } from '../../core/ip-address.ts'
 import { mergeEnded, type SessionsEnded, type SessionsToEnd } from '../../pool/core/session-order.ts'
 import type { SessionEnd } from '../kernel/core/session-counts.ts'
 import type { Ending } from './core/ending.ts'
@@ -71,7 +70,7 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
       const answers = listeners().flatMap((listener) => {
         const { name, bind: binds } = listener.config()
         if (order.by === 'client') {
-          const client = { address: Uint8Array.from(addressBytes(order.address)), port: order.port }
+          const client = { address: order.address, port: order.port }
           return binds.map((bind) => orderAt(listener, bind, { server: null, client, begunBefore: everybody }))
         }
         const server = name === order.listener ? listener.numberNamed(order.server) : undefined

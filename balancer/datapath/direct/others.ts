@@ -42,7 +42,10 @@ export type OtherBalancers = {
 export type Exchange = {
   /** After a look at all flows: whoever is connected is told. */
   readonly tell: () => void
-  readonly told: (peer: string, exceptions: readonly SessionException[]) => Promise<void>
+  /** Takes in what a peer has; the answer is what was heard later here and goes elsewhere. */
+  readonly told: (peer: string, exceptions: readonly SessionException[]) => Promise<readonly SessionException[]>
+  /** A session as the last look knows it; null where it is over. */
+  readonly find: (session: SessionOfClient) => SessionException | null
   readonly gone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void>
   /** Sessions of a listener that are not where its own slots would send them, by the last look. */
   readonly exceptionsOf: (listener: string) => number | null
@@ -64,8 +67,6 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
   const bounded = createBoundedLog(log)
   /** What others told, by bind and client, until it is over. */
   const taken = new Map<string, Map<string, Told>>()
-  /** Who was wrong about a session that its slots do not tell, by peer, bind and client. */
-  const contradicted = new Map<string, Map<string, Map<string, Uint8Array>>>()
   let counts: ReadonlyMap<string, number> = new Map()
 
   const within = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
@@ -97,26 +98,20 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       }),
     )
   }
-  /** Sessions about which a peer was wrong, as long as they live. */
-  const corrections = (peer: string, one: WatchedFlows): readonly FlowException[] => {
-    const wrong = contradicted.get(peer)?.get(endpointText(one.bind))
-    if (wrong === undefined) return []
-    const now = performance.now()
-    return [...wrong].flatMap(([client, key]) => {
-      const flow = one.book.find(key)
-      const left = flow === null ? 0 : Math.min(one.bind.idle, flow.expiresAt - now)
-      if (flow?.state === 'live' && left > 0) {
-        return [{ key, number: flow.number, idle: millis(one.bind.idle - left), timeout: one.bind.idle }]
-      }
-      wrong.delete(client)
-      return []
-    })
-  }
   const withListener = (): readonly { readonly one: WatchedFlows; readonly listener: RunningListener }[] =>
     flows.all().flatMap((one) => {
       const listener = listenerAt(endpointText(one.bind))
       return listener === undefined ? [] : [{ one, listener }]
     })
+  const find: Exchange['find'] = ({ listener: name, bind, client }) => {
+    const [one, listener, key] = [flows.at(bind), listenerAt(bind), keyOf(client)]
+    if (one === undefined || key === null || listener?.config().name !== name) return null
+    const flow = one.book.find(key)
+    const left = flow === null ? 0 : Math.min(one.bind.idle, flow.expiresAt - performance.now())
+    if (flow?.state !== 'live' || left <= 0) return null
+    const session = { number: flow.number, idle: millis(one.bind.idle - left), timeout: one.bind.idle }
+    return toldException(session, { listener: name, bind, client }, listener.serverOf)
+  }
   const tell = (): void => {
     forget()
     const all = withListener()
@@ -132,7 +127,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         const theirs = tables.find(({ table }) => table.listener === listener.config().name)
         if (theirs === undefined) return []
         const found = exceptionsOf(one, listener, [listener.table(), theirs.table])
-        return named(one, listener, [...found, ...corrections(peer, one)])
+        return named(one, listener, found)
       })
       others.setExceptions(peer, tables, exceptions)
     }
@@ -142,13 +137,14 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     for (const told of taken.values()) for (const [client, { until }] of told) if (until < now) told.delete(client)
   }
 
-  const takeIn = async (one: WatchedFlows, peer: string, told: readonly SessionException[]): Promise<void> => {
+  const takeIn = async (one: WatchedFlows, peer: string, told: readonly SessionException[]): Promise<readonly SessionException[]> => {
     const bind = endpointText(one.bind)
     const listener = listenerAt(bind)
-    if (listener === undefined) return
+    if (listener === undefined) return []
     const now = millis(performance.now())
     const additions: ElementToAdd[] = []
     const replacements: ElementToAdd[] = []
+    const wrong: SessionOfClient[] = []
     const prefixes = new Map<string, ElementToAdd>()
     const records = within(taken, bind, () => new Map<string, Told>())
     for (const { client, server, idle, timeout } of told) {
@@ -159,9 +155,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       }
       const merge = mergeTold(one.book.find(key), { number, idle, timeout }, now)
       if (merge.kind === 'keep-own') {
-        if (merge.contradicts) {
-          within(within(contradicted, peer, () => new Map<string, Map<string, Uint8Array>>()), bind, () => new Map<string, Uint8Array>()).set(client, key)
-        }
+        if (merge.contradicts) wrong.push({ listener: listener.config().name, bind, client })
         continue
       }
       records.set(client, { number, until: endOfTold(now, idle, timeout) })
@@ -180,6 +174,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     for (const outcome of outcomes) {
       if (!outcome.ok) bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
     }
+    return wrong.flatMap((session) => find(session) ?? [])
   }
   const byBind = <T extends { readonly bind: string }>(all: readonly T[]): ReadonlyMap<string, readonly T[]> => {
     const groups = new Map<string, T[]>()
@@ -189,11 +184,14 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
   return {
     tell,
     told: async (peer, exceptions) => {
+      const wrong: SessionException[] = []
       for (const [bind, told] of byBind(exceptions)) {
         const one = flows.at(bind)
-        if (one !== undefined) await takeIn(one, peer, told)
+        if (one !== undefined) wrong.push(...(await takeIn(one, peer, told)))
       }
+      return wrong
     },
+    find,
     gone: async (_, sessions) => {
       for (const [bind, all] of byBind(sessions)) {
         const [one, records] = [flows.at(bind), taken.get(bind)]
