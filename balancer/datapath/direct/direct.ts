@@ -8,6 +8,7 @@ import { endpointText } from '../../core/endpoint.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 import { millis } from '../../core/time.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
+import type { HostAddress } from '../../os/netlink.ts'
 import { openNftElements } from '../../os/nft-elements.ts'
 import type { Outcome } from '../../os/outcome.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
@@ -57,9 +58,7 @@ const longestFarewell = 2000
 const [quietMillis, longestGrace] = [500, 3000]
 
 /** Adopts the rules that are there, or makes them. */
-export const startDirect = async (
-  options: Parameters<StartDatapath<DirectOptions>>[0],
-): Promise<RunningDirect> => {
+export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
   const { log, publish, places, others, onSession } = options
   const found = must(await findTable(directOwnTable))
   let configs: readonly ListenerConfig[] = options.listeners
@@ -197,9 +196,15 @@ export const startDirect = async (
     elements.close()
   }
   const setBinds = (): void => {
-    const binds = listeners.wanted().flatMap(({ binds: all, timeouts }) =>
-      all.map((bind) => ({ ...bind, idle: timeouts.idle, connect: millis(Math.max(timeouts.connect, leastConnect)) })),
-    )
+    const binds = listeners
+      .wanted()
+      .flatMap(({ binds: all, timeouts }) =>
+        all.map((bind) => ({
+          ...bind,
+          idle: timeouts.idle,
+          connect: millis(Math.max(timeouts.connect, leastConnect)),
+        })),
+      )
     flows.setBinds(binds)
     endings.setBinds(listeners.configs().flatMap(({ bind }) => bind))
   }
@@ -228,7 +233,7 @@ export const startDirect = async (
   }
 
   try {
-    watch = await watchAddresses(addressChanged)
+    watch = await watchAddresses(addressChanged, isWhereClientsAre)
     await reconfigure(options.listeners, options.facts)
   } catch (error) {
     await end()
@@ -283,10 +288,19 @@ export const startDirect = async (
       const { removed, failed } = await releaseDirect()
       for (const text of removed) log.info(`Removed ${text}`)
       for (const text of failed) log.error(text)
-      if (left > 0) log.info({ sessions: left }, `${left} session(s) of listeners with datapath: direct were not ended: they go on through another balancer, where there is one`)
+      if (left > 0)
+        log.info(
+          { sessions: left },
+          `${left} session(s) of listeners with datapath: direct were not ended: they go on through another balancer, where there is one`,
+        )
     },
   }
 }
+
+/** A host that is a server as well has the address on lo for good, where no client comes in. */
+const isWhereClientsAre = ({ interfaceIndex, isPermanent }: HostAddress): boolean =>
+  !(interfaceIndex === loopbackIndex && isPermanent)
+const loopbackIndex = 1
 
 /** The rules forget nobody sooner who has only asked. */
 const leastConnect = 10_000

@@ -156,8 +156,10 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     prepare,
     at: (bind) => binds.get(bind),
     serverAt: (bind, number) =>
-      (binds.get(bind)?.wanted() ?? going.find(({ wanted }) => wanted.binds.some((one) => endpointText(one) === bind))?.wanted)
-        ?.servers.find((server) => server.number === number),
+      (
+        binds.get(bind)?.wanted() ??
+        going.find(({ wanted }) => wanted.binds.some((one) => endpointText(one) === bind))?.wanted
+      )?.servers.find((server) => server.number === number),
     tidy: () => {
       const before = going.length
       going = going.filter(isNeeded)

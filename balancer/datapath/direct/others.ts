@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import { createBoundedLog } from '../../bounded-log.ts'
 import { endpointText } from '../../core/endpoint.ts'
-import { familyOf, addressBytes } from '../../core/ip-address.ts'
+import { addressBytes, familyOf } from '../../core/ip-address.ts'
 import { millis } from '../../core/time.ts'
 import type { ElementToAdd, NftElements } from '../../os/nft-elements.ts'
 import type { SessionException, SessionOfClient } from '../../pool/core/session-exception.ts'
@@ -28,11 +28,7 @@ export type OtherBalancers = {
   readonly connected: () => readonly { readonly peer: string; readonly tables: readonly OwnTable[] }[]
   /** Whether all that are configured are connected; false where none is. */
   readonly isComplete: () => boolean
-  readonly setExceptions: (
-    peer: string,
-    tables: readonly OwnTable[],
-    exceptions: readonly SessionException[],
-  ) => void
+  readonly setExceptions: (peer: string, tables: readonly OwnTable[], exceptions: readonly SessionException[]) => void
   readonly setExposed: (sessions: number) => void
   /** Resolves when this balancer knows what the others know, or has waited for long enough. */
   readonly synced: () => Promise<unknown>
@@ -137,7 +133,11 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     for (const told of taken.values()) for (const [client, { until }] of told) if (until < now) told.delete(client)
   }
 
-  const takeIn = async (one: WatchedFlows, peer: string, told: readonly SessionException[]): Promise<readonly SessionException[]> => {
+  const takeIn = async (
+    one: WatchedFlows,
+    peer: string,
+    told: readonly SessionException[],
+  ): Promise<readonly SessionException[]> => {
     const bind = endpointText(one.bind)
     const listener = listenerAt(bind)
     if (listener === undefined) return []
@@ -150,7 +150,12 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     for (const { client, server, idle, timeout } of told) {
       const [key, number] = [keyOf(client), listener.numberNamed(server)]
       if (key === null || number === undefined) {
-        bounded('warn', 'unknown-server', { peer, listener: listener.config().name, server }, `${peer} tells of sessions on ${listener.config().name}/${server}, which is not configured here`)
+        bounded(
+          'warn',
+          'unknown-server',
+          { peer, listener: listener.config().name, server },
+          `${peer} tells of sessions on ${listener.config().name}/${server}, which is not configured here`,
+        )
         continue
       }
       const merge = mergeTold(one.book.find(key), { number, idle, timeout }, now)
@@ -172,7 +177,8 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       await elements.put(prefixSet, [...prefixes.values()]),
     ]
     for (const outcome of outcomes) {
-      if (!outcome.ok) bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
+      if (!outcome.ok)
+        bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
     }
     return wrong.flatMap((session) => find(session) ?? [])
   }

@@ -31,10 +31,8 @@ export type Told = { readonly number: number; readonly until: number }
 const tolerance = 1000
 
 /** Whether a session that another balancer has told, and takes back, has been heard of here since then. */
-export const isHeardSince = (
-  flow: { readonly number: number; readonly expiresAt: number },
-  told: Told,
-): boolean => flow.number !== told.number || flow.expiresAt > told.until + tolerance
+export const isHeardSince = (flow: { readonly number: number; readonly expiresAt: number }, told: Told): boolean =>
+  flow.number !== told.number || flow.expiresAt > told.until + tolerance
 
 /** When it is over, for a session that was told at `at`. */
 export const endOfTold = (at: number, idle: Millis, timeout: Millis): number => at + timeout - idle

@@ -29,7 +29,7 @@ const networkText = ({ address, prefixLength }: ListenerConfig['access']['allow'
   `${address}/${prefixLength}`
 
 /** A session is forgotten when it has been silent for so long: the longer of both, since nothing may end before its time. */
-export const idleOf = ({ timeouts }: ListenerConfig) => millis(Math.max(timeouts.client, timeouts.server))
+const idleOf = ({ timeouts }: ListenerConfig) => millis(Math.max(timeouts.client, timeouts.server))
 
 /** What of a client chooses its server. */
 export const hashIn = ({ balance }: Pick<ListenerConfig, 'balance'>): 'session' | 'source' =>

@@ -171,7 +171,12 @@ export const startBalancers = (count: number, random: () => number): Balancers =
     const mine = nodeOf(i).peers.get(to)
     lastLink += 2
     const [out, into] = [lastLink - 1, lastLink]
-    const wire: Wire = { ends: [{ node: i, to, link: out }, { node: to, to: i, link: into }] }
+    const wire: Wire = {
+      ends: [
+        { node: i, to, link: out },
+        { node: to, to: i, link: into },
+      ],
+    }
     mine?.wires.set(out, { wire, side: 0 })
     other.wires.set(into, { wire, side: 1 })
     dispatch(i, to, { type: 'connected', now: millis(now), link: out, direction: 'out' })
@@ -196,7 +201,10 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       const theirs = tables[0]?.table.targets.map(({ server }) => server) ?? []
       const differs = ([client, { server }]: readonly [string, Flow]): boolean =>
         server !== slotOf(node.targets, client) || server !== slotOf(theirs, client)
-      book.offer([...node.flows].filter(differs).map(([client, flow]) => asException(client, flow)), millis(now))
+      book.offer(
+        [...node.flows].filter(differs).map(([client, flow]) => asException(client, flow)),
+        millis(now),
+      )
     }
   }
   const pump = (peer: Peer): void => {
@@ -237,7 +245,17 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       nodes.flatMap((_, to): (readonly [number, Peer])[] =>
         to === i
           ? []
-          : [[to, { state: initialPeer(self, own(node.targets), millis(now)), book: null, tables: null, wires: new Map() }]],
+          : [
+              [
+                to,
+                {
+                  state: initialPeer(self, own(node.targets), millis(now)),
+                  book: null,
+                  tables: null,
+                  wires: new Map(),
+                },
+              ],
+            ],
       ),
     )
   }
