@@ -25,7 +25,7 @@ export const startDirectRoom = async (options: DirectRoomOptions): Promise<Direc
     routerId: config().router_id,
     log,
     publish: publishPeers,
-    onTables: () => direct?.othersChanged(),
+    onTables: (_, tables) => direct?.othersChanged(tables === null),
     onTold: (peer, exceptions) => direct?.told(peer, exceptions) ?? [],
     find: (session) => direct?.find(session) ?? null,
     onGone: (peer, sessions) => direct?.gone(peer, sessions),

@@ -31,6 +31,7 @@ import { type Exchange, type OtherBalancers, openExchange } from './others.ts'
 import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
+import { watchTakeovers } from './takeover.ts'
 
 /**
  * What the direct datapath needs beside: where virtual addresses will be, here or not, the other balancers, and who is told of each
@@ -45,8 +46,8 @@ export type DirectOptions = {
 /** It hears from the other balancers, too. */
 export type RunningDirect = RunningDatapath &
   Pick<Exchange, 'told' | 'find' | 'gone'> & {
-    /** The slots of another balancer are others, or it is not connected any more. */
-    readonly othersChanged: () => void
+    /** The slots of another balancer are others, or `isLost`: it is not connected any more. */
+    readonly othersChanged: (isLost: boolean) => void
   }
 
 const lookMillis = 100
@@ -171,12 +172,18 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     if (!isMoving(address) && !absent.has(address)) return
     if (isPresent) {
       absent.delete(address)
+      takeover.addressCame(address)
       endings.addressCame(address)
     } else {
       absent.set(address, performance.now())
+      takeover.addressLeft(address)
       endings.addressLeft(address)
     }
   }
+  const takeover = watchTakeovers({
+    listeners: listeners.all,
+    isComplete: others.isComplete,
+  })
   const isReachable = (watch: AddressWatch): boolean =>
     listeners.configs().some(({ bind }) => bind.some(({ address }) => isMoving(address) && watch.has(address)))
 
@@ -260,7 +267,8 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     told: exchange.told,
     find: exchange.find,
     gone: exchange.gone,
-    othersChanged: () => {
+    othersChanged: (isLost) => {
+      if (isLost) takeover.peerLost()
       segment.refresh()
       void flows.lookAround()
     },

@@ -50,7 +50,7 @@ export type Exchange = {
 export type ExchangeOptions = {
   readonly others: OtherBalancers
   readonly flows: FlowWatch
-  readonly elements: Pick<NftElements, 'add' | 'replace' | 'remove' | 'put'>
+  readonly elements: Pick<NftElements, 'add' | 'remove' | 'put'>
   readonly listenerAt: (bind: string) => RunningListener | undefined
   readonly log: Logger
 }
@@ -173,7 +173,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     const map = flowsMap(one.bind)
     const outcomes = [
       await elements.add(map, additions),
-      await elements.replace(map, replacements),
+      await elements.put(map, replacements),
       await elements.put(prefixSet, [...prefixes.values()]),
     ]
     for (const outcome of outcomes) {
