@@ -91,10 +91,22 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
   }
   const { host } = lab
   const must = async (name: string, words: readonly string[], input?: string): Promise<string> =>
-    mustRun('nsenter', [`--net=/run/netns/${host(name).namespace}`, '--', ...words], input === undefined ? {} : { input })
+    mustRun(
+      'nsenter',
+      [`--net=/run/netns/${host(name).namespace}`, '--', ...words],
+      input === undefined ? {} : { input },
+    )
   for (const [family, address] of Object.entries(virtual)) {
     const [length, single] = family === 'ipv4' ? [24, 32] : [64, 128]
-    await must('lb1', ['ip', 'address', 'add', `${address}/${length}`, 'dev', 'eth0', ...(length === 64 ? ['nodad'] : [])])
+    await must('lb1', [
+      'ip',
+      'address',
+      'add',
+      `${address}/${length}`,
+      'dev',
+      'eth0',
+      ...(length === 64 ? ['nodad'] : []),
+    ])
     for (const name of ['db1', 'db2']) await must(name, ['ip', 'address', 'add', `${address}/${single}`, 'dev', 'lo'])
   }
   for (const name of ['db1', 'db2']) {
@@ -211,14 +223,26 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     },
     serve: async (name, port) => {
       const inside = port === movedPort ? movedTo : port
-      const server = host(name).spawn(`server-${port}`, process.execPath, [process_('stand-in'), name, `${inside}`, '::'])
+      const server = host(name).spawn(`server-${port}`, process.execPath, [
+        process_('stand-in'),
+        name,
+        `${inside}`,
+        '::',
+      ])
       await server.waitForOutput(/ready/)
       return server
     },
     atServer: async (name) => {
-      const { stdout } = await host(name).run('ss', ['-Htn', 'state', 'connected', 'exclude', 'time-wait', `( sport = :${plainPort} or sport = :${movedTo} )`])
+      const { stdout } = await host(name).run('ss', [
+        '-Htn',
+        'state',
+        'connected',
+        'exclude',
+        'time-wait',
+        `( sport = :${plainPort} or sport = :${movedTo} )`,
+      ])
       return stdout.split('\n').filter((line) => line !== '')
     },
-    flows: async (bind) => (await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', mapOf(bind)])),
+    flows: async (bind) => await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', mapOf(bind)]),
   }
 }

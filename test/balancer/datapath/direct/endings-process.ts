@@ -5,11 +5,11 @@ import { spawnSync } from 'node:child_process'
 import pino from 'pino'
 import { type Endpoint, endpointText } from '../../../../balancer/core/endpoint.ts'
 import { addressBytes, addressText } from '../../../../balancer/core/ip-address.ts'
-import { done, type Outcome, refused } from '../../../../balancer/os/outcome.ts'
 import type { EndingFlow } from '../../../../balancer/datapath/direct/core/ending.ts'
 import type { ServerPlace } from '../../../../balancer/datapath/direct/core/wake-up.ts'
 import { createDirectEndings, directPace, type EndingFlows } from '../../../../balancer/datapath/direct/endings.ts'
 import { openSessionResets } from '../../../../balancer/datapath/resets/session-resets.ts'
+import { done, type Outcome, refused } from '../../../../balancer/os/outcome.ts'
 
 /** A client by its texts. */
 type ClientText = { readonly address: string; readonly port: number | null }
@@ -37,7 +37,9 @@ const ended = 0x4000
 const closing = 0x8000
 
 export const mapOf = ({ address, port }: Endpoint): string =>
-  `flows_${addressBytes(address).map((byte) => byte.toString(16).padStart(2, '0')).join('')}_${port}`
+  `flows_${addressBytes(address)
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')}_${port}`
 
 const nft = (words: readonly string[], input = ''): Outcome<string> => {
   const { status, stdout, stderr } = spawnSync('nft', words, { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
@@ -89,7 +91,10 @@ const change = (bind: Endpoint, flows: readonly EndingFlow[], timeout: number | 
   const names = `netdev balancer ${mapOf(bind)}`
   const marked = flows.map((flow) => `${keyText(flow)} timeout ${timeout}ms : ${flow.server | ended}`)
   const removal = `delete element ${names} { ${flows.map(keyText).join(', ')} }\n`
-  const changed = nft(['-f', '-'], timeout === null ? removal : `${removal}add element ${names} { ${marked.join(', ')} }\n`)
+  const changed = nft(
+    ['-f', '-'],
+    timeout === null ? removal : `${removal}add element ${names} { ${marked.join(', ')} }\n`,
+  )
   return changed.ok ? { ok: true, value: flows.map(() => true) } : changed
 }
 const flows: EndingFlows = {

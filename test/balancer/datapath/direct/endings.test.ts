@@ -22,14 +22,20 @@ t.test('demoted', async (t) => {
   t.comment(before, (await lab.atServer('db1')).length)
   await lab.direct(['db2'])
   const at = Date.now()
-  for (const bind of lab.binds) t.comment(await lab.endings({ do: 'end', bind, server: 1, client: null, ago: null, waits: true }))
+  for (const bind of lab.binds)
+    t.comment(await lab.endings({ do: 'end', bind, server: 1, client: null, ago: null, waits: true }))
   for (const [name, sessions] of Object.entries(clients)) {
     await new Promise((r) => setTimeout(r, 2500))
     const all = await sessions.look()
     for (const kind of kinds) {
       const those = all.filter((one) => one.kind === kind)
       const on1 = those.filter((one) => one.server === 'db1')
-      t.comment(name, kind, 'db1', on1.map(({ error, endedAt }) => `${error} ${endedAt === null ? '' : endedAt - at}`).join(', '))
+      t.comment(
+        name,
+        kind,
+        'db1',
+        on1.map(({ error, endedAt }) => `${error} ${endedAt === null ? '' : endedAt - at}`).join(', '),
+      )
       t.equal(those.filter(({ server, error }) => server === 'db2' && error !== null).length, 0)
     }
   }

@@ -131,13 +131,16 @@ t.test(
   },
 )
 
-t.test('what this program has put into the map between two looks is known at once, and told by the next one', async (t) => {
-  const flows = book()
-  lookAt(flows, 0, [])
-  flows.see({ buffer: keyOf(1), keyAt: 0, value: 3, expires: hour }, 500)
-  t.match(flows.find(keyOf(1)), { number: 3, state: 'live', heardAt: 500 - 7 * hour, begunAfter: 0, begunBy: 500 })
-  t.same(portsOf(lookAt(flows, 1000, [{ port: 1, mark: 3, until: 500 + hour }])), { begun: [1], gone: [] })
-})
+t.test(
+  'what this program has put into the map between two looks is known at once, and told by the next one',
+  async (t) => {
+    const flows = book()
+    lookAt(flows, 0, [])
+    flows.see({ buffer: keyOf(1), keyAt: 0, value: 3, expires: hour }, 500)
+    t.match(flows.find(keyOf(1)), { number: 3, state: 'live', heardAt: 500 - 7 * hour, begunAfter: 0, begunBy: 500 })
+    t.same(portsOf(lookAt(flows, 1000, [{ port: 1, mark: 3, until: 500 + hour }])), { begun: [1], gone: [] })
+  },
+)
 
 t.test('lists lack elements: one that is missed is kept until five in a row lack it', async (t) => {
   const flows = book()
