@@ -31,11 +31,17 @@ t.test('each is told once, in lines of bounded length, and taken back when it is
   const book = createToldBook(isOver)
   const set = exceptions(1000)
   const first = hear(book, set, 0)
-  t.same(toldIn(first), set.map(({ client }) => client))
+  t.same(
+    toldIn(first),
+    set.map(({ client }) => client),
+  )
   t.ok(first.every((one) => one.type === 'told' && one.sessions.length <= sessionsInLine))
   t.equal(book.told(), 1000)
   t.same(hear(book, set, 1000), [])
-  t.same(goneIn(hear(book, set.slice(600), 2000)), set.slice(0, 600).map(({ client }) => client))
+  t.same(
+    goneIn(hear(book, set.slice(600), 2000)),
+    set.slice(0, 600).map(({ client }) => client),
+  )
   t.equal(book.told(), 400)
   t.same(hear(book, set.slice(600), 3000), [])
 })
@@ -57,12 +63,15 @@ t.test('one that goes elsewhere now is told anew; one that is over is not told',
 
 t.test('another listener or bind is another line', async (t) => {
   const book = createToldBook(isOver)
-  const said = hear(book, [exception(1), exception(1, { bind: '198.18.0.101:3306' }), exception(1, { listener: 'b' })], 0)
-  t.same(said.map(({ listener, bind }) => `${listener} ${bind}`), [
-    'mysql 198.18.0.100:3306',
-    'mysql 198.18.0.101:3306',
-    'b 198.18.0.100:3306',
-  ])
+  const said = hear(
+    book,
+    [exception(1), exception(1, { bind: '198.18.0.101:3306' }), exception(1, { listener: 'b' })],
+    0,
+  )
+  t.same(
+    said.map(({ listener, bind }) => `${listener} ${bind}`),
+    ['mysql 198.18.0.100:3306', 'mysql 198.18.0.101:3306', 'b 198.18.0.100:3306'],
+  )
   t.equal([1, 2, 3].flatMap((at) => goneIn(hear(book, [], at))).length, 3)
 })
 
@@ -126,9 +135,9 @@ t.test('a told exception does not expire while its session lives, and is not the
         let told = 0
         const lives = ({ heardAt }: Session): boolean => heardAt + timeout > now
         const look = (): void => {
-          const set = [...sessions.values()].filter(lives).map((one) =>
-            exception(0, { ...one, idle: millis(now - one.heardAt), timeout: millis(timeout) }),
-          )
+          const set = [...sessions.values()]
+            .filter(lives)
+            .map((one) => exception(0, { ...one, idle: millis(now - one.heardAt), timeout: millis(timeout) }))
           for (const message of hear(book, set, now)) {
             if (message.type === 'gone') for (const client of message.clients) there.delete(client)
             else
@@ -184,7 +193,8 @@ t.test('two that tell each other what they know fall silent when nothing is new'
         for (let now = 0; now < timeout + 10_000; now += Math.max(1000, timeout / 50)) {
           for (const me of [0, 1]) {
             const mine = endsAt[me] ?? -1
-            const set = mine > now ? [exception(1, { idle: millis(timeout - (mine - now)), timeout: millis(timeout) })] : []
+            const set =
+              mine > now ? [exception(1, { idle: millis(timeout - (mine - now)), timeout: millis(timeout) })] : []
             for (const message of hear(books[me] ?? createToldBook(isOver), set, now)) {
               if (message.type !== 'told') continue
               for (const [client, server, idle, lasts] of message.sessions) {
