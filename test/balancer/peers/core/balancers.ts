@@ -18,8 +18,10 @@ import { bind, table } from './exceptions.ts'
 export const timeout = 120_000
 const tick = 20
 const lookInterval = 1000
+/** A session that has lived so long is told whatever the slots say: its next packet may come when they have changed, elsewhere. */
+const settled = 3000
 
-type Flow = { server: string; heardAt: number; taken: boolean }
+type Flow = { server: string; begunAt: number; heardAt: number; taken: boolean }
 type Wire = { readonly ends: readonly [End, End] }
 type End = { readonly node: number; readonly to: number; link: number }
 type InFlight = { readonly at: number; readonly wire: Wire; readonly from: 0 | 1; readonly line: string | null }
@@ -142,7 +144,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       const better = told.flatMap((one) => {
         const flow = node.flows.get(one.client)
         if (flow === undefined || flow.heardAt < now - one.idle) {
-          node.flows.set(one.client, { server: one.server, heardAt: now - one.idle, taken: true })
+          node.flows.set(one.client, { server: one.server, begunAt: now, heardAt: now - one.idle, taken: true })
           return []
         }
         return flow.server === one.server || flow.heardAt === now - one.idle ? [] : [asException(one.client, flow)]
@@ -199,10 +201,10 @@ export const startBalancers = (count: number, random: () => number): Balancers =
     for (const { book, tables } of node.peers.values()) {
       if (book === null || tables === null) continue
       const theirs = tables[0]?.table.targets.map(({ server }) => server) ?? []
-      const differs = ([client, { server }]: readonly [string, Flow]): boolean =>
-        server !== slotOf(node.targets, client) || server !== slotOf(theirs, client)
+      const matters = ([client, { server, begunAt }]: readonly [string, Flow]): boolean =>
+        now - begunAt >= settled || server !== slotOf(node.targets, client) || server !== slotOf(theirs, client)
       book.offer(
-        [...node.flows].filter(differs).map(([client, flow]) => asException(client, flow)),
+        [...node.flows].filter(matters).map(([client, flow]) => asException(client, flow)),
         millis(now),
       )
     }
@@ -285,7 +287,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
     begin: (i, client) => {
       const node = nodeOf(i)
       const server = slotOf(node.targets, client)
-      node.flows.set(client, { server, heardAt: now, taken: false })
+      node.flows.set(client, { server, begunAt: now, heardAt: now, taken: false })
       return server
     },
     send: (i, client) => {
@@ -293,7 +295,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       const flow = node.flows.get(client)
       const known = flow !== undefined && flow.heardAt + timeout > now
       const server = known ? flow.server : slotOf(node.targets, client)
-      node.flows.set(client, { server, heardAt: now, taken: false })
+      node.flows.set(client, { server, begunAt: known ? flow.begunAt : now, heardAt: now, taken: false })
       return server
     },
     flowsOf: (i) => nodeOf(i).flows,
