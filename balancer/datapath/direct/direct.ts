@@ -24,6 +24,7 @@ import { isFilledByTraffic } from './core/names.ts'
 import { endingFlows } from './ending-flows.ts'
 import { createDirectEndings, directPace } from './endings.ts'
 import { watchFlows } from './flow-watch.ts'
+import { missingForDirect } from './host-check.ts'
 import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
 import { createOrders } from './orders.ts'
@@ -62,6 +63,8 @@ const [quietMillis, longestGrace] = [500, 3000]
 export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
   const { log, publish, places, others, onSession } = options
   const found = must(await findTable(directOwnTable))
+  const [missing] = await missingForDirect()
+  if (missing !== undefined) throw new FailedStart(missing)
   let configs: readonly ListenerConfig[] = options.listeners
   const elements = must(openNftElements())
   const resets = must(openSessionResets(directPace, (text) => log.debug({ text }, `No reset: ${text}`)))
@@ -82,6 +85,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
+    onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
   const segment = await watchSegment({

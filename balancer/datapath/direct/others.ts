@@ -43,6 +43,8 @@ export type Exchange = {
   /** A session as the last look knows it; null where it is over. */
   readonly find: (session: SessionOfClient) => SessionException | null
   readonly gone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void>
+  /** Sessions of a bind that were told and not heard of here since then, by the hexadecimal text of their keys. */
+  readonly onlyTold: (bind: string) => ReadonlySet<string>
   /** Sessions of a listener that are not where its own slots would send them, by the last look. */
   readonly exceptionsOf: (listener: string) => number | null
 }
@@ -168,7 +170,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       if (merge.kind === 'add') additions.push(element)
       else replacements.push(element)
       const prefix = prefixOf(client)
-      if (prefix !== null) prefixes.set(Buffer.from(prefix.key).toString('hex'), prefix)
+      if (prefix !== null) prefixes.set(hexOf(prefix.key), prefix)
     }
     const map = flowsMap(one.bind)
     const outcomes = [
@@ -213,9 +215,22 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         await elements.remove(flowsMap(one.bind), keys)
       }
     },
+    onlyTold: (bind) => {
+      const one = flows.at(bind)
+      const found = new Set<string>()
+      for (const [client, told] of taken.get(bind) ?? []) {
+        const key = keyOf(client)
+        const flow = key === null ? undefined : one?.book.find(key)
+        if (key !== null && flow != null && !isHeardSince(flow, told)) found.add(hexOf(key))
+      }
+      return found
+    },
     exceptionsOf: (listener) => counts.get(listener) ?? null,
   }
 }
+
+/** A key as text. */
+export const hexOf = (key: Uint8Array): string => Buffer.from(key).toString('hex')
 
 const keyOf = (client: string): Uint8Array | null => {
   const endpoint = endpointIn(client)
