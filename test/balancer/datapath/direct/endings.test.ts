@@ -16,7 +16,7 @@ import {
   type Sessions,
   virtual,
 } from './endings-lab.ts'
-import type { EndingsTold } from './endings-process.ts'
+import type { EndingsTold } from './endings-messages.ts'
 import type { Kind, SessionTold } from './sessions-process.ts'
 
 t.setTimeout(300_000)
