@@ -15,7 +15,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer setup                     ask for what differs from host to host, and write the configuration; setup --help
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
                                      tell what each tracked failure will lead to
-  balancer show [servers|vrrp|sessions|events] [--json]             ask the running balancer
+  balancer show [servers|vrrp|peers|sessions|events] [--json]       ask the running balancer
   balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
   balancer sessions end LISTENER/SERVER|CLIENT                      end what a server, or a client (address, address:port), has
   balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again

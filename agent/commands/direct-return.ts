@@ -1,5 +1,6 @@
 // `direct-return up | down | status`: prepares this host for listeners whose servers answer clients themselves.
 
+import { readFileSync } from 'node:fs'
 import { type DirectReturnConfig, directReturnAt } from '../config/direct-return.ts'
 import { type AgentConfig, loadConfig } from '../config/load.ts'
 import { directReturnDirectory } from '../config/schema.ts'
@@ -57,7 +58,7 @@ export const up = async ({ direct_return: config }: AgentConfig, path: string): 
 /** Undoes what was put in place, whatever the configuration says by now, and also where it is wrong. */
 export const down = async (path: string): Promise<ExitStatus> => {
   const loaded = loadConfig(path, 'skip')
-  const config = loaded.ok ? loaded.config.direct_return : directReturnAt(path, directReturnDirectory)
+  const config = loaded.ok ? loaded.config.direct_return : directReturnAt(path, directoryIn(path))
   const keeper = livingKeeper(config)
   if (keeper !== null) {
     const stop = config.unit === null ? `kill ${keeper}` : `systemctl stop ${config.unit}`
@@ -71,6 +72,16 @@ export const down = async (path: string): Promise<ExitStatus> => {
   if (made.failures.length > 0) return exitStatus.failed
   say(made.done.length === 0 ? 'There was nothing to undo.' : 'This host is as it was.')
   return exitStatus.ok
+}
+
+/** Where a file with mistakes says that it is written down what is in place. */
+const directoryIn = (path: string): string => {
+  try {
+    const written = /^direct_return_directory:\s*["']?(\/[^\s"'#]+)/m.exec(readFileSync(path, 'utf8'))
+    return written?.[1] ?? directReturnDirectory
+  } catch {
+    return directReturnDirectory
+  }
 }
 
 /** Looks at this host. Passes where everything that is written is in place. */

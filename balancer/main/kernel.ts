@@ -3,14 +3,14 @@
 import { demandWarnings } from '../config/demand.ts'
 import { forwardedBy } from '../core/forwarders.ts'
 import { decides } from '../datapath/datapath.ts'
-import { startDirect } from '../datapath/direct/direct.ts'
 import { startKernel } from '../datapath/kernel/kernel.ts'
 import { hostLimits } from '../os/host-limits.ts'
 import { clientPlaces } from '../vrrp/instance.ts'
 import { runChild } from './child.ts'
+import { type DirectRoom, startDirectRoom } from './direct-room.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { rememberFacts } from './known-facts.ts'
-import { runRooms } from './rooms.ts'
+import { type Room, runRooms } from './rooms.ts'
 
 runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit }) => {
   let config = first
@@ -24,10 +24,16 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
     onSession: logSession,
     ...{ log, publish, inherit },
   }
+  let direct: DirectRoom | undefined
+  const startRoom: Room['start'] = async (listeners, facts) => {
+    const own = { config: () => config, publishPeers: publish }
+    direct = await startDirectRoom({ ...shared, ...own, listeners, facts })
+    return direct
+  }
   const forwarding = await runRooms(
     [
       { datapath: 'kernel', start: (listeners, known) => startKernel({ ...shared, listeners, facts: known }) },
-      { datapath: 'direct', start: (listeners, known) => startDirect({ ...shared, listeners, facts: known }) },
+      { datapath: 'direct', start: startRoom },
     ],
     forwardedBy('kernel', config.listeners),
     facts.filter(decides),
@@ -53,7 +59,7 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
         throw error
       }
       warn()
-      return []
+      return direct?.reconfigurePeers() ?? []
     },
     endSessions: forwarding.endSessions,
     // The rules go on without anybody, until the next program or `balancer release`.

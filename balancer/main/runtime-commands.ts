@@ -1,5 +1,6 @@
 // What the runtime socket understands, wired to those who know the answers.
 
+import { describePeers } from '../admin/core/peers-text.ts'
 import { showEvents, showServers, showSessions, toJson } from '../admin/core/show.ts'
 import type { Status } from '../admin/core/status.ts'
 import { describeRouters } from '../admin/core/vrrp-text.ts'
@@ -35,6 +36,7 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
   const shows: Readonly<Record<string, (json: boolean) => string>> = {
     servers: (json) => showServers(sources.status(), json),
     vrrp: (json) => (json ? toJson(sources.status().vrrp) : describeRouters(sources.routers(), Date.now())),
+    peers: (json) => (json ? toJson(sources.status().peers) : describePeers(sources.status().peers)),
     sessions: (json) => showSessions(sources.status(), json),
     events: (json) => showEvents(sources.events(), json, iso),
   }

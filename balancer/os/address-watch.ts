@@ -8,8 +8,14 @@ const retryAfter = 1000
 /** The addresses of this host. */
 export type AddressWatch = { readonly has: (address: string) => boolean; readonly close: () => void }
 
-/** Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. */
-export const watchAddresses = async (onChange: (address: string, present: boolean) => void): Promise<AddressWatch> => {
+/**
+ * Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. Those that do not
+ * count are as if they were not here.
+ */
+export const watchAddresses = async (
+  onChange: (address: string, present: boolean) => void,
+  counts: (address: HostAddress) => boolean = () => true,
+): Promise<AddressWatch> => {
   const netlink = openNetlink()
   /** The interfaces that hold an address. */
   const holders = new Map<string, ReadonlySet<number>>()
@@ -31,7 +37,7 @@ export const watchAddresses = async (onChange: (address: string, present: boolea
       const listed = await netlink.listAddresses()
       if (!listed.ok) return listed
       if (before !== heard) continue
-      const found = holdersOf(listed.value)
+      const found = holdersOf(listed.value.filter(counts))
       for (const address of new Set([...holders.keys(), ...found.keys()])) {
         keep(address, found.get(address) ?? new Set())
       }
@@ -44,8 +50,10 @@ export const watchAddresses = async (onChange: (address: string, present: boolea
     if (!listed.ok && isOpen) setTimeout(() => void listAgain(), retryAfter)
   }
   const stopListening = listenToNetwork({
-    onAddress: ({ address, interfaceIndex }, present) => {
+    onAddress: (changed, present) => {
+      if (!counts(changed)) return
       heard += 1
+      const { address, interfaceIndex } = changed
       const others = [...(holders.get(address) ?? [])].filter((index) => index !== interfaceIndex)
       keep(address, new Set(present ? [...others, interfaceIndex] : others))
     },

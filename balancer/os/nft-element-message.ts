@@ -3,8 +3,13 @@
 
 import { attribute } from './address-message.ts'
 
-/** A map whose values are marks. */
-export type NftMap = { readonly family: 'netdev' | 'inet'; readonly table: string; readonly name: string }
+/** A map whose values are marks, or a set: its elements have no value, and 0 is read. */
+export type NftMap = {
+  readonly family: 'netdev' | 'inet'
+  readonly table: string
+  readonly name: string
+  readonly isSet?: boolean
+}
 
 /**
  * One element. Its key lies in `buffer` from `keyAt` on, each field of a concatenation filled up to a multiple of four bytes.
@@ -87,10 +92,11 @@ class ElementInBuffer implements NftElement {
     this.view = viewOf(buffer)
   }
 
-  /** False: it is none of a map whose values are marks. */
+  /** False: it is none of a set, or of a map whose values are marks. */
   read(start: number, end: number): boolean {
     const { view } = this
     let [key, data] = [absent, absent]
+    let isOther = false
     this.timeout = null
     this.expires = null
     for (let at = start; at + attributeHeaderBytes <= end; ) {
@@ -103,6 +109,7 @@ class ElementInBuffer implements NftElement {
           break
         case types.data:
           data = find(view, from, to, dataValue)
+          isOther = data === absent || endOf(view, data) - data !== valueBytes
           break
         case types.timeout:
           if (to - from >= 8) this.timeout = longNumber(view, from)
@@ -113,10 +120,10 @@ class ElementInBuffer implements NftElement {
       }
       at += length + (-length & 3)
     }
-    if (key === absent || data === absent || endOf(view, data) - data !== valueBytes) return false
+    if (key === absent || isOther) return false
     this.keyAt = key
     this.keyBytes = endOf(view, key) - key
-    this.value = view.getUint32(data, isLittleEndian)
+    this.value = data === absent ? 0 : view.getUint32(data, isLittleEndian)
     return true
   }
 }
@@ -169,7 +176,9 @@ export const listRequest = (sequence: number, map: NftMap): Uint8Array => {
 export const batchWriter = (map: NftMap, keyBytes: number, roomBytes: number): BatchWriter => {
   const family = families[map.family]
   const key = attribute(types.key | nested, attribute(dataValue, new Uint8Array(keyBytes)))
-  const data = attribute(types.data | nested, attribute(dataValue, new Uint8Array(valueBytes)))
+  const data = map.isSet
+    ? Buffer.alloc(0)
+    : attribute(types.data | nested, attribute(dataValue, new Uint8Array(valueBytes)))
   const times = [types.timeout, types.expiration].map((type) => attribute(type, new Uint8Array(8)))
   const message = (kind: number, more: number, ...parts: readonly Uint8Array[]): Buffer => {
     const element = attribute(listElement | nested, Buffer.concat(parts))
@@ -204,7 +213,7 @@ export const batchWriter = (map: NftMap, keyBytes: number, roomBytes: number): B
     add: (sequence, { key: keyToWrite, value, timeout, expires }) => {
       write(addition, sequence)
       const keyAt = length - data.length - keyEnd
-      view.setUint32(length - valueBytes, value, isLittleEndian)
+      if (data.length > 0) view.setUint32(length - valueBytes, value, isLittleEndian)
       bytes.set(keyToWrite, keyAt)
       const [timesEnd, left] = [keyAt - 2 * attributeHeaderBytes, Math.max(1, Math.ceil(expires))]
       setLongNumber(view, timesEnd - 8, left)

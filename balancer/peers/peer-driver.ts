@@ -11,16 +11,24 @@ import { type Connection, openConnection } from './connection.ts'
 import { differencesOf } from './core/differences.ts'
 import type { PeerTable } from './core/messages.ts'
 import { initialPeer, nextDeadline, type PeerEffect, type PeerEvent, type Speaker, step } from './core/peer.ts'
-import { createToldBook, type ToldBook } from './core/told-book.ts'
+import { createToldBook, type FindSession, type ToldBook } from './core/told-book.ts'
 import { type Attempt, attempt, identityOf, type Key } from './transport.ts'
 
 /** What the forwarder hears. `peer` is the configured address of the other one, `10.1.6.205:9224`. */
 export type PeerHandlers = {
   /** Its slots, when it is connected and whenever they change; null: it is not connected any more. */
   readonly onTables: (peer: string, tables: readonly PeerTable[] | null) => void
-  /** Exceptions that it has. What is told next waits until this resolves. */
-  readonly onTold: (peer: string, exceptions: readonly SessionException[]) => Promise<void> | void
-  /** What it has told before and is over there. Who has heard of the session since then keeps it. */
+  /**
+   * Exceptions that it has. The answer are sessions of these that were heard later here and go to another server: they are
+   * told back, exceptions or not, since there an entry would stay that is wrong. What is told next waits until this resolves.
+   */
+  readonly onTold: (
+    peer: string,
+    exceptions: readonly SessionException[],
+  ) => Promise<readonly SessionException[]> | readonly SessionException[]
+  /** As the last look at the flows knows it. */
+  readonly find: FindSession
+  /** What is over there. To be deleted here as well where it was taken from a peer, and no packet of it has been seen here since. */
   readonly onGone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void> | void
 }
 
@@ -53,7 +61,7 @@ export type Peer = {
 
 /** Entries of the book looked at in one turn of the loop: a millisecond or two. */
 const entriesPerTurn = 4000
-const stuckLimit = 10_000
+const stuckLimit = 5000
 const usefulReasons = 50
 
 /** Connects, and goes on with that until it is stopped. */
@@ -178,7 +186,7 @@ export const startPeer = (options: PeerOptions): Peer => {
       case 'up':
         if (why !== null) since = Date.now()
         routerId = effect.routerId
-        book = createToldBook()
+        book = createToldBook(options.find)
         ;[hasOffered, hasSaidSynced, taken, tables] = [false, false, 0, null]
         if (why !== null) log.info({ peer: name }, `${shown()} is connected`)
         why = null
@@ -219,7 +227,7 @@ export const startPeer = (options: PeerOptions): Peer => {
         book?.hasTold(exceptions, now())
         taken += exceptions.length
         onChange(false)
-        return onTold(name, exceptions)
+        return answer(onTold(name, exceptions))
       }
       case 'gone': {
         const { listener, bind } = message
@@ -234,6 +242,13 @@ export const startPeer = (options: PeerOptions): Peer => {
       default:
         message satisfies never
     }
+  }
+
+  const answer = async (better: ReturnType<typeof onTold>): Promise<void> => {
+    const sessions = await better
+    if (sessions.length === 0) return
+    book?.correct(sessions, now())
+    pumpSoon()
   }
 
   const dispatch = async (event: PeerEvent): Promise<void> => {

@@ -49,11 +49,11 @@ export const attempt = ({ to, from, identity, key, onSecure, onFailure }: Attemp
     checkServerIdentity: () => undefined,
   })
   const fail = (why: string): void => {
+    const isFirst = !isOver
+    isOver = true
     socket.destroy()
     raw.destroy()
-    if (isOver) return
-    isOver = true
-    onFailure(why)
+    if (isFirst) onFailure(why)
   }
   for (const one of [raw, socket]) one.on('error', (error) => fail(wordsOf(error, from)))
   socket.once('close', () => fail(endedWords(from)))

@@ -10,7 +10,7 @@ import { outlineOf } from '../pool/core/draining.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { version } from '../version.ts'
-import { createAbsence } from './absence.ts'
+import { createAbsence, type Farewell } from './absence.ts'
 import { createApplying } from './applying.ts'
 import { superviseProcess } from './child-process.ts'
 import { createChildren } from './children.ts'
@@ -38,17 +38,6 @@ export type Supervisor = {
   readonly stop: (reason: string, code?: ExitCode) => void
   readonly ended: Promise<ExitCode>
 }
-
-/**
- * Tells the other routers that the instances of these facts, master here until their process died, are masters no more, and
- * takes their addresses away; unless `back` says that their process is here again.
- */
-export type Farewell = (
-  config: BalancerConfig,
-  masters: readonly VirtualRouterFact[],
-  log: Logger,
-  back: AbortSignal,
-) => Promise<void>
 
 const changedOnDisk = `The program on disk was changed while this one, version ${version}, runs`
 

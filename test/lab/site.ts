@@ -195,7 +195,7 @@ mysql:
   password_file: ${passwordFile}
 check: { mode: auto, timeout: 1s, interval: 500ms, max_age: 200ms }
 force_fail_file: ${forceFailFile}
-${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: ${servicePort} }]\n` : ''}`,
+${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: ${servicePort} }]\ndirect_return_directory: ${directory}\n` : ''}`,
   )
   let agent: LabProcess | undefined
   return {

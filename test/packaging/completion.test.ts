@@ -109,7 +109,7 @@ t.test(
   },
 )
 
-t.test('so are the words that a command of the balancer takes', async (t) => {
+t.test('so are the words that a command takes', async (t) => {
   const known = inHelp('balancer', await balancerHelp())
   const [show, server, vrrp, sessions, weight, nothing] = await completed([
     'balancer show ',
@@ -123,6 +123,9 @@ t.test('so are the words that a command of the balancer takes', async (t) => {
   t.same(sorted(server), sorted(known.get('server')?.choices))
   t.same(sorted(vrrp), sorted(known.get('vrrp')?.choices))
   t.same([sessions, weight, nothing], [['end'], ['initial'], []])
+  const [actions] = await completed(['mysqlchk-agent direct-return '])
+  t.same(sorted(actions), sorted(inHelp('mysqlchk-agent', agentHelp).get('direct-return')?.choices))
+  t.same(sorted(actions), ['down', 'status', 'up'])
 })
 
 t.test('files stand behind the options that take one, and behind --', async (t) => {

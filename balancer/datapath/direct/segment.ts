@@ -6,10 +6,17 @@ import { readHostRoutes } from '../../os/host-routes.ts'
 import { macText } from '../../os/neighbour-message.ts'
 import { watchNeighbours } from '../../os/neighbours.ts'
 import type { HostView } from '../core/host-view.ts'
-import { listeningDevices, type SegmentView, type ServerWay, wayToServer } from './core/segment.ts'
+import { listeningDevices, ownAddress, type SegmentView, type ServerWay, wayToServer } from './core/segment.ts'
 
-/** What is wrong with the way to a server of this address. */
-export type SegmentProblem = { readonly server: string; readonly text: string }
+/** What is wrong with the way to a server of this address. `isElsewhere`: it is on no segment of this host. */
+export type SegmentProblem = { readonly server: string; readonly text: string; readonly isElsewhere: boolean }
+
+/** See `Segment`; MAC addresses as aa:bb:cc:dd:ee:ff. */
+export type SegmentEnds = {
+  readonly device: string
+  readonly server: string
+  readonly own: { readonly mac: string; readonly address: string }
+}
 
 /** The watch. */
 export type Segment = {
@@ -20,6 +27,8 @@ export type Segment = {
     readonly devices: readonly { readonly name: string; readonly mac: string }[]
     readonly balancers: readonly string[]
   }
+  /** Where a frame to a server goes and comes from, and as which address this host speaks; null where it is here, or not known. */
+  readonly endsOf: (server: string) => SegmentEnds | null
   readonly problems: () => readonly SegmentProblem[]
   /** Listeners, places or balancers are others. */
   readonly refresh: () => void
@@ -68,8 +77,8 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       mac: hasNeighbours ? macText(mac) : null,
     }))
     const names = new Map(links.map(({ name, index }) => [index, name]))
-    const addresses = network.addresses().map(({ address, interfaceIndex }) => ({
-      address,
+    const addresses = network.addresses().map(({ address, prefixLength, interfaceIndex }) => ({
+      ...{ address, prefixLength },
       device: names.get(interfaceIndex) ?? '',
     }))
     return { links, addresses, routes, neighbours: network.neighbours }
@@ -129,8 +138,8 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       .join(', ')
   const problems: Segment['problems'] = () =>
     servers().flatMap((server) => {
-      const why = ways.get(server)?.why ?? null
-      return why === null ? [] : [{ server, text: why }]
+      const { why = null, isElsewhere = false } = ways.get(server) ?? {}
+      return why === null ? [] : [{ server, text: why, isElsewhere }]
     })
   const say = (): void => {
     const now = new Map(problems().map(({ server, text }) => [server, text]))
@@ -175,6 +184,18 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       return ways.get(address)?.path ?? null
     },
     host,
+    endsOf: (server) => {
+      const path = ways.get(server)?.path
+      if (path?.kind !== 'link') return null
+      const now = view()
+      const mac = now.links.find(({ name }) => name === path.device)?.mac ?? null
+      const shared = new Set([
+        ...listeners().flatMap(({ bind }) => bind.map(({ address }) => address)),
+        ...places().map(({ address }) => address),
+      ])
+      const address = ownAddress(server, path.device, shared, now)
+      return mac === null || address === null ? null : { device: path.device, server: path.mac, own: { mac, address } }
+    },
     problems,
     refresh: () => {
       follows()

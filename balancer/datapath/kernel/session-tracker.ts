@@ -5,12 +5,13 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type Conntrack, openConntrack, watchConntrack } from '../../os/conntrack.ts'
 import { type ConntrackEntry, type Flow, flowOf, type MarkFilter } from '../../os/conntrack-message.ts'
-import { done, type Outcome, refused } from '../../os/outcome.ts'
+import { done, type Outcome } from '../../os/outcome.ts'
 import type { EndedFlow, ResetPace } from '../resets/core/reset-queue.ts'
 import { openSessionResets, usualPace } from '../resets/session-resets.ts'
 import { type Ending, fateOf } from './core/ending.ts'
 import type { ListenerCount, ServerCount, SessionEnd } from './core/session-counts.ts'
 import { createSessions, type EndedSession } from './core/sessions.ts'
+import { untilWhole } from './whole-list.ts'
 
 /** A session that has ended; `startedAt` is milliseconds since the epoch, null where the kernel did not note it. */
 export type TrackedSession = EndedSession & { readonly client: Flow | undefined; readonly startedAt: number | null }
@@ -77,8 +78,6 @@ const attemptInterval = 100
  */
 const [recountShare, shortestPause, longestPause] = [100, 2000, 60_000]
 const entriesAtOnce = 256
-/** A table that changes its size doubles it, or so: that does not happen again soon. */
-const mostLists = 4
 
 /** Begins to listen, and counts what there is. A refusal says what is missing: a capability, or a module of the kernel. */
 export const openSessionTracker = async (options: TrackerOptions): Promise<Outcome<SessionTracker>> => {
@@ -143,23 +142,12 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   const remove = (entries: Parameters<Conntrack['remove']>[0]) => conntrack.remove(entries)
 
   /** Calls `use` for all entries with the mark, some at a time; for some twice where the table changed its size meanwhile. */
-  const forAll = async (
+  const forAll = (
     filter: MarkFilter,
     isMeant: (entry: ConntrackEntry) => boolean,
     use: (entries: readonly KeptEntry[]) => Outcome<number>,
-  ): Promise<Outcome<number>> => {
-    let used = 0
-    for (let i = 0; i < mostLists; i += 1) {
-      const listed = await forListed(filter, isMeant, use)
-      if (!listed.ok) return listed
-      used += listed.value.used
-      if (!listed.value.isTorn || !isOpen) return { ok: true, value: used }
-    }
-    return refused('EAGAIN', 'connection tracking: its table changed its size each time that it was listed')
-  }
-  const forListed = async (
-    ...[filter, isMeant, use]: Parameters<typeof forAll>
-  ): Promise<Outcome<{ readonly used: number; readonly isTorn: boolean }>> => {
+  ): Promise<Outcome<number>> => untilWhole(() => forListed(filter, isMeant, use))
+  const forListed = async (...[filter, isMeant, use]: Parameters<typeof forAll>) => {
     events.drain()
     const found: KeptEntry[] = []
     const listed = await conntrack.list(filter, (entry) => {
@@ -173,7 +161,7 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       used += result.value
       await turn()
     }
-    return { ok: true, value: { used, isTorn: listed.value.isTorn } }
+    return { ok: true as const, value: { used, isTorn: listed.value.isTorn && isOpen } }
   }
   const endSessions: SessionTracker['endSessions'] = (ending, reason, only = () => true, onEnded) =>
     forAll(

@@ -5,7 +5,8 @@ import { addressText, type Family } from '../../core/ip-address.ts'
 import type { Outcome } from '../../os/outcome.ts'
 import { interfaceIndexOf, openPacketSocket, type PacketSocket } from '../../os/packet-socket.ts'
 import { type ForgingSocket, openForgingSocket } from '../../os/raw-socket.ts'
-import { type ForgedSyn, forgedMark, forgedSyn, frameOf, type Link } from './core/forged-syn.ts'
+import { frameOf } from '../core/tcp-packet.ts'
+import { type ForgedSyn, forgedMark, forgedSyn, type Link } from './core/forged-syn.ts'
 import { createResetQueue, type EndedFlow, type ResetPace } from './core/reset-queue.ts'
 
 /** Resets of ended sessions, at a bounded rate. */

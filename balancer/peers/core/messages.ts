@@ -29,7 +29,7 @@ const duration = z
   .max(0x7fff_ffff)
   .transform((value) => millis(value))
 
-const ipv4Endpoint = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|(?=:))){4}:([1-9]\d{0,4})$/
+const ipv4Endpoint = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|(?=:))){4}:([1-9]\d{0,4})$/
 const ipv6Endpoint = /^\[([0-9a-f:]{2,39}(?:[0-9.]{7,15})?)\]:([1-9]\d{0,4})$/
 
 /** Whether it is an address and a port in their one text (RFC 5952 section 6). */

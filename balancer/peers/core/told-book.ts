@@ -17,6 +17,8 @@ export type ToldBook = {
   readonly hasTold: (exceptions: readonly SessionException[], now: Millis) => void
   /** The other one has these no more. */
   readonly hasNot: (sessions: readonly SessionOfClient[]) => void
+  /** Of these the other one knows less: they are told, whatever is offered. */
+  readonly correct: (sessions: readonly SessionException[], now: Millis) => void
   /** How many it has by our word. */
   readonly told: () => number
 }
@@ -24,8 +26,8 @@ export type ToldBook = {
 /** Beyond that many for one peer no more are told, and none remembered: memory has an end. */
 export const mostTold = 500_000
 
-/** `endsAt`: when it expires there, without another word. `look`: the look that saw it last. */
-type Entry = { server: string; endsAt: number; byUs: boolean; look: number }
+/** `endsAt`: when it expires there, without another word. `held`: it was an exception here as well. `look`: the look that saw it last. */
+type Entry = { server: string; endsAt: number; byUs: boolean; held: boolean; look: number }
 type Group = { readonly listener: string; readonly bind: string; readonly entries: Map<string, Entry> }
 
 /** A dump of many flows and its way to the other one may take that long: what expires there earlier is told anew at once. */
@@ -45,8 +47,11 @@ const isNews = (endsAt: number, lastsUntil: number, timeout: number, now: number
 const longest = 0x7fff_ffff
 const whole = (duration: number): Millis => millis(Math.min(longest, Math.max(0, Math.round(duration))))
 
+/** The session as it is known here, exception or not; null when it is over. */
+export type FindSession = (session: SessionOfClient) => SessionException | null
+
 /** A book for one connection, which begins with nothing told. */
-export const createToldBook = (limit = mostTold): ToldBook => {
+export const createToldBook = (find: FindSession, limit = mostTold): ToldBook => {
   const groups = new Map<string, Group>()
   let size = 0
   let told = 0
@@ -57,6 +62,7 @@ export const createToldBook = (limit = mostTold): ToldBook => {
   let cursor = 0
   let rest: Iterator<readonly [Group, string, Entry]> | null = null
   let isDone = true
+  let corrections: readonly { readonly one: SessionException; readonly at: number }[] = []
 
   let last: Group | null = null
   const groupOf = ({ listener, bind }: Pick<SessionOfClient, 'listener' | 'bind'>): Group => {
@@ -105,21 +111,40 @@ export const createToldBook = (limit = mostTold): ToldBook => {
       const { client, server, timeout } = one
       const lastsUntil = offeredAt - one.idle + timeout
       const known = its.entries.get(client)
-      if (known !== undefined) known.look = look
+      if (known !== undefined) Object.assign(known, { look, held: true })
       if (lastsUntil <= now) continue
       if (known?.server === server && !isNews(known.endsAt, lastsUntil, timeout, now)) continue
-      if (!write(its, client, { server, endsAt: lastsUntil, byUs: true, look })) continue
+      if (!write(its, client, { server, endsAt: lastsUntil, byUs: true, held: true, look })) continue
       sessions.push([client, server, whole(now - offeredAt + one.idle), whole(timeout)])
     }
     if (group === null || sessions.length === 0) return { message: null, looked }
     return { message: { type: 'told', listener: group.listener, bind: group.bind, sessions }, looked }
   }
 
+  const nextCorrection = (now: Millis): SessionMessage | null => {
+    const [first] = corrections
+    if (first === undefined) return null
+    const { listener, bind } = first.one
+    const isOfLine = ({ one }: typeof first, i: number): boolean =>
+      i < sessionsInLine && one.listener === listener && one.bind === bind
+    const end = corrections.findIndex((correction, i) => !isOfLine(correction, i))
+    const these = corrections.slice(0, end < 0 ? corrections.length : end)
+    corrections = corrections.slice(these.length)
+    const group = groupOf(first.one)
+    const sessions = these.map(({ one: { client, server, idle, timeout }, at }) => {
+      write(group, client, { server, endsAt: at - idle + timeout, byUs: true, held: true, look })
+      return [client, server, whole(now - at + idle), whole(timeout)] as const
+    })
+    return { type: 'told', listener, bind, sessions }
+  }
+
+  /** What the other one has and is no exception any more: it may be over, begun anew, or only be what the slots say. */
   const nextGone = (now: Millis, most: number): SessionMessage | null => {
     rest ??= allEntries()
     const clients: string[] = []
+    const anew: SessionException[] = []
     let of: Group | null = null
-    for (let looked = 0; looked < most && clients.length < sessionsInLine; looked += 1) {
+    for (let looked = 0; looked < most && clients.length + anew.length < sessionsInLine; looked += 1) {
       const step = rest.next()
       if (step.done === true) {
         isDone = true
@@ -128,17 +153,27 @@ export const createToldBook = (limit = mostTold): ToldBook => {
         break
       }
       const [group, client, entry] = step.value
-      const isOver = entry.endsAt <= now
-      const isGone = entry.byUs && entry.look !== look
-      if (!isOver && !isGone) continue
-      // Of another bind: it is met again, by the next look.
-      if (!isOver && of !== null && of !== group) continue
+      if (entry.endsAt <= now) strike(group, client)
+      if (entry.endsAt <= now || entry.look === look) continue
+      const { listener, bind } = group
+      const known = find({ listener, bind, client })
+      if (known !== null) {
+        if (known.server !== entry.server) anew.push(known)
+        continue
+      }
+      // One of another bind is met again by the next look.
+      if (of !== null && of !== group) continue
       strike(group, client)
-      if (isOver) continue
+      // What was never taken over here is none of ours to take back.
+      if (!entry.byUs && !entry.held) continue
       of = group
       clients.push(client)
     }
+    correct(anew, offeredAt)
     return of === null ? null : { type: 'gone', listener: of.listener, bind: of.bind, clients }
+  }
+  const correct = (sessions: readonly SessionException[], at: number): void => {
+    if (sessions.length > 0) corrections = [...corrections, ...sessions.map((one) => ({ one, at }))]
   }
 
   return {
@@ -151,23 +186,27 @@ export const createToldBook = (limit = mostTold): ToldBook => {
       isDone = false
     },
     next: (now, most) => {
+      const correction = nextCorrection(now)
+      if (correction !== null) return { message: correction, isDone: isDone && corrections.length === 0 }
       if (isDone) return { message: null, isDone }
       const { message, looked } = nextTold(now, most)
       if (message !== null || cursor < offered.length || looked >= most) return { message, isDone }
-      return { message: nextGone(now, most), isDone }
+      const gone = nextGone(now, most)
+      return { message: gone, isDone: isDone && corrections.length === 0 }
     },
     hasTold: (exceptions, now) => {
       for (const { listener, bind, client, server, idle, timeout } of exceptions) {
         const group = groupOf({ listener, bind })
-        write(group, client, { server, endsAt: now - idle + timeout, byUs: false, look })
+        write(group, client, { server, endsAt: now - idle + timeout, byUs: false, held: false, look })
       }
     },
     hasNot: (sessions) => {
       for (const one of sessions) {
         const group = groupOf(one)
-        if (group.entries.get(one.client)?.byUs === false) strike(group, one.client)
+        strike(group, one.client)
       }
     },
+    correct,
     told: () => told,
   }
 }

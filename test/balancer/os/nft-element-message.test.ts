@@ -68,7 +68,7 @@ t.test('a list that was torn says so before what it holds', async (t) => {
 })
 
 t.test(
-  'an element that is no mark is left out: of a set, of another type, and the one that stands for all',
+  'an element whose value is no mark is left out, and the one that stands for all others; those of a set have none',
   async (t) => {
     const withType = (at: number, type: number): readonly Seen[] => {
       const bytes = Buffer.from(recordedIpv6)
@@ -78,7 +78,7 @@ t.test(
     const [keyAt, dataAt] = [recordedIpv6.indexOf('1c000100', 'hex'), recordedIpv6.indexOf('0c0002000800', 'hex')]
     t.equal(withType(keyAt + 2, 1).length, 1)
     t.same(withType(keyAt + 2, 9), [])
-    t.same(withType(dataAt + 2, 9), [])
+    t.match(withType(dataAt + 2, 9), [{ element: { value: 0 } }])
     t.same(withType(dataAt + 4, 7), [])
   },
 )
@@ -123,6 +123,17 @@ t.test('a timeout is never less than what is left, which the kernel would refuse
   t.same(timesWritten(10_000, 28_800_000), [{ key: hex, value: 1, timeout: 28_800_000, expires: 28_800_000 }])
   t.same(timesWritten(2 ** 40 + 5, 2 ** 33 + 3), [{ key: hex, value: 1, timeout: 2 ** 40 + 5, expires: 2 ** 33 + 3 }])
   t.same(timesWritten(10_000, -3), [{ key: hex, value: 1, timeout: 10_000, expires: 1 }])
+})
+
+t.test('an element of a set is written without a value', async (t) => {
+  const writer = batchWriter({ family: 'netdev', table: 't', name: 's', isSet: true }, 16, 4096)
+  const key = new Uint8Array(16).fill(7)
+  writer.begin(1)
+  writer.add(2, { key, value: 5, timeout: 60_000, expires: 60_000 })
+  const bytes = Buffer.from(writer.end(3))
+  t.same(read(bytes), [
+    { kind: 'element', element: { key: '07'.repeat(16), value: 0, timeout: 60_000, expires: 60_000 } },
+  ])
 })
 
 t.test('as many elements fit as a transaction has places for', async (t) => {

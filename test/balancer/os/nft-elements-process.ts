@@ -51,7 +51,7 @@ const single = async (): Promise<void> => {
   print(await elements.add(ipv4Map, []))
 }
 
-/** Every request about what is not there, of which the last one has other kinds of elements. */
+/** Every request about what is not there, then elements of a set, and a key of the wrong length. */
 const missing = async (): Promise<void> => {
   for (const map of [mapOf('nowhere'), { ...ipv4Map, table: 'nowhere' }, mapOf('ipv4', 'inet')]) {
     print(await elements.add(map, [element(1, 1)]))
@@ -60,9 +60,14 @@ const missing = async (): Promise<void> => {
     print(await elements.remove(map, [ipv4Key(1)]))
     print(await valuesOf(map))
   }
-  print(await valuesOf(mapOf('numbers')))
+  const numbers: NftMap = { ...mapOf('numbers'), isSet: true }
+  print(await elements.add(numbers, [element(1, 0)]))
+  print(await valuesOf(numbers))
   print(await elements.add(ipv4Map, [{ ...element(1, 1), key: ipv6Key }]))
 }
+
+/** What there is, whoever has put it there. */
+const list = async (): Promise<void> => print(await valuesOf(ipv4Map))
 
 const countOf = (outcome: Awaited<ReturnType<typeof elements.add>>): number | string =>
   outcome.ok ? outcome.value.filter((isDone) => isDone).length : outcome.text
@@ -101,7 +106,7 @@ const many = async (): Promise<void> => {
   const additions = all.map((i) => element(i, 1 + (i % 3), hour))
   await timed('add', async () => countOf(await elements.add(ipv4Map, additions)))
   const seen = new Set<number>()
-  for (let dumps = 0; dumps < 5 && seen.size < count; dumps += 1) {
+  for (let dumps = 0; dumps < 6 && seen.size < count; dumps += 1) {
     await timed('dump', async () => {
       const dumped = await elements.dump(ipv4Map, ({ buffer, keyAt }) => {
         const view = new DataView(buffer.buffer, buffer.byteOffset + keyAt)
@@ -124,7 +129,7 @@ const many = async (): Promise<void> => {
   )
 }
 
-const works: Readonly<Record<string, () => Promise<void>>> = { single, missing, full, many }
+const works: Readonly<Record<string, () => Promise<void>>> = { single, missing, list, full, many }
 await works[process.argv[2] ?? '']?.()
 elements.close()
 const closed = await elements.remove(ipv4Map, [ipv4Key(1)])

@@ -73,7 +73,7 @@ const prolongs = async (where: Host): Promise<number> => {
   return major > 6 || (major === 6 && minor >= 12) ? 2 : 1
 }
 
-t.test('what is not there is an answer: a map, a table, the elements of a set', async (t) => {
+t.test('what is not there is an answer: a map, a table; a set has elements without values', async (t) => {
   const no = (text: string) => ({ ok: false, code: 'ENOENT', text })
   const printed = await printedBy(host, 'missing')
   for (const [i, name] of ['nowhere', 'ipv4', 'ipv4'].entries()) {
@@ -86,15 +86,27 @@ t.test('what is not there is an answer: a map, a table, the elements of a set', 
       `cannot list the map ${name}: there is no such map`,
     ])
   }
-  t.same(printed[15], [])
-  t.match(printed[16], { ok: false, code: 'EINVAL' })
+  t.same(printed[15], { ok: true, value: [true] })
+  t.same(printed[16], ['0a00000004010000 0 3600000 1', 'c612000900070000 0 null 480'])
+  t.match(printed[17], { ok: false, code: 'EINVAL' })
+})
+
+t.test('what rules prolong has more time left, while its timeout is listed as it was made with', async (t) => {
+  const quiet = await makeHost('lb3', 3)
+  const send = (flags: number) =>
+    quiet.run(process.execPath, [frames, 'v0'], { input: `10.0.0.0 4660 ${flags} 198.18.0.100\n` })
+  await send(0x02)
+  await send(0x10)
+  t.same((await printedBy(quiet, 'list'))[0], ['0a00000012340000 7 10000 60'])
+  await send(0x02)
+  t.same((await printedBy(quiet, 'list'))[0], ['0a00000012340000 7 10000 1'], 'a SYN begins anew')
 })
 
 t.test('a full map takes what it has room for', async (t) => {
   t.same(await printedBy(host, 'full'), [700, 700, { closed: 'EBADF' }])
 })
 
-t.test('a hundred thousand elements come and go while packets make and delete the same ones', async (t) => {
+t.test('elements by the ten thousand come and go while packets make and delete the same ones', async (t) => {
   const busy = await makeHost('lb2', 2)
   const segments = Array.from({ length: 20_000 }, (_, i) => {
     const flags = i % 3 === 0 ? 0x02 : 0x10
@@ -109,16 +121,16 @@ t.test('a hundred thousand elements come and go while packets make and delete th
     }
     return sent
   })()
-  const printed = await printedBy(busy, 'many', '100000')
+  const printed = await printedBy(busy, 'many', '40000')
   isOver = true
   t.ok((await sending) > 0, 'packets came meanwhile')
   for (const line of printed) t.comment(JSON.stringify(line))
   const resultsOf = (what: string): readonly unknown[] =>
     printed.flatMap((line) => (isRecord(line) && line['what'] === what ? [line['result']] : []))
-  t.ok(Number(resultsOf('add')[0]) > 80_000, 'all that packets had not made before')
+  t.ok(Number(resultsOf('add')[0]) > 20_000, 'all that packets had not made before')
   // One list alone lacks some per cent here: the kernel counts its way through what moves.
   const { seen } = resultsOf('dump').at(-1) as { readonly seen: number }
-  t.ok(seen > 99_900, `${seen} of 100,000 are listed, whatever packets do meanwhile`)
+  t.ok(seen > 39_900, `${seen} of 40,000 are listed, whatever packets do meanwhile`)
   t.ok(Number(resultsOf('replace')[0]) > 19_000, 'only those are left out that are gone')
   t.same(resultsOf('put'), [20_000])
   t.ok(Number(resultsOf('remove')[0]) > 19_000)

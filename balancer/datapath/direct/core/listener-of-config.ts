@@ -6,7 +6,7 @@ import type { Access } from '../../rules/core/access.ts'
 import type { DirectListener } from './direct-table.ts'
 
 /** What the rules need to know beside the configuration. */
-export type Decided = Pick<DirectListener, 'servers' | 'table' | 'admits'>
+export type Decided = Pick<DirectListener, 'servers' | 'table' | 'established' | 'admits'>
 
 /** The listener for `directTable`. */
 export const listenerOfConfig = (config: ListenerConfig, decided: Decided): DirectListener => ({

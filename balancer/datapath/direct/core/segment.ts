@@ -1,6 +1,9 @@
 // Where a server is on the network segment: on this host, behind a MAC address on one of its interfaces, or why not.
 
+import { isWithin } from '../../../core/address-kind.ts'
+import { familyOf, isLinkLocal } from '../../../core/ip-address.ts'
 import { clientSide, type HostView, type Route, routeTo } from '../../core/host-view.ts'
+import type { ServerPath } from './direct-listener.ts'
 
 /** An interface. `mac` is null where there are no Ethernet addresses. */
 export type SegmentLink = {
@@ -13,7 +16,7 @@ export type SegmentLink = {
 /** What is known of this host and of its neighbours; `mac` is null while nobody answers for the address. */
 export type SegmentView = {
   readonly links: readonly SegmentLink[]
-  readonly addresses: HostView['addresses']
+  readonly addresses: readonly (HostView['addresses'][number] & { readonly prefixLength: number })[]
   readonly routes: readonly (Route & { readonly via: string | null })[]
   readonly neighbours: (
     address: string,
@@ -26,10 +29,7 @@ export type SegmentView = {
  * that leads to nothing.
  */
 export type ServerWay = {
-  readonly path:
-    | { readonly kind: 'here' }
-    | { readonly kind: 'link'; readonly device: string; readonly mac: string }
-    | null
+  readonly path: ServerPath | null
   readonly why: string | null
   readonly lookFor: { readonly interfaceIndex: number; readonly mac: string | null } | null
   /** Waiting or another try will not change it: the network has to be another. */
@@ -100,4 +100,22 @@ export const listeningDevices = (
   return view.links
     .flatMap(({ name, mac }) => (mac !== null && names.has(name) ? [{ name, mac }] : []))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/**
+ * The address as which this host speaks to a server behind an interface: one of its own network if there is one, and none of those
+ * that others have too (`shared`); null where there is none.
+ */
+export const ownAddress = (
+  server: string,
+  device: string,
+  shared: ReadonlySet<string>,
+  { addresses }: Pick<SegmentView, 'addresses'>,
+): string | null => {
+  const own = addresses.filter(
+    ({ address, device: holder }) =>
+      holder === device && familyOf(address) === familyOf(server) && !shared.has(address) && !isLinkLocal(address),
+  )
+  const near = own.find(({ address, prefixLength }) => isWithin(server, address, prefixLength))
+  return (near ?? own[0])?.address ?? null
 }

@@ -8,8 +8,9 @@ import { tcpFlags } from './flow-frames.ts'
 const program = fileURLToPath(new URL('./frames-process.js', import.meta.url))
 const virtual = { ipv4: '198.18.0.100', ipv6: 'fd00::100' }
 const families = ['ipv4', 'ipv6'] as const
-const key = { ipv4: 'ip saddr . tcp sport', ipv6: 'tcp sport . ip6 saddr' }
-const source = { ipv4: 'ip saddr', ipv6: 'ip6 saddr' }
+const key = { ipv4: 'ip saddr . tcp sport', ipv6: 'tcp sport . @nh,96,96' }
+const listed = { ipv4: 'ip saddr . tcp sport', ipv6: 'tcp sport . ip6 saddr' }
+const source = { ipv4: 'ip saddr', ipv6: '@nh,96,96' }
 const type = { ipv4: 'ipv4_addr . inet_service', ipv6: 'inet_service . ipv6_addr' }
 const clients = 400
 
@@ -34,7 +35,7 @@ const rules = [
   'chain in { type filter hook ingress device v1 priority 0;',
   ...sets.flatMap(({ name, hash, family, seed, slotCount }) => [
     `meta l4proto tcp meta mark set jhash ${hash === 'session' ? key[family] : source[family]} mod ${slotCount} seed ${seed}`,
-    `add @${name} { ${key[family]} . meta mark }`,
+    `add @${name} { ${listed[family]} . meta mark }`,
   ]),
   '}',
   '}',

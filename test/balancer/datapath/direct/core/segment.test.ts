@@ -3,6 +3,7 @@
 import t from 'tap'
 import {
   listeningDevices,
+  ownAddress,
   type SegmentView,
   type ServerWay,
   wayToServer,
@@ -31,8 +32,8 @@ const view = (
 ): SegmentView => ({
   links,
   addresses: [
-    { address: '198.18.0.1', device: 'eth0' },
-    { address: '198.18.0.100', device: 'lo' },
+    { address: '198.18.0.1', device: 'eth0', prefixLength: 24 },
+    { address: '198.18.0.100', device: 'lo', prefixLength: 32 },
   ],
   routes: [
     on('eth0', '198.18.0.0', 24),
@@ -142,4 +143,21 @@ t.test('rules hear where clients come in and where servers are, and nothing that
   t.same(names(['198.18.0.100'], [], []), ['eth0'], 'an address on lo is reached through the network')
   t.same(names(['203.0.113.80'], [], []), ['eth0'], 'one that a router sends here comes in where the router is')
   t.same(names([], [], []), [])
+})
+
+t.test('this host speaks to a server as an address of its own, if it can as one of the same network', async (t) => {
+  const on = (address: string, prefixLength: number, device = 'eth0') => ({ address, prefixLength, device })
+  const addresses = [
+    on('fe80::1', 64),
+    on('10.0.0.1', 24),
+    on('198.18.0.100', 24),
+    on('198.18.0.1', 24),
+    on('10.1.1.1', 8, 'eth1'),
+  ]
+  const spoken = (server: string, device = 'eth0') =>
+    ownAddress(server, device, new Set(['198.18.0.100']), { addresses })
+  t.equal(spoken('198.18.0.11'), '198.18.0.1')
+  t.equal(spoken('203.0.113.9'), '10.0.0.1')
+  t.equal(spoken('10.0.0.9', 'eth1'), '10.1.1.1')
+  t.equal(spoken('fd00::11'), null)
 })
