@@ -5,7 +5,7 @@ import { done, type Outcome } from './outcome.ts'
 
 const retryAfter = 1000
 
-/** The addresses of this host. */
+/** The addresses of this host, without those for which nobody is sent here. */
 export type AddressWatch = { readonly has: (address: string) => boolean; readonly close: () => void }
 
 /** Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. */
@@ -44,10 +44,10 @@ export const watchAddresses = async (onChange: (address: string, present: boolea
     if (!listed.ok && isOpen) setTimeout(() => void listAgain(), retryAfter)
   }
   const stopListening = listenToNetwork({
-    onAddress: ({ address, interfaceIndex }, present) => {
+    onAddress: ({ address, interfaceIndex, isForAnswers }, present) => {
       heard += 1
       const others = [...(holders.get(address) ?? [])].filter((index) => index !== interfaceIndex)
-      keep(address, new Set(present ? [...others, interfaceIndex] : others))
+      keep(address, new Set(present && !isForAnswers ? [...others, interfaceIndex] : others))
     },
     onLink: () => undefined,
     onOverrun: () => void listAgain(),
@@ -70,7 +70,8 @@ export const watchAddresses = async (onChange: (address: string, present: boolea
 
 const holdersOf = (addresses: readonly HostAddress[]): ReadonlyMap<string, ReadonlySet<number>> => {
   const holders = new Map<string, Set<number>>()
-  for (const { address, interfaceIndex } of addresses) {
+  for (const { address, interfaceIndex, isForAnswers } of addresses) {
+    if (isForAnswers) continue
     holders.set(address, (holders.get(address) ?? new Set()).add(interfaceIndex))
   }
   return holders
