@@ -6,6 +6,7 @@ import { type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.
 import { startStatusPage } from '../admin/status-page.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
+import { createAccounts } from '../pool/core/accounts.ts'
 import { describeAgent } from '../pool/core/agent-change.ts'
 import { type Events, withEvent } from '../pool/core/events.ts'
 import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
@@ -23,6 +24,7 @@ runChild('director', async (assignment) => {
   const { config: first, facts, log, publish, requestReload, requestReexec, orderRouter, inherit } = assignment
   const startedAt = Date.now()
   const pool = createPool(facts)
+  const accounts = createAccounts()
   let config = first
   let events: Events = []
   let isReconfiguring = false
@@ -62,6 +64,7 @@ runChild('director', async (assignment) => {
   const hearHealth = (fact: ServerHealthFact, changed: boolean): void => {
     const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
     pool.hear(fact)
+    accounts.hear(fact, Date.now())
     if (!changed) return
     for (const line of [describeAgent(earlier, fact), describeChange(pool, earlier, fact)]) {
       if (line !== undefined) say(line)
@@ -73,6 +76,7 @@ runChild('director', async (assignment) => {
   const forgetTheRest = (): void => {
     const wanted = new Set(config.listeners.flatMap(subjectsOf))
     pool.keep((subject) => /^(virtual-router|draining) /.test(subject) || wanted.has(subject))
+    accounts.keep(new Set(config.listeners.flatMap(accountNames)))
   }
   forgetTheRest()
 
@@ -90,9 +94,10 @@ runChild('director', async (assignment) => {
       if (change !== undefined) note(change)
     }
     pool.hear(fact)
+    accounts.hear(fact, Date.now())
   }
   const status = (refusals: Readonly<Record<string, number>>) =>
-    statusOf({ config, pool, version, now: Date.now(), iso, startedAt, refusals })
+    statusOf({ config, pool, accounts, version, now: Date.now(), iso, startedAt, refusals })
 
   const page = await startStatusPage({ http: config.admin.http, status, log, inherit })
   const commands = runtimeCommands({
@@ -165,6 +170,11 @@ const subjectsOf = ({ name: listener, servers, balance }: BalancerConfig['listen
   `listener ${listener}`,
   ...(balance === 'single' ? [`writer ${listener}`] : []),
   ...servers.map(({ name }) => `server-health ${serverKey(listener, name)}`),
+]
+
+const accountNames = ({ name, servers }: BalancerConfig['listeners'][number]): readonly string[] => [
+  name,
+  ...servers.map((server) => serverKey(name, server.name)),
 ]
 
 const iso = (moment: number): string => new Date(moment).toISOString()

@@ -1,0 +1,550 @@
+// The balancer's metrics in Prometheus' text format, made from the status document at each scrape; on demand also under the
+// names of haproxy_exporter's and keepalived_exporter's dashboards.
+
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { ListenerStatus, RouterStatus, ServerStatus, Status } from './core/status.ts'
+
+/** Whose names are asked for beside our own. */
+export const otherNames = ['haproxy', 'keepalived'] as const
+export type OtherNames = (typeof otherNames)[number]
+
+/** Renders them: the text and its content type. */
+export type Metrics = (status: Status, names: ReadonlySet<OtherNames>) => Promise<{ text: string; type: string }>
+
+const millisPerSecond = 1000
+const loopPrecisionMillis = 100
+
+/** A number with its labels; null is left out. */
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number | boolean | null | undefined]
+
+type Kind = 'gauge' | 'counter'
+type Add = (kind: Kind, name: string, help: string, samples: readonly Sample[]) => void
+
+/** Metrics of this process (memory, CPU, loop) begin to be collected. */
+export const createMetrics = (): Metrics => {
+  const ownProcess = new Registry()
+  collectDefaultMetrics({
+    register: ownProcess,
+    prefix: 'balancer_director_',
+    eventLoopMonitoringPrecision: loopPrecisionMillis,
+  })
+  return async (status, names) => {
+    const registry = new Registry()
+    const add = adderTo(registry)
+    addOwn(status, add)
+    if (names.has('haproxy')) addHaproxy(status, add)
+    if (names.has('keepalived')) addKeepalived(status, add)
+    return { text: await Registry.merge([registry, ownProcess]).metrics(), type: registry.contentType }
+  }
+}
+
+const adderTo =
+  (registry: Registry): Add =>
+  (kind, name, help, samples) => {
+    const known = samples.flatMap(([labels, value]) => (value == null ? [] : [[labels, Number(value)] as const]))
+    const [first] = known
+    if (first === undefined) return
+    const labelNames = Object.keys(first[0])
+    const options = { name, help, labelNames, registers: [registry] }
+    if (kind === 'gauge') {
+      const gauge = new Gauge(options)
+      for (const [labels, value] of known) gauge.set(labels, value)
+    } else {
+      const counter = new Counter(options)
+      for (const [labels, value] of known) counter.inc(labels, value)
+    }
+  }
+
+const ago = (moment: { readonly ago_ms: number } | null | undefined): number | null =>
+  moment == null ? null : moment.ago_ms / millisPerSecond
+
+const addOwn = (status: Status, add: Add): void => {
+  add('gauge', 'balancer_info', 'The program; always 1', [
+    [{ version: status.version, router_id: status.router_id }, 1],
+  ])
+  add('gauge', 'balancer_director_uptime_seconds', 'Since the director process started', [
+    [{}, ago(status.director_started)],
+  ])
+  addRouters(status.vrrp, add)
+  addListeners(status.listeners, add)
+  addServers(status.listeners, add)
+  add(
+    'counter',
+    'balancer_status_page_refused_total',
+    'Requests to the status page that got no page, by reason',
+    Object.entries(status.status_page.refused).map(([reason, count]): Sample => [{ reason }, count]),
+  )
+}
+
+const routerStates = ['init', 'backup', 'master', 'fault'] as const
+
+const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
+  const each = (value: (router: RouterStatus) => Sample[1]): readonly Sample[] =>
+    routers.map((router): Sample => [{ instance: router.name }, value(router)])
+  add(
+    'gauge',
+    'balancer_vrrp_state',
+    '1 for the state that a VRRP instance is in, 0 for the others',
+    routers.flatMap(({ name, state }) =>
+      routerStates.map((known): Sample => [{ instance: name, state: known }, known === state]),
+    ),
+  )
+  add(
+    'gauge',
+    'balancer_vrrp_state_seconds',
+    'For how long the instance has been in its state',
+    each((one) => ago(one.since)),
+  )
+  add(
+    'gauge',
+    'balancer_vrrp_priority',
+    'Its priority now, tracking included',
+    each((one) => one.priority),
+  )
+  add(
+    'counter',
+    'balancer_vrrp_transitions_total',
+    'Changes of its state',
+    each((one) => one.transitions),
+  )
+  add(
+    'counter',
+    'balancer_vrrp_advertisements_sent_total',
+    'Advertisements sent',
+    each((one) => one.sent),
+  )
+  add(
+    'counter',
+    'balancer_vrrp_advertisements_received_total',
+    'Advertisements accepted',
+    each((one) => one.received),
+  )
+  add(
+    'counter',
+    'balancer_vrrp_packets_dropped_total',
+    'Packets that changed nothing, by reason',
+    routers.flatMap(({ name, dropped }) =>
+      Object.entries(dropped).map(([reason, count]): Sample => [{ instance: name, reason }, count]),
+    ),
+  )
+  add(
+    'counter',
+    'balancer_vrrp_other_masters_total',
+    'Advertisements of another master while this one was master',
+    each((one) => one.other_masters.count),
+  )
+}
+
+const addListeners = (listeners: readonly ListenerStatus[], add: Add): void => {
+  const each = (value: (listener: ListenerStatus) => Sample[1]): readonly Sample[] =>
+    listeners.map((listener): Sample => [{ listener: listener.name, datapath: listener.datapath }, value(listener)])
+  add(
+    'gauge',
+    'balancer_listener_open',
+    '1 while clients that reach the address are forwarded, else 0',
+    listeners.flatMap(({ name, binds }) =>
+      binds.map(({ address, open }): Sample => [{ listener: name, address }, open]),
+    ),
+  )
+  add(
+    'gauge',
+    'balancer_listener_servers',
+    'Servers that are configured',
+    each((one) => one.servers.length),
+  )
+  add(
+    'gauge',
+    'balancer_listener_servers_up',
+    'Servers whose checks pass',
+    each((one) => one.servers_up),
+  )
+  add(
+    'gauge',
+    'balancer_listener_servers_usable',
+    'Servers that take new sessions',
+    each((one) => one.servers.filter(({ takes_sessions: takes }) => takes).length),
+  )
+  add(
+    'gauge',
+    'balancer_listener_panicking',
+    '1 while so few servers pass that all are used',
+    each((one) => one.panicking),
+  )
+  add(
+    'gauge',
+    'balancer_listener_sessions',
+    'Sessions now',
+    each((one) => one.sessions),
+  )
+  add(
+    'gauge',
+    'balancer_listener_sessions_limit',
+    'Sessions at most',
+    each((one) => one.session_limit),
+  )
+  add(
+    'gauge',
+    'balancer_listener_queued',
+    'Clients that wait for a server',
+    each((one) => one.queued),
+  )
+  add(
+    'counter',
+    'balancer_listener_sessions_total',
+    'Sessions so far',
+    each((one) => one.total_sessions),
+  )
+  add(
+    'counter',
+    'balancer_listener_ends_total',
+    'How sessions and attempts ended, by reason; closed is the good one',
+    listeners.flatMap(({ name, datapath, ends }) =>
+      Object.entries(ends).map(([reason, count]): Sample => [{ listener: name, datapath, reason }, count]),
+    ),
+  )
+}
+
+const eachServer = (
+  listeners: readonly ListenerStatus[],
+  labels: (listener: string, server: string) => Readonly<Record<string, string>>,
+  value: (server: ServerStatus, listener: ListenerStatus) => Sample[1],
+): readonly Sample[] =>
+  listeners.flatMap((listener) =>
+    listener.servers.map((server): Sample => [labels(listener.name, server.name), value(server, listener)]),
+  )
+
+const addServers = (listeners: readonly ListenerStatus[], add: Add): void => {
+  const each = (value: (server: ServerStatus, listener: ListenerStatus) => Sample[1]): readonly Sample[] =>
+    eachServer(listeners, (listener, server) => ({ listener, server }), value)
+  add(
+    'gauge',
+    'balancer_server_up',
+    '1 while its checks pass, else 0',
+    each((one) => one.up),
+  )
+  add(
+    'gauge',
+    'balancer_server_usable',
+    '1 while it takes new sessions, else 0',
+    each((one) => one.takes_sessions),
+  )
+  add(
+    'gauge',
+    'balancer_server_writer',
+    '1 for the one server that takes sessions of a listener with balance: single',
+    each((one, listener) => (listener.balance === 'single' ? listener.writer === one.name : null)),
+  )
+  add(
+    'gauge',
+    'balancer_server_state_seconds',
+    'For how long it has been up or down',
+    each((one) => ago(one.since)),
+  )
+  add(
+    'gauge',
+    'balancer_server_weight',
+    'Its weight now',
+    each((one) => one.weight),
+  )
+  add(
+    'gauge',
+    'balancer_server_sessions',
+    'Sessions now',
+    each((one) => one.sessions),
+  )
+  add(
+    'counter',
+    'balancer_server_sessions_total',
+    'Sessions so far',
+    each((one) => one.total_sessions),
+  )
+  add(
+    'counter',
+    'balancer_server_bytes_in_total',
+    'Bytes that clients sent',
+    each((one) => one.bytes_in),
+  )
+  add(
+    'counter',
+    'balancer_server_bytes_out_total',
+    'Bytes that the server sent',
+    each((one) => one.bytes_out),
+  )
+  add(
+    'counter',
+    'balancer_server_connect_failures_total',
+    'Connects that failed',
+    each((one) => one.connect_failures),
+  )
+  add(
+    'counter',
+    'balancer_server_checks_total',
+    'Checks made',
+    each((one) => one.checks),
+  )
+  add(
+    'counter',
+    'balancer_server_checks_failed_total',
+    'Checks that failed',
+    each((one) => one.failed_checks),
+  )
+  add(
+    'counter',
+    'balancer_server_downs_total',
+    'How often it went down',
+    each((one) => one.times_down),
+  )
+  add(
+    'counter',
+    'balancer_server_down_seconds_total',
+    'How long it was down in all',
+    each((one) => one.down_ms / millisPerSecond),
+  )
+  add(
+    'gauge',
+    'balancer_server_check_duration_seconds',
+    'How long its last check took',
+    each((one) => (one.last_check === null ? null : one.last_check.duration_ms / millisPerSecond)),
+  )
+  add(
+    'gauge',
+    'balancer_server_reason',
+    'The reason that its last check gave, as a label; always 1',
+    listeners.flatMap((listener) =>
+      listener.servers.flatMap(({ name, last_check: check }): readonly Sample[] =>
+        check === null ? [] : [[{ listener: listener.name, server: name, reason: check.reason }, 1]],
+      ),
+    ),
+  )
+}
+
+const haproxyServerStates = ['DOWN', 'UP', 'MAINT', 'DRAIN', 'NOLB'] as const
+
+/** The names of HAProxy's own exporter (`option http-use-htx`, service prometheus-exporter). */
+const addHaproxy = ({ listeners, version, director_started: started }: Status, add: Add): void => {
+  const proxies = (value: (listener: ListenerStatus) => Sample[1]): readonly Sample[] =>
+    listeners.map((listener): Sample => [{ proxy: listener.name }, value(listener)])
+  const servers = (value: (server: ServerStatus) => Sample[1]): readonly Sample[] =>
+    eachServer(listeners, (proxy, server) => ({ proxy, server }), value)
+  const sumOf = (value: (server: ServerStatus) => number | null) => (listener: ListenerStatus) =>
+    listener.servers.reduce<number | null>((all, server) => {
+      const one = value(server)
+      return all === null || one === null ? null : all + one
+    }, 0)
+  add('gauge', 'haproxy_process_build_info', 'Build info', [[{ version }, 1]])
+  add('gauge', 'haproxy_process_uptime_seconds', 'How long ago this process was started', [[{}, ago(started)]])
+  for (const side of ['frontend', 'backend'] as const) {
+    add(
+      'gauge',
+      `haproxy_${side}_current_sessions`,
+      'Number of current sessions',
+      proxies((one) => one.sessions),
+    )
+    add(
+      'gauge',
+      `haproxy_${side}_max_sessions`,
+      'Highest value of current sessions',
+      proxies((one) => one.maximum_sessions),
+    )
+    add(
+      'gauge',
+      `haproxy_${side}_limit_sessions`,
+      'Configured limit of sessions',
+      proxies((one) => one.session_limit),
+    )
+    add(
+      'counter',
+      `haproxy_${side}_sessions_total`,
+      'Total number of sessions',
+      proxies((one) => one.total_sessions),
+    )
+    add(
+      'counter',
+      `haproxy_${side}_bytes_in_total`,
+      'Total number of request bytes',
+      proxies(sumOf((one) => one.bytes_in)),
+    )
+    add(
+      'counter',
+      `haproxy_${side}_bytes_out_total`,
+      'Total number of response bytes',
+      proxies(sumOf((one) => one.bytes_out)),
+    )
+  }
+  add(
+    'gauge',
+    'haproxy_frontend_status',
+    'Current status of the frontend',
+    listeners.flatMap(({ name, binds }) => {
+      const isOpen = binds.some(({ open }) => open)
+      return ['DOWN', 'UP'].map((state): Sample => [{ proxy: name, state }, (state === 'UP') === isOpen])
+    }),
+  )
+  add(
+    'gauge',
+    'haproxy_backend_status',
+    'Current status of the backend',
+    listeners.flatMap(({ name, servers: all }) => {
+      const isUp = all.some(({ takes_sessions: takes }) => takes)
+      return ['DOWN', 'UP'].map((state): Sample => [{ proxy: name, state }, (state === 'UP') === isUp])
+    }),
+  )
+  add(
+    'gauge',
+    'haproxy_backend_current_queue',
+    'Number of current queued connections',
+    proxies((one) => one.queued),
+  )
+  add(
+    'gauge',
+    'haproxy_backend_active_servers',
+    'Number of active UP servers',
+    proxies((one) => one.servers.filter(({ takes_sessions: takes, backup }) => takes && !backup).length),
+  )
+  add(
+    'gauge',
+    'haproxy_backend_backup_servers',
+    'Number of backup UP servers',
+    proxies((one) => one.servers.filter(({ takes_sessions: takes, backup }) => takes && backup).length),
+  )
+  add(
+    'gauge',
+    'haproxy_server_current_sessions',
+    'Number of current sessions',
+    servers((one) => one.sessions),
+  )
+  add(
+    'gauge',
+    'haproxy_server_max_sessions',
+    'Highest value of current sessions',
+    servers((one) => one.maximum_sessions),
+  )
+  add(
+    'counter',
+    'haproxy_server_sessions_total',
+    'Total number of sessions',
+    servers((one) => one.total_sessions),
+  )
+  add(
+    'counter',
+    'haproxy_server_bytes_in_total',
+    'Total number of request bytes',
+    servers((one) => one.bytes_in),
+  )
+  add(
+    'counter',
+    'haproxy_server_bytes_out_total',
+    'Total number of response bytes',
+    servers((one) => one.bytes_out),
+  )
+  add(
+    'counter',
+    'haproxy_server_connection_errors_total',
+    'Total number of failed connections to server',
+    servers((one) => one.connect_failures),
+  )
+  add(
+    'counter',
+    'haproxy_server_retry_warnings_total',
+    'Total number of server connection retries',
+    servers((one) => one.retries),
+  )
+  add(
+    'counter',
+    'haproxy_server_redispatch_warnings_total',
+    'Total number of server redispatches due to connection failures',
+    servers((one) => one.redispatches),
+  )
+  add(
+    'gauge',
+    'haproxy_server_weight',
+    'Server effective weight',
+    servers((one) => one.weight),
+  )
+  add(
+    'counter',
+    'haproxy_server_check_failures_total',
+    'Total number of failed health checks',
+    servers((one) => one.failed_checks),
+  )
+  add(
+    'counter',
+    'haproxy_server_check_up_down_total',
+    'Total number of failed checks causing UP to DOWN',
+    servers((one) => one.times_down),
+  )
+  add(
+    'counter',
+    'haproxy_server_downtime_seconds_total',
+    'Total time spent in DOWN state',
+    servers((one) => Math.floor(one.down_ms / millisPerSecond)),
+  )
+  add(
+    'gauge',
+    'haproxy_server_check_duration_seconds',
+    'Total duration of the latest server health check',
+    servers((one) => (one.last_check === null ? null : one.last_check.duration_ms / millisPerSecond)),
+  )
+  add(
+    'gauge',
+    'haproxy_server_status',
+    'Current status of the server',
+    listeners.flatMap((listener) =>
+      listener.servers.flatMap(({ name, status }) => {
+        const [word = ''] = status.split(' ')
+        return haproxyServerStates.map(
+          (state): Sample => [{ proxy: listener.name, server: name, state }, state === word],
+        )
+      }),
+    ),
+  )
+}
+
+/** keepalived_exporter's numbers of states. */
+const keepalivedStates: Readonly<Record<RouterStatus['state'], number>> = { init: 0, backup: 1, master: 2, fault: 3 }
+
+/** The names of keepalived_exporter. */
+const addKeepalived = ({ vrrp }: Status, add: Add): void => {
+  const each = (value: (router: RouterStatus) => Sample[1]): readonly Sample[] =>
+    vrrp.map((router): Sample => {
+      const labels = { iname: router.name, intf: router.interface ?? '', vrid: `${router.virtual_router_id ?? ''}` }
+      return [labels, value(router)]
+    })
+  add('gauge', 'keepalived_up', 'Status of keepalived', [[{}, 1]])
+  add(
+    'gauge',
+    'keepalived_vrrp_state',
+    'State of vrrp: 0 init, 1 backup, 2 master, 3 fault',
+    vrrp.flatMap((router) =>
+      router.virtual_addresses.map(
+        (address): Sample => [
+          {
+            iname: router.name,
+            intf: router.interface ?? '',
+            vrid: `${router.virtual_router_id ?? ''}`,
+            ip_address: address,
+          },
+          keepalivedStates[router.state],
+        ],
+      ),
+    ),
+  )
+  add(
+    'counter',
+    'keepalived_advertisements_received_total',
+    'Advertisements received',
+    each((one) => one.received),
+  )
+  add(
+    'counter',
+    'keepalived_advertisements_sent_total',
+    'Advertisements sent',
+    each((one) => one.sent),
+  )
+  add(
+    'counter',
+    'keepalived_become_master_total',
+    'State transitions',
+    each((one) => one.transitions),
+  )
+}
