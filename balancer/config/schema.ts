@@ -26,6 +26,10 @@ const admin = z.strictObject({
         .array(z.strictObject({ name, password_file: path }))
         .min(1, { error: 'name at least one user; balancer hash-password makes the file' })
         .max(50),
+      public: z
+        .array(z.enum(['healthz', 'metrics', 'csv', 'json']))
+        .max(4)
+        .default(['healthz']),
     })
     .optional(),
 })

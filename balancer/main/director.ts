@@ -183,7 +183,7 @@ type Admin = BalancerConfig['admin']
 
 const describeAdminChanges = (before: Admin, after: Admin): readonly string[] => {
   const [old, now] = [before.http, after.http]
-  const keys = (['bind', 'path', 'refresh', 'users'] as const).filter(
+  const keys = (['bind', 'path', 'refresh', 'users', 'public'] as const).filter(
     (key) => !isDeepStrictEqual(old?.[key], now?.[key]),
   )
   const page = old === undefined ? 'opened' : now === undefined ? 'closed' : `changed ${keys.join(', ')}`

@@ -64,7 +64,13 @@ const health = (server: string, up: boolean, text: string): ServerHealthFact =>
     watched: up,
   })
 
-const clock = { accounts: createAccounts(), version: '0', now: 5000, startedAt: 0, iso: (moment: number) => `${moment}` }
+const clock = {
+  accounts: createAccounts(),
+  version: '0',
+  now: 5000,
+  startedAt: 0,
+  iso: (moment: number) => `${moment}`,
+}
 const facts: readonly Fact[] = [health('db1', true, 'fine'), health('db2', false, '<b>cut off</b>')]
 const pool = createPool(facts)
 
@@ -338,7 +344,16 @@ t.test('a password that was not looked at, among too many, is in the log too', a
   const page = await startStatusPage({
     http: config.admin.http,
     status: () =>
-      statusOf({ config, pool: createPool(), accounts: createAccounts(), version: '1', now: 0, iso: String, startedAt: 0, refusals: {} }),
+      statusOf({
+        config,
+        pool: createPool(),
+        accounts: createAccounts(),
+        version: '1',
+        now: 0,
+        iso: String,
+        startedAt: 0,
+        refusals: {},
+      }),
     log: pino({}, { write: (line: string) => void lines.push(line) }),
   })
   t.teardown(page.stop)
