@@ -163,7 +163,16 @@ const names = ['mysql/db1', 'mysql/db2', 'mysql:read/db1', 'mysql:read/db2']
 t.test('servers and instances are those of the running balancer', async (t) => {
   const pool = createPool([healthFact('db1', { up: true }), routerFact()])
   const status = () =>
-    statusOf({ config, pool, accounts: createAccounts(), version: '0', now: 5000, startedAt: 0, iso: (at) => `${at}`, refusals: {} })
+    statusOf({
+      config,
+      pool,
+      accounts: createAccounts(),
+      version: '0',
+      now: 5000,
+      startedAt: 0,
+      iso: (at) => `${at}`,
+      refusals: {},
+    })
   const refuse = async () => ({ ok: false as const, lines: ['not asked for'] })
   const commands = runtimeCommands({
     ...{
