@@ -72,13 +72,13 @@ const routerStates = ['init', 'backup', 'master', 'fault'] as const
 
 const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
   const each = (value: (router: RouterStatus) => Sample[1]): readonly Sample[] =>
-    routers.map((router): Sample => [{ instance: router.name }, value(router)])
+    routers.map((router): Sample => [{ vrrp_instance: router.name }, value(router)])
   add(
     'gauge',
     'balancer_vrrp_state',
     '1 for the state that a VRRP instance is in, 0 for the others',
     routers.flatMap(({ name, state }) =>
-      routerStates.map((known): Sample => [{ instance: name, state: known }, known === state]),
+      routerStates.map((known): Sample => [{ vrrp_instance: name, state: known }, known === state]),
     ),
   )
   add(
@@ -116,7 +116,7 @@ const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
     'balancer_vrrp_packets_dropped_total',
     'Packets that changed nothing, by reason',
     routers.flatMap(({ name, dropped }) =>
-      Object.entries(dropped).map(([reason, count]): Sample => [{ instance: name, reason }, count]),
+      Object.entries(dropped).map(([reason, count]): Sample => [{ vrrp_instance: name, reason }, count]),
     ),
   )
   add(

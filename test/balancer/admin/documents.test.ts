@@ -7,6 +7,7 @@ import { balancerSchema } from '../../../balancer/config/schema.ts'
 import { createAccounts } from '../../../balancer/pool/core/accounts.ts'
 import type { Fact } from '../../../balancer/pool/core/facts.ts'
 import { createPool } from '../../../balancer/pool/core/pool.ts'
+import { exportedIn, expressionsIn, metricsIn } from '../../packaging/alerts.ts'
 import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import { listenerFact } from '../pool/listener-fact.ts'
 import { routerFact } from '../pool/router-fact.ts'
@@ -52,7 +53,7 @@ const facts: readonly Fact[] = [
     ],
     detail: { kind: 'userspace', queued: 5 },
   }),
-  routerFact(),
+  routerFact({ dropped: { 'wrong-password': 1 } }),
 ]
 
 const status = (more: readonly Fact[] = []) => {
@@ -147,11 +148,24 @@ t.test('metrics: what is known as numbers, what is not is absent, other names on
     t.ok(text.includes(`${line}\n`), line)
   }
   t.notMatch(text, 'balancer_server_bytes_in_total{listener="mysql",server="db2"}')
-  t.match(text, /balancer_vrrp_state\{instance="VI_1",state="master"\} [01]\n/)
+  t.match(text, /balancer_vrrp_state\{vrrp_instance="VI_1",state="master"\} [01]\n/)
   t.notMatch(text, /^(haproxy|keepalived)_/m)
   const others = await metricsOf('names=haproxy,keepalived&names=nonsense')
   t.match(others, 'haproxy_server_status{proxy="mysql",server="db2",state="DOWN"} 1')
   t.match(others, /^keepalived_vrrp_state\{.*vrid="51".*\} \d$/m)
+})
+
+t.test('alert rules and dashboard ask for metrics and labels that there are', async (t) => {
+  const text = await metricsOf('')
+  const exported = exportedIn(text)
+  const asked = expressionsIn('balancer/mysql-balancer.rules.yaml', 'balancer/mysql-balancer.dashboard.json')
+  t.ok(asked.length > 25)
+  for (const expression of asked) {
+    for (const name of metricsIn(expression, 'balancer')) t.ok(exported.has(name), `${name} in ${expression}`)
+    for (const [, label = ''] of expression.matchAll(/\b(state|reason|listener|server|vrrp_instance)\b/g)) {
+      t.match(text, `${label}="`, expression)
+    }
+  }
 })
 
 t.test('healthz is well while clients may be sent here, and says why not', async (t) => {
