@@ -44,6 +44,7 @@ export const balancerSchema = z.strictObject({
   listeners: z.array(listenerSchema).min(1, { error: 'name at least one listener' }).max(100),
   admin: admin.prefault({}),
   notify: notifySchema,
+  state_file: path.nullable().optional(),
   hard_stop_after: duration('1s', '24h').prefault('1h'),
   log: logSchema,
 })

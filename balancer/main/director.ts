@@ -11,6 +11,7 @@ import { describeAgent } from '../pool/core/agent-change.ts'
 import { type Events, withEvent } from '../pool/core/events.ts'
 import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
 import { type Formers, formersOf } from '../pool/core/formers.ts'
+import { lastingText } from '../pool/core/lasting-state.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
@@ -18,7 +19,9 @@ import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
+import { recall, stateFileOf } from './lasting.ts'
 import { runtimeCommands } from './runtime-commands.ts'
+import { keepStateFile, type StateFile } from './state-file.ts'
 
 runChild('director', async (assignment) => {
   const { config: first, facts, log, publish, requestReload, requestReexec, orderRouter, inherit } = assignment
@@ -26,11 +29,17 @@ runChild('director', async (assignment) => {
   const pool = createPool(facts)
   const accounts = createAccounts()
   let config = first
-  let events: Events = []
+  const lasting = recall(config, log)
+  accounts.restore(lasting.accounts)
+  let events: Events = lasting.events
+  /** For servers of the start alone: one that a reload brings back begins anew. */
+  let ordered = lasting.orders
   let isReconfiguring = false
 
+  let stateFile: StateFile | undefined
   const note = (line: ChangeLine): void => {
     events = withEvent(events, { ...line, at: Date.now() })
+    stateFile?.changed()
   }
   const say = (line: ChangeLine): void => {
     log[line.level](line.fields, line.text)
@@ -83,9 +92,18 @@ runChild('director', async (assignment) => {
   const checker = startChecker({
     listeners: config.listeners,
     inherited: (listener, server) => pool.servers.get(serverKey(listener, server)),
+    ordered: (listener, server) =>
+      ordered.find((order) => order.listener === listener && order.server === server)?.orders,
     log,
     publish: hearHealth,
   })
+  ordered = []
+  const remember = (): StateFile | undefined => {
+    const path = stateFileOf(config)
+    const text = () => lastingText(config, pool, accounts, events, Date.now())
+    return path === null ? undefined : keepStateFile({ path, text, log })
+  }
+  stateFile = remember()
   const onFact = (fact: Fact): void => {
     if (fact.fact === 'listener') checker.hearTraffic(fact)
     if (fact.fact === 'virtual-router') {
@@ -110,7 +128,9 @@ runChild('director', async (assignment) => {
     order: (order) => {
       const { listener, server, orders, words } = order
       if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))
-      return checker.order(listener, server, orders)
+      const fact = checker.order(listener, server, orders)
+      stateFile?.changed()
+      return fact
     },
   })
   let socket = await startRuntimeSocket(config.admin.socket, commands, log, { takesOver: assignment.succeeds })
@@ -137,6 +157,10 @@ runChild('director', async (assignment) => {
       socket = nextSocket
     }
     config = next
+    if (stateFileOf(before) !== stateFileOf(next)) {
+      void stateFile?.stop()
+      stateFile = remember()
+    }
     carryWriters(formersOf(before.listeners, next.listeners))
     forgetTheRest()
     for (const { name } of config.listeners) decideWriter(name)
@@ -155,13 +179,14 @@ runChild('director', async (assignment) => {
     goOn: () => socket.look(),
     retire: async () => {
       page.retire()
-      await socket.retire()
+      await Promise.all([socket.retire(), stateFile?.stop()])
     },
-    stop: () => {
+    stop: async () => {
       stopHeartbeat()
       checker.stop()
       page.stop()
       socket.stop()
+      await stateFile?.stop()
     },
   }
 })

@@ -124,7 +124,7 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts
     sessions: withDraining(fact?.sessions, drainingSessions(pool.draining.values(), listener.name)),
     maximum_sessions: fact?.maximumSessions ?? null,
     session_limit: listener.max_connections,
-    total_sessions: fact?.totalSessions ?? null,
+    total_sessions: total(accounts.listener(listener.name)?.totals.totalSessions),
     ...rates(accounts.listener(listener.name)?.traffic, moment),
     queued: fact === undefined ? null : queuedIn(fact),
     ends: fact?.ends ?? {},
@@ -171,11 +171,11 @@ const serverStatus = (
     sessions: withDraining(traffic?.sessions, drainingSessions(pool.draining.values(), listener.name, server.name)),
     maximum_sessions: traffic?.maximumSessions ?? null,
     session_limit: health?.maximumSessions ?? server.max_connections,
-    total_sessions: traffic?.totalSessions ?? null,
+    total_sessions: total(account?.totals.totalSessions),
     ...rates(account?.traffic, moment),
-    bytes_in: traffic?.bytesIn ?? null,
-    bytes_out: traffic?.bytesOut ?? null,
-    connect_failures: traffic?.connectFailures ?? null,
+    bytes_in: total(account?.totals.bytesIn),
+    bytes_out: total(account?.totals.bytesOut),
+    connect_failures: total(account?.totals.connectFailures),
     retries: traffic?.detail?.retries ?? null,
     redispatches: traffic?.detail?.redispatches ?? null,
   }
@@ -187,6 +187,8 @@ const rates = (traffic: TrafficAccount | undefined, moment: ToMoment) => ({
   maximum_session_rate: rounded(traffic?.maximumRate),
   last_session: traffic?.lastSessionAt == null ? null : moment(traffic.lastSessionAt),
 })
+
+const total = (tally: { readonly sum: number } | undefined): number | null => tally?.sum ?? null
 
 const rounded = (rate: number | null | undefined): number | null => (rate == null ? null : Math.round(rate * 10) / 10)
 

@@ -1,6 +1,7 @@
 // What adds up over time: how often checks failed, how long servers were down, how fast sessions come. HAProxy shows these
 // for each server and listener; here they are counted from the facts that everybody hears.
 
+import { z } from 'zod'
 import type { Fact, ListenerFact, ServerHealthFact } from './facts.ts'
 import { emptySeries, noteSample, type Series } from './series.ts'
 
@@ -9,6 +10,8 @@ import { emptySeries, noteSample, type Series } from './series.ts'
  * `downSince` is milliseconds since the epoch, null while it is up.
  */
 export type ServerAccount = {
+  /** Over all forwarders there were; null where none has told a number. */
+  readonly totals: Totals
   readonly checks: number
   readonly failedChecks: number
   readonly downs: number
@@ -31,7 +34,34 @@ export type TrafficAccount = {
 }
 
 /** Of a listener. */
-export type ListenerAccount = { readonly traffic: TrafficAccount; readonly sessions: Series; readonly rate: Series }
+export type ListenerAccount = {
+  readonly totals: Totals
+  readonly traffic: TrafficAccount
+  readonly sessions: Series
+  readonly rate: Series
+}
+
+/** What is counted by forwarders, each of which begins with nothing. */
+const counted = ['totalSessions', 'bytesIn', 'bytesOut', 'connectFailures'] as const
+type Counted = (typeof counted)[number]
+const tally = z.object({ seen: z.number().nonnegative(), sum: z.number().nonnegative() }).readonly()
+/** What the forwarder said last, and the sum over all of them. */
+export type Totals = Readonly<Partial<Record<Counted, z.output<typeof tally>>>>
+
+/** What lasts of an account. */
+export const savedAccount = z
+  .object({
+    checks: z.number().nonnegative(),
+    failedChecks: z.number().nonnegative(),
+    downs: z.number().nonnegative(),
+    downMillis: z.number().nonnegative(),
+    maximumRate: z.number().nonnegative().nullable(),
+    lastSessionAt: z.number().nonnegative().nullable(),
+    totals: z.partialRecord(z.enum(counted), tally),
+  })
+  .partial()
+/** See `savedAccount`. */
+export type SavedAccount = z.output<typeof savedAccount>
 
 /** All accounts, by listener and by `listener/server`. */
 export type Accounts = {
@@ -39,6 +69,10 @@ export type Accounts = {
   readonly listener: (name: string) => ListenerAccount | undefined
   /** Hears a fact at a moment, milliseconds since the epoch. */
   readonly hear: (fact: Fact, at: number) => void
+  /** What lasts over a restart, by name. `now` closes what is running. */
+  readonly saved: (now: number) => ReadonlyMap<string, SavedAccount>
+  /** Goes on with what was saved, where nothing was heard yet. */
+  readonly restore: (saved: ReadonlyMap<string, SavedAccount>) => void
   /** Forgets what a reload took away: `keep` has names of listeners and `listener/server`. */
   readonly keep: (wanted: ReadonlySet<string>) => void
 }
@@ -60,24 +94,65 @@ export const createAccounts = (): Accounts => {
       return
     }
     if (fact.fact !== 'listener') return
-    const before = listeners.get(fact.listener) ?? { traffic: noTraffic, sessions: emptySeries(), rate: emptySeries() }
+    const before = listeners.get(fact.listener) ?? emptyListener()
     listeners.set(fact.listener, heard(before, fact, at))
-    for (const { server, totalSessions } of fact.servers) {
-      const key = `${fact.listener}/${server}`
+    for (const traffic of fact.servers) {
+      const key = `${fact.listener}/${traffic.server}`
       const account = serverOf(key)
-      servers.set(key, { ...account, traffic: moved(account.traffic, totalSessions, at) })
+      servers.set(key, {
+        ...account,
+        traffic: moved(account.traffic, traffic.totalSessions, at),
+        totals: added(account.totals, traffic),
+      })
     }
   }
   return {
     server: (key) => servers.get(key),
     listener: (name) => listeners.get(name),
     hear,
+    saved: (now) =>
+      new Map([
+        ...[...servers].map(([key, account]) => [key, savedServer(account, now)] as const),
+        ...[...listeners].map(([name, { traffic, totals }]) => [name, { ...savedTraffic(traffic), totals }] as const),
+      ]),
+    restore: (saved) => {
+      for (const [name, account] of saved) {
+        const traffic = { ...noTraffic, ...trafficOf(account) }
+        if (!name.includes('/')) {
+          if (!listeners.has(name)) listeners.set(name, { ...emptyListener(), traffic, totals: account.totals ?? {} })
+          continue
+        }
+        const { checks = 0, failedChecks = 0, downs = 0, downMillis = 0 } = account
+        if (!servers.has(name))
+          servers.set(name, { ...emptyAccount(), checks, failedChecks, downs, downMillis, traffic })
+      }
+    },
     keep: (wanted) => {
       for (const known of [servers, listeners])
         for (const name of known.keys()) if (!wanted.has(name)) known.delete(name)
     },
   }
 }
+
+const emptyListener = (): ListenerAccount => ({
+  traffic: noTraffic,
+  totals: {},
+  sessions: emptySeries(),
+  rate: emptySeries(),
+})
+
+const trafficOf = ({ maximumRate = null, lastSessionAt = null }: SavedAccount) => ({ maximumRate, lastSessionAt })
+
+const savedTraffic = ({ maximumRate, lastSessionAt }: TrafficAccount): SavedAccount => ({ maximumRate, lastSessionAt })
+
+const savedServer = ({ traffic, ...account }: ServerAccount, now: number): SavedAccount => ({
+  checks: account.checks,
+  failedChecks: account.failedChecks,
+  downs: account.downs,
+  downMillis: account.downMillis + (account.downSince === null ? 0 : Math.max(0, now - account.downSince)),
+  ...savedTraffic(traffic),
+  totals: account.totals,
+})
 
 const emptyAccount = (): ServerAccount => ({
   checks: 0,
@@ -88,6 +163,7 @@ const emptyAccount = (): ServerAccount => ({
   checkedAt: null,
   checkDuration: emptySeries(),
   traffic: noTraffic,
+  totals: {},
 })
 
 const checked = (before: ServerAccount, fact: ServerHealthFact, at: number): ServerAccount => {
@@ -113,7 +189,19 @@ const heard = (before: ListenerAccount, fact: ListenerFact, at: number): Listene
   const traffic = moved(before.traffic, fact.totalSessions, at)
   if (fact.sessions !== null) noteSample(before.sessions, fact.sessions, at)
   if (traffic.rate !== null) noteSample(before.rate, traffic.rate, at)
-  return { ...before, traffic }
+  return { ...before, traffic, totals: added(before.totals, { totalSessions: fact.totalSessions }) }
+}
+
+/** A number that fell is that of a forwarder that counts anew. */
+const added = (before: Totals, told: Readonly<Partial<Record<Counted, number | null>>>): Totals => {
+  const after: Record<string, { seen: number; sum: number }> = { ...before }
+  for (const name of counted) {
+    const value = told[name]
+    if (value == null) continue
+    const { seen, sum } = before[name] ?? { seen: 0, sum: 0 }
+    after[name] = { seen: value, sum: sum + (value < seen ? value : value - seen) }
+  }
+  return after
 }
 
 /** A total that fell is that of a forwarder that counts anew. */

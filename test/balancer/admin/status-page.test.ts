@@ -141,8 +141,11 @@ t.test('a number that is not known is a dash for people and null for programs', 
     isOver: false,
     listeners: [{ listener: 'mysql', sessions: 2, servers: [{ server: 'db1', sessions: 2 }] }],
   }
-  const statusWith = (...more: readonly Fact[]) =>
-    statusOf({ config: configWith(1), pool: createPool([...facts, ...more]), ...clock, refusals: {} })
+  const statusWith = (...more: readonly Fact[]) => {
+    const accounts = createAccounts()
+    for (const fact of more) accounts.hear(fact, clock.now)
+    return statusOf({ config: configWith(1), pool: createPool([...facts, ...more]), ...clock, accounts, refusals: {} })
+  }
   const status = statusWith(uncounted)
   t.match(status.listeners[0], {
     datapath: 'userspace',
