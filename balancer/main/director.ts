@@ -15,6 +15,7 @@ import { lastingText } from '../pool/core/lasting-state.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
+import { describeOrderedEnd, endedCount } from '../pool/core/session-order.ts'
 import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
 import { runChild } from './child.ts'
@@ -24,7 +25,17 @@ import { runtimeCommands } from './runtime-commands.ts'
 import { keepStateFile, type StateFile } from './state-file.ts'
 
 runChild('director', async (assignment) => {
-  const { config: first, facts, log, publish, requestReload, requestReexec, orderRouter, inherit } = assignment
+  const {
+    config: first,
+    facts,
+    log,
+    publish,
+    requestReload,
+    requestReexec,
+    orderRouter,
+    endSessions,
+    inherit,
+  } = assignment
   const startedAt = Date.now()
   const pool = createPool(facts)
   const accounts = createAccounts()
@@ -125,6 +136,11 @@ runChild('director', async (assignment) => {
     status: () => status({}),
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
+    endSessions: async (end) => {
+      const result = await endSessions(end)
+      if (endedCount(result) > 0) say(describeOrderedEnd(end, result))
+      return result
+    },
     order: (order) => {
       const { listener, server, orders, words } = order
       if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))

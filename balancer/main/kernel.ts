@@ -47,6 +47,7 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
       warn()
       return []
     },
+    endSessions: kernel.endSessions,
     // The rules go on without anybody, until the next program or `balancer release`.
     outlive: retire,
     handles: kernel.handles,

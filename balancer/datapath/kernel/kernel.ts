@@ -8,6 +8,7 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { addressBytes } from '../../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import type { Outcome } from '../../os/outcome.ts'
+import { mergeEnded } from '../../pool/core/session-order.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
 import { clearSessions } from './clear-sessions.ts'
@@ -19,6 +20,7 @@ import { createEndings } from './endings.ts'
 import { missingForKernel } from './host-check.ts'
 import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
+import { endOrdered } from './ordered-endings.ts'
 import { findTable } from './own-table.ts'
 import { testPath } from './path-test.ts'
 import { watchRefusals } from './refusals.ts'
@@ -225,6 +227,8 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   return {
     hear: listeners.hear,
     reconfigure,
+    // When it has retired the rules and their sessions are the next program's.
+    endSessions: async (order) => (isOver ? mergeEnded([]) : endOrdered(order, listeners, endings)),
     unreachable: async (limit) => {
       const last = performance.now() + limit
       while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)

@@ -25,6 +25,8 @@ export type RunningListener = {
   readonly numbered: () => Numbered
   readonly setMarks: (marks: PlanMarks) => void
   readonly markOf: (place: Pick<Place, 'id'>) => number | undefined
+  /** The marks of the servers with this name, of those that a reload took away too. */
+  readonly marksNamed: (server: string) => readonly number[]
   /** The servers that are configured, in the order of the file. */
   readonly places: () => readonly Place[]
   readonly isPanicking: () => boolean
@@ -124,6 +126,10 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       marks = next
     },
     markOf: ({ id }) => marks.get(id),
+    marksNamed: (name) => {
+      const { servers, departed } = running.plan()
+      return [...servers, ...departed].filter(({ server }) => server === name).flatMap(({ id }) => marks.get(id) ?? [])
+    },
     places: () => running.plan().servers,
     isPanicking: () => running.targets().isPanicking,
     look: () => {
