@@ -241,7 +241,7 @@ await t.test('sessions of a program before end by order of an operator', async (
   t.match(await ask(first, 'reexec'), /^Version 1\.4\.5 runs/)
   t.equal(await versionOf(first), '1.4.0')
   await untilDrainedBy(async () =>
-    t.match(await ask(first, `sessions end ${pair.site.client.ip}`), /^\d+ sessions of [\d.]+ ended: \d+ on /),
+    t.match(await ask(first, `sessions end ${pair.site.client.address}`), /^\d+ sessions of [\d.]+ ended: \d+ on /),
   )
   await untilHeld()
 })
