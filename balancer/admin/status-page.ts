@@ -9,10 +9,10 @@ import type { StatusPageConfig } from '../config/schema.ts'
 import { plainAddress } from '../core/endpoint.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { createAdmission } from './admission.ts'
-import { renderPage, styleSheet } from './core/page.ts'
-import { toJson } from './core/show.ts'
+import { styleSheet } from './core/page.ts'
 import type { PageRefusals, Status } from './core/status.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
+import { createDocuments, type DocumentName, documentAt } from './documents.ts'
 import { createDoors, type Doors, type Inherit } from './doors.ts'
 import { createLoginLog } from './login-log.ts'
 
@@ -49,7 +49,7 @@ const limits = {
 const silenceLimit = 15_000
 const maximumConnections = { all: 256, perSource: 32 }
 
-/** Serves `path` as a page and `path/json` as JSON where `admin.http` asks for it. Throws `FailedStart`. */
+/** Serves the page and the other documents where `admin.http` asks for it. Throws `FailedStart`. */
 export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage> => {
   const { log } = options
   let http: StatusPageConfig | undefined
@@ -62,25 +62,31 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
   const status = () => options.status(refusals)
 
+  const documents = createDocuments()
+
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       refused('method')
       return send(response, 405, 'text/plain', 'Only GET and HEAD are served here.\n', { allow: 'GET, HEAD' })
     }
-    const source = plainAddress(request.socket.remoteAddress)
-    const { verdict, user } = await credentials.verify(request.headers.authorization, source)
-    if (verdict !== 'granted' || http === undefined) {
-      if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)
-      refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
-      return refuseLogin(response, verdict)
+    const [path = '', query = ''] = (request.url ?? '').split('?')
+    const name = http === undefined ? undefined : documentAt(path, http.path)
+    if (http === undefined || name === undefined || !isPublic(name, http)) {
+      const source = plainAddress(request.socket.remoteAddress)
+      const { verdict, user } = await credentials.verify(request.headers.authorization, source)
+      if (verdict !== 'granted' || http === undefined) {
+        if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)
+        refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
+        return refuseLogin(response, verdict)
+      }
     }
-    const path = request.url?.split('?')[0]
-    if (path === `${http.path.replace(/\/$/, '')}/json`) {
-      return send(response, 200, 'application/json', `${toJson(status())}\n`)
+    if (name === undefined) {
+      refused('not-found')
+      return send(response, 404, 'text/plain', whereAll(http.path))
     }
-    if (path === http.path) return send(response, 200, 'text/html', renderPage(status(), http.refresh / 1000))
-    refused('not-found')
-    return send(response, 404, 'text/plain', `The status page is at ${http.path}, its JSON at ${http.path}/json\n`)
+    const question = { query: new URLSearchParams(query), refreshSeconds: http.refresh / 1000 }
+    const { code, type, text } = await documents(name, status(), question)
+    return send(response, code, type, text)
   }
 
   const createOne = (): Server => {
@@ -132,6 +138,12 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   }
 }
 
+const isPublic = (name: DocumentName, { public: names }: StatusPageConfig): boolean =>
+  names.some((known) => known === name)
+
+const whereAll = (path: string): string =>
+  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json, as HAProxy's CSV at ${path};csv; /metrics is for Prometheus, /healthz for other load balancers\n`
+
 const nothing: Inherit = () => undefined
 
 const hashOf = (file: string) => {
@@ -157,7 +169,7 @@ const send = (
   response.writeHead(code, {
     ...securityHeaders,
     ...headers,
-    'content-type': `${type}; charset=utf-8`,
+    'content-type': type.includes('charset') ? type : `${type}; charset=utf-8`,
     'content-length': Buffer.byteLength(body),
   })
   response.end(response.req.method === 'HEAD' ? undefined : body)

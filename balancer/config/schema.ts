@@ -27,6 +27,10 @@ const admin = z.strictObject({
         .array(z.strictObject({ name, password_file: path }))
         .min(1, { error: 'name at least one user; balancer hash-password makes the file' })
         .max(50),
+      public: z
+        .array(z.enum(['healthz', 'metrics', 'csv', 'json']))
+        .max(4)
+        .default(['healthz']),
     })
     .optional(),
 })
@@ -42,6 +46,7 @@ export const balancerSchema = z.strictObject({
   peers: peersSchema.optional(),
   admin: admin.prefault({}),
   notify: notifySchema,
+  state_file: path.nullable().optional(),
   hard_stop_after: duration('1s', '24h').prefault('1h'),
   log: logSchema,
 })

@@ -34,12 +34,14 @@ export type Checker = {
 export type CheckerOptions = {
   readonly listeners: readonly ListenerConfig[]
   readonly inherited: (listener: string, server: string) => ServerHealthFact | undefined
+  /** What an operator ordered of a server before this program started; undefined where that is nothing. */
+  readonly ordered?: (listener: string, server: string) => Orders | undefined
   readonly log: Logger
   readonly publish: (fact: ServerHealthFact, changed: boolean) => void
 }
 
 /** Starts checking every server of every listener; the first checks are made at once. Throws `FailedStart`. */
-export const startChecker = ({ listeners, inherited, log, publish }: CheckerOptions): Checker => {
+export const startChecker = ({ listeners, inherited, ordered, log, publish }: CheckerOptions): Checker => {
   const probes: Probes = startProbes()
   const onShortage = createShortageLog(log)
   let targets = new Map<string, Target>()
@@ -66,14 +68,16 @@ export const startChecker = ({ listeners, inherited, log, publish }: CheckerOpti
           continue
         }
         const before = targets.get(key)
+        const names = [config.listener.name, config.server.name] as const
+        const known = before === undefined ? inherited(...names) : undefined
         const target = createTarget({
           config,
           place,
           probes,
           log,
           publish,
-          inherited: before === undefined ? inherited(config.listener.name, config.server.name) : undefined,
-          orders: before?.fact().orders,
+          inherited: known,
+          orders: before?.fact().orders ?? (known === undefined ? ordered?.(...names) : undefined),
           onShortage,
         })
         made.push(target)

@@ -6,10 +6,12 @@ import { type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.
 import { startStatusPage } from '../admin/status-page.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
+import { createAccounts } from '../pool/core/accounts.ts'
 import { describeAgent } from '../pool/core/agent-change.ts'
 import { type Events, withEvent } from '../pool/core/events.ts'
 import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
 import { type Formers, formersOf } from '../pool/core/formers.ts'
+import { lastingText } from '../pool/core/lasting-state.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
@@ -18,7 +20,9 @@ import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
+import { recall, stateFileOf } from './lasting.ts'
 import { runtimeCommands } from './runtime-commands.ts'
+import { keepStateFile, type StateFile } from './state-file.ts'
 
 runChild('director', async (assignment) => {
   const {
@@ -34,12 +38,19 @@ runChild('director', async (assignment) => {
   } = assignment
   const startedAt = Date.now()
   const pool = createPool(facts)
+  const accounts = createAccounts()
   let config = first
-  let events: Events = []
+  const lasting = recall(config, log)
+  accounts.restore(lasting.accounts)
+  let events: Events = lasting.events
+  /** For servers of the start alone: one that a reload brings back begins anew. */
+  let ordered = lasting.orders
   let isReconfiguring = false
 
+  let stateFile: StateFile | undefined
   const note = (line: ChangeLine): void => {
     events = withEvent(events, { ...line, at: Date.now() })
+    stateFile?.changed()
   }
   const say = (line: ChangeLine): void => {
     log[line.level](line.fields, line.text)
@@ -73,6 +84,7 @@ runChild('director', async (assignment) => {
   const hearHealth = (fact: ServerHealthFact, changed: boolean): void => {
     const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
     pool.hear(fact)
+    accounts.hear(fact, Date.now())
     if (!changed) return
     for (const line of [describeAgent(earlier, fact), describeChange(pool, earlier, fact)]) {
       if (line !== undefined) say(line)
@@ -85,15 +97,25 @@ runChild('director', async (assignment) => {
     const wanted = new Set(config.listeners.flatMap(subjectsOf))
     if (config.listeners.some(({ datapath }) => datapath === 'direct')) wanted.add('peers')
     pool.keep((subject) => /^(virtual-router|draining) /.test(subject) || wanted.has(subject))
+    accounts.keep(new Set(config.listeners.flatMap(accountNames)))
   }
   forgetTheRest()
 
   const checker = startChecker({
     listeners: config.listeners,
     inherited: (listener, server) => pool.servers.get(serverKey(listener, server)),
+    ordered: (listener, server) =>
+      ordered.find((order) => order.listener === listener && order.server === server)?.orders,
     log,
     publish: hearHealth,
   })
+  ordered = []
+  const remember = (): StateFile | undefined => {
+    const path = stateFileOf(config)
+    const text = () => lastingText(config, pool, accounts, events, Date.now())
+    return path === null ? undefined : keepStateFile({ path, text, log })
+  }
+  stateFile = remember()
   const onFact = (fact: Fact): void => {
     if (fact.fact === 'listener') checker.hearTraffic(fact)
     if (fact.fact === 'virtual-router') {
@@ -102,9 +124,10 @@ runChild('director', async (assignment) => {
       if (change !== undefined) note(change)
     }
     pool.hear(fact)
+    accounts.hear(fact, Date.now())
   }
   const status = (refusals: Readonly<Record<string, number>>) =>
-    statusOf({ config, pool, version, now: Date.now(), iso, startedAt, refusals })
+    statusOf({ config, pool, accounts, version, now: Date.now(), iso, startedAt, refusals })
 
   const page = await startStatusPage({ http: config.admin.http, status, log, inherit })
   const commands = runtimeCommands({
@@ -122,7 +145,9 @@ runChild('director', async (assignment) => {
     order: (order) => {
       const { listener, server, orders, words } = order
       if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))
-      return checker.order(listener, server, orders)
+      const fact = checker.order(listener, server, orders)
+      stateFile?.changed()
+      return fact
     },
   })
   let socket = await startRuntimeSocket(config.admin.socket, commands, log, { takesOver: assignment.succeeds })
@@ -149,6 +174,10 @@ runChild('director', async (assignment) => {
       socket = nextSocket
     }
     config = next
+    if (stateFileOf(before) !== stateFileOf(next)) {
+      void stateFile?.stop()
+      stateFile = remember()
+    }
     carryWriters(formersOf(before.listeners, next.listeners))
     forgetTheRest()
     for (const { name } of config.listeners) decideWriter(name)
@@ -167,13 +196,14 @@ runChild('director', async (assignment) => {
     goOn: () => socket.look(),
     retire: async () => {
       page.retire()
-      await socket.retire()
+      await Promise.all([socket.retire(), stateFile?.stop()])
     },
-    stop: () => {
+    stop: async () => {
       stopHeartbeat()
       checker.stop()
       page.stop()
       socket.stop()
+      await stateFile?.stop()
     },
   }
 })
@@ -184,13 +214,18 @@ const subjectsOf = ({ name: listener, servers, balance }: BalancerConfig['listen
   ...servers.map(({ name }) => `server-health ${serverKey(listener, name)}`),
 ]
 
+const accountNames = ({ name, servers }: BalancerConfig['listeners'][number]): readonly string[] => [
+  name,
+  ...servers.map((server) => serverKey(name, server.name)),
+]
+
 const iso = (moment: number): string => new Date(moment).toISOString()
 
 type Admin = BalancerConfig['admin']
 
 const describeAdminChanges = (before: Admin, after: Admin): readonly string[] => {
   const [old, now] = [before.http, after.http]
-  const keys = (['bind', 'path', 'refresh', 'users'] as const).filter(
+  const keys = (['bind', 'path', 'refresh', 'users', 'public'] as const).filter(
     (key) => !isDeepStrictEqual(old?.[key], now?.[key]),
   )
   const page = old === undefined ? 'opened' : now === undefined ? 'closed' : `changed ${keys.join(', ')}`

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
-import { z } from 'zod'
 import { loadConfig } from '../../agent/config/load.ts'
 import { agentSchema } from '../../agent/config/schema.ts'
 import { millis } from '../../agent/core/time.ts'
 import { createMetrics } from '../../agent/metrics.ts'
 import { report } from '../agent/samples.ts'
 import { mustRun } from '../lab/command.ts'
+import { exportedIn, expressionsIn, metricsIn } from './alerts.ts'
 import { jsonSchemas } from './json-schema.ts'
 import { describedKeys, keysOf, packaged } from './keys.ts'
 
@@ -63,9 +63,6 @@ t.test('every key of the schema stands in the example and in its man page, and n
   )
 })
 
-/** Names of the agent's metrics in the text, without those that Prometheus makes itself. */
-const metricsIn = (text: string): readonly string[] => [...new Set(text.match(/\bmysqlchk_[a-z_]+/g) ?? [])]
-
 t.test('alert rules and dashboard ask for metrics and labels that the agent has', async (t) => {
   const metrics = createMetrics()
   metrics.probed({
@@ -77,32 +74,11 @@ t.test('alert rules and dashboard ask for metrics and labels that the agent has'
   metrics.refused('not-allowed')
   const galera = { wsrep_local_state: '4', wsrep_cluster_size: '3' }
   const { text } = await metrics.render(report({ facts: galera, lag_s: 1, connections_free_percent: 50 }), millis(0))
-  const exported = new Set([...text.matchAll(/^([a-z_]+)(?:\{| )/gm)].map(([, name]) => name))
-
-  const rules = z.object({
-    groups: z.array(
-      z.object({
-        rules: z.array(
-          z.object({
-            alert: z.string(),
-            expr: z.string(),
-            for: z.string(),
-            annotations: z.object({ summary: z.string() }),
-          }),
-        ),
-      }),
-    ),
-  })
-  const alerts = rules.parse(parse(packaged('agent/mysqlchk-agent.rules.yaml'))).groups.flatMap((group) => group.rules)
-  const board = z.object({
-    panels: z.array(z.object({ targets: z.array(z.object({ expr: z.string() })) })),
-    templating: z.object({ list: z.array(z.object({ query: z.string() })) }),
-  })
-  const { panels, templating } = board.parse(JSON.parse(packaged('agent/mysqlchk-agent.dashboard.json')))
-  const asked = [...alerts, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr)
+  const exported = exportedIn(text)
+  const asked = expressionsIn('agent/mysqlchk-agent.rules.yaml', 'agent/mysqlchk-agent.dashboard.json')
   t.ok(asked.length > 15)
-  for (const expr of [...asked, ...templating.list.map(({ query }) => query)]) {
-    for (const name of metricsIn(expr)) t.ok(exported.has(name), `${name} in ${expr}`)
+  for (const expr of asked) {
+    for (const name of metricsIn(expr, 'mysqlchk')) t.ok(exported.has(name), `${name} in ${expr}`)
     for (const [, label = ''] of expr.matchAll(/\b(code|reason|outcome|asked|status)\b/g)) t.match(text, `${label}="`)
   }
 })

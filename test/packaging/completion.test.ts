@@ -12,6 +12,7 @@ import { statusOf } from '../../balancer/admin/core/status.ts'
 import { startRuntimeSocket } from '../../balancer/admin/runtime-socket.ts'
 import { balancerSchema } from '../../balancer/config/schema.ts'
 import { runtimeCommands } from '../../balancer/main/runtime-commands.ts'
+import { createAccounts } from '../../balancer/pool/core/accounts.ts'
 import { createPool } from '../../balancer/pool/core/pool.ts'
 import { healthFact } from '../balancer/pool/health-fact.ts'
 import { routerFact } from '../balancer/pool/router-fact.ts'
@@ -166,7 +167,16 @@ const names = ['mysql/db1', 'mysql/db2', 'mysql:read/db1', 'mysql:read/db2']
 t.test('servers and instances are those of the running balancer', async (t) => {
   const pool = createPool([healthFact('db1', { up: true }), routerFact()])
   const status = () =>
-    statusOf({ config, pool, version: '0', now: 5000, startedAt: 0, iso: (at) => `${at}`, refusals: {} })
+    statusOf({
+      config,
+      pool,
+      accounts: createAccounts(),
+      version: '0',
+      now: 5000,
+      startedAt: 0,
+      iso: (at) => `${at}`,
+      refusals: {},
+    })
   const refuse = async () => ({ ok: false as const, lines: ['not asked for'] })
   const commands = runtimeCommands({
     ...{

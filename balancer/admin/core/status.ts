@@ -2,6 +2,7 @@
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
 import { endpointText } from '../../core/endpoint.ts'
+import type { Accounts, TrafficAccount } from '../../pool/core/accounts.ts'
 import { drainingSessions } from '../../pool/core/draining.ts'
 import type {
   AgentCheckState,
@@ -25,6 +26,7 @@ export type PageRefusals = Readonly<Record<string, number>>
 export type StatusInput = {
   readonly config: BalancerConfig
   readonly pool: Pool
+  readonly accounts: Accounts
   readonly version: string
   readonly now: number
   readonly iso: (moment: number) => string
@@ -45,7 +47,7 @@ export type RouterStatus = Status['vrrp'][number]
 export type Moment = { readonly at: string; readonly ago_ms: number }
 
 /** Builds the status document. */
-export const statusOf = ({ config, pool, version, now, iso, startedAt, refusals }: StatusInput) => {
+export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt, refusals }: StatusInput) => {
   const moment = (at: number): Moment => ({ at: iso(at), ago_ms: now - at })
   return {
     router_id: config.router_id,
@@ -53,7 +55,7 @@ export const statusOf = ({ config, pool, version, now, iso, startedAt, refusals 
     generated_at: iso(now),
     director_started: moment(startedAt),
     vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
-    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, moment)),
+    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, accounts, moment)),
     draining: [...pool.draining.values()].map((worker) => drainingStatus(worker, now, moment)),
     peers: peersStatus(pool.peers(), moment),
     status_page: { refused: refusals },
@@ -111,9 +113,9 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
   }
 }
 
-const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) => {
+const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts, moment: ToMoment) => {
   const fact = pool.listeners.get(listener.name)
-  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, moment))
+  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment))
   return {
     name: listener.name,
     datapath: listener.datapath,
@@ -125,15 +127,23 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
     sessions: withDraining(fact?.sessions, drainingSessions(pool.draining.values(), listener.name)),
     maximum_sessions: fact?.maximumSessions ?? null,
     session_limit: listener.max_connections,
-    total_sessions: fact?.totalSessions ?? null,
+    total_sessions: total(accounts.listener(listener.name)?.totals.totalSessions),
+    ...rates(accounts.listener(listener.name)?.traffic, moment),
     queued: fact === undefined ? null : queuedIn(fact),
     ends: fact?.ends ?? {},
     servers,
   }
 }
 
-const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool, moment: ToMoment) => {
+const serverStatus = (
+  listener: ListenerConfig,
+  server: ServerConfig,
+  pool: Pool,
+  accounts: Accounts,
+  moment: ToMoment,
+) => {
   const health = pool.servers.get(serverKey(listener.name, server.name))
+  const account = accounts.server(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
   return {
     name: server.name,
@@ -148,6 +158,11 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     status: statusWord(health),
     since: health === undefined ? null : moment(health.since),
     last_check: health?.lastCheck == null ? null : lastCheckStatus(health.lastCheck, moment),
+    health: health === undefined ? null : health.health,
+    checks: account?.checks ?? 0,
+    failed_checks: account?.failedChecks ?? 0,
+    times_down: account?.downs ?? 0,
+    down_ms: (account?.downMillis ?? 0) + (account?.downSince == null ? 0 : moment(account.downSince).ago_ms),
     watched: health?.watched ?? false,
     found: health?.found == null ? null : { by: health.found.by, news_age_ms: health.found.ageMs },
     held_by: health === undefined ? [] : holdersOf(health).map((holder) => holderStatus(holder, moment)),
@@ -159,14 +174,26 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     sessions: withDraining(traffic?.sessions, drainingSessions(pool.draining.values(), listener.name, server.name)),
     maximum_sessions: traffic?.maximumSessions ?? null,
     session_limit: health?.maximumSessions ?? server.max_connections,
-    total_sessions: traffic?.totalSessions ?? null,
-    bytes_in: traffic?.bytesIn ?? null,
-    bytes_out: traffic?.bytesOut ?? null,
-    connect_failures: traffic?.connectFailures ?? null,
+    total_sessions: total(account?.totals.totalSessions),
+    ...rates(account?.traffic, moment),
+    bytes_in: total(account?.totals.bytesIn),
+    bytes_out: total(account?.totals.bytesOut),
+    connect_failures: total(account?.totals.connectFailures),
     retries: traffic?.detail?.retries ?? null,
     redispatches: traffic?.detail?.redispatches ?? null,
   }
 }
+
+/** Sessions a second, now and at most, and the last one that came. */
+const rates = (traffic: TrafficAccount | undefined, moment: ToMoment) => ({
+  session_rate: rounded(traffic?.rate),
+  maximum_session_rate: rounded(traffic?.maximumRate),
+  last_session: traffic?.lastSessionAt == null ? null : moment(traffic.lastSessionAt),
+})
+
+const total = (tally: { readonly sum: number } | undefined): number | null => tally?.sum ?? null
+
+const rounded = (rate: number | null | undefined): number | null => (rate == null ? null : Math.round(rate * 10) / 10)
 
 /** The sessions of a forwarder and those that earlier programs still have; null as long as the former are not known. */
 const withDraining = (sessions: number | null | undefined, draining: number): number | null =>

@@ -9,7 +9,7 @@ export type Event = ChangeLine & { readonly at: number }
 export type Events = readonly Event[]
 
 /** Older events are forgotten; the log has them. */
-const maximumEvents = 1000
+export const maximumEvents = 1000
 
 /** The events after one more. */
 export const withEvent = (events: Events, event: Event): Events => [...events.slice(1 - maximumEvents), event]

@@ -105,7 +105,7 @@ const lastCheck = z
 const found = z.object({ by: z.enum(findings), ageMs: z.number().nullable() }).readonly()
 
 /** What an operator or an agent wants of a server: all sessions, only those it has, or none. */
-const adminStates = ['ready', 'drain', 'maint'] as const
+export const adminStates = ['ready', 'drain', 'maint'] as const
 
 /** A moment that may not be known. */
 const maybeMoment = z.number().nullable().optional()

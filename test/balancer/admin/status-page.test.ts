@@ -15,6 +15,7 @@ import { startStatusPage } from '../../../balancer/admin/status-page.ts'
 import { hashPassword, parsePasswordHash } from '../../../balancer/config/password-file.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
 import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
+import { createAccounts } from '../../../balancer/pool/core/accounts.ts'
 import type { Fact, ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
 import { createPool } from '../../../balancer/pool/core/pool.ts'
 import { describeChange } from '../../../balancer/pool/core/server-change.ts'
@@ -63,7 +64,13 @@ const health = (server: string, up: boolean, text: string): ServerHealthFact =>
     watched: up,
   })
 
-const clock = { version: '0', now: 5000, startedAt: 0, iso: (moment: number) => `${moment}` }
+const clock = {
+  accounts: createAccounts(),
+  version: '0',
+  now: 5000,
+  startedAt: 0,
+  iso: (moment: number) => `${moment}`,
+}
 const facts: readonly Fact[] = [health('db1', true, 'fine'), health('db2', false, '<b>cut off</b>')]
 const pool = createPool(facts)
 
@@ -134,8 +141,11 @@ t.test('a number that is not known is a dash for people and null for programs', 
     isOver: false,
     listeners: [{ listener: 'mysql', sessions: 2, servers: [{ server: 'db1', sessions: 2 }] }],
   }
-  const statusWith = (...more: readonly Fact[]) =>
-    statusOf({ config: configWith(1), pool: createPool([...facts, ...more]), ...clock, refusals: {} })
+  const statusWith = (...more: readonly Fact[]) => {
+    const accounts = createAccounts()
+    for (const fact of more) accounts.hear(fact, clock.now)
+    return statusOf({ config: configWith(1), pool: createPool([...facts, ...more]), ...clock, accounts, refusals: {} })
+  }
   const status = statusWith(uncounted)
   t.match(status.listeners[0], {
     datapath: 'userspace',
@@ -337,7 +347,16 @@ t.test('a password that was not looked at, among too many, is in the log too', a
   const page = await startStatusPage({
     http: config.admin.http,
     status: () =>
-      statusOf({ config, pool: createPool(), version: '1', now: 0, iso: String, startedAt: 0, refusals: {} }),
+      statusOf({
+        config,
+        pool: createPool(),
+        accounts: createAccounts(),
+        version: '1',
+        now: 0,
+        iso: String,
+        startedAt: 0,
+        refusals: {},
+      }),
     log: pino({}, { write: (line: string) => void lines.push(line) }),
   })
   t.teardown(page.stop)

@@ -2,6 +2,7 @@ import t from 'tap'
 import { statusOf } from '../../../balancer/admin/core/status.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
 import { runtimeCommands } from '../../../balancer/main/runtime-commands.ts'
+import { createAccounts } from '../../../balancer/pool/core/accounts.ts'
 import { createPool } from '../../../balancer/pool/core/pool.ts'
 import type { SessionsEnded, SessionsToEnd } from '../../../balancer/pool/core/session-order.ts'
 
@@ -18,7 +19,17 @@ const answer = async (words: string, result: SessionsEnded) => {
   const commands = runtimeCommands({
     ...{ requestReload: refuse, requestReexec: refuse, orderRouter: refuse },
     ...{ order: () => undefined, routers: () => [], events: () => [] },
-    status: () => statusOf({ config, pool, version: '0', now: 5000, startedAt: 0, iso: (at) => `${at}`, refusals: {} }),
+    status: () =>
+      statusOf({
+        config,
+        pool,
+        accounts: createAccounts(),
+        version: '0',
+        now: 5000,
+        startedAt: 0,
+        iso: (at) => `${at}`,
+        refusals: {},
+      }),
     endSessions: async (end) => {
       asked.push(end)
       return result

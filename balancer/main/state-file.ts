@@ -1,0 +1,110 @@
+// The file in which the director remembers what lasts over a restart: written in one step, now and then, by nobody who is waited for.
+
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { mkdir, open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { maximumStateBytes } from '../pool/core/lasting-state.ts'
+
+/** The file, kept up to date. */
+export type StateFile = {
+  /** Something changed that must not be lost: it is written within a second. */
+  readonly changed: () => void
+  /** Writes once more and resolves when that is done, or has failed. */
+  readonly stop: () => Promise<void>
+}
+
+export type StateFileOptions = {
+  readonly path: string
+  readonly text: () => string
+  readonly log: Logger
+  /** Milliseconds: for tests. */
+  readonly pace?: { readonly soon: number; readonly usual: number }
+}
+
+/** A stop waits so long for a disk, milliseconds. */
+const longestGoodbye = 2000
+const usualPace = { soon: 1000, usual: 60_000 }
+
+/** Begins to write it. A disk that is full or hangs delays nothing but the file; it is said once, and once when that is over. */
+export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOptions): StateFile => {
+  let last: Promise<void> = Promise.resolve()
+  let isWriting = false
+  let soon: NodeJS.Timeout | undefined
+  let trouble: string | null = null
+
+  const write = (): Promise<void> => {
+    clearTimeout(soon)
+    soon = undefined
+    // A disk that hangs is not asked for more.
+    if (isWriting) {
+      changed()
+      return last
+    }
+    isWriting = true
+    last = replaceFile(path, text())
+      .then(() => told(null))
+      .catch((error: unknown) => told(error instanceof Error ? error.message : String(error)))
+      .finally(() => {
+        isWriting = false
+      })
+    return last
+  }
+  const told = (problem: string | null): void => {
+    if (problem === trouble) return
+    if (problem === null) log.info({ path }, `The state file ${path} is written again`)
+    else log.warn({ path }, `The state file ${path} cannot be written, and a restart would forget orders: ${problem}`)
+    trouble = problem
+  }
+  const changed = (): void => {
+    soon ??= setTimeout(() => void write(), pace.soon)
+  }
+  const timer = setInterval(() => void write(), pace.usual)
+  return {
+    changed,
+    stop: async () => {
+      clearInterval(timer)
+      clearTimeout(soon)
+      await Promise.race([last.then(write), wait(longestGoodbye, undefined, { ref: false })])
+      clearTimeout(soon)
+    },
+  }
+}
+
+const replaceFile = async (path: string, text: string): Promise<void> => {
+  await mkdir(dirname(path), { recursive: true })
+  // Beside another program of this balancer that writes at this moment.
+  const draft = `${path}.${process.pid}`
+  // A link that somebody put there is not followed.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
+  const file = await open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+  try {
+    await file.writeFile(text)
+    // The name must not be there before the contents are: a power cut would leave an empty file.
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(draft, path)
+}
+
+/** The file's text; null where there is none. A problem is a sentence without the path. */
+export const readStateFile = (path: string): { readonly text: string | null; readonly problem: string | null } => {
+  let file: number | undefined
+  try {
+    // A pipe must not keep the start waiting.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const found = fstatSync(file)
+    if (!found.isFile()) return { text: null, problem: 'it is no file' }
+    if (found.size > maximumStateBytes) return { text: null, problem: `it has more than ${maximumStateBytes} bytes` }
+    const bytes = Buffer.alloc(found.size)
+    const length = readSync(file, bytes, 0, found.size, 0)
+    return { text: bytes.toString('utf8', 0, length), problem: null }
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    return { text: null, problem: isMissing ? null : error instanceof Error ? error.message : String(error) }
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}

@@ -1,0 +1,104 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { createAccounts } from '../../../balancer/pool/core/accounts.ts'
+import type { ListenerFact, ServerTraffic } from '../../../balancer/pool/core/facts.ts'
+import { emptySeries, noteSample, sampleCount, sampleMillis, samplesOf } from '../../../balancer/pool/core/series.ts'
+import { failedCheck, healthFact } from './health-fact.ts'
+import { listenerFact } from './listener-fact.ts'
+
+const traffic = (totalSessions: number | null): ServerTraffic => ({
+  server: 'db1',
+  sessions: 0,
+  maximumSessions: 0,
+  totalSessions,
+  bytesIn: 0,
+  bytesOut: 0,
+  connectFailures: 0,
+  refusedConnects: 0,
+  failuresInARow: 0,
+  detail: null,
+})
+
+const report = (total: number | null, sessions: number | null = 0): ListenerFact =>
+  listenerFact({ totalSessions: total, sessions, servers: [traffic(total)] })
+
+const check = (at: number, passed: boolean) => ({ ...failedCheck(), at, passed })
+
+t.test('checks and failures are counted once each, and the time that a server was down adds up', async (t) => {
+  const accounts = createAccounts()
+  const hear = (up: boolean, checkedAt: number, now: number): void =>
+    accounts.hear(healthFact('db1', { up, since: now, lastCheck: check(checkedAt, up) }), now)
+  hear(true, 1000, 1000)
+  hear(false, 2000, 2000)
+  hear(false, 2000, 2500)
+  hear(false, 3000, 3000)
+  t.match(accounts.server('mysql/db1'), { checks: 3, failedChecks: 2, downs: 1, downMillis: 0, downSince: 2000 })
+  hear(true, 5000, 5000)
+  t.match(accounts.server('mysql/db1'), { checks: 4, failedChecks: 2, downs: 1, downMillis: 3000, downSince: null })
+})
+
+t.test('before its first check a server is not down', async (t) => {
+  const accounts = createAccounts()
+  accounts.hear(healthFact('db1', { up: false, counters: [null] }), 1000)
+  t.match(accounts.server('mysql/db1'), { checks: 0, downs: 0, downSince: null })
+})
+
+t.test('a rate is what came between two reports; a forwarder that counts anew makes no rate below zero', async (t) => {
+  const accounts = createAccounts()
+  const rate = () => accounts.listener('mysql')?.traffic
+  accounts.hear(report(100), 1000)
+  t.match(rate(), { rate: null, lastSessionAt: null })
+  accounts.hear(report(130), 2000)
+  t.match(rate(), { rate: 30, maximumRate: 30, lastSessionAt: 2000 })
+  accounts.hear(report(131), 2100)
+  t.match(rate(), { rate: 30 }, 'too soon to tell')
+  accounts.hear(report(135), 3000)
+  t.match(rate(), { rate: 5, maximumRate: 30, lastSessionAt: 3000 })
+  accounts.hear(report(2), 4000)
+  accounts.hear(report(null), 4500)
+  accounts.hear(report(3), 5000)
+  t.match(rate(), { rate: 1, maximumRate: 30 })
+  t.match(accounts.server('mysql/db1')?.traffic, { rate: 1, maximumRate: 30 })
+})
+
+t.test('what a reload took away is forgotten', async (t) => {
+  const accounts = createAccounts()
+  accounts.hear(report(1), 1000)
+  accounts.keep(new Set(['mysql']))
+  t.ok(accounts.listener('mysql'))
+  t.equal(accounts.server('mysql/db1'), undefined)
+})
+
+t.test('a series has the highest of each ten seconds of the last hour, and nothing else', async (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ after: fc.integer({ min: 0, max: 5000 }), value: fc.integer({ min: 0, max: 1000 }) })),
+      fc.integer({ min: 0, max: 7_200_000 }),
+      (notes, wait) => {
+        const series = emptySeries()
+        const highest = new Map<number, number>()
+        let at = 1_700_000_000_000
+        for (const { after, value } of notes) {
+          at += after * 10
+          noteSample(series, value, at)
+          const n = Math.floor(at / sampleMillis)
+          highest.set(n, Math.max(value, highest.get(n) ?? 0))
+        }
+        const now = Math.floor((at + wait) / sampleMillis)
+        const wanted = Array.from({ length: sampleCount }, (_, i) => highest.get(now - sampleCount + 1 + i) ?? null)
+        t.same(samplesOf(series, at + wait), wanted)
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+t.test('a clock that is set back leaves no samples of the future', async (t) => {
+  const series = emptySeries()
+  noteSample(series, 1, 10_000_000)
+  noteSample(series, 2, 9_000_000)
+  t.same(
+    samplesOf(series, 10_000_000).filter((value) => value !== null),
+    [2],
+  )
+})
