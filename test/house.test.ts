@@ -8,7 +8,7 @@ import { version as balancerVersion } from '../balancer/version.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const houses = ['agent', 'balancer', 'shared']
-const rooms = ['vrrp', 'health', 'datapath', 'admin']
+const rooms = ['vrrp', 'health', 'datapath', 'admin', 'peers']
 const nativePackages = ['koffi', 'netlink', 'raw-socket']
 /** A core may use what computes without touching the world. */
 const purePackages = ['zod']

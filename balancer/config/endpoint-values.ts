@@ -51,7 +51,8 @@ const correctedText = (text: string, port: number): string | undefined => {
   return corrected.startsWith('[') ? `"${corrected}", with the quotes` : corrected
 }
 
-const endpoint = (whyNot: (address: string) => string | null) =>
+/** An endpoint whose address has nothing against it; `whyNot` says what is wrong with it and what to write. */
+export const endpoint = (whyNot: (address: string) => string | null) =>
   z
     .unknown()
     .transform((value, context): Endpoint => {
@@ -64,7 +65,7 @@ const endpoint = (whyNot: (address: string) => string | null) =>
     .meta(textLike(/^(\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/))
 
 /** Why nothing of this program can be reached there, or reach it from elsewhere; null where it can. */
-const whyNoEndpoint = (address: string): string | null =>
+export const whyNoEndpoint = (address: string): string | null =>
   isLinkLocal(address)
     ? 'is a link-local address, valid on one link only'
     : isLoopback(address)

@@ -5,6 +5,7 @@ import { oneLine } from '../core/text.ts'
 import { type HostNetwork, readHostNetwork } from '../os/host-network.ts'
 import { checkWarnings } from './demand.ts'
 import { checkDocument, type Problem } from './document.ts'
+import { withPeersKey } from './peers-key.ts'
 import { crossFieldFindings, type Place } from './rules.ts'
 import { type BalancerConfig, balancerSchema, laterKeys } from './schema.ts'
 import { withSecrets } from './secrets.ts'
@@ -55,7 +56,7 @@ export const loadConfig = (
   const checked = checkDocument(text, balancerSchema, (input) => crossFieldFindings(input, place), laterKeys)
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => problemLine(file, problem)) }
   const warnings = checked.warnings.map((warning) => problemLine(file, warning))
-  const config = withSecrets({ ...checked.value, vrrp: withVrrpPasswords(checked.value.vrrp) })
+  const config = withPeersKey(withSecrets({ ...checked.value, vrrp: withVrrpPasswords(checked.value.vrrp) }))
   return { ok: true, config, text, warnings: [...warnings, ...checkWarnings(config.listeners)] }
 }
 

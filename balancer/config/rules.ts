@@ -12,6 +12,7 @@ import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { listenerFindings } from './listener-rules.ts'
 import { notifyFindings } from './notify-rules.ts'
 import { readPasswordFile } from './password-file.ts'
+import { peersFindings } from './peers-rules.ts'
 import { fileFindings } from './secret-file.ts'
 import { routeFindings } from './vrrp-route-rules.ts'
 import { type ConfigFile, vrrpFindings } from './vrrp-rules.ts'
@@ -46,6 +47,7 @@ export const crossFieldFindings = (input: unknown, { file, host }: Place): reado
     ...nameFindings(config),
     ...addressFindings(written, host),
     ...bindFindings(written, host),
+    ...peersFindings(input, written, host),
     ...adminFindings(config),
     ...logFindings(config),
   ]

@@ -5,6 +5,7 @@ import { bindEndpoint } from './endpoint-values.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
 import { notifySchema } from './notify-schema.ts'
+import { type PeersConfig, peersSchema } from './peers-schema.ts'
 import { defaultSocket } from './places.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
@@ -38,6 +39,7 @@ export const balancerSchema = z.strictObject({
   router_id: name,
   vrrp: vrrpSchema,
   listeners: z.array(listenerSchema).min(1, { error: 'name at least one listener' }).max(100),
+  peers: peersSchema.optional(),
   admin: admin.prefault({}),
   notify: notifySchema,
   hard_stop_after: duration('1s', '24h').prefault('1h'),
@@ -45,7 +47,10 @@ export const balancerSchema = z.strictObject({
 })
 
 /** The typed configuration of one balancer. Durations are `Millis`; `secrets` is there when it was read from a file. */
-export type BalancerConfig = z.output<typeof balancerSchema> & { readonly secrets?: Secrets }
+export type BalancerConfig = Omit<z.output<typeof balancerSchema>, 'peers'> & {
+  readonly peers?: PeersConfig | undefined
+  readonly secrets?: Secrets
+}
 export type {
   AgentCheckConfig,
   CheckConfig,
@@ -55,4 +60,5 @@ export type {
   TcpCheckConfig,
 } from './check-schema.ts'
 export type { Balance, ListenerConfig, ServerConfig } from './listener-schema.ts'
+export type { PeersConfig } from './peers-schema.ts'
 export type StatusPageConfig = NonNullable<BalancerConfig['admin']['http']>

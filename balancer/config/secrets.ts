@@ -3,6 +3,7 @@
 
 import { createHmac, randomBytes } from 'node:crypto'
 import { type CheckTlsPaths, readCheckTls } from './check-tls.ts'
+import { readPeersKey } from './peers-key.ts'
 import type { BalancerConfig } from './schema.ts'
 import { readSecretFile } from './secret-file.ts'
 
@@ -64,6 +65,10 @@ export const withSecrets = (config: BalancerConfig): BalancerConfig => {
   for (const { url, header_files: files } of [...config.vrrp.webhooks, ...config.notify.webhooks]) {
     for (const [header, file] of Object.entries(files))
       noted(`header ${header} of webhook ${new URL(url).origin} (${file})`, file)
+  }
+  if (config.peers !== undefined) {
+    const read = readPeersKey(config.peers.key_file)
+    secrets.set('key of peers', read.ok ? printOfContent(read.key) : '')
   }
   const admin = http === undefined || users === undefined ? config.admin : { ...config.admin, http: { ...http, users } }
   return { ...config, admin, listeners, secrets: Object.fromEntries(secrets) }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
+import type { Datapath } from '../../balancer/core/forwarders.ts'
 import { startForwarder } from './forwarder.ts'
 import { type GaleraOptions, startGalera } from './galera-cluster.ts'
 import type { Host } from './host.ts'
@@ -30,6 +31,8 @@ export type DatabaseHost = {
   readonly server: MariaDb
   readonly agent: () => LabProcess
   readonly startAgent: () => Promise<void>
+  /** Prepares the host for listeners with `datapath: direct`, or undoes that. */
+  readonly directReturn: (what: 'up' | 'down') => Promise<void>
   readonly forceFailFile: string
   readonly forceFail: (reason: string) => void
   readonly clearForceFail: () => void
@@ -103,7 +106,7 @@ export type SiteOptions = {
   readonly advertisementInterval?: string
   /** The file that the balancers are started from. */
   readonly balancerProgram?: string
-  readonly datapath?: 'kernel' | 'userspace'
+  readonly datapath?: Datapath
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -131,7 +134,8 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   onProgress(`${lab.hosts().length} hosts and a switch are up`)
 
   const servers = await startServers(lab, databaseHosts, { onProgress: (line) => onProgress(`MariaDB: ${line}`) })
-  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i)))
+  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i), datapath))
+  if (datapath === 'direct') await Promise.all(databases.map(({ directReturn }) => directReturn('up')))
   await Promise.all(databases.map(({ startAgent }) => startAgent()))
   onProgress(`agents answer on port ${agentPort} of ${databaseHosts.map(({ name }) => name).join(', ')}`)
 
@@ -176,7 +180,7 @@ const daemonDirectory = (lab: Lab, host: Host): string => {
   return directory
 }
 
-const databaseHost = (lab: Lab, host: Host, server: MariaDb): DatabaseHost => {
+const databaseHost = (lab: Lab, host: Host, server: MariaDb, datapath: Datapath): DatabaseHost => {
   const directory = daemonDirectory(lab, host)
   const forceFailFile = join(directory, 'proxyoff')
   const passwordFile = join(directory, 'password')
@@ -191,7 +195,7 @@ mysql:
   password_file: ${passwordFile}
 check: { mode: auto, timeout: 1s, interval: 500ms, max_age: 200ms }
 force_fail_file: ${forceFailFile}
-`,
+${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: ${servicePort} }]\ndirect_return_directory: ${directory}\n` : ''}`,
   )
   let agent: LabProcess | undefined
   return {
@@ -204,6 +208,16 @@ force_fail_file: ${forceFailFile}
         const answer = await host.run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${agentPort}`])
         return answer.code === 0
       })
+    },
+    directReturn: async (what) => {
+      const { code, stderr } = await host.run(process.execPath, [
+        program('agent'),
+        'direct-return',
+        what,
+        '--config',
+        configFile,
+      ])
+      if (code !== 0) throw new Error(`mysqlchk-agent direct-return ${what} on ${host.name}: ${stderr}`)
     },
     forceFailFile,
     forceFail: (reason) => writeFileSync(forceFailFile, `${reason}\n`),

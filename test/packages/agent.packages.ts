@@ -81,6 +81,31 @@ for (const system of systems) {
       t.match(await answer(), healthy)
     })
 
+    await t.test('direct return is off until it is enabled; its address stays through an upgrade', async (t) => {
+      const [prepares, address] = ['mysqlchk-agent-direct-return.service', '198.18.0.100']
+      t.equal(await db1.property(prepares, 'UnitFileState'), 'disabled')
+      t.match(await db1.shell(`systemctl cat ${prepares.replace('.service', '@3307.service')}`), /3307|%i/)
+      // A container cannot write below /proc/sys.
+      await db1.host.run('sysctl', ['-qw', 'net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'])
+      await db1.shell(
+        `cp ${file} /root/without && echo 'direct_return: [{ address: ${address}, port: 3366 }]' >>${file}`,
+      )
+      await db1.shell(`systemctl enable --now ${prepares}`)
+      await waitForUnit(db1, prepares, running)
+      t.match(await db1.shell('mysqlchk-agent direct-return status'), /198\.18\.0\.100:3366 +ready/)
+      const pid = await db1.property(prepares, 'MainPID')
+      const monitor = db1.host.spawn('monitor', 'ip', ['monitor', 'address'])
+      await db1.apt('--reinstall', 'install', fileOf(name))
+      await waitFor('its successor', async () => !['0', pid].includes(await db1.property(prepares, 'MainPID')))
+      await waitForUnit(db1, prepares, running)
+      t.notMatch(monitor.lines().join('\n'), address)
+      await db1.shell(`systemctl disable --now ${prepares} && cp /root/without ${file} && rm /root/without`)
+      t.ok(await waitFor('the address to go', () => monitor.lines().some((line) => line.includes(address))))
+      await monitor.stop()
+      await db1.shell(`systemctl reload ${unit}`)
+      t.ok(await isHealthy())
+    })
+
     await t.test('an edited file outlives downgrade and upgrade, also where the shipped one has changed', async (t) => {
       const edit = '# ours: edited at night'
       await db1.shell(`echo '${edit}' >>${file}`)

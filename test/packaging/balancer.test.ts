@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,6 +33,7 @@ const problemsOf = async (text: string): Promise<readonly string[]> => {
   for (const name of ['vrrp.password', 'check.password', 'token']) {
     writeFileSync(join(directory, name), 'example\n', { mode: 0o600 })
   }
+  writeFileSync(join(directory, 'peers.key'), randomBytes(48).toString('base64'), { mode: 0o600 })
   for (const name of ['on-change', 'chk-disk']) {
     writeFileSync(join(directory, name), '#!/bin/sh\n')
     chmodSync(join(directory, name), 0o755)
@@ -58,13 +60,16 @@ t.test('what stands in its comments is valid too, but for what excludes each oth
     document.deleteIn(['vrrp', 'sync_groups'])
     document.deleteIn(['listeners', 0, 'fail_back'])
   })
-  t.same(await problemsOf(multicastOfVersion3), [])
+  const [warning = '', ...others] = await problemsOf(multicastOfVersion3)
+  t.match(warning, /peers: no listener has datapath: direct/)
+  t.same(others, [])
   for (const other of ['password', 'password_file']) {
     const groupOfVersion2 = changed((document) => {
       document.setIn([...instance, 'version'], 2)
       document.setIn([...instance, 'advertisement_interval'], '1s')
       document.deleteIn([...instance, 'checksum_with_ipv4_pseudoheader'])
       document.deleteIn([...instance, 'authentication', other])
+      document.deleteIn(['peers'])
       document.setIn(['listeners', 0, 'balance'], 'single')
       const second = { virtual_router_id: 52, virtual_addresses: ['198.18.0.110/24'] }
       const like = { interface: 'eth0', priority: 101, preempt: false }

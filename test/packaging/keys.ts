@@ -73,5 +73,11 @@ export const keysIn = (value: unknown, above: readonly string[] = []): readonly 
   return Object.entries(value).flatMap(([key, part]) => [[...above, key].join('.'), ...keysIn(part, [...above, key])])
 }
 
-/** An example with all of its keys: each comment below its first lines is a line with `# ` in place of two blanks. */
-export const uncommented = (example: string): string => example.replaceAll(/(?<=^\w[\s\S]*\n)# /gm, '  ')
+/**
+ * An example with all of its keys: each comment below its first lines is a line with `# ` in place of two blanks; a key with what
+ * is below it, alone between empty lines, is a section of its own.
+ */
+export const uncommented = (example: string): string =>
+  example
+    .replaceAll(/(?<=^\w[\s\S]*\n\n)# \w+:.*\n(?:# {3,}.*\n)+(?=\n)/gm, (section) => section.replaceAll(/^# /gm, ''))
+    .replaceAll(/(?<=^\w[\s\S]*\n)# /gm, '  ')

@@ -1,8 +1,9 @@
 // The status page as HTML: who holds the address, which servers serve, and why one does not.
 
 import { drawing } from './drawing.ts'
+import { peerLines } from './peers-text.ts'
 import type { ListenerStatus, Moment, RouterStatus, ServerStatus, Status } from './status.ts'
-import { amount, bytes, drainingLines, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
+import { amount, bytes, countsText, drainingLines, duration, escapeHtml as e, foundText, holderLines } from './text.ts'
 
 /** The page's only style sheet; its hash stands in the Content-Security-Policy. */
 export const styleSheet = `
@@ -31,6 +32,7 @@ export const renderPage = (status: Status, refreshSeconds: number): string => {
 <span class="dim">balancer ${e(status.version)}, ${e(status.generated_at)}</span></header>
 ${status.listeners.map((listener) => drawing(status, listener)).join('\n')}
 <h2>Virtual routers</h2>${routerTable(status.vrrp)}
+${peersSection(status.peers)}
 ${status.listeners.map((listener) => listenerSection(listener)).join('\n')}
 ${drainingLines(status.draining)
   .map((line) => `<p>An earlier program still runs: ${e(line)}.</p>`)
@@ -102,6 +104,21 @@ const priority = ({ priority: effective, priority_parts: parts }: RouterStatus):
     ? `${effective ?? '-'}`
     : `${effective}<br><span class="dim">${parts.map(({ of, value }) => `${e(of)} ${value}`).join(', ')}</span>`
 
+const peersSection = (peers: Status['peers']): string => {
+  if (peers === null) return ''
+  const rows = peers.peers.map((peer) => [
+    e(peer.name ?? '-'),
+    e(peer.address),
+    peer.connected ? '<span class="up">connected</span>' : '<span class="down">NOT CONNECTED</span>',
+    age(peer.since),
+    `${peer.told}`,
+    `${peer.taken}`,
+  ])
+  const head = ['Peer', 'Address', 'State', 'Since', 'Exceptions told', 'Exceptions taken']
+  const lines = peerLines(peers).map((line) => `<p>${e(line)}.</p>`)
+  return `<h2>Other balancers</h2>${rows.length === 0 ? '' : table(head, rows)}${lines.join('\n')}`
+}
+
 const listenerSection = (listener: ListenerStatus): string => {
   const binds = listener.binds
     .map(({ address, open, why }) => `${e(address)} ${open ? 'open' : e(why ?? 'not open')}`)
@@ -156,10 +173,7 @@ const lastCheck = ({ last_check: check, watched }: ServerStatus): string => {
 
 const age = (moment: Moment | null): string => (moment === null ? '-' : duration(moment.ago_ms))
 
-const counted = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts)
-    .map(([reason, count]) => `${e(reason)} ${count}`)
-    .join(', ') || 'none'
+const counted = (counts: Readonly<Record<string, number>>): string => e(countsText(counts))
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   `<div class="scroll"><table><thead><tr>${head.map((cell) => `<th>${e(cell)}</th>`).join('')}</tr></thead><tbody>${rows

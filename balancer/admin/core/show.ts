@@ -3,7 +3,7 @@
 import { printableJson } from '../../core/text.ts'
 import type { Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
-import { amount, bytes, drainingLines, duration, foundText, holderLines } from './text.ts'
+import { amount, bytes, countsText, drainingLines, duration, foundText, holderLines } from './text.ts'
 
 /** `show servers`: every server of every listener, with its state and why, and below them who holds one. */
 export const showServers = ({ listeners, draining }: Status, json: boolean): string => {
@@ -108,9 +108,7 @@ const lastCheckText = ({ last_check: check }: ServerStatus): string => {
 }
 
 const endsText = (ends: Readonly<Record<string, number>>): string =>
-  Object.entries(ends)
-    .map(([reason, count]) => `${reason} ${count}`)
-    .join(', ')
+  Object.keys(ends).length === 0 ? '' : countsText(ends)
 
 /** Rows as columns that stand under their heads, two spaces apart. */
 export const columns = (head: readonly string[], rows: readonly (readonly string[])[]): string => {

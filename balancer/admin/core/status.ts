@@ -9,10 +9,12 @@ import type {
   DrainingFact,
   LastCheck,
   Orders,
+  PeersFact,
   VirtualRouterFact,
 } from '../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../pool/core/holders.ts'
 import { queuedIn } from '../../pool/core/listener-fact.ts'
+import { failOverCost } from '../../pool/core/peers-fact.ts'
 import { type Pool, serverKey } from '../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../pool/core/server-state.ts'
 
@@ -53,6 +55,7 @@ export const statusOf = ({ config, pool, version, now, iso, startedAt, refusals 
     vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
     listeners: config.listeners.map((listener) => listenerStatus(listener, pool, moment)),
     draining: [...pool.draining.values()].map((worker) => drainingStatus(worker, now, moment)),
+    peers: peersStatus(pool.peers(), moment),
     status_page: { refused: refusals },
   }
 }
@@ -178,6 +181,19 @@ const drainingStatus = ({ worker, version, since, until, listeners }: DrainingFa
   sessions: listeners.reduce((sum, { sessions }) => sum + sessions, 0),
   listeners: listeners.map(({ listener, sessions, servers }) => ({ listener, sessions, servers })),
 })
+
+/** The other balancers; null where nothing is told them. */
+const peersStatus = (fact: PeersFact | null, moment: ToMoment) =>
+  fact === null
+    ? null
+    : {
+        listen: fact.listen,
+        trouble: fact.trouble,
+        exceptions: fact.exceptions,
+        fail_over_cost: failOverCost(fact),
+        peers: fact.peers.map(({ since, ...peer }) => ({ ...peer, since: moment(since) })),
+        refused: fact.refused,
+      }
 
 const lastCheckStatus = (check: LastCheck, moment: ToMoment) => ({
   ...moment(check.at),

@@ -43,6 +43,12 @@ export const bytes = (count: number | null): string => {
   return `${power === 0 ? value : value.toFixed(1)} ${byteUnits[power] ?? 'B'}`
 }
 
+/** Counts by reason as `reason 2, other 1`; `none` where there are none. */
+export const countsText = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([reason, count]) => `${reason} ${count}`)
+    .join(', ') || 'none'
+
 /** What brought a server up or down last, and how old the news was: `push, 3ms old`. */
 export const foundText = ({
   found,

@@ -2,7 +2,7 @@
 
 import type { VirtualRouterFact } from '../../pool/core/facts.ts'
 import { columns } from './show.ts'
-import { duration } from './text.ts'
+import { countsText, duration } from './text.ts'
 
 /** A table of the virtual routers, and under it why each is in its state and what it counted. `now`: since the epoch. */
 export const describeRouters = (facts: readonly VirtualRouterFact[], now: number): string => {
@@ -41,7 +41,7 @@ const details = (fact: VirtualRouterFact, now: number): string => {
     heard === null
       ? 'no advertisement heard'
       : `last advertisement from ${heard.from}, priority ${heard.priority}, ${ago(heard.at)}`,
-    `${fact.transitions} transitions, ${fact.sent} sent, ${fact.received} received, dropped: ${counted(fact.dropped)}`,
+    `${fact.transitions} transitions, ${fact.sent} sent, ${fact.received} received, dropped: ${countsText(fact.dropped)}`,
     ...fact.routes.flatMap(({ route, isThere, trouble }) =>
       trouble !== null ? [`route ${route} cannot be added: ${trouble}`] : isThere ? [`route ${route} is there`] : [],
     ),
@@ -59,8 +59,3 @@ const details = (fact: VirtualRouterFact, now: number): string => {
   ]
   return [`\n${fact.name}`, ...lines.map((line) => `  ${line}`)].join('\n')
 }
-
-const counted = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts)
-    .map(([reason, count]) => `${reason} ${count}`)
-    .join(', ') || 'none'

@@ -19,7 +19,7 @@ import {
   startEndings,
   step,
 } from './core/ending.ts'
-import { type ServerPlace, wakeUp } from './core/wake-up.ts'
+import { type ServerPlace, wakeUp, wakeUpKey } from './core/wake-up.ts'
 
 /** The flows of a bind in the kernel. What changes them tells for each whether it was there. `ENOENT`: there is no such map. */
 export type EndingFlows = {
@@ -55,6 +55,8 @@ export type DirectEndings = {
 export type DirectEndingsOptions = {
   readonly flows: EndingFlows
   readonly resets: SessionResets
+  /** The clients that the key of a flow may stand for (flow-key.ts). */
+  readonly clientsOf: (key: Uint8Array) => readonly Endpoint[]
   /** Where the server with this number is, undefined where nobody has it. */
   readonly placeOf: (bind: Endpoint, server: number) => ServerPlace | undefined
   readonly log: Logger
@@ -67,7 +69,8 @@ export type DirectEndingsOptions = {
 export const directPace: ResetPace = { rate: 1000, serverAfter: 100, repeatAfter: 700 }
 
 /** Nothing is due yet. */
-export const createDirectEndings = ({ flows, resets, placeOf, log }: DirectEndingsOptions): DirectEndings => {
+export const createDirectEndings = (options: DirectEndingsOptions): DirectEndings => {
+  const { flows, resets, clientsOf, placeOf, log } = options
   let state = startEndings
   let timer: NodeJS.Timeout | undefined
   let isOpen = true
@@ -111,7 +114,9 @@ export const createDirectEndings = ({ flows, resets, placeOf, log }: DirectEndin
         tell(effect.bind, effect.flows)
         return
       case 'spare':
-        for (const { client } of effect.flows) resets.cancel(wakeUp(effect.bind, client, undefined).key)
+        for (const { key } of effect.flows) {
+          for (const client of clientsOf(key)) resets.cancel(wakeUpKey(effect.bind, client))
+        }
         return
       case 'hold':
       case 'release':
@@ -159,7 +164,9 @@ export const createDirectEndings = ({ flows, resets, placeOf, log }: DirectEndin
     endedAt.set(endpointText(bind), performance.now())
     const those = ended.filter((_, i) => marked.value[i])
     if (order !== undefined) {
-      for (const { server } of those) order.sessions.set(server, (order.sessions.get(server) ?? 0) + 1)
+      for (const { number, state: before } of those) {
+        if (before === 'live') order.sessions.set(number, (order.sessions.get(number) ?? 0) + 1)
+      }
     }
     tell(bind, those)
   }
@@ -181,9 +188,9 @@ export const createDirectEndings = ({ flows, resets, placeOf, log }: DirectEndin
   const tell = (bind: Endpoint, those: readonly EndingFlow[]): void => {
     if (!isOpen || isElsewhere(state, bind.address)) return
     const places = new Map<number, ServerPlace | undefined>()
-    for (const { client, server } of those) {
-      if (!places.has(server)) places.set(server, placeOf(bind, server))
-      resets.add(wakeUp(bind, client, places.get(server)))
+    for (const { key, number } of those) {
+      if (!places.has(number)) places.set(number, placeOf(bind, number))
+      for (const client of clientsOf(key)) resets.add(wakeUp(bind, client, places.get(number)))
     }
     if (isTelling || those.length === 0) return
     isTelling = true

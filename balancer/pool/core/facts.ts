@@ -6,6 +6,7 @@ import { roles } from '../../../shared/health-report.ts'
 import { forwarders } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import { listenerFact } from './listener-fact.ts'
+import { peersFact } from './peers-fact.ts'
 
 const counters = z.record(z.string(), z.number()).readonly()
 const duration = z.number().transform((value): Millis => millis(value))
@@ -223,6 +224,7 @@ export const factSchema = z.discriminatedUnion('fact', [
   writerFact,
   listenerFact,
   drainingFact,
+  peersFact,
   heartbeatFact,
   processFact,
 ])
@@ -273,6 +275,7 @@ export type WriterFact = z.output<typeof writerFact>
 export type DrainingFact = z.output<typeof drainingFact>
 
 export type { ListenerFact, ServerTraffic } from './listener-fact.ts'
+export type { PeersFact } from './peers-fact.ts'
 
 /** A process of this balancer does its work. `at` is the moment of CLOCK_MONOTONIC, which all processes share. */
 export type HeartbeatFact = z.output<typeof heartbeatFact>

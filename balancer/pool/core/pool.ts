@@ -1,6 +1,14 @@
 // The pool: the newest fact about every virtual router, server, writer and listener of this host.
 
-import type { DrainingFact, Fact, ListenerFact, ServerHealthFact, VirtualRouterFact, WriterFact } from './facts.ts'
+import type {
+  DrainingFact,
+  Fact,
+  ListenerFact,
+  PeersFact,
+  ServerHealthFact,
+  VirtualRouterFact,
+  WriterFact,
+} from './facts.ts'
 import { takesSessions } from './server-state.ts'
 
 /** All that one balancer knows, by name of its subject. */
@@ -11,6 +19,8 @@ export type Pool = {
   readonly listeners: ReadonlyMap<string, ListenerFact>
   /** Workers of earlier programs, by process id. */
   readonly draining: ReadonlyMap<number, DrainingFact>
+  /** The other balancers; null before a forwarder has told of them. */
+  readonly peers: () => PeersFact | null
 }
 
 /** A pool that hears facts. A thousand of them a second leave no time to copy it for each. */
@@ -27,6 +37,7 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
   const writers = new Map<string, WriterFact>()
   const listeners = new Map<string, ListenerFact>()
   const draining = new Map<number, DrainingFact>()
+  let peers: PeersFact | null = null
   const hear = (fact: Fact): void => {
     switch (fact.fact) {
       case 'virtual-router':
@@ -45,6 +56,9 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
         if (fact.isOver) draining.delete(fact.worker)
         else draining.set(fact.worker, fact)
         return
+      case 'peers':
+        peers = fact
+        return
       case 'heartbeat':
       case 'process':
         // They matter to VRRP's tracking alone.
@@ -54,12 +68,13 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
     }
   }
   const keep = (wanted: (subject: string) => boolean): void => {
+    if (peers !== null && !wanted(subjectOf(peers))) peers = null
     for (const known of [routers, servers, writers, listeners]) {
       for (const [name, fact] of known) if (!wanted(subjectOf(fact))) known.delete(name)
     }
   }
   facts.forEach(hear)
-  return { routers, servers, writers, listeners, draining, hear, keep }
+  return { routers, servers, writers, listeners, draining, peers: () => peers, hear, keep }
 }
 
 /** `listener/server`, as operators and commands write it. */
@@ -78,6 +93,8 @@ export const subjectOf = (fact: Fact): string => {
       return `listener ${fact.listener}`
     case 'draining':
       return `draining ${fact.worker}`
+    case 'peers':
+      return 'peers'
     case 'heartbeat':
       return `heartbeat ${fact.process}`
     case 'process':

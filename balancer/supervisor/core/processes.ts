@@ -75,6 +75,7 @@ const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   writer: [...forwarders, 'vrrp'],
   listener: ['director', 'vrrp'],
   draining: ['director'],
+  peers: ['director'],
   heartbeat: ['vrrp'],
   process: ['vrrp'],
 }
@@ -90,6 +91,8 @@ export const isOfProcess = (fact: Fact, role: ProcessRole): boolean => {
       return fact.process === role
     case 'listener':
       return forwarderOf(fact.datapath) === role
+    case 'peers':
+      return forwarderOf('direct') === role
     default:
       return false
   }

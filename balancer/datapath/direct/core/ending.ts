@@ -3,19 +3,17 @@
 
 import type { Endpoint } from '../../../core/endpoint.ts'
 import { loginMillis } from '../../core/planned-server.ts'
-
-/** A client as its packets name it: 4 or 16 bytes, and a port. */
-export type Client = { readonly address: Uint8Array; readonly port: number }
+import { flowKey } from './flow-key.ts'
 
 /**
- * A flow of a bind: its client, and the number of its server. `closing`: its client has said goodbye (FIN or RST); `ended`: it was
- * ended here. It began after `begunAfter`, when it was not there yet, and at the latest at `begunBy`, when it was first seen;
- * both are moments of the caller's clock, -Infinity for what was there at the first look.
+ * What is to be known of a flow (see flow-book.ts): its key in the map, and the number of its server. It began after `begunAfter`, when
+ * it was not there yet, and at the latest at `begunBy`, when it was first seen; both are moments of the caller's clock, -Infinity
+ * for what was there at the first look.
  */
 export type EndingFlow = {
-  readonly client: Client
-  readonly server: number
-  readonly state: 'live' | 'closing' | 'ended'
+  readonly key: Uint8Array
+  readonly number: number
+  readonly state: 'attempt' | 'live' | 'closing' | 'ended'
   readonly begunAfter: number
   readonly begunBy: number
 }
@@ -26,9 +24,12 @@ export type EndingFlow = {
  */
 export type Ending = {
   readonly server: number | null
-  readonly client: { readonly address: Uint8Array; readonly port: number | null } | null
+  readonly client: ClientToEnd | null
   readonly begunBefore: number
 }
+
+/** A client as an operator names it; a null `port` is all of that address. */
+export type ClientToEnd = { readonly address: string; readonly port: number | null }
 
 /** `end` is what was ordered; `tell` those again whom an earlier process has ended; `remove` what is ended. */
 type Duty = { readonly do: 'end'; readonly ending: Ending } | { readonly do: 'tell' | 'remove' }
@@ -111,6 +112,7 @@ const lookAgainMillis = 400
 const tryAgainMillis = 500
 const mostFailures = 6
 const noOrder = -1
+const largestPort = 65_535
 
 /** Nothing is due yet. */
 export const startEndings: Endings = { owed: [], absent: new Map(), telling: [], binds: [] }
@@ -156,21 +158,21 @@ export const deadlineOf = ({ owed, telling, absent }: Endings): number | null =>
  */
 export const endsAt = (flow: EndingFlow, { server, client, begunBefore }: Ending, at: number): number | null => {
   // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment.
-  if (flow.state !== 'live') return null
-  if (server !== null && flow.server !== server) return null
-  if (client !== null && !isOf(flow.client, client)) return null
+  if (flow.state === 'closing' || flow.state === 'ended') return null
+  if (server !== null && flow.number !== server) return null
+  if (client !== null && !isOf(flow, client)) return null
   if (flow.begunBy <= begunBefore) return at
   if (flow.begunAfter > begunBefore) return null
   return Math.max(at, flow.begunBy + loginMillis)
 }
 
-const isOf = (
-  one: Client,
-  { address, port }: { readonly address: Uint8Array; readonly port: number | null },
-): boolean =>
-  (port ?? one.port) === one.port &&
-  one.address.length === address.length &&
-  one.address.every((byte, i) => byte === address[i])
+/** Where a key has its port depends on the family (flow-key.ts): it is what a key without one has not. */
+const isOf = ({ key }: EndingFlow, { address, port }: ClientToEnd): boolean => {
+  const wanted = flowKey({ address, port: port ?? 0 })
+  if (wanted.length !== key.length) return false
+  const ports = flowKey({ address, port: largestPort })
+  return key.every((byte, i) => byte === wanted[i] || (port === null && ports[i] !== wanted[i]))
+}
 
 const isSame = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address
 

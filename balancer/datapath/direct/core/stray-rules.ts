@@ -57,6 +57,10 @@ export const strayChain = (
   return {
     name: everyoneChain(address),
     hook: null,
-    rules: [...(places.size === 0 ? [] : [`limit rate over ${rate}/second accept`]), ...places.values(), 'accept'],
+    rules: [
+      ...(places.size === 0 ? [] : [`limit rate over ${rate}/second burst ${rate} packets accept`]),
+      ...places.values(),
+      'accept',
+    ],
   }
 }

@@ -4,47 +4,44 @@
 import type { Endpoint } from '../../../core/endpoint.ts'
 import { addressBytes } from '../../../core/ip-address.ts'
 import type { EndedFlow } from '../../resets/core/reset-queue.ts'
-import type { Client } from './ending.ts'
+import type { ServerPath } from './direct-listener.ts'
+import { flowKey } from './flow-key.ts'
 
-/** Where a server is: on this host, or a neighbour behind an interface of this host; Ethernet addresses as `02:00:00:00:00:01`. */
+/** Where a server is. `from`: the Ethernet address of this host on the interface that leads to it, null where none does. */
 export type ServerPlace = {
   readonly address: string
   readonly port: number
-  readonly path:
-    | { readonly kind: 'here' }
-    | { readonly kind: 'link'; readonly device: string; readonly from: string; readonly mac: string }
-    | null
+  readonly path: ServerPath | null
+  readonly from: string | null
 }
+
+/** By what a session is known while its sides are told. */
+export const wakeUpKey = (bind: Endpoint, client: Endpoint): Uint8Array =>
+  Uint8Array.of(...addressBytes(bind.address), bind.port >> 8, bind.port & 0xff, ...flowKey(client))
 
 /** What both have to hear; undefined server: nobody knows where it is. */
-export const wakeUp = (bind: Endpoint, client: Client, server: ServerPlace | undefined): EndedFlow => {
-  const address = Uint8Array.from(addressBytes(bind.address))
-  const asServer = { address, port: bind.port }
-  return {
-    key: Uint8Array.of(...address, ...portBytes(bind.port), ...client.address, ...portBytes(client.port)),
-    toClient: { ...between(asServer, client), isAnswer: true },
-    toServer: toServer(asServer, client, server),
-  }
-}
+export const wakeUp = (bind: Endpoint, client: Endpoint, server: ServerPlace | undefined): EndedFlow => ({
+  key: wakeUpKey(bind, client),
+  toClient: { ...between(bind, client), isAnswer: true },
+  toServer: toServer(bind, client, server),
+})
 
-const toServer = (bind: Client, client: Client, server: ServerPlace | undefined): EndedFlow['toServer'] => {
-  const path = server?.path ?? null
-  if (server === undefined || path === null) return null
-  if (path.kind === 'link') {
-    const { device, from, mac } = path
-    return { ...between(client, bind), link: { device, from: etherBytes(from), to: etherBytes(mac) } }
+const toServer = (bind: Endpoint, client: Endpoint, server: ServerPlace | undefined): EndedFlow['toServer'] => {
+  if (server === undefined || server.path === null) return null
+  if (server.path.kind === 'link') {
+    const { device, mac } = server.path
+    if (server.from === null) return null
+    return { ...between(client, bind), link: { device, from: etherBytes(server.from), to: etherBytes(mac) } }
   }
   // Its sessions have the port that they were redirected to, and what is forged here passes no redirection.
-  const itself = { address: Uint8Array.from(addressBytes(server.address)), port: server.port }
-  return between(client, server.port === bind.port ? bind : itself)
+  return between(client, server.port === bind.port ? bind : { address: server.address, port: server.port })
 }
 
-const between = (from: Client, to: Client) => ({
-  source: from.address,
+const between = (from: Endpoint, to: Endpoint) => ({
+  source: Uint8Array.from(addressBytes(from.address)),
   sourcePort: from.port,
-  destination: to.address,
+  destination: Uint8Array.from(addressBytes(to.address)),
   destinationPort: to.port,
 })
 
-const portBytes = (port: number): readonly number[] => [port >> 8, port & 0xff]
 const etherBytes = (text: string): Uint8Array => Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16))

@@ -42,13 +42,18 @@ export const accessParts = (
   const source = `${version.protocol} saddr`
   const over = (rate: number): string => `limit rate over ${rate}/second burst ${rate} packets`
   const isSourceLimited = connectionRatePerSource > 0
+  // A source that is remembered keeps the limit that it was met with first: another limit is another set.
+  const limitedSources = `${sourcesName}/${connectionRatePerSource}`
   return {
-    sets: [...[allow, deny].filter((set) => set !== null), ...(isSourceLimited ? [sources(sourcesName, version)] : [])],
+    sets: [
+      ...[allow, deny].filter((set) => set !== null),
+      ...(isSourceLimited ? [sources(limitedSources, version)] : []),
+    ],
     rules: [
       ...(deny === null ? [] : [`${source} @${deny.name} ${refuse('denied')}`]),
       ...(allow === null ? [] : [`${source} != @${allow.name} ${refuse('denied')}`]),
       ...(isSourceLimited
-        ? [`update @${sourcesName} { ${source} ${over(connectionRatePerSource)} } ${refuse('source-rate')}`]
+        ? [`update @${limitedSources} { ${source} ${over(connectionRatePerSource)} } ${refuse('source-rate')}`]
         : []),
       ...(connectionRate === 0 ? [] : [`${over(connectionRate)} ${refuse('rate')}`]),
     ],
