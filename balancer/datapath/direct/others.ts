@@ -72,16 +72,16 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     map.set(key, value)
     return value
   }
-  /** What a peer has to know of a bind. */
+  /** The sessions of a bind that these slots would send elsewhere, or to a server that `numberOf` does not know. */
   const exceptionsOf = (
     one: WatchedFlows,
-    listener: RunningListener,
     tables: readonly SlotTable[],
+    numberOf: RunningListener['numberNamed'],
   ): readonly FlowException[] => {
     const slots = tables
       // Without a server a balancer stands back, and will have others soon.
       .filter(({ targets }) => targets.length > 0)
-      .map((table) => numberedSlots(table, listener.numberNamed))
+      .map((table) => numberedSlots(table, numberOf))
     return slots.length === 0 ? [] : one.book.exceptionsAgainst(slots, millis(performance.now()))
   }
   const named = (
@@ -116,7 +116,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     const next = new Map<string, number>()
     for (const { one, listener } of all) {
       const name = listener.config().name
-      next.set(name, (next.get(name) ?? 0) + exceptionsOf(one, listener, [listener.table()]).length)
+      next.set(name, (next.get(name) ?? 0) + exceptionsOf(one, [listener.table()], listener.numberNamed).length)
     }
     counts = next
     others.setExposed([...counts.values()].reduce((sum, count) => sum + count, 0))
@@ -124,7 +124,9 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       const exceptions = all.flatMap(({ one, listener }) => {
         const theirs = tables.find(({ table }) => table.listener === listener.config().name)
         if (theirs === undefined) return []
-        const found = exceptionsOf(one, listener, [listener.table(), theirs.table])
+        // A server on this host dies with it, and nobody else could tell its clients: those are told of, wherever they would go.
+        const numberOf = (server: string) => (listener.isHere(server) ? undefined : listener.numberNamed(server))
+        const found = exceptionsOf(one, [listener.table(), theirs.table], numberOf)
         return named(one, listener, found)
       })
       others.setExceptions(peer, tables, exceptions)
