@@ -203,15 +203,13 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     elements.close()
   }
   const setBinds = (): void => {
-    const binds = listeners
-      .wanted()
-      .flatMap(({ binds: all, timeouts }) =>
-        all.map((bind) => ({
-          ...bind,
-          idle: timeouts.idle,
-          connect: millis(Math.max(timeouts.connect, leastConnect)),
-        })),
-      )
+    const binds = listeners.wanted().flatMap(({ binds: all, timeouts }) =>
+      all.map((bind) => ({
+        ...bind,
+        idle: timeouts.idle,
+        connect: millis(Math.max(timeouts.connect, leastConnect)),
+      })),
+    )
     flows.setBinds(binds)
     endings.setBinds(listeners.configs().flatMap(({ bind }) => bind))
   }
