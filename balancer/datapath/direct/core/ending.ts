@@ -9,7 +9,7 @@ import { flowKey } from './flow-key.ts'
 /**
  * What is to be known of a flow (see flow-book.ts): its key in the map, and the number of its server. It began after `begunAfter`, when
  * it was not there yet, and at the latest at `begunBy`, when it was first seen; both are moments of the caller's clock, -Infinity
- * for what was there at the first look.
+ * for what was there at the first look. It leaves the map at `expiresAt`.
  */
 export type EndingFlow = {
   readonly key: Uint8Array
@@ -17,6 +17,7 @@ export type EndingFlow = {
   readonly state: 'attempt' | 'live' | 'closing' | 'ended'
   readonly begunAfter: number
   readonly begunBy: number
+  readonly expiresAt: number
 }
 
 /**
@@ -110,6 +111,11 @@ export type EndingStep = readonly [Endings, readonly EndingEffect[]]
 
 /** For how long a mark stays in the map: whoever speaks later is a stranger. */
 export const markMillis = 60_000
+/**
+ * An earlier process may have told whom it ended until then. Later a server without the session would take what is forged for a new
+ * one and wait for its client, whose firewall has forgotten the old one by then (nf_conntrack_tcp_timeout_close).
+ */
+const youngMillis = 10_000
 /** A vrrp process that is started anew has the address back in less. */
 const leftMillis = 2000
 /** Sooner than anybody is told for the second time. */
@@ -270,7 +276,8 @@ const looked = (endings: Endings, look: Look & { readonly flows: readonly Ending
   for (const owed of due) {
     const { id, duty } = owed
     if (duty.do !== 'end') {
-      const ended = flows.filter(({ state }) => state === 'ended')
+      const oldest = duty.do === 'tell' ? at + markMillis - youngMillis : Number.NEGATIVE_INFINITY
+      const ended = flows.filter(({ state, expiresAt }) => state === 'ended' && expiresAt > oldest)
       if (ended.length > 0) effects.push({ effect: duty.do, bind, flows: ended })
       tells ||= duty.do === 'tell' && ended.length > 0
       continue

@@ -25,6 +25,7 @@ const flow = (port: number, changes: Partial<EndingFlow> = {}): EndingFlow => ({
   state: 'live',
   begunAfter: always,
   begunBy: always,
+  expiresAt: Number.POSITIVE_INFINITY,
   ...changes,
 })
 const ofServer = (server: number, begunBefore = Number.POSITIVE_INFINITY): Ending => ({
@@ -182,7 +183,8 @@ t.test('an address that is back at once: who waits is told', async (t) => {
 t.test('what an earlier process has ended is told again', async (t) => {
   const { happen } = endings()
   happen(0, { event: 'binds', binds: [bind] })
-  t.same(texts(happen(1, looked(0, flow(1), flow(2, { state: 'ended' })))), ['tell 2'])
+  const [just, longAgo] = [50_002, 50_001].map((expiresAt, i) => flow(2 + i, { state: 'ended', expiresAt }))
+  t.same(texts(happen(1, looked(0, flow(1), ...[just, longAgo].flatMap((one) => one ?? [])))), ['tell 2'])
   t.same(texts(happen(2, { event: 'binds', binds: [bind] })), [])
 })
 
