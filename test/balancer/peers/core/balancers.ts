@@ -18,10 +18,8 @@ import { bind, table } from './exceptions.ts'
 export const timeout = 120_000
 const tick = 20
 const lookInterval = 1000
-/** A session that has lived so long is told whatever the slots say: its next packet may come when they have changed, elsewhere. */
-const settled = 3000
 
-type Flow = { server: string; begunAt: number; heardAt: number; taken: boolean }
+type Flow = { server: string; heardAt: number; taken: boolean }
 type Wire = { readonly ends: readonly [End, End] }
 type End = { readonly node: number; readonly to: number; link: number }
 type InFlight = { readonly at: number; readonly wire: Wire; readonly from: 0 | 1; readonly line: string | null }
@@ -31,7 +29,14 @@ type Peer = {
   tables: readonly PeerTable[] | null
   readonly wires: Map<number, { readonly wire: Wire; readonly side: 0 | 1 }>
 }
-type Node = { targets: readonly string[]; readonly flows: Map<string, Flow>; peers: Map<number, Peer>; isUp: boolean }
+/** `established`: the slots when it took over, by which packets of sessions go that it has never seen. */
+type Node = {
+  targets: readonly string[]
+  established: readonly string[]
+  readonly flows: Map<string, Flow>
+  peers: Map<number, Peer>
+  isUp: boolean
+}
 
 /** A server of a client: any function of both that all balancers compute alike. */
 export const slotOf = (targets: readonly string[], client: string): string => {
@@ -48,6 +53,8 @@ export type Balancers = {
   /** The process dies and its connections with it; the flows stay in the kernel. */
   readonly kill: (node: number) => void
   readonly start: (node: number) => void
+  /** The address comes to it. */
+  readonly takeOver: (node: number) => void
   /** A client's SYN reaches a balancer; the server that it is sent to. */
   readonly begin: (node: number, client: string) => string
   /** A packet of a session reaches a balancer; the server that it is sent to. */
@@ -71,7 +78,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
   let flight: InFlight[] = []
   let attempts: { readonly at: number; readonly node: number; readonly to: number }[] = []
   const nodes: Node[] = Array.from({ length: count }, () => ({
-    ...{ targets: ['db1', 'db2'], flows: new Map(), peers: new Map(), isUp: false },
+    ...{ targets: ['db1', 'db2'], established: ['db1', 'db2'], flows: new Map(), peers: new Map(), isUp: false },
   }))
   const own = (targets: readonly string[]): readonly PeerTable[] => [table('mysql', targets)]
   const delay = (): number => 1 + Math.floor(random() * 60)
@@ -144,7 +151,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       const better = told.flatMap((one) => {
         const flow = node.flows.get(one.client)
         if (flow === undefined || flow.heardAt < now - one.idle) {
-          node.flows.set(one.client, { server: one.server, begunAt: now, heardAt: now - one.idle, taken: true })
+          node.flows.set(one.client, { server: one.server, heardAt: now - one.idle, taken: true })
           return []
         }
         return flow.server === one.server || flow.heardAt === now - one.idle ? [] : [asException(one.client, flow)]
@@ -201,8 +208,8 @@ export const startBalancers = (count: number, random: () => number): Balancers =
     for (const { book, tables } of node.peers.values()) {
       if (book === null || tables === null) continue
       const theirs = tables[0]?.table.targets.map(({ server }) => server) ?? []
-      const matters = ([client, { server, begunAt }]: readonly [string, Flow]): boolean =>
-        now - begunAt >= settled || server !== slotOf(node.targets, client) || server !== slotOf(theirs, client)
+      const matters = ([client, { server }]: readonly [string, Flow]): boolean =>
+        server !== slotOf(node.targets, client) || server !== slotOf(theirs, client)
       book.offer(
         [...node.flows].filter(matters).map(([client, flow]) => asException(client, flow)),
         millis(now),
@@ -284,18 +291,21 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       attempts = attempts.filter((one) => one.node !== i)
     },
     start,
+    takeOver: (i) => {
+      nodeOf(i).established = nodeOf(i).targets
+    },
     begin: (i, client) => {
       const node = nodeOf(i)
       const server = slotOf(node.targets, client)
-      node.flows.set(client, { server, begunAt: now, heardAt: now, taken: false })
+      node.flows.set(client, { server, heardAt: now, taken: false })
       return server
     },
     send: (i, client) => {
       const node = nodeOf(i)
       const flow = node.flows.get(client)
       const known = flow !== undefined && flow.heardAt + timeout > now
-      const server = known ? flow.server : slotOf(node.targets, client)
-      node.flows.set(client, { server, begunAt: known ? flow.begunAt : now, heardAt: now, taken: false })
+      const server = known ? flow.server : slotOf(node.established, client)
+      node.flows.set(client, { server, heardAt: now, taken: false })
       return server
     },
     flowsOf: (i) => nodeOf(i).flows,

@@ -105,7 +105,9 @@ t.test(
           const wrong = disagreements(balancers, count, sessions)
           if (wrong.length > 0) throw new Error(wrong.join('\n'))
           // A fail-over: what the new one sends elsewhere is lost, and `speak` throws.
-          active = roll(count)
+          const next = roll(count)
+          if (next !== active) balancers.takeOver(next)
+          active = next
           failOvers += 1
           talk(4000)
         }

@@ -88,7 +88,7 @@ t.test('who is silent is dead; who says nothing of himself is sent away; both ar
   t.same(doing(silent.done[3]), ['close 1', 'down'])
   t.equal(nextDeadline(silent.state), 20 + silenceLimit + 250)
   const nobody = play([connected(1, 'in'), { type: 'heard', link: 1, at: 2900 }, due(3010)])
-  t.same(doing(nobody.done[2]), ['close 1', 'trouble'])
+  t.same(doing(nobody.done[2]), ['close 1', 'trouble', 'connect'])
 })
 
 t.test('attempts come ever later, up to 5 s, and one without an answer is given up', async (t) => {
