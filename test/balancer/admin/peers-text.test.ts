@@ -3,6 +3,7 @@ import { renderPage } from '../../../balancer/admin/core/page.ts'
 import { describePeers } from '../../../balancer/admin/core/peers-text.ts'
 import { type Status, statusOf } from '../../../balancer/admin/core/status.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
+import { createAccounts } from '../../../balancer/pool/core/accounts.ts'
 import { failOverCost, type PeersFact } from '../../../balancer/pool/core/peers-fact.ts'
 import { createPool } from '../../../balancer/pool/core/pool.ts'
 
@@ -21,7 +22,7 @@ const fact: PeersFact = {
 const lost = { ...peer, address: '198.18.0.3:9224', name: null, connected: false, why: 'the keys differ', told: 0 }
 const statusWith = (...facts: readonly PeersFact[]): Status =>
   statusOf({
-    ...{ config, pool: createPool(facts), version: '1', now, startedAt: now, refusals: {} },
+    ...{ config, pool: createPool(facts), accounts: createAccounts(), version: '1', now, startedAt: now, refusals: {} },
     iso: (moment) => new Date(moment).toISOString(),
   })
 
