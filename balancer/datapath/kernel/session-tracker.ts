@@ -302,7 +302,7 @@ const kept = ({ family, id, mark, tcpState, original, reply }: ConntrackEntry): 
 const flowsOf = (entry: KeptEntry): readonly EndedFlow[] => {
   const [original, reply] = [flowOf(entry.original), flowOf(entry.reply)]
   if (original === undefined || reply === undefined) return []
-  return [{ key: entry.original, toClient: backwards(original), toServer: backwards(reply) }]
+  return [{ key: entry.original, toClient: { ...backwards(original), isAnswer: true }, toServer: backwards(reply) }]
 }
 
 const backwards = ({ source, destination, sourcePort, destinationPort }: Flow) => ({
