@@ -318,7 +318,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
-      const left = listeners.all().reduce((sum, listener) => sum + counts.talliesOf(listener).all().sessions, 0)
+      const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()
       for (const text of removed) log.info(`Removed ${text}`)
