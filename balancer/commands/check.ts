@@ -8,6 +8,7 @@ import { hostWarnings } from '../vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from '../vrrp/prospects.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
+import { peersWarnings } from './peers-check.ts'
 import { keepalivedWarnings, portWarnings } from './rivals.ts'
 
 /** Checks a configuration, tells what each tracked failure leads to, and warns of what this host makes of it. */
@@ -30,6 +31,7 @@ export const check = async (file: string): Promise<number> => {
     ...keepalivedWarnings(loaded.config),
     ...portWarnings(loaded.config),
     ...(await kernelWarnings(loaded.config)),
+    ...(await peersWarnings(loaded.config, file)),
   ]) {
     process.stderr.write(`warning: ${text}\n`)
   }
