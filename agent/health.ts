@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks'
 import type { HealthReport } from '../shared/health-report.ts'
 import type { AgentConfig } from './config/load.ts'
 import { type Millis, millis } from './core/time.ts'
+import { createDirectReturnLook } from './direct-return/report.ts'
 import { lookForForceFails } from './force-fail.ts'
 import { watchForceFails } from './force-fail-watch.ts'
 import type { Known, Probe } from './probe/core/facts.ts'
@@ -44,6 +45,7 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
   const startedAt = performance.now()
   const node = hostname()
   const stalls = startStallWatch()
+  const lookAtDirectReturn = createDirectReturnLook()
 
   const reportOn = (known: Known, question: Question): HealthReport => {
     const { check, force_fail_file, lasting_force_fail_file } = config
@@ -64,6 +66,7 @@ export const startHealth = (initial: AgentConfig, { onReport, onProbe }: HealthL
       },
       question,
       agent: { host: node, version, uptime_s: Math.round((now - startedAt) / millisPerSecond) },
+      directReturn: lookAtDirectReturn(config.direct_return),
     })
     if (question.about === 'configured') onReport(report)
     return report

@@ -1,17 +1,34 @@
 #!/usr/bin/env node
 // mysqlchk-agent: from the command line to the command, and from its result to the exit status.
 
-import { help, parseArguments } from './commands/arguments.ts'
+import { help, type Invocation, parseArguments } from './commands/arguments.ts'
 import { type ExitStatus, exitStatus } from './commands/exit.ts'
 import { survivePipes } from './commands/pipes.ts'
 import { versionText } from './commands/version.ts'
 import type { withConfig as WithConfig } from './commands/with-config.ts'
+
+type DirectReturn = Extract<Invocation, { readonly command: 'direct-return' }>
 
 const warn = (warnings: readonly string[]): void => {
   for (const warning of warnings) process.stderr.write(`${warning}\n`)
 }
 
 const withConfig: typeof WithConfig = async (...all) => (await import('./commands/with-config.ts')).withConfig(...all)
+
+const directReturn = async ({ action, config: path, watch, json }: DirectReturn): Promise<ExitStatus> => {
+  const { down, refuseSecond, status, up } = await import('./commands/direct-return.ts')
+  if (action === 'down') return down(path)
+  return withConfig(path, 'skip', async (config, warnings) => {
+    if (action === 'status') return status(config, path, json)
+    if (refuseSecond(config.direct_return)) return exitStatus.failed
+    if (!watch || config.direct_return.entries.length === 0) {
+      warn(warnings)
+      return up(config, path)
+    }
+    const { watchDirectReturn } = await import('./commands/direct-return-watch.ts')
+    return watchDirectReturn(path, config, warnings)
+  })
+}
 
 /** What one command needs is loaded when it is asked for: it takes longer than most of them. */
 const main = async (words: readonly string[]): Promise<ExitStatus> => {
@@ -63,6 +80,8 @@ const main = async (words: readonly string[]): Promise<ExitStatus> => {
         const { setupUser } = await import('./commands/setup-user.ts')
         return setupUser(config, invocation.config, invocation)
       })
+    case 'direct-return':
+      return directReturn(invocation)
     case 'help':
       process.stdout.write(help)
       return exitStatus.ok

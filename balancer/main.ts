@@ -17,6 +17,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
                                      tell what each tracked failure will lead to
   balancer show [servers|vrrp|peers|sessions|events] [--json]       ask the running balancer
   balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
+  balancer sessions end LISTENER/SERVER|CLIENT                      end what a server, or a client (address, address:port), has
   balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again
   balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
   balancer reexec [--config FILE]    have the program on disk take over from the running one, which keeps address,
@@ -39,7 +40,7 @@ type Arguments = {
 }
 
 /** Commands that take words of their own; the running balancer knows what they mean. */
-const wordy: ReadonlySet<string> = new Set(['show', 'server', 'vrrp'])
+const wordy: ReadonlySet<string> = new Set(['show', 'server', 'sessions', 'vrrp'])
 
 // What one needs is loaded when it is asked for: an answer of the running balancer has nothing to wait for.
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
@@ -50,6 +51,8 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
   show: ({ config: file, words, json }) => askRunning(file, ['show', ...words, ...(json ? ['--json'] : [])]),
 
   server: ({ config: file, words }) => askRunning(file, ['server', ...words]),
+
+  sessions: ({ config: file, words }) => askRunning(file, ['sessions', ...words]),
 
   vrrp: ({ config: file, words }) => askRunning(file, ['vrrp', ...words]),
 

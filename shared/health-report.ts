@@ -17,6 +17,16 @@ const reasonSchema = z.object({
   text: z.string().max(1024).pipe(shownText),
 })
 
+/** A listener's address and port that this host answers itself. A report holds a few of them. */
+const directReturn = z.object({
+  address: z.string().max(64).pipe(shownText),
+  port: z.number().int().min(1).max(65_535),
+  ready: z.boolean(),
+  missing: z.array(z.string().max(256).pipe(shownText)).max(16).readonly(),
+  bytes_out: z.number().nonnegative().nullable(),
+  connections: z.number().nonnegative().nullable(),
+})
+
 /** The shape of a report; members of newer agents are left out. */
 export const healthReportSchema = z.object({
   version: z.literal(1),
@@ -35,6 +45,7 @@ export const healthReportSchema = z.object({
   age_ms: z.number().nonnegative().nullable(),
   probe_ms: z.number().nonnegative().nullable(),
   warnings: z.array(z.string().max(256).pipe(shownText)).max(8).readonly().default([]),
+  direct_return: z.array(directReturn).max(64).readonly().exactOptional(),
   facts: z.record(shownText, z.union([shownText, z.number(), z.boolean(), z.null()])),
   agent: z.object({ host: shownText, version: shownText, uptime_s: z.number().nonnegative() }),
 })
@@ -42,7 +53,9 @@ export const healthReportSchema = z.object({
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;
  * null before the first one. `lag_s` is the worst of all channels, null where there is none or it is not known;
- * `connections_free_percent` is null where the server was not asked. `last_resort`: the node fails, and can serve all the same where nobody else does. `facts` are words for people; `warnings` tell what is no
+ * `connections_free_percent` is null where the server was not asked. `last_resort`: the node fails, and can serve all the same where nobody else does.
+ * `direct_return`: which listeners with direct server return the host is prepared for, what is `missing` there, the bytes that
+ * it sent and the connections of its server; absent from an agent that knows nothing of it, or has nothing to prepare. `facts` are words for people; `warnings` tell what is no
  * failure yet, such as hosts that the server blocks.
  */
 export type HealthReport = z.output<typeof healthReportSchema>

@@ -9,7 +9,7 @@ import type { Millis } from '../core/time.ts'
 import type { SetupWords } from '../setup/core/words.ts'
 
 /** The commands of `mysqlchk-agent`; `run` is meant where none is given. */
-export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare', 'setup-user'] as const
+export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare', 'setup-user', 'direct-return'] as const
 
 /**
  * What to do. `path` and `json` belong to `once`, `reason` and `lasts` (null: until `pass`) to `fail`. `requests` is a file,
@@ -17,7 +17,7 @@ export const commands = ['run', 'check', 'once', 'fail', 'pass', 'compare', 'set
  */
 export type Invocation =
   | {
-      readonly command: Exclude<(typeof commands)[number], 'compare' | 'setup-user'>
+      readonly command: Exclude<(typeof commands)[number], 'compare' | 'setup-user' | 'direct-return'>
       readonly config: string
       readonly path: string
       readonly json: boolean
@@ -34,8 +34,18 @@ export type Invocation =
       readonly requests: string | null
     }
   | ({ readonly command: 'setup-user'; readonly config: string } & SetupWords)
+  | {
+      readonly command: 'direct-return'
+      readonly config: string
+      readonly action: (typeof directReturnActions)[number]
+      readonly watch: boolean
+      readonly json: boolean
+    }
   | { readonly command: 'help' | 'version' }
   | { readonly command: 'usage-error'; readonly text: string }
+
+/** What `direct-return` does. */
+const directReturnActions = ['up', 'down', 'status'] as const
 
 const options = {
   config: { type: 'string', short: 'c' },
@@ -44,6 +54,7 @@ const options = {
   for: { type: 'string' },
   lasting: { type: 'boolean' },
   login: { type: 'boolean' },
+  watch: { type: 'boolean' },
   script: { type: 'string' },
   requests: { type: 'string' },
   apply: { type: 'boolean' },
@@ -90,6 +101,16 @@ export const parseArguments = (words: readonly string[]): Invocation => {
   if (command === undefined) {
     return usageError(`unknown command ${word}; did you mean ${closest(word, commands)}? Known: ${commands.join(', ')}`)
   }
+  if (command === 'direct-return') {
+    const [action, ...more] = rest
+    return directReturn(
+      action,
+      more,
+      tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : [])),
+      values,
+    )
+  }
+  if (values.watch !== undefined) return usageError(`--watch belongs to direct-return up, not to ${command}`)
   if (command !== 'once' && (values.json !== undefined || values.path !== undefined)) {
     return usageError(`--json and --path belong to the command once, not to ${command}`)
   }
@@ -157,6 +178,33 @@ export const parseArguments = (words: readonly string[]): Invocation => {
   }
 }
 
+const directReturn = (
+  word: string | undefined,
+  more: readonly string[],
+  given: readonly string[],
+  {
+    config,
+    watch,
+    json,
+  }: { readonly config?: string | boolean; readonly watch?: string | boolean; readonly json?: string | boolean },
+): Invocation => {
+  const action = directReturnActions.find((known) => known === word)
+  if (action === undefined) {
+    return usageError(`direct-return takes one of ${directReturnActions.join(', ')}, found ${word ?? 'nothing'}`)
+  }
+  const allowed = ['config', ...(action === 'up' ? ['watch'] : []), ...(action === 'status' ? ['json'] : [])]
+  const stray = given.find((name) => !allowed.includes(name))
+  if (stray !== undefined) return usageError(`--${stray} does not belong to direct-return ${action}`)
+  if (more.length > 0) return usageError(`direct-return ${action} takes no further words, found ${more.join(' ')}`)
+  return {
+    command: 'direct-return',
+    action,
+    config: textOr(config, defaultConfigPath),
+    watch: watch === true,
+    json: json === true,
+  }
+}
+
 const textOr = (value: string | boolean | undefined, otherwise: string): string =>
   typeof value === 'string' ? value : otherwise
 
@@ -181,6 +229,9 @@ export const help = `mysqlchk-agent tells over HTTP whether the MySQL or MariaDB
                             [--socket PATH] [--user NAME] [--option-file FILE]
                                           print the SQL that makes the check user on this server; run it, and write its
                                           password file. As root
+  mysqlchk-agent direct-return up|down|status [--watch] [--json]
+                                          prepare this host for listeners with datapath: direct, and stay to repair it;
+                                          undo that; tell how it stands. As root
   mysqlchk-agent --version
 
 FILE is ${defaultConfigPath} unless given.

@@ -16,7 +16,7 @@ export const addressFindings = (written: Written): readonly Finding[] => [
 ]
 
 /** Why nobody can listen at an address, nor connect to it; null where it is that of a host, or stands for all. */
-const whyNoHost = (address: string): string | null => {
+export const whyNoHost = (address: string): string | null => {
   if (!isIPv4(address)) {
     if (/^ff/i.test(address)) return 'is a multicast address'
     return /^::ffff:\d+\./i.test(address) ? 'is an IPv4 address in the form of IPv6' : null

@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { oneLine } from '../core/text.ts'
 import type { ListenAddress } from '../server/listening.ts'
 import { addressFindings } from './address-rules.ts'
+import { type DirectReturnConfig, directReturnFindings, directReturnOf } from './direct-return.ts'
 import { checkDocument, type Finding, type Problem, type Written } from './document.ts'
 import { loginOf, type MysqlConfig, noLoginSources, readLoginSources, type Secrets } from './login.ts'
 import { unreadable } from './password-file.ts'
@@ -13,7 +14,11 @@ import { type AgentSettings, agentSchema } from './schema.ts'
 import { readTlsFiles, type TlsMaterial } from './tls-files.ts'
 
 /** The typed configuration of one agent, with all that it points to read in. Durations are `Millis`. */
-export type AgentConfig = Omit<AgentSettings, 'mysql' | 'listen' | 'response'> & {
+export type AgentConfig = Omit<
+  AgentSettings,
+  'mysql' | 'listen' | 'response' | 'direct_return' | 'direct_return_directory'
+> & {
+  readonly direct_return: DirectReturnConfig
   readonly response: AgentSettings['response'] & { readonly compatibility: boolean }
   readonly mysql: MysqlConfig
   readonly listen: ListenAddress & { readonly tls: TlsMaterial | null }
@@ -42,16 +47,30 @@ export const loadConfig = (path: string, secrets: Secrets): LoadedConfig => {
     const tlsFiles = readTlsFiles(written, secrets)
     tls = tlsFiles.material
     const read = [...sources.findings, ...tlsFiles.findings]
-    return [...contradictions(written), ...addressFindings(written), ...read, ...unreachableForceFail(written)]
+    return [
+      ...contradictions(written),
+      ...addressFindings(written),
+      ...directReturnFindings(written),
+      ...read,
+      ...unreachableForceFail(written),
+    ]
   })
   const warnings = checked.warnings.map((warning) => line(path, { ...warning, text: `warning: ${warning.text}` }))
   if (!checked.ok) return { ok: false, problems: checked.problems.map((problem) => line(path, problem)), warnings }
-  const { mysql, listen, response, ...settings } = checked.value
+  const {
+    mysql,
+    listen,
+    response,
+    direct_return: _entries,
+    direct_return_directory: _place,
+    ...settings
+  } = checked.value
   const compatibility = response.compatibility ?? response.body !== 'json'
   return {
     ok: true,
     config: {
       ...settings,
+      direct_return: directReturnOf(checked.value, path),
       mysql: loginOf(mysql, sources),
       listen: { ...listen, tls },
       response: { ...response, compatibility },

@@ -1,5 +1,6 @@
 // The shape of agent.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { absolutePath, address, duration, integer, network, percentage } from './values.ts'
 
@@ -129,8 +130,22 @@ const response = z.strictObject({
   compatibility: z.boolean().optional(),
 })
 
+/** A health report has to hold them all. */
+const mostDirectReturns = 16
+
+const directReturn = z.strictObject({
+  address: z.string().refine((value) => isIP(value) !== 0 && !value.includes('%'), {
+    error: 'write the address of a listener, such as 198.51.100.7 or 2001:db8::7',
+  }),
+  port,
+  server_port: port.optional(),
+})
+
 /** Survives a reboot, which /dev/shm does not. */
 const lastingFile = '/var/lib/mysqlchk-agent/proxyoff'
+
+/** Of the units as they come. */
+export const directReturnDirectory = '/run/mysqlchk-agent-direct-return'
 
 /** agent.yaml. */
 export const agentSchema = z.strictObject({
@@ -140,6 +155,8 @@ export const agentSchema = z.strictObject({
   check: check.prefault({}),
   force_fail_file: absolutePath('/dev/shm/proxyoff').default('/dev/shm/proxyoff'),
   lasting_force_fail_file: absolutePath(lastingFile).default(lastingFile),
+  direct_return: z.array(directReturn).max(mostDirectReturns).default([]),
+  direct_return_directory: absolutePath(directReturnDirectory).default(directReturnDirectory),
   access: access.prefault({}),
   response: response.prefault({}),
   log: z.strictObject({ level: z.enum(levels).default('info') }).prefault({}),

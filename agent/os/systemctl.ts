@@ -34,6 +34,22 @@ export const runningSince = async (unit: string): Promise<Date | null> => {
   )
 }
 
+/**
+ * Why systemd stops a unit now: a `restart`, a `stop` of its own, or the whole host goes down. Null where it does not tell.
+ */
+export const reasonOfStop = async (unit: string): Promise<'restart' | 'stop' | 'shutdown' | null> => {
+  const host = await systemctl('is-system-running')
+  if (host.said === 'stopping') return 'shutdown'
+  const { code, said } = await systemctl('list-jobs', '--no-legend', '--plain')
+  const [, job] =
+    said
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/).slice(1))
+      .find(([name]) => name === unit) ?? []
+  if (code !== 0 || job === undefined) return null
+  return job === 'stop' ? 'stop' : job === 'restart' ? 'restart' : null
+}
+
 /** Restarts a unit; what systemctl said where that failed. */
 export const restart = async (unit: string): Promise<string | null> => {
   const { code, said } = await systemctl('restart', unit)

@@ -124,8 +124,14 @@ export const createWatchers = (
 }
 
 /** What has to be told when it changes. Times and counts go on by themselves; an operator's words are told as they stand. */
-const essenceOf = ({ verdict, reason, mode, role, writable, warnings }: HealthReport): string => {
+const essenceOf = ({ verdict, reason, mode, role, writable, warnings, direct_return }: HealthReport): string => {
   const steady = (text: string): string => text.replace(/\d+/g, '')
   const text = reason.code === 'force-fail' ? reason.text : steady(reason.text)
-  return JSON.stringify([verdict, reason.code, text, mode, role, writable, warnings.map(steady)])
+  const prepared = direct_return?.map(({ address, port, ready, missing }) => [
+    address,
+    port,
+    ready,
+    missing.map(steady),
+  ])
+  return JSON.stringify([verdict, reason.code, text, mode, role, writable, warnings.map(steady), prepared])
 }

@@ -2,11 +2,11 @@
 
 import type { BalancerConfig } from '../config/schema.ts'
 import { pathsOf } from '../datapath/kernel/core/forwarding.ts'
+import { kernelOwnTable } from '../datapath/kernel/core/kernel-table.ts'
 import { ownMark, ownMask } from '../datapath/kernel/core/marks.ts'
-import { tableName } from '../datapath/kernel/core/names.ts'
 import { foreignRules, missingForKernel } from '../datapath/kernel/host-check.ts'
 import { forwardedListeners, readHostView } from '../datapath/kernel/host-view.ts'
-import { findTable, foreignTable } from '../datapath/kernel/own-table.ts'
+import { findTable, foreignTable } from '../datapath/rules/own-table.ts'
 import { missingCapabilities } from '../os/capabilities.ts'
 import { clientPlaces } from '../vrrp/instance.ts'
 
@@ -22,8 +22,10 @@ export const kernelWarnings = async ({ listeners, vrrp }: BalancerConfig): Promi
   const missing = await missingForKernel()
   if (missing.length > 0) return missing.map((text) => `datapath: kernel: ${text}`)
   const paths = pathsOf(forwarded, readHostView(clientPlaces(vrrp.instances)))
-  const found = await foreignRules(paths, { mask: ownMask, value: ownMark, example: ownMark + 1 }, [tableName])
-  const table = await findTable()
+  const found = await foreignRules(paths, { mask: ownMask, value: ownMark, example: ownMark + 1 }, [
+    kernelOwnTable.name,
+  ])
+  const table = await findTable(kernelOwnTable)
   const isTaken = !table.ok && table.code === foreignTable
   return [
     ...(isTaken ? [`datapath: kernel: ${table.text}`] : []),

@@ -3,10 +3,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import { FailedStart } from '../core/failed-start.ts'
+import { releaseDirect } from '../datapath/direct/release.ts'
 import { clearSessions } from '../datapath/kernel/clear-sessions.ts'
-import { tableName } from '../datapath/kernel/core/names.ts'
-import { findTable } from '../datapath/kernel/own-table.ts'
+import { kernelOwnTable } from '../datapath/kernel/core/kernel-table.ts'
 import { type KernelReleased, releaseKernel } from '../datapath/kernel/release.ts'
+import { findTable } from '../datapath/rules/own-table.ts'
 import { balancerProcesses } from '../os/balancer-processes.ts'
 import { releaseRemains } from '../vrrp/release.ts'
 import { answersAt, socketOf } from './runtime.ts'
@@ -35,10 +36,10 @@ export const release = async (file: string): Promise<number> => {
   try {
     const remains = await releaseRemains({ vrrp: loaded.ok ? loaded.config.vrrp : null, everything: !others })
     // After a crash the rules go on, and the next start adopts them.
-    const kernel = isAfterStop && process.env['SERVICE_RESULT'] !== 'success' ? nothing : await releaseRules()
+    const rules = isAfterStop && process.env['SERVICE_RESULT'] !== 'success' ? [] : await releaseRules()
     const [removed, failed] = [
-      [...remains.removed, ...kernel.removed],
-      [...remains.failed, ...kernel.failed],
+      [...remains.removed, ...rules.flatMap((one) => one.removed)],
+      [...remains.failed, ...rules.flatMap((one) => one.failed)],
     ]
     for (const text of removed) process.stdout.write(`released: ${text}\n`)
     for (const text of failed) process.stderr.write(`balancer: ${text}\n`)
@@ -53,14 +54,13 @@ export const release = async (file: string): Promise<number> => {
   }
 }
 
-const nothing: KernelReleased = { removed: [], failed: [] }
-
-/** Rules, sessions and settings of the kernel datapath, unless a process keeps them. */
-const releaseRules = async (): Promise<KernelReleased> => {
-  if (balancerProcesses().some(({ role }) => role === 'kernel')) return nothing
-  const table = await findTable()
+/** Rules of the datapaths made of rules, and sessions and settings of the kernel datapath, unless a process keeps them. */
+const releaseRules = async (): Promise<readonly Pick<KernelReleased, 'removed' | 'failed'>[]> => {
+  if (balancerProcesses().some(({ role }) => role === 'kernel')) return []
+  const table = await findTable(kernelOwnTable)
   const isOurs = table.ok && table.value !== null
-  return releaseKernel({ tables: isOurs ? [tableName] : [], endSessions: clearSessions })
+  const kernel = await releaseKernel({ tables: isOurs ? [kernelOwnTable.name] : [], endSessions: clearSessions })
+  return [kernel, await releaseDirect()]
 }
 
 const refuse = (text: string): number => {

@@ -6,6 +6,7 @@ import type { ListenerConfig } from '../config/schema.ts'
 import type { Millis } from '../core/time.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
 import type { Fact, ListenerFact, ServerHealthFact, WriterFact } from '../pool/core/facts.ts'
+import type { SessionsEnded, SessionsToEnd } from '../pool/core/session-order.ts'
 
 /** What decides where sessions go: the health of a server, or who the writer is. */
 export type DecidingFact = ServerHealthFact | WriterFact
@@ -36,6 +37,13 @@ export type RunningDatapath = {
    * datapath's until now. Throws `FailedStart` and changes nothing.
    */
   readonly reconfigure: (listeners: readonly ListenerConfig[], facts: readonly DecidingFact[]) => Promise<void>
+  /**
+   * Ends sessions by order of an operator, with the reason `ordered`: at once, without a grace, whatever state their server is in.
+   * Both sides hear a reset; attempts to connect begin anew. Listeners, servers and clients that are none of this datapath's have
+   * nothing to end here, which is no trouble: several datapaths are asked, and their answers added. After `retire` it still answers for
+   * the sessions that it has kept.
+   */
+  readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
   /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
   readonly unreachable: (limit: Millis) => Promise<void>
   /** What it listens on, by address and port, for a process that takes its place: nothing where rules forward. */

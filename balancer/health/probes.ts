@@ -19,9 +19,17 @@ import { type Hearer, type ScheduledProbe, startScheduledProbe } from './schedul
 import { startStallWatch } from './stall-watch.ts'
 import { sharedStreams } from './streams.ts'
 
-/** What to check: a server by one of its checks, or the agent beside it. */
+/**
+ * What to check: a server by one of its checks, or the agent beside it. `directReturn` are the binds of a listener whose
+ * servers answer clients themselves.
+ */
 export type Wanted =
-  | { readonly kind: 'check'; readonly endpoint: Endpoint; readonly config: CheckConfig }
+  | {
+      readonly kind: 'check'
+      readonly endpoint: Endpoint
+      readonly config: CheckConfig
+      readonly directReturn: readonly Endpoint[]
+    }
   | { readonly kind: 'agent'; readonly endpoint: Endpoint; readonly config: AgentCheckConfig }
 
 /** A place among those who are told. */
@@ -60,7 +68,7 @@ export const startProbes = (): Probes => {
     const { endpoint } = wanted
     if (wanted.kind === 'agent') return createAgentCheckProbe(endpoint.address, wanted.config)
     const family = familyOf(endpoint.address)
-    return createCheck(endpoint, wanted.config, {
+    return createCheck(endpoint, wanted, {
       pinger: () => pingerFor(family),
       reserved: () => reservedFor(family),
     })
@@ -108,25 +116,27 @@ export const startProbes = (): Probes => {
 }
 
 /** Two checks with the same key ask the same question at the same times; how many answers it takes is each server's own. */
-const keyOf = ({ kind, endpoint, config }: Wanted): string => {
+const keyOf = (wanted: Wanted): string => {
+  const { kind, endpoint, config } = wanted
   const ownPort = 'port' in config && config.port !== undefined ? config.port : endpoint.port
   const where =
     'type' in config && config.type === 'icmp'
       ? endpoint.address
       : endpointText({ address: endpoint.address, port: ownPort })
-  return JSON.stringify([kind, where, { ...config, port: null, rise: null, fall: null }])
+  const binds = kind === 'check' && wanted.config.type === 'http' ? wanted.directReturn : []
+  return JSON.stringify([kind, where, { ...config, port: null, rise: null, fall: null }, binds])
 }
 
 const valueIn = <T>(outcome: Outcome<T>): T | null => (outcome.ok ? outcome.value : null)
 
 const createCheck = (
   endpoint: Endpoint,
-  config: CheckConfig,
+  { config, directReturn }: Extract<Wanted, { readonly kind: 'check' }>,
   shared: { readonly pinger: () => Pinger; readonly reserved: () => ReservedPort | null },
 ): Probe => {
   switch (config.type) {
     case 'http':
-      return createHttpProbe(endpoint.address, config)
+      return createHttpProbe(endpoint.address, config, directReturn)
     case 'tcp':
       return createTcpProbe(endpoint, config, shared.reserved())
     case 'mysql':

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
+import type { Endpoint } from '../core/endpoint.ts'
 import { millis } from '../core/time.ts'
 import type { Orders, ServerHealthFact, ServerTraffic } from '../pool/core/facts.ts'
 import { serverKey } from '../pool/core/pool.ts'
@@ -140,7 +141,8 @@ export const createTarget = (options: TargetOptions): Target => {
           watched: tell,
           fault: hearFault,
         }
-        begun.push(probes.subscribe({ kind: 'check', endpoint, config: check }, place, hearer))
+        const directReturn = directReturnOf(listener)
+        begun.push(probes.subscribe({ kind: 'check', endpoint, config: check, directReturn }, place, hearer))
       }
     } catch (error) {
       end(begun)
@@ -203,4 +205,9 @@ export const createTarget = (options: TargetOptions): Target => {
 
 const isCheckedAlike = (one: HealthConfig, other: HealthConfig): boolean =>
   isDeepStrictEqual(one.listener.check, other.listener.check) &&
+  isDeepStrictEqual(directReturnOf(one.listener), directReturnOf(other.listener)) &&
   isDeepStrictEqual(one.listener.agent_check, other.listener.agent_check)
+
+/** Where clients come in whom the servers of a listener answer themselves. */
+const directReturnOf = ({ datapath, bind }: HealthConfig['listener']): readonly Endpoint[] =>
+  datapath === 'direct' ? bind : []

@@ -10,6 +10,7 @@ import { callExit } from '../os/libc.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import type { Outline } from '../pool/core/draining.ts'
 import type { Fact } from '../pool/core/facts.ts'
+import type { SessionsEnded, SessionsToEnd } from '../pool/core/session-order.ts'
 import { exitMisfit, leavesItsWork, type ProcessRole } from '../supervisor/core/processes.ts'
 import {
   type FromChild,
@@ -23,7 +24,7 @@ import { version } from '../version.ts'
 
 /**
  * What a child is started with. `requestReload` has the supervisor read the configuration again, `orderRouter` has the vrrp
- * process carry out an order, `requestReexec` has the program on disk take over; all tell what came of it. Where the program
+ * process carry out an order, `endSessions` has the forwarders do so, `requestReexec` has the program on disk take over; all tell what came of it. Where the program
  * before this one still runs, `inherit` takes what that listens on at an address and port, and `lead` says that all is prepared
  * and waits until the other one has stepped aside.
  */
@@ -36,6 +37,7 @@ export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly inherit: (endpoint: string) => ListeningHandle
   readonly lead: () => Promise<Lead>
   readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
+  readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
 }
 
 /** What the vrrp process of another program was, when it stepped aside. */
@@ -43,7 +45,7 @@ export type Lead = Pick<Extract<ToChild, { type: 'lead' }>, 'facts' | 'resume'>
 
 /**
  * The work of a child. `reconfigure` applies the difference to a new configuration and says what changed, a line each; it
- * throws `FailedStart` and changes nothing when it cannot. `order` is for the process that has the VRRP instances. `outlive`
+ * throws `FailedStart` and changes nothing when it cannot. `order` is for the process that has the VRRP instances, `endSessions` for forwarders. `outlive`
  * resolves when the work of a process whose supervisor died is no longer needed. The rest is for a program that takes the place
  * of this one: `handles` are the sockets to go on with, asked for before the other process begins; `stepAside` makes a pause in
  * which nothing is sent, and `goOn` says that the other program does not take over after all. `retire` resolves when what is left
@@ -53,6 +55,7 @@ export type Work = {
   readonly onFact: (fact: Fact) => void
   readonly reconfigure: (config: BalancerConfig) => Promise<readonly string[]> | readonly string[]
   readonly order?: (instance: string, order: RouterOrder) => Promise<ReloadResult>
+  readonly endSessions?: (end: SessionsToEnd) => Promise<SessionsEnded>
   readonly outlive?: () => Promise<void>
   readonly handles?: () => ReadonlyMap<string, ListeningHandle>
   readonly stepAside?: () => Promise<void>
@@ -130,6 +133,16 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     const id = lastOrder
     send({ type: 'router-order', id, instance, order })
     return new Promise((resolve) => orders.set(id, resolve))
+  }
+  const sessionOrders = new Map<string, (result: SessionsEnded) => void>()
+  const endSessions = (end: SessionsToEnd): Promise<SessionsEnded> => {
+    const id = randomUUID()
+    send({ type: 'session-order', id, end })
+    return new Promise((resolve) => sessionOrders.set(id, resolve))
+  }
+  const endOwnSessions = async (end: SessionsToEnd): Promise<SessionsEnded> => {
+    const starting = { ended: [], troubles: [`the process ${role} is just starting; try again`] }
+    return (await (await work)?.endSessions?.(end)) ?? starting
   }
   const carryOut = async (instance: string, order: RouterOrder): Promise<ReloadResult> => {
     const running = await work
@@ -213,6 +226,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
           requestReload,
           requestReexec,
           orderRouter,
+          endSessions,
           inherit,
           lead,
         })
@@ -266,6 +280,15 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
       case 'router-ordered':
         orders.get(message.id)?.(message.result)
         orders.delete(message.id)
+        return
+      case 'end-sessions': {
+        const { id, end } = message
+        endOwnSessions(end).then((result) => send({ type: 'sessions-ended', id, result }), failed)
+        return
+      }
+      case 'session-ordered':
+        sessionOrders.get(message.id)?.(message.result)
+        sessionOrders.delete(message.id)
         return
       case 'stop':
         stop().catch(failed)

@@ -13,6 +13,7 @@ import { type Formers, formersOf } from '../pool/core/formers.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
 import { describeRouter } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
+import { describeOrderedEnd, endedCount } from '../pool/core/session-order.ts'
 import { chooseWriter } from '../pool/core/writer.ts'
 import { version } from '../version.ts'
 import { runChild } from './child.ts'
@@ -20,7 +21,17 @@ import { startHeartbeat } from './heartbeat.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 
 runChild('director', async (assignment) => {
-  const { config: first, facts, log, publish, requestReload, requestReexec, orderRouter, inherit } = assignment
+  const {
+    config: first,
+    facts,
+    log,
+    publish,
+    requestReload,
+    requestReexec,
+    orderRouter,
+    endSessions,
+    inherit,
+  } = assignment
   const startedAt = Date.now()
   const pool = createPool(facts)
   let config = first
@@ -103,6 +114,11 @@ runChild('director', async (assignment) => {
     status: () => status({}),
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
+    endSessions: async (end) => {
+      const result = await endSessions(end)
+      if (endedCount(result) > 0) say(describeOrderedEnd(end, result))
+      return result
+    },
     order: (order) => {
       const { listener, server, orders, words } = order
       if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))

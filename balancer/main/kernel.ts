@@ -1,4 +1,4 @@
-// The kernel process: keeps the rules of the listeners that the kernel forwards.
+// The kernel process: keeps the rules of the listeners that the kernel forwards, by translation or directly.
 
 import { demandWarnings } from '../config/demand.ts'
 import { forwardedBy } from '../core/forwarders.ts'
@@ -7,8 +7,10 @@ import { startKernel } from '../datapath/kernel/kernel.ts'
 import { hostLimits } from '../os/host-limits.ts'
 import { clientPlaces } from '../vrrp/instance.ts'
 import { runChild } from './child.ts'
+import { type DirectRoom, startDirectRoom } from './direct-room.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { rememberFacts } from './known-facts.ts'
+import { type Room, runRooms } from './rooms.ts'
 
 runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit }) => {
   let config = first
@@ -17,44 +19,57 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
     for (const warning of demandWarnings(forwardedBy('kernel', config.listeners), hostLimits())) log.warn(warning)
   }
   warn()
-  const kernel = await startKernel({
-    listeners: forwardedBy('kernel', config.listeners),
-    facts: facts.filter(decides),
+  const shared = {
     places: () => clientPlaces(config.vrrp.instances),
     onSession: logSession,
     ...{ log, publish, inherit },
-  })
+  }
+  let direct: DirectRoom | undefined
+  const startRoom: Room['start'] = async (listeners, facts) => {
+    const own = { config: () => config, publishPeers: publish }
+    direct = await startDirectRoom({ ...shared, ...own, listeners, facts })
+    return direct
+  }
+  const forwarding = await runRooms(
+    [
+      { datapath: 'kernel', start: (listeners, known) => startKernel({ ...shared, listeners, facts: known }) },
+      { datapath: 'direct', start: startRoom },
+    ],
+    forwardedBy('kernel', config.listeners),
+    facts.filter(decides),
+  )
   const stopHeartbeat = startHeartbeat('kernel', publish)
   const retire = (): Promise<void> => {
     stopHeartbeat()
-    return kernel.retire()
+    return forwarding.retire()
   }
   return {
     onFact: (fact) => {
       if (!decides(fact)) return
       known.hear(fact)
-      kernel.hear(fact)
+      forwarding.hear(fact)
     },
     reconfigure: async (next) => {
       const before = config
       config = next
       try {
-        await kernel.reconfigure(forwardedBy('kernel', next.listeners), known.of(next.listeners))
+        await forwarding.reconfigure(forwardedBy('kernel', next.listeners), known.of(next.listeners))
       } catch (error) {
         config = before
         throw error
       }
       warn()
-      return []
+      return direct?.reconfigurePeers() ?? []
     },
+    endSessions: forwarding.endSessions,
     // The rules go on without anybody, until the next program or `balancer release`.
     outlive: retire,
-    handles: kernel.handles,
-    goOn: kernel.goOn,
+    handles: forwarding.handles,
+    goOn: forwarding.goOn,
     retire,
     stop: () => {
       stopHeartbeat()
-      return kernel.stop()
+      return forwarding.stop()
     },
   }
 })

@@ -47,6 +47,7 @@ runChild('proxy', async ({ config, facts, log, logSession, publish, inherit, suc
       listeners = wanted
       return []
     },
+    endSessions: proxy.endSessions,
     // The vrrp process hands the addresses over first, and clients come here until then.
     outlive: () => proxy.unreachable(longestHandOver),
     handles: proxy.handles,

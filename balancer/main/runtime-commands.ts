@@ -5,10 +5,18 @@ import { showEvents, showServers, showSessions, toJson } from '../admin/core/sho
 import type { Status } from '../admin/core/status.ts'
 import { describeRouters } from '../admin/core/vrrp-text.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
+import { parseIpAddress } from '../config/values.ts'
 import type { Events } from '../pool/core/events.ts'
 import type { ServerHealthFact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { describeOrder } from '../pool/core/holders.ts'
 import { parseServerOrder, type ServerOrder } from '../pool/core/server-order.ts'
+import {
+  describeEnded,
+  endedCount,
+  parseSessionOrder,
+  type SessionsEnded,
+  type SessionsToEnd,
+} from '../pool/core/session-order.ts'
 import { type ReloadResult, type RouterOrder, routerOrders } from '../supervisor/messages.ts'
 
 /** Who knows the answers. `order` tells what the server is then, undefined where there is no such server. */
@@ -19,6 +27,7 @@ export type RuntimeSources = {
   readonly status: () => Status
   readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
+  readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
   readonly order: (order: Extract<ServerOrder, { ok: true }>) => ServerHealthFact | undefined
 }
 
@@ -30,6 +39,14 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
     peers: (json) => (json ? toJson(sources.status().peers) : describePeers(sources.status().peers)),
     sessions: (json) => showSessions(sources.status(), json),
     events: (json) => showEvents(sources.events(), json, iso),
+  }
+  /** What is not there of a server, and what is. */
+  const absence = (place: { readonly listener: string; readonly server: string }): string | undefined => {
+    const listener = sources.status().listeners.find(({ name }) => name === place.listener)
+    if (listener === undefined) return `there is no listener ${place.listener}; show servers lists all`
+    const names = listener.servers.map(({ name }) => name)
+    if (names.includes(place.server)) return undefined
+    return `there is no server ${place.server} in ${place.listener}; there are ${names.join(', ')}`
   }
   return {
     reload: async () => answerOf(await sources.requestReload()),
@@ -58,13 +75,22 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
       const order = parseServerOrder(words)
       if (!order.ok) throw new RuntimeError(order.text)
       const fact = sources.order(order)
-      if (fact !== undefined) return `${order.listener}/${order.server}: ${describeOrder(order.words, fact, iso)}`
-      const listener = sources.status().listeners.find(({ name }) => name === order.listener)
-      throw new RuntimeError(
-        listener === undefined
-          ? `there is no listener ${order.listener}; show servers lists all`
-          : `there is no server ${order.server} in ${order.listener}; there are ${listener.servers.map(({ name }) => name).join(', ')}`,
-      )
+      if (fact === undefined) throw new RuntimeError(absence(order) ?? 'it has just gone; try again')
+      return `${order.listener}/${order.server}: ${describeOrder(order.words, fact, iso)}`
+    },
+
+    sessions: async (words) => {
+      const order = parseSessionOrder(words, parseIpAddress)
+      if (!order.ok) throw new RuntimeError(order.text)
+      const { end } = order
+      const result = await sources.endSessions(end)
+      const hasNone = endedCount(result) === 0
+      // One that a reload took away may have had sessions still.
+      const missing = end.by === 'server' && hasNone ? absence(end) : undefined
+      if (missing !== undefined) throw new RuntimeError(missing)
+      const text = describeEnded(end, result)
+      if (result.troubles.length === 0) return text
+      throw new RuntimeError([...(hasNone ? [] : [text]), ...result.troubles].join('; but '))
     },
   }
 }

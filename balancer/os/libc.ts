@@ -34,6 +34,9 @@ export const callGetSocketName: (descriptor: number, address: Uint8Array, length
   'int getsockname(int fd, _Out_ void *address, _Inout_ void *length)',
 )
 
+/** if_nametoindex(3); 0 where this network has no such interface. */
+export const callInterfaceIndex: (name: string) => number = libc.func('unsigned int if_nametoindex(const char *name)')
+
 /** listen(2) */
 export const callListen: (descriptor: number, backlog: number) => number = libc.func('int listen(int fd, int backlog)')
 

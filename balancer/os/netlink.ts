@@ -6,13 +6,16 @@
 import type * as ifla from 'netlink/dist/rt/ifla.js'
 import { createRtNetlink } from 'netlink/dist/rt/rt.js'
 import * as rt from 'netlink/dist/rt/structs.js'
+import { isLoopback } from '../core/address-kind.ts'
 import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
 import { addressMessage, attribute, everyAddress, originIn } from './address-message.ts'
+import { everyNeighbour, type Neighbour, neighbourIn, resolveRequest } from './neighbour-message.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 /**
  * One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. `origin`:
- * who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program.
+ * who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program. `isForAnswers`: it is on lo for
+ * good, as on a server that answers clients of the address itself (direct server return): nobody is sent here for it.
  */
 export type HostAddress = {
   readonly address: string
@@ -20,6 +23,7 @@ export type HostAddress = {
   readonly interfaceIndex: number
   readonly isPermanent: boolean
   readonly isTentative: boolean
+  readonly isForAnswers: boolean
   readonly origin: number
 }
 
@@ -40,6 +44,9 @@ export type NetworkInterface = {
   readonly parentIndex: number | null
   readonly addresses: readonly HostAddress[]
 }
+
+/** What is known of an interface without its addresses. */
+export type NetworkLink = Omit<NetworkInterface, 'addresses'>
 
 /** An address to add. The kernel takes it away by itself after `lifetime` seconds, unless it is set again before. */
 export type AddressLease = {
@@ -66,7 +73,11 @@ export type Netlink = {
   /** The interface of this name; `ENODEV` if there is none. */
   readonly findInterface: (name: string) => Promise<Outcome<NetworkInterface>>
   readonly listAddresses: () => Promise<Outcome<readonly HostAddress[]>>
-  readonly listInterfaces: () => Promise<Outcome<readonly Pick<NetworkInterface, 'name' | 'index' | 'mac'>[]>>
+  readonly listInterfaces: () => Promise<Outcome<readonly NetworkLink[]>>
+  /** Neighbours of both families whose entries the kernel makes by itself or an administrator has made. */
+  readonly listNeighbours: () => Promise<Outcome<readonly Neighbour[]>>
+  /** Has the kernel look for the neighbour (ARP, neighbour solicitation), or ask again whether one with a `mac` is there still. */
+  readonly resolveNeighbour: (neighbour: Pick<Neighbour, 'address' | 'interfaceIndex' | 'mac'>) => Promise<Outcome>
   readonly listOwnRoutes: () => Promise<Outcome<readonly OwnRoute[]>>
   /** Adds the address, or prolongs it if it is there. */
   readonly setAddress: (lease: AddressLease) => Promise<Outcome>
@@ -92,6 +103,8 @@ export type NetworkListener = {
   readonly onAddress: (address: HostAddress, present: boolean) => void
   readonly onLink: (link: { readonly name: string; readonly index: number }) => void
   readonly onOverrun: () => void
+  /** Neighbours as they come to be known, change and go; whoever does not want it is not woken by it. */
+  readonly onNeighbour?: (neighbour: Neighbour, present: boolean) => void
 }
 
 const families: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 }
@@ -100,6 +113,8 @@ const dump = 0x300
 /** linux/if_addr.h: IFA_F_NODAD */
 const noDuplicateDetection = 0x02
 const createOnly = 0x600
+/** linux/rtnetlink.h: RT_SCOPE_HOST; net/loopback.h: LOOPBACK_IFINDEX */
+const [hostScope, loopbackIndex] = [254, 1]
 const create = 0x400
 /**
  * Who has added a route or an address, as `ip route show proto 112` tells: the number of VRRP, which nobody else uses here.
@@ -141,11 +156,14 @@ export const openNetlink = (): Netlink => {
   const listInterfaces: Netlink['listInterfaces'] = () =>
     outcomeOf('cannot list the interfaces', async () => {
       const links = await inTurn(() => lists.getLinks({}, {}, options))
-      return links.map(({ data, attrs }) => ({
-        name: attrs.ifname ?? '',
-        index: data.index ?? 0,
-        mac: [...(attrs.address ?? [])],
-      }))
+      return links.map(networkLink)
+    })
+  const listNeighbours: Netlink['listNeighbours'] = () =>
+    outcomeOf('cannot list the neighbours', async () => {
+      const [messages] = await inTurn(() =>
+        lists.socket.request(rt.MessageType.GETNEIGH, everyNeighbour, { ...options, flags: dump }),
+      )
+      return messages.flatMap(({ type, data }) => (type === rt.MessageType.NEWNEIGH ? neighbourIn(data) : []))
     })
   const listOwnRoutes: Netlink['listOwnRoutes'] = () =>
     outcomeOf('cannot list the routes', async () => {
@@ -155,18 +173,9 @@ export const openNetlink = (): Netlink => {
   const findInterface: Netlink['findInterface'] = (name) =>
     outcomeOf(`cannot look up the interface ${name}`, async () => {
       const [link] = await socket.getLink({}, { ifname: name }, options)
-      const { index = 0, flags = {} } = link?.data ?? {}
-      return {
-        name,
-        index,
-        mac: [...(link?.attrs.address ?? [])],
-        isUp: flags.up === true && flags.running === true,
-        mtu: link?.attrs.mtu ?? 0,
-        hasNeighbours:
-          link?.attrs.address?.length === ethernetLength && flags.loopback !== true && flags.noarp !== true,
-        parentIndex: link?.attrs.link === undefined ? null : numberIn(link.attrs.link),
-        addresses: (await addresses()).filter((address) => address.interfaceIndex === index),
-      }
+      const found = networkLink(link)
+      const held = (await addresses()).filter(({ interfaceIndex }) => interfaceIndex === found.index)
+      return { ...found, name, addresses: held }
     })
   /** What asks for a removal, or for anything else that is fine when there is nothing to do. */
   const request = async (what: string, send: () => Promise<unknown>): Promise<Outcome> =>
@@ -228,6 +237,12 @@ export const openNetlink = (): Netlink => {
       socket.newLink({}, attributes, { ...options, flags: createOnly }),
     )
   }
+  const resolveNeighbour: Netlink['resolveNeighbour'] = ({ address, interfaceIndex, mac }) => {
+    const message = resolveRequest(address, interfaceIndex, mac !== null)
+    return request(`cannot look for ${address}`, () =>
+      socket.request(rt.MessageType.NEWNEIGH, message, { ...options, flags: mac === null ? create : 0 }),
+    )
+  }
   const switchOn: Netlink['switchOn'] = (name) =>
     request(`cannot switch on the interface ${name}`, () =>
       socket.setLink({ flags: { up: true }, change: { up: true } }, { ifname: name }, options),
@@ -238,6 +253,8 @@ export const openNetlink = (): Netlink => {
     findInterface,
     listAddresses,
     listInterfaces,
+    listNeighbours,
+    resolveNeighbour,
     listOwnRoutes,
     setAddress,
     removeAddress,
@@ -291,6 +308,7 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
   socket.addMembership(rt.MulticastGroups.LINK)
   socket.addMembership(rt.MulticastGroups.IPV4_IFADDR)
   socket.addMembership(rt.MulticastGroups.IPV6_IFADDR)
+  if (listener.onNeighbour !== undefined) socket.addMembership(rt.MulticastGroups.NEIGH)
   // The kernel's only complaint on this socket is ENOBUFS: it had more to tell than the socket could hold.
   socket.socket.on('error', listener.onOverrun)
   socket.socket.on('invalid', listener.onOverrun)
@@ -302,10 +320,25 @@ export const listenToNetwork = (listener: NetworkListener): (() => void) => {
       } else if (type === rt.MessageType.NEWLINK || type === rt.MessageType.DELLINK) {
         const { data: link, attrs } = rt.parseLinkMessage(data)
         listener.onLink({ name: attrs.ifname ?? '', index: link.index ?? 0 })
+      } else if (type === rt.MessageType.NEWNEIGH || type === rt.MessageType.DELNEIGH) {
+        const present = type === rt.MessageType.NEWNEIGH
+        for (const neighbour of neighbourIn(data)) listener.onNeighbour?.(neighbour, present)
       }
     }
   })
   return () => socket.socket.close()
+}
+
+const networkLink = (message: rt.LinkMessage | undefined): NetworkLink => {
+  const { flags = {}, index = 0 } = message?.data ?? {}
+  const { ifname = '', address, mtu = 0, link } = message?.attrs ?? {}
+  return {
+    ...{ name: ifname, index, mtu },
+    mac: [...(address ?? [])],
+    isUp: flags.up === true && flags.running === true,
+    hasNeighbours: address?.length === ethernetLength && flags.loopback !== true && flags.noarp !== true,
+    parentIndex: link === undefined ? null : numberIn(link),
+  }
 }
 
 const hostAddress = (message: Buffer): readonly HostAddress[] => {
@@ -313,13 +346,17 @@ const hostAddress = (message: Buffer): readonly HostAddress[] => {
   const bytes = attrs.local ?? attrs.address
   if (bytes === undefined || !Object.values(families).includes(data.family ?? 0)) return []
   const flags = attrs.flags ?? data.flags
+  const address = addressText(bytes)
+  // Of scope host, or never to be chosen as a source: what somebody routes here for good is neither.
+  const isHidden = familyOf(address) === 'ipv4' ? data.scope === hostScope : flags?.deprecated === true
   return [
     {
-      address: addressText(bytes),
+      address,
       prefixLength: data.prefixlen ?? 0,
       interfaceIndex: data.index ?? 0,
       isPermanent: flags?.permanent === true,
       isTentative: flags?.tentative === true || flags?.dadfailed === true,
+      isForAnswers: isHidden && flags?.permanent === true && data.index === loopbackIndex && !isLoopback(address),
       origin: originIn(message),
     },
   ]

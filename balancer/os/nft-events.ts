@@ -28,14 +28,28 @@ const bufferBytes = 4 * 1024 * 1024
 const longestDatagram = 64 * 1024
 const interval = 50
 const [subsystem, newGeneration] = [10, 15]
+const elementMessages: readonly number[] = [12, 14]
 /** Every message names its table in its first attribute: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, … */
 const tableAttribute = 1
+/** Those about elements name their set in the second: NFTA_SET_ELEM_LIST_SET. */
+const setAttribute = 2
 const [headerBytes, familyBytes, attributeHeaderBytes] = [16, 4, 4]
-const inet = 1
+/** NFPROTO_INET, NFPROTO_NETDEV. */
+const familyNumbers = { inet: 1, netdev: 5 }
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
-/** Watches a table of the family inet. Needs the capability net_admin. */
-export const watchNft = (table: string, listener: NftListener): Outcome<NftEvents> => {
+/**
+ * Which table is watched. `isFilledByOthers`: of sets of it whose elements come and go without anybody being interested; none
+ * are where it is not given.
+ */
+export type WatchedTable = {
+  readonly family: keyof typeof familyNumbers
+  readonly name: string
+  readonly isFilledByOthers?: (set: string) => boolean
+}
+
+/** Watches a table. Needs the capability net_admin. */
+export const watchNft = (table: WatchedTable, listener: NftListener): Outcome<NftEvents> => {
   const opened = openNetfilterSocket(group, bufferBytes)
   if (!opened.ok) return refused(opened.code, `cannot hear of changes of the rules: ${opened.code}`)
   const fd = opened.value
@@ -56,7 +70,7 @@ export const watchNft = (table: string, listener: NftListener): Outcome<NftEvent
           if (message.type === newGeneration) {
             listener.onCommit(isOurs)
             isOurs = false
-          } else if (message.table === table) isOurs = true
+          } else if (isAbout(table, message)) isOurs = true
         }
         continue
       }
@@ -73,9 +87,20 @@ export const watchNft = (table: string, listener: NftListener): Outcome<NftEvent
   return { ok: true, value: { drain: read, close } }
 }
 
-type Message = { readonly type: number; readonly table: string | null }
+type Message = {
+  readonly type: number
+  readonly family: number
+  readonly table: string | null
+  /** Of which elements come or go. */
+  readonly set: string | null
+}
 
-/** The messages of nftables in a datagram; `table` is null for other families. What is cut off ends it. */
+const isAbout = ({ family, name, isFilledByOthers }: WatchedTable, { table, set, ...message }: Message): boolean => {
+  if (table !== name || message.family !== familyNumbers[family]) return false
+  return set === null || isFilledByOthers?.(set) !== true
+}
+
+/** The messages of nftables in a datagram. What is cut off ends it. */
 const messagesIn = (bytes: Uint8Array): readonly Message[] => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const messages: Message[] = []
@@ -84,19 +109,32 @@ const messagesIn = (bytes: Uint8Array): readonly Message[] => {
     if (length < headerBytes + familyBytes || at + length > bytes.length) return messages
     const type = view.getUint16(at + 4, isLittleEndian)
     if (type >> 8 === subsystem) {
-      const isInet = bytes[at + headerBytes] === inet
-      const message = bytes.subarray(at + headerBytes + familyBytes, at + length)
-      messages.push({ type: type & 0xff, table: isInet ? tableIn(message) : null })
+      const attributes = bytes.subarray(at + headerBytes + familyBytes, at + length)
+      const [first, second] = textsIn(attributes)
+      messages.push({
+        type: type & 0xff,
+        family: bytes[at + headerBytes] ?? 0,
+        table: first?.attribute === tableAttribute ? first.text : null,
+        set: elementMessages.includes(type & 0xff) && second?.attribute === setAttribute ? second.text : null,
+      })
     }
     at += length + (-length & 3)
   }
   return messages
 }
 
-const tableIn = (attributes: Uint8Array): string | null => {
-  if (attributes.length < attributeHeaderBytes) return null
-  const view = new DataView(attributes.buffer, attributes.byteOffset, attributes.byteLength)
-  const length = view.getUint16(0, isLittleEndian)
-  if (view.getUint16(2, isLittleEndian) !== tableAttribute || length > attributes.length) return null
-  return Buffer.from(attributes.subarray(attributeHeaderBytes, length)).toString().replace(/\0.*$/s, '')
+/** The first two attributes, as texts. */
+const textsIn = (bytes: Uint8Array): readonly { readonly attribute: number; readonly text: string }[] => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const texts: { attribute: number; text: string }[] = []
+  for (let at = 0; at + attributeHeaderBytes <= bytes.length && texts.length < 2; ) {
+    const length = view.getUint16(at, isLittleEndian)
+    if (length < attributeHeaderBytes || at + length > bytes.length) return texts
+    const text = Buffer.from(bytes.subarray(at + attributeHeaderBytes, at + length))
+      .toString()
+      .replace(/\0.*$/s, '')
+    texts.push({ attribute: view.getUint16(at + 2, isLittleEndian), text })
+    at += length + (-length & 3)
+  }
+  return texts
 }

@@ -9,6 +9,8 @@ const usualLimit = 2000
 const largeLimit = 15_000
 const largeInput = 32 * 1024
 const longestComplaint = 500
+/** Nft 1.0.6 says so of each statement that its JSON has no word for, and lists the rest. */
+const warning = /^warning: .*\n/gm
 /** Of a host with some ten thousand rules. */
 const longestAnswer = 64 * 1024 * 1024
 
@@ -25,15 +27,31 @@ export const listTables = async (): Promise<Outcome<readonly string[]>> => {
   return { ok: true, value: [...answer.value.matchAll(/^table (.+)$/gm)].map(([, table = '']) => table) }
 }
 
-/** What is in a table of the family inet, as JSON (libnftables-json(5)); null where there is none. */
-export const listTable = async (name: string): Promise<Outcome<string | null>> => {
-  const answer = await runNft(['-j', 'list', 'table', 'inet', name], '', largeLimit)
+/** Which table: a family as nft names it, and a name. */
+export type NftTable = { readonly family: string; readonly name: string }
+
+/** What is in a table, as JSON (libnftables-json(5)); null where there is none. */
+export const listTable = ({ family, name }: NftTable): Promise<Outcome<string | null>> =>
+  listed(['table', family, name])
+
+/** A set or map of a table with its elements, as JSON; null where there is none. */
+export const listSet = (
+  { family, name }: NftTable,
+  set: { readonly kind: 'set' | 'map'; readonly name: string },
+): Promise<Outcome<string | null>> => listed([set.kind, family, name, set.name])
+
+const listed = async (words: readonly string[]): Promise<Outcome<string | null>> => {
+  const answer = await runNft(['-j', 'list', ...words], '', largeLimit)
   const isMissing = !answer.ok && answer.code === 'EIO' && answer.text.includes('No such file or directory')
   return isMissing ? { ok: true, value: null } : answer
 }
 
-/** All rules and counters of this host without the elements of sets, as JSON: no shorter list of counters is as quick. */
-export const listTerse = (): Promise<Outcome<string>> => runNft(['-j', '-t', 'list', 'ruleset'], '')
+/**
+ * All rules and counters of this host, or of a family, without the elements of sets, as JSON: no shorter list of counters is
+ * as quick.
+ */
+export const listTerse = (family?: string): Promise<Outcome<string>> =>
+  runNft(['-j', '-t', 'list', 'ruleset', ...(family === undefined ? [] : [family])], '')
 
 /** Has nft and the kernel look at commands without carrying them out: a refusal is theirs. */
 export const tryRules = async (rules: string): Promise<Outcome> => {
@@ -67,7 +85,7 @@ const runNft = (words: readonly string[], input: string, limit = usualLimit): Pr
     const { stdin, stdout, stderr }: Partial<typeof child> = child
     let said = ''
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said = `${said}${text}`.slice(0, longestComplaint)
+      said = `${said}${text}`.replaceAll(warning, '').slice(0, longestComplaint)
     })
     let answered = ''
     stdout?.setEncoding('utf8').on('data', (text: string) => {

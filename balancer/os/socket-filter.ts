@@ -13,6 +13,8 @@ export const [loadByte, loadWord, loadLength, jumpIfAtLeast, jumpIfEqual, giveBa
 export const [loadHalf, loadIndex, loadConstant, moveToIndex, loadWordAtIndex, loadByteAtIndex, andConstant] = [
   0x28, 0x01, 0x00, 0x07, 0x40, 0x50, 0x54,
 ]
+/** Load a half at the index, set the index to the length of an IPv4 header that begins there. */
+export const [loadHalfAtIndex, indexBehindIpv4] = [0x48, 0xb1]
 /** What a filter gives back to pass all of a packet. */
 export const wholePacket = 0xffff
 

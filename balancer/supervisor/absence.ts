@@ -1,5 +1,7 @@
 // What becomes of the addresses while the vrrp process is away: before the other routers miss it, they are told.
 
+import type { Logger } from 'pino'
+import type { BalancerConfig } from '../config/schema.ts'
 import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { VirtualRouterFact } from '../pool/core/facts.ts'
@@ -14,6 +16,17 @@ export type Absence = {
   /** It will not be back: resolves when what it left has been handed over. */
   readonly conclude: () => Promise<void>
 }
+
+/**
+ * Tells the other routers that the instances of these facts, master here until their process died, are masters no more, and
+ * takes their addresses away; unless `back` says that their process is here again.
+ */
+export type Farewell = (
+  config: BalancerConfig,
+  masters: readonly VirtualRouterFact[],
+  log: Logger,
+  back: AbortSignal,
+) => Promise<void>
 
 export type AbsenceOptions = {
   /** The instances that the dead process had as master. */

@@ -2,6 +2,7 @@
 
 import { forwarderOf, holdsSessions } from '../core/forwarders.ts'
 import type { ListenerFact } from '../pool/core/facts.ts'
+import type { SessionsEnded } from '../pool/core/session-order.ts'
 import { version } from '../version.ts'
 import type { SupervisedProcess } from './child-process.ts'
 import type { SuccessionHeard, SuccessionMessage } from './succession-messages.ts'
@@ -10,6 +11,8 @@ import type { SuccessionHeard, SuccessionMessage } from './succession-messages.t
 export type Keeper = {
   /** The worker says what it has. */
   readonly heard: (fact: ListenerFact) => void
+  /** The worker has ended sessions, as an operator ordered. */
+  readonly ended: (id: string, result: SessionsEnded) => void
   /** The program that took over, or the root, said something. */
   readonly told: (message: SuccessionHeard) => void
   /** How many sessions there are, as far as is known. */
@@ -47,6 +50,7 @@ export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Kee
       },
     })
   }
+  const ended: Keeper['ended'] = (id, result) => post({ type: 'sessions-ended', id, worker: pid, result })
   const over = worker.retire(until).then(() => report(true))
   if (sessions() > 0) report(false)
   return {
@@ -55,7 +59,9 @@ export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Kee
       listeners.set(fact.listener, fact)
       report(false)
     },
+    ended,
     told: (message) => {
+      if (message.type === 'end-sessions' && !worker.send(message)) ended(message.id, { ended: [], troubles: [] })
       if (message.type === 'outline') {
         const names = new Set(message.listeners.map(({ name }) => name))
         for (const name of listeners.keys()) if (!names.has(name)) listeners.delete(name)
@@ -71,7 +77,13 @@ export const keepSessions = ({ worker, known, until, post }: KeeperOptions): Kee
   }
 }
 
-const nothingKept: Keeper = { heard: () => {}, told: () => {}, sessions: () => 0, over: Promise.resolve() }
+const nothingKept: Keeper = {
+  heard: () => {},
+  ended: () => {},
+  told: () => {},
+  sessions: () => 0,
+  over: Promise.resolve(),
+}
 
 /** Rules in the kernel go on under the next program: their sessions are none of this one's. */
 const isHeld = ({ datapath }: ListenerFact): boolean => holdsSessions(forwarderOf(datapath))

@@ -20,6 +20,8 @@ export type Reloader = {
   readonly text: () => string
   /** Does something while no reload is under way; those asked for meanwhile wait. */
   readonly alone: (act: () => Promise<ReloadResult>) => Promise<ReloadResult>
+  /** Whether a reload, or what is done alone, is under way or waits for its turn. */
+  readonly isBusy: () => boolean
   /** A process died: what it had applied died with it. */
   readonly died: (role: ProcessRole) => void
 }
@@ -101,24 +103,35 @@ export const createReloader = (options: ReloaderOptions): Reloader => {
     return result
   }
 
+  let underWay = 0
+  /** When all that was asked for before is over. */
+  const inTurn = (act: () => Promise<ReloadResult>): Promise<ReloadResult> => {
+    underWay += 1
+    const result = last.then(act).finally(() => {
+      underWay -= 1
+    })
+    last = result.catch(() => {})
+    return result
+  }
   const reload = (): Promise<ReloadResult> => {
-    const result = last.then(reloadNow).catch((error: unknown) => {
+    const result = inTurn(reloadNow).catch((error: unknown) => {
       log.error({ err: error }, 'The reload failed')
       return { ok: false, lines: [`the reload failed: ${String(error)}`] }
     })
-    last = result
     return result.then((done) => {
       for (const line of done.lines) log[done.ok ? 'info' : 'error']({ reload: true }, line)
       log[done.ok ? 'info' : 'error'](done.ok ? `Reloaded ${file}` : `Reload of ${file} refused`)
       return done
     })
   }
-  const alone: Reloader['alone'] = (act) => {
-    const result = last.then(act)
-    last = result.catch(() => {})
-    return result
+  return {
+    reload,
+    config: () => config,
+    text: () => text,
+    alone: inTurn,
+    isBusy: () => underWay > 0,
+    died: (role) => dead.add(role),
   }
-  return { reload, config: () => config, text: () => text, alone, died: (role) => dead.add(role) }
 }
 
 const nothingChanged: ReloadResult = { ok: true, lines: ['Nothing changed.'] }

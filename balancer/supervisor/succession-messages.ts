@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { outlineSchema } from '../pool/core/draining.ts'
 import { type Fact, factSchema } from '../pool/core/facts.ts'
+import { sessionsEndedSchema, sessionsToEndSchema } from '../pool/core/session-order.ts'
 import { processRoles } from './core/processes.ts'
 
 /** The form of what is handed over. A program refuses to succeed one whose form it does not know. */
@@ -28,6 +29,8 @@ const successionMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('refused'), lines }),
   z.object({ type: z.literal('fact'), fact: factSchema }),
   z.object({ type: z.literal('outline'), listeners: outlineSchema }),
+  z.object({ type: z.literal('end-sessions'), id: z.string(), end: sessionsToEndSchema }),
+  z.object({ type: z.literal('sessions-ended'), id: z.string(), worker: z.number(), result: sessionsEndedSchema }),
   z.object({ type: z.literal('start-candidate') }),
   z.object({ type: z.literal('end-candidate'), pids }),
   z.object({ type: z.literal('candidate-ended'), reason: z.string() }),
@@ -43,7 +46,7 @@ const successionMessage = z.discriminatedUnion('type', [
  * that a process listens on, `begin` with all facts, `lead` with those about virtual routers and the moment of CLOCK_MONOTONIC
  * at which the vrrp process stepped aside, `confirmed` when there is no way back. From the candidate: `loaded` with the processes to kill
  * where it fails, `prepared`, `leads`, or `refused`. Between the running program and those that keep sessions of their own:
- * `fact` both ways, and `outline`. The rest is between each of them and the root; see generations.ts.
+ * `fact` both ways, `outline`, and an operator's `end-sessions`, which each answers with `sessions-ended`. The rest is between each of them and the root; see generations.ts.
  */
 export type SuccessionMessage = z.input<typeof successionMessage>
 /** The same, read. */

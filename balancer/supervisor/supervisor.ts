@@ -10,7 +10,7 @@ import { outlineOf } from '../pool/core/draining.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { version } from '../version.ts'
-import { createAbsence } from './absence.ts'
+import { createAbsence, type Farewell } from './absence.ts'
 import { createApplying } from './applying.ts'
 import { superviseProcess } from './child-process.ts'
 import { createChildren } from './children.ts'
@@ -25,6 +25,7 @@ import { createReexec } from './reexec.ts'
 import { createReloader } from './reload.ts'
 import { createRouterOrders } from './router-orders.ts'
 import { startServiceManager } from './service-manager.ts'
+import { createSessionOrders } from './session-orders.ts'
 import { createSuccessor } from './successor.ts'
 
 /** How a balancer ended: 0 after a stop, 1 when it could not start. */
@@ -37,17 +38,6 @@ export type Supervisor = {
   readonly stop: (reason: string, code?: ExitCode) => void
   readonly ended: Promise<ExitCode>
 }
-
-/**
- * Tells the other routers that the instances of these facts, master here until their process died, are masters no more, and
- * takes their addresses away; unless `back` says that their process is here again.
- */
-export type Farewell = (
-  config: BalancerConfig,
-  masters: readonly VirtualRouterFact[],
-  log: Logger,
-  back: AbortSignal,
-) => Promise<void>
 
 const changedOnDisk = `The program on disk was changed while this one, version ${version}, runs`
 
@@ -124,6 +114,17 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
   })
 
   const orders = createRouterOrders(send)
+  const sessionOrders = createSessionOrders({
+    send,
+    post: (message) => generations.post('keepers', message),
+    config: reloader.config,
+    draining: () => [...facts.values()].filter((fact) => fact.fact === 'draining'),
+    obstacle: () => {
+      if (keeper !== null) return handedOver
+      const isBusy = reloader.isBusy() || successor?.isConfirmed() === false
+      return isBusy ? 'a reload, or another program that takes over, is under way; try again after it' : null
+    },
+  })
 
   /** Nobody else tells the status page that an instance, whose process is dead, is master no more. */
   const forgetMaster = (fact: VirtualRouterFact): void => {
@@ -149,6 +150,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     applying.died(role)
     reexec.fail(`the process ${role} of the running program died meanwhile`)
     orders.died(role)
+    sessionOrders.died(role)
     if (role === 'vrrp' && !stalls.wasStalledAt(diedAt)) absence.begin(diedAt, delay)
   }
 
@@ -184,8 +186,10 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
   }
 
   const hear = (fact: Fact): void => {
-    if (fact.fact === 'draining' && fact.isOver) facts.delete(subjectOf(fact))
-    else facts.set(subjectOf(fact), fact)
+    if (fact.fact === 'draining' && fact.isOver) {
+      facts.delete(subjectOf(fact))
+      sessionOrders.drained(fact.worker)
+    } else facts.set(subjectOf(fact), fact)
     if (isForKeepers(fact)) generations.post('keepers', { type: 'fact', fact })
     if (fact.fact === 'virtual-router' || fact.fact === 'server-health') manager.changed()
     for (const hearer of hearersOf(fact)) send(hearer, { type: 'fact', fact })
@@ -244,6 +248,13 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
         return
       case 'router-ordered':
         orders.answer(message.id, message.result)
+        return
+      case 'session-order':
+        sessionOrders.pass(role, message.id, message.end)
+        return
+      case 'sessions-ended':
+        if (keeper !== null) keeper.ended(message.id, message.result)
+        else sessionOrders.answer(role, message.id, message.result)
         return
       default:
         message satisfies never
@@ -334,6 +345,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     onMessage: (_, message, handle) => {
       if (keeper !== null) return keeper.told(message)
       if (message.type === 'fact') hear(message.fact)
+      if (message.type === 'sessions-ended') sessionOrders.answer(message.worker, message.id, message.result)
       successor?.told(message, handle)
       reexec.told(message)
     },

@@ -1,12 +1,13 @@
 // The shipped unit under a real systemd, set up with the commands of agent/README.md.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { parseHealthReport } from '../../shared/health-report.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
 import { standInFile, standInScript, standInService } from '../lab/stand-in-script.ts'
 import { waitFor } from '../lab/wait-for.ts'
-import { bootAgentHost, unit } from './agent-host.ts'
+import { bootAgentHost, checkout, unit } from './agent-host.ts'
 
 t.setTimeout(240_000)
 const { lab, host, server, db1, journal, systemctl } = await bootAgentHost('e2e-agent-systemd')
@@ -169,6 +170,71 @@ await t.test('the watchdog ends a process whose probes hang, though its loop tur
   server.process().resume()
   t.ok(await waitFor('the server to answer', async () => (await ask(9222)) === healthy))
 })
+
+await t.test(
+  'the unit of direct return has one right, and leaves the address alone unless an operator stops it',
+  async (t) => {
+    const [name, address] = ['mysqlchk-agent-direct-return', '198.18.0.100']
+    cpSync(join(checkout, `packaging/agent/${name}.service`), db1.path(`/etc/systemd/system/${name}.service`))
+    // This host cannot write below /proc/sys.
+    await host.run('sysctl', ['-qw', 'net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'])
+    configure(9222, `direct_return: [{ address: ${address}, port: 3366 }]`)
+    await systemctl('daemon-reload')
+    await systemctl('reload-or-restart', unit)
+    const told = async () => {
+      const { stdout } = await host.run('curl', ['-sS', `http://${host.address}:9222/status`])
+      const parsed = parseHealthReport(stdout)
+      return parsed.ok ? parsed.report.direct_return?.[0] : undefined
+    }
+    t.ok(
+      await waitFor('the advice', async () =>
+        (await told())?.missing[0]?.includes(`run systemctl enable --now ${name}`),
+      ),
+    )
+    t.match(
+      (await host.run('curl', ['-sS', `http://${host.address}:9222/`])).stdout,
+      /^MySQL is running\.\r\nWarning: not prepared/,
+    )
+
+    const stream = host.spawn('stream', 'curl', ['-sSN', `http://${host.address}:9222/watch`])
+    await stream.waitForOutput(/"ready":false/)
+    await systemctl('enable', '--now', name)
+    t.ok(await stream.waitForOutput(/"ready":true/), 'who watches hears of it')
+    await stream.stop()
+    t.ok(await waitFor('the agent to tell it', async () => (await told())?.ready))
+    t.match(await db1.property(name, 'StatusText'), `Prepared: ${address} port 3366`)
+    const process = await db1.mustRun('cat', [`/proc/${await db1.property(name, 'MainPID')}/status`])
+    t.match(process, /^CapEff:\s0+1000$/m, 'CAP_NET_ADMIN alone')
+    t.match(process, /^CapBnd:\s0+1000$/m)
+    t.ok((await told())?.connections)
+
+    const monitor = host.spawn('monitor', 'ip', ['monitor', 'address'])
+    const rules = async () => (await host.run('nft', ['list', 'tables'])).stdout
+    const before = await db1.property(name, 'MainPID')
+    await systemctl('restart', name)
+    await systemctl('reload', name)
+    const restarted = await db1.property(name, 'MainPID')
+    t.not(restarted, before)
+    await systemctl('kill', '--signal=KILL', name)
+    await waitFor('another process', async () => {
+      const now = await db1.property(name, 'MainPID')
+      return !['0', restarted].includes(now) && (await db1.property(name, 'ActiveState')) === 'active'
+    })
+    t.ok((await told())?.ready)
+    t.match(await journal(name), /Stopped, everything stays in place \(restart\)/)
+    t.notMatch(monitor.lines().join('\n'), address, 'the address has not left for a moment')
+    t.match(await rules(), /direct_return/)
+
+    await systemctl('disable', '--now', name)
+    t.match(await journal(name), /Stopped, this host is as it was/)
+    t.ok(
+      await waitFor('the address to go', () => monitor.lines().some((line) => /^Deleted .*198\.18\.0\.100/.test(line))),
+    )
+    t.notMatch(await rules(), /direct_return/)
+    t.match(await waitFor('the agent to notice', async () => (await told())?.missing[0]), /nothing is prepared here/)
+    configure(9222)
+  },
+)
 
 await t.test('a stop is clean', async (t) => {
   await systemctl('stop', unit)

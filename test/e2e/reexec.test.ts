@@ -236,11 +236,21 @@ await t.test('sessions of a program before end with their listener, whose port i
   await untilHeld()
 })
 
+await t.test('sessions of a program before end by order of an operator', async (t) => {
+  releases.install('1.4.5')
+  t.match(await ask(first, 'reexec'), /^Version 1\.4\.5 runs/)
+  t.equal(await versionOf(first), '1.4.0')
+  await untilDrainedBy(async () =>
+    t.match(await ask(first, `sessions end ${pair.site.client.address}`), /^\d+ sessions of [\d.]+ ended: \d+ on /),
+  )
+  await untilHeld()
+})
+
 await t.test('sessions of a program before end when the address moves', async (t) => {
   releases.install('1.5.0')
   await untilHeldBy(first)
   t.match(await ask(first, 'reexec'), /^Version 1\.5\.0 runs/)
-  t.equal(await versionOf(first), '1.4.0')
+  t.equal(await versionOf(first), '1.4.5')
   await untilDrainedBy(() => ask(first, `vrrp ${instanceName} handover`))
   await untilHeldBy(second)
   await ask(first, `vrrp ${instanceName} ready`)

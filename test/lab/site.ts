@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
+import type { Datapath } from '../../balancer/core/forwarders.ts'
 import { startForwarder } from './forwarder.ts'
 import { type GaleraOptions, startGalera } from './galera-cluster.ts'
 import type { Host } from './host.ts'
@@ -20,6 +21,8 @@ export const servicePort = 3306
 export const statusPort = 8888
 export const agentPort = 9222
 export const instanceName = 'VI_1'
+const balancerAddresses = ['198.18.0.2', '198.18.0.3']
+const peersPort = 9224
 
 /** User and password of the status page. */
 export const statusLogin = { user: 'admin', password: 'lab-status-password' }
@@ -30,6 +33,8 @@ export type DatabaseHost = {
   readonly server: MariaDb
   readonly agent: () => LabProcess
   readonly startAgent: () => Promise<void>
+  /** Prepares the host for listeners with `datapath: direct`, or undoes that. */
+  readonly directReturn: (what: 'up' | 'down') => Promise<void>
   readonly forceFailFile: string
   readonly forceFail: (reason: string) => void
   readonly clearForceFail: () => void
@@ -103,7 +108,7 @@ export type SiteOptions = {
   readonly advertisementInterval?: string
   /** The file that the balancers are started from. */
   readonly balancerProgram?: string
-  readonly datapath?: 'kernel' | 'userspace'
+  readonly datapath?: Datapath
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -119,7 +124,8 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
   const { balancerProgram = program('balancer'), datapath = 'userspace', startServers = startGalera } = options
-  const balancerHosts = [await lab.addHost('lb1', '198.18.0.2/24'), await lab.addHost('lb2', '198.18.0.3/24')]
+  const [one = '', two = ''] = balancerAddresses
+  const balancerHosts = [await lab.addHost('lb1', `${one}/24`), await lab.addHost('lb2', `${two}/24`)]
   const databaseHosts: Host[] = []
   for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
   const client = await lab.addHost('client', '198.18.0.200/24')
@@ -131,7 +137,8 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   onProgress(`${lab.hosts().length} hosts and a switch are up`)
 
   const servers = await startServers(lab, databaseHosts, { onProgress: (line) => onProgress(`MariaDB: ${line}`) })
-  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i)))
+  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i), datapath))
+  if (datapath === 'direct') await Promise.all(databases.map(({ directReturn }) => directReturn('up')))
   await Promise.all(databases.map(({ startAgent }) => startAgent()))
   onProgress(`agents answer on port ${agentPort} of ${databaseHosts.map(({ name }) => name).join(', ')}`)
 
@@ -176,7 +183,7 @@ const daemonDirectory = (lab: Lab, host: Host): string => {
   return directory
 }
 
-const databaseHost = (lab: Lab, host: Host, server: MariaDb): DatabaseHost => {
+const databaseHost = (lab: Lab, host: Host, server: MariaDb, datapath: Datapath): DatabaseHost => {
   const directory = daemonDirectory(lab, host)
   const forceFailFile = join(directory, 'proxyoff')
   const passwordFile = join(directory, 'password')
@@ -191,7 +198,7 @@ mysql:
   password_file: ${passwordFile}
 check: { mode: auto, timeout: 1s, interval: 500ms, max_age: 200ms }
 force_fail_file: ${forceFailFile}
-`,
+${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: ${servicePort} }]\ndirect_return_directory: ${directory}\n` : ''}`,
   )
   let agent: LabProcess | undefined
   return {
@@ -204,6 +211,16 @@ force_fail_file: ${forceFailFile}
         const answer = await host.run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${agentPort}`])
         return answer.code === 0
       })
+    },
+    directReturn: async (what) => {
+      const { code, stderr } = await host.run(process.execPath, [
+        program('agent'),
+        'direct-return',
+        what,
+        '--config',
+        configFile,
+      ])
+      if (code !== 0) throw new Error(`mysqlchk-agent direct-return ${what} on ${host.name}: ${stderr}`)
     },
     forceFailFile,
     forceFail: (reason) => writeFileSync(forceFailFile, `${reason}\n`),
@@ -255,7 +272,7 @@ listeners:
     check: { type: http, port: ${agentPort}, path: /, interval: 500ms, timeout: 1s, rise: 2, fall: 3 }
     servers:
 ${servers.join('\n')}
-admin:
+${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
@@ -265,6 +282,14 @@ admin:
 `,
   )
   return { configFile, passwordFile }
+}
+
+/** The balancers tell each other of sessions; both have the key. */
+const peersOf = (lab: Lab, { address }: Host): string => {
+  const keyFile = join(lab.directory, 'peers.key')
+  writeFileSync(keyFile, 'a key of the lab that is long enough for two balancers\n', { mode: 0o600 })
+  const all = balancerAddresses.map((one) => `${one}:${peersPort}`).join(', ')
+  return `peers: { key_file: ${keyFile}, listen: ${address}:${peersPort}, to: [${all}] }\n`
 }
 
 const balancerHost = async (

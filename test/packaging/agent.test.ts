@@ -134,12 +134,18 @@ t.test(
   },
 )
 
-t.test('systemd finds little that the service could do: an exposure of at most 1.5', async (t) => {
-  for (const name of ['mysqlchk-agent.service', 'mysqlchk-agent@.service']) {
+t.test('systemd finds little that the service could do: an exposure of at most 1.5, and 2 with a right', async (t) => {
+  for (const [name, most] of [
+    ['mysqlchk-agent.service', 1.5],
+    ['mysqlchk-agent@.service', 1.5],
+    // It has a right: that is what it is for.
+    ['mysqlchk-agent-direct-return.service', 2],
+    ['mysqlchk-agent-direct-return@.service', 2],
+  ] as const) {
     const file = fileURLToPath(new URL(`../../../packaging/agent/${name}`, import.meta.url))
     const said = await mustRun('systemd-analyze', ['security', '--offline=yes', '--no-pager', file])
     const exposure = Number(/exposure level .*: (\d+\.\d)/.exec(said)?.[1])
-    t.ok(exposure <= 1.5, `${name}: ${exposure}`)
+    t.ok(exposure <= most, `${name}: ${exposure}`)
   }
 })
 
@@ -155,4 +161,27 @@ t.test('the template for several servers on a host is the same unit with files o
   )
   t.match(each?.join('\n'), /^ExecStart=.* --config \/etc\/mysqlchk-agent\/%i\.yaml$/m)
   t.match(each?.join('\n'), /^LoadCredential=password:\/etc\/mysqlchk-agent\/%i\.password$/m)
+})
+
+t.test('the agent has no right at all, and its unit of direct return has one', async (t) => {
+  const rights = (name: string) => packaged(`agent/${name}`).match(/^(CapabilityBoundingSet|AmbientCapabilities)=.*$/gm)
+  for (const name of ['mysqlchk-agent.service', 'mysqlchk-agent@.service']) {
+    t.same(rights(name), ['CapabilityBoundingSet=', 'AmbientCapabilities='], name)
+  }
+  for (const name of ['mysqlchk-agent-direct-return.service', 'mysqlchk-agent-direct-return@.service']) {
+    t.same(rights(name), ['CapabilityBoundingSet=CAP_NET_ADMIN', 'AmbientCapabilities='], name)
+  }
+})
+
+t.test('the template of direct return is the same unit with a file of its own', async (t) => {
+  const [one, each] = ['mysqlchk-agent-direct-return.service', 'mysqlchk-agent-direct-return@.service'].map((name) =>
+    packaged(`agent/${name}`).split('\n'),
+  )
+  t.equal(one?.length, each?.length)
+  const differing = (each ?? []).filter((line, i) => line !== one?.[i])
+  t.ok(differing.length > 0 && differing.every((line) => line.includes('%i')), differing.join('\n'))
+  // Both write into the directory that agent.yaml says where it says nothing.
+  const { direct_return_directory: directory } = agentSchema.parse({})
+  t.ok(one?.includes(`RuntimeDirectory=${directory.replace('/run/', '')}`))
+  t.ok(one?.includes('RuntimeDirectoryPreserve=yes'), 'what is in place outlives the service')
 })

@@ -109,19 +109,23 @@ t.test(
   },
 )
 
-t.test('so are the words that a command of the balancer takes', async (t) => {
+t.test('so are the words that a command takes', async (t) => {
   const known = inHelp('balancer', await balancerHelp())
-  const [show, server, vrrp, weight, nothing] = await completed([
+  const [show, server, vrrp, sessions, weight, nothing] = await completed([
     'balancer show ',
     'balancer server mysql/db1 ',
     'balancer vrrp VI_1 ',
+    'balancer sessions ',
     'balancer server mysql/db1 weight ',
     'balancer server mysql/db1 drain ',
   ])
   t.same(sorted(show), sorted(known.get('show')?.choices))
   t.same(sorted(server), sorted(known.get('server')?.choices))
   t.same(sorted(vrrp), sorted(known.get('vrrp')?.choices))
-  t.same([weight, nothing], [['initial'], []])
+  t.same([sessions, weight, nothing], [['end'], ['initial'], []])
+  const [actions] = await completed(['mysqlchk-agent direct-return '])
+  t.same(sorted(actions), sorted(inHelp('mysqlchk-agent', agentHelp).get('direct-return')?.choices))
+  t.same(sorted(actions), ['down', 'status', 'up'])
 })
 
 t.test('files stand behind the options that take one, and behind --', async (t) => {
@@ -170,6 +174,7 @@ t.test('servers and instances are those of the running balancer', async (t) => {
       requestReexec: refuse,
       orderRouter: refuse,
       order: () => undefined,
+      endSessions: async () => ({ ended: [], troubles: [] }),
       routers: () => [],
       events: () => [],
     },
@@ -180,13 +185,15 @@ t.test('servers and instances are those of the running balancer', async (t) => {
     'balancer --config balancer.yaml server ',
     'balancer --config balancer.yaml server mysql:read/',
     'balancer --config=balancer.yaml vrrp ',
+    'balancer --config balancer.yaml sessions end mysql:read/',
     'balancer server --config balancer.yaml mysql/db1 d',
   ]
   const answers = await completed(lines)
   stop()
   t.same(answers.slice(0, 1).map(sorted), [names])
   // Behind a colon bash inserts what follows it: mysql:read/db1 read/db2.
-  t.same(answers.slice(1), [['mysql:read/db1', 'read/db2'], ['VI:2', 'VI_1'], ['drain']])
+  const twice = ['mysql:read/db1', 'read/db2']
+  t.same(answers.slice(1), [twice, ['VI:2', 'VI_1'], twice, ['drain']])
 })
 
 t.test('without a running balancer there are none, and nothing is said', async (t) => {

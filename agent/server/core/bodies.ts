@@ -21,9 +21,9 @@ export const bodyOf = (report: HealthReport, style: BodyStyle): Body => {
   const passes = report.verdict === 'pass'
   switch (style) {
     case 'classic':
-      return plainBody(...(passes ? [running] : downLines(report)))
+      return plainBody(...(passes ? [running] : downLines(report)), ...unpreparedLines(report))
     case 'role':
-      return plainBody(...(passes ? [roleLine(report)] : downLines(report)))
+      return plainBody(...(passes ? [roleLine(report)] : downLines(report)), ...unpreparedLines(report))
     case 'html': {
       const text = passes ? 'MySQL is running.' : 'MySQL is *down*.'
       return { text: `<html><body>${text}</body></html>`, headers: html }
@@ -65,6 +65,10 @@ const downLines = (report: HealthReport): readonly string[] => {
   const said = oneLine(reasonLine({ ...report, reason: { code, text: withoutPraise(text) } }), reasonLength)
   return ['MySQL is *down*.', `${said.replace(/\.+$/, '')}. ${adviceFor(code)}`]
 }
+
+/** One line where this host is to answer clients of a balancer itself, and cannot yet. */
+const unpreparedLines = ({ direct_return = [], warnings }: HealthReport): readonly string[] =>
+  direct_return.every(({ ready }) => ready) ? [] : warnings.slice(0, 1).map((text) => `Warning: ${withoutPraise(text)}`)
 
 /** What checks look for in an answer that is good. */
 const praise = /running|synced|200 ok/i

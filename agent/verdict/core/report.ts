@@ -3,6 +3,8 @@
 import type { HealthReport } from '../../../shared/health-report.ts'
 import { certaintyOf } from '../../../shared/reason.ts'
 import type { Millis } from '../../core/time.ts'
+import { type DirectReturn, directReturnMember, directReturnWarning } from '../../direct-return/core/told.ts'
+import { connectionsOf } from '../../probe/core/connections.ts'
 import type { Known } from '../../probe/core/facts.ts'
 import { hostWarnings } from './host-warnings.ts'
 import { failed, type Judging, judge, type Verdict } from './judge.ts'
@@ -18,6 +20,8 @@ export type Situation = {
   readonly judging: Judging
   readonly question: Question
   readonly agent: HealthReport['agent']
+  /** What this host is to be prepared for, and how that stands. */
+  readonly directReturn?: readonly DirectReturn[]
 }
 
 /** A late agent answers its last verdict for this many intervals. */
@@ -25,7 +29,10 @@ const lateIntervals = 3
 
 /** The report on the node as it stands now. */
 export const healthReport = (situation: Situation): HealthReport => {
+  const { directReturn = [] } = situation
   const { latest } = situation.known
+  const words = latest?.outcome.kind === 'answered' ? latest.outcome.facts.words : null
+  const connections = words?.ok ? (connectionsOf(words.value)?.used ?? null) : null
   const verdict = verdictOn(situation)
   return {
     version: 1,
@@ -41,7 +48,11 @@ export const healthReport = (situation: Situation): HealthReport => {
     age_ms: latest === null ? null : Math.round(situation.now - latest.startedAt),
     probe_ms: latest === null ? null : Math.round(latest.took),
     facts: verdict.facts,
-    warnings: latest?.outcome.kind === 'answered' ? hostWarnings(latest.outcome.facts.hosts) : [],
+    warnings: [
+      ...directReturnWarning(directReturn),
+      ...(latest?.outcome.kind === 'answered' ? hostWarnings(latest.outcome.facts.hosts) : []),
+    ],
+    ...directReturnMember(directReturn, connections),
     agent: situation.agent,
   }
 }

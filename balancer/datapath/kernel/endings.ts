@@ -1,9 +1,15 @@
-// What is to end once the rules do not send anybody there any more: attempts and sessions, in the order of the plans.
+// What is to end once the rules do not send anybody there any more: attempts and sessions, in the order of the plans. What
+// cannot be ended at once is tried again. And what an operator orders to end.
 
+import { performance } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { Outcome } from '../../os/outcome.ts'
+import type { Flow } from '../../os/conntrack-message.ts'
+import { done, type Outcome } from '../../os/outcome.ts'
 import type { PlanEffect } from '../core/plan.ts'
-import { listenerMask } from './core/marks.ts'
+import { everybody } from '../core/planned-server.ts'
+import { listenerMask, ownMark, ownMask } from './core/marks.ts'
+import type { SessionEnd } from './core/session-counts.ts'
 import type { SessionTracker } from './session-tracker.ts'
 
 /** Carries out what is due, in order. */
@@ -14,9 +20,17 @@ export type Endings = {
   readonly endListener: (mark: number) => void
   /** Ends what came through an address that has left this host. */
   readonly endAddress: (mark: number, address: Uint8Array) => void
+  /**
+   * Ends sessions by order of an operator: those of the server with this mark, or of all that `only` says yes to, by the client's
+   * flow. A client that asks again may get the same server.
+   */
+  readonly order: (mark: number | null, only?: (flow: Flow) => boolean) => Promise<Ordered>
   /** Resolves when all of it is done. */
   readonly done: () => Promise<void>
 }
+
+/** How many sessions an order has ended, by mark, and why others go on. */
+type Ordered = { readonly ended: ReadonlyMap<number, number>; readonly outcome: Outcome }
 
 export type EndingsOptions = {
   readonly tracker: Pick<SessionTracker, 'endAttempts' | 'endSessions'>
@@ -24,15 +38,23 @@ export type EndingsOptions = {
   /** Something has ended: the counts are others. */
   readonly onEnded: () => void
   readonly log: Logger
+  /** Milliseconds before each further try, when the kernel refused; for tests. */
+  readonly retries?: readonly number[]
 }
 
-type Task = () => Outcome<number> | Promise<Outcome<number>>
+/** What began after `limit`, by performance.now(), has come since the task was first tried. */
+type Task = {
+  readonly run: (limit: number) => Outcome<unknown> | Promise<Outcome<unknown>>
+  readonly settled?: (outcome: Outcome<unknown>) => void
+}
 
 const wholeMark = 0xffffffff
-const everybody = Number.POSITIVE_INFINITY
+/** Memory that the kernel is short of, and a table that changes its size: both pass. */
+const usualRetries = [50, 200, 800]
 
 /** Nothing is due yet. */
-export const createEndings = ({ tracker, change, onEnded, log }: EndingsOptions): Endings => {
+export const createEndings = (options: EndingsOptions): Endings => {
+  const { tracker, change, onEnded, log, retries = usualRetries } = options
   let due: Task[] = []
   let last: Promise<void> = Promise.resolve()
 
@@ -41,11 +63,25 @@ export const createEndings = ({ tracker, change, onEnded, log }: EndingsOptions)
     due = []
     if (now.length === 0) return
     await change()
-    for (const task of now) {
-      const outcome = await task()
-      if (!outcome.ok) log.error(`Sessions that should have ended go on: ${outcome.text}`)
+    let left = await runAll(now, everybody, retries.length === 0)
+    const limit = performance.now()
+    for (const [i, pause] of retries.entries()) {
+      if (left.length === 0) break
+      await wait(pause)
+      left = await runAll(left, limit, i === retries.length - 1)
     }
     onEnded()
+  }
+  /** Returns those that are to be tried again. */
+  const runAll = async (tasks: readonly Task[], limit: number, isLast: boolean): Promise<readonly Task[]> => {
+    const failed: Task[] = []
+    for (const task of tasks) {
+      const outcome = await task.run(limit)
+      if (outcome.ok || isLast) task.settled?.(outcome)
+      else failed.push(task)
+      if (!outcome.ok && isLast) log.error(`Sessions that should have ended go on: ${outcome.text}`)
+    }
+    return failed
   }
   const add = (tasks: readonly Task[]): void => {
     if (tasks.length === 0) return
@@ -55,12 +91,10 @@ export const createEndings = ({ tracker, change, onEnded, log }: EndingsOptions)
   const taskOf = (effect: PlanEffect, mark: number): readonly Task[] => {
     switch (effect.effect) {
       case 'end-attempts':
-        return [() => tracker.endAttempts(mark)]
+        return [{ run: () => tracker.endAttempts(mark) }]
       case 'end-sessions': {
         const { reason, begunBefore } = effect
-        // Those that began in that very moment are meant as well.
-        const ending = { value: mark, mask: wholeMark, begunBefore: begunBefore + 1 }
-        return [() => tracker.endSessions(ending, reason)]
+        return [{ run: (limit) => tracker.endSessions(upTo(ofServer(mark), Math.min(begunBefore, limit)), reason) }]
       }
       case 'forget-failures':
         // A client that asks again may be given any server.
@@ -69,23 +103,30 @@ export const createEndings = ({ tracker, change, onEnded, log }: EndingsOptions)
         return effect satisfies never
     }
   }
-  const ofListener = (mark: number) => ({
-    value: (mark & listenerMask) >>> 0,
-    mask: listenerMask,
-    begunBefore: everybody,
-  })
+  const endListener = (mark: number, reason: SessionEnd, only?: (flow: Flow) => boolean): void =>
+    add([{ run: (limit) => tracker.endSessions(upTo(ofListener(mark), limit), reason, only) }])
   return {
     carryOut: (effects) => add(effects.flatMap(({ effect, mark }) => taskOf(effect, mark))),
-    endListener: (mark) => add([() => tracker.endSessions(ofListener(mark), 'stopped')]),
+    endListener: (mark) => endListener(mark, 'stopped'),
     endAddress: (mark, address) =>
-      add([
-        () =>
-          tracker.endSessions(
-            ofListener(mark),
-            'address-left',
-            ({ destination }) => Buffer.compare(destination, address) === 0,
-          ),
-      ]),
+      endListener(mark, 'address-left', ({ destination }) => Buffer.compare(destination, address) === 0),
+    order: (mark, only) =>
+      new Promise((resolve) => {
+        const ended = new Map<number, number>()
+        const marks = mark === null ? everything : ofServer(mark)
+        const count = (of: number): void => void ended.set(of, 1 + (ended.get(of) ?? 0))
+        const run = (limit: number) => tracker.endSessions(upTo(marks, limit), 'ordered', only, count)
+        add([{ run, settled: (outcome) => resolve({ ended, outcome: outcome.ok ? done : outcome }) }])
+      }),
     done: () => last,
   }
 }
+
+type Marks = { readonly value: number; readonly mask: number }
+
+const everything: Marks = { value: ownMark, mask: ownMask }
+const ofServer = (mark: number): Marks => ({ value: mark, mask: wholeMark })
+const ofListener = (mark: number): Marks => ({ value: (mark & listenerMask) >>> 0, mask: listenerMask })
+
+/** Those that began in that very moment are meant as well. */
+const upTo = (marks: Marks, moment: number) => ({ ...marks, begunBefore: moment + 1 })

@@ -3,7 +3,8 @@
 import type { ListenerConfig } from '../../config/schema.ts'
 import { readHostNetwork } from '../../os/host-network.ts'
 import { readHostRoutes } from '../../os/host-routes.ts'
-import type { ForwardedListener, HostView } from './core/forwarding.ts'
+import type { HostView } from '../core/host-view.ts'
+import type { ForwardedListener } from './core/forwarding.ts'
 
 /** Interfaces, addresses and routes as they are now. `places` are those of virtual addresses, here or not. */
 export const readHostView = (places: HostView['places']): HostView => ({

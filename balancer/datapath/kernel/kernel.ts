@@ -8,22 +8,24 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { addressBytes } from '../../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import type { Outcome } from '../../os/outcome.ts'
+import { mergeEnded } from '../../pool/core/session-order.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
+import type { HostView } from '../core/host-view.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
+import { watchCounters } from '../rules/counter-watch.ts'
+import { findTable } from '../rules/own-table.ts'
+import { keepRules } from '../rules/rule-keeper.ts'
 import { clearSessions } from './clear-sessions.ts'
-import type { HostView } from './core/forwarding.ts'
+import { kernelOwnTable } from './core/kernel-table.ts'
 import { idleOf } from './core/listener-of-config.ts'
 import { listenerMask, ownMark, ownMask } from './core/marks.ts'
-import { tableName } from './core/names.ts'
 import { createEndings } from './endings.ts'
 import { missingForKernel } from './host-check.ts'
 import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
-import { findTable } from './own-table.ts'
+import { endOrdered } from './ordered-endings.ts'
 import { testPath } from './path-test.ts'
-import { watchRefusals } from './refusals.ts'
 import { releaseKernel } from './release.ts'
-import { keepRules } from './rule-keeper.ts'
 import { sessionLine } from './session-line.ts'
 import { openSessionTracker } from './session-tracker.ts'
 import { viewSessions } from './session-view.ts'
@@ -54,7 +56,7 @@ const [leftMillis, absentMillis] = [2000, 15_000]
 /** Adopts the rules that are there, or makes them. */
 export const startKernel: StartDatapath<KernelOptions> = async (options): Promise<RunningDatapath> => {
   const { log, publish, places, onSession } = options
-  const found = must(await findTable())
+  const found = must(await findTable(kernelOwnTable))
   const [missing] = await missingForKernel()
   if (missing !== undefined) throw new FailedStart(missing)
 
@@ -91,6 +93,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     onOtherTimeouts: (mark, idle, before) => timeouts.begin(mark, idle, before),
   })
   const rules = keepRules({
+    own: kernelOwnTable,
     there: found?.snapshot ?? null,
     wanted: listeners.table,
     onOthers: () => path.begin(),
@@ -107,14 +110,14 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   const timeouts = sweepTimeouts(tracker, log)
   const endings = createEndings({ tracker, change: rules.change, onEnded: () => publishAll(), log })
   const path = testPath({ listeners: () => configs, places, onWatching: () => void rules.change(), log })
-  const refusals = watchRefusals({ onGone: rules.doubt, onCounts: path.count })
+  const counters = watchCounters({ table: kernelOwnTable, onGone: rules.doubt, onPackets: path.count })
 
   const trouble = (): string | null => rules.problem() ?? settings.trouble() ?? path.trouble()
   const publishAll = (): void => {
     view.look()
     for (const listener of listeners.all()) {
       const [servers, counts] = [view.servers(), view.listeners()]
-      publish(reportOf({ listener, servers, listeners: counts, refusals: refusals.counts(), trouble: trouble() }))
+      publish(reportOf({ listener, servers, listeners: counts, refusals: counters.packets(), trouble: trouble() }))
     }
   }
   let failures = tracker.failures()
@@ -135,7 +138,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   }
   const hold = (): void => {
     settings.hold('time')
-    void refusals.look()
+    void counters.look()
     for (const mark of listeners.tidy()) tracker.forget(mark)
   }
 
@@ -225,6 +228,8 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
   return {
     hear: listeners.hear,
     reconfigure,
+    // When it has retired the rules and their sessions are the next program's.
+    endSessions: async (order) => (isOver ? mergeEnded([]) : endOrdered(order, listeners, endings)),
     unreachable: async (limit) => {
       const last = performance.now() + limit
       while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)
@@ -250,7 +255,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
       await Promise.race([tracker.told(), wait(longestFarewell)])
       await end()
       const { removed, failed } = await releaseKernel({
-        tables: [tableName],
+        tables: [kernelOwnTable.name],
         endSessions: clearSessions,
       })
       tracker.close()

@@ -4,7 +4,8 @@ import { performance } from 'node:perf_hooks'
 import type { ListenerConfig } from '../../config/schema.ts'
 import { millis } from '../../core/time.ts'
 import type { ServerHealthFact } from '../../pool/core/facts.ts'
-import { isUnchecked, takesSessions } from '../../pool/core/server-state.ts'
+import { isUnchecked } from '../../pool/core/server-state.ts'
+import { isKnown, leftBehind } from '../core/left-behind.ts'
 import { type Place, type Plan, type PlanEffect, step, type Targets, targetsOf } from '../core/plan.ts'
 import { runPlan } from '../running-plan.ts'
 import type { KernelListener, KernelTarget } from './core/kernel-listener.ts'
@@ -25,6 +26,8 @@ export type RunningListener = {
   readonly numbered: () => Numbered
   readonly setMarks: (marks: PlanMarks) => void
   readonly markOf: (place: Pick<Place, 'id'>) => number | undefined
+  /** The marks of the servers with this name, of those that a reload took away too. */
+  readonly marksNamed: (server: string) => readonly number[]
   /** The servers that are configured, in the order of the file. */
   readonly places: () => readonly Place[]
   readonly isPanicking: () => boolean
@@ -124,6 +127,10 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       marks = next
     },
     markOf: ({ id }) => marks.get(id),
+    marksNamed: (name) => {
+      const { servers, departed } = running.plan()
+      return [...servers, ...departed].filter(({ server }) => server === name).flatMap(({ id }) => marks.get(id) ?? [])
+    },
     places: () => running.plan().servers,
     isPanicking: () => running.targets().isPanicking,
     look: () => {
@@ -146,22 +153,3 @@ export const runListener = (options: ListenerOptions): RunningListener => {
     stop: running.stop,
   }
 }
-
-/** Whether the plan knows enough to decide alone. */
-const isKnown = ({ config, servers, writer }: Plan): boolean =>
-  servers.every(({ fact }) => fact !== null) && (config.balance !== 'single' || writer !== null)
-
-/** Servers that an earlier process gave sessions to, of which nothing is known that would speak against it. */
-const leftBehind = (
-  { config, servers, writer }: Plan,
-  inherited: ReadonlyMap<string, number>,
-  own: ReadonlySet<string>,
-): readonly Omit<KernelTarget, 'isFull'>[] =>
-  servers.flatMap(({ server, fact }) => {
-    const weight = inherited.get(server)
-    if (weight === undefined || own.has(server)) return []
-    const isUndecided = config.balance === 'single' && writer === null && fact !== null && takesSessions(fact)
-    if (fact !== null && !isUndecided) return []
-    const configured = config.servers.find(({ name }) => name === server)
-    return [{ server, weight, maximumSessions: configured?.max_connections ?? 0 }]
-  })

@@ -6,11 +6,12 @@ import type { Logger } from 'pino'
 import { type Conntrack, openConntrack, watchConntrack } from '../../os/conntrack.ts'
 import { type ConntrackEntry, type Flow, flowOf, type MarkFilter } from '../../os/conntrack-message.ts'
 import { done, type Outcome } from '../../os/outcome.ts'
+import type { EndedFlow, ResetPace } from '../resets/core/reset-queue.ts'
+import { openSessionResets, usualPace } from '../resets/session-resets.ts'
 import { type Ending, fateOf } from './core/ending.ts'
-import type { EndedFlow, ResetPace } from './core/reset-queue.ts'
 import type { ListenerCount, ServerCount, SessionEnd } from './core/session-counts.ts'
 import { createSessions, type EndedSession } from './core/sessions.ts'
-import { openSessionResets, usualPace } from './session-resets.ts'
+import { untilWhole } from './whole-list.ts'
 
 /** A session that has ended; `startedAt` is milliseconds since the epoch, null where the kernel did not note it. */
 export type TrackedSession = EndedSession & { readonly client: Flow | undefined; readonly startedAt: number | null }
@@ -46,9 +47,15 @@ export type SessionTracker = {
   readonly endAttempts: (mark: number) => Outcome<number>
   /**
    * Ends sessions and attempts: their entries are gone when this resolves with the number of sessions, and clients and servers that
-   * wait hear a reset, as fast as the pace allows. `only` looks at the client's flow. The rules must not name the server any more.
+   * wait hear a reset, as fast as the pace allows. `only` looks at the client's flow, and `onEnded` hears of each session, also where
+   * the kernel refuses later. The rules must not name the server any more, or a client that asks again may get it.
    */
-  readonly endSessions: (ending: Ending, reason: SessionEnd, only?: (flow: Flow) => boolean) => Promise<Outcome<number>>
+  readonly endSessions: (
+    ending: Ending,
+    reason: SessionEnd,
+    only?: (flow: Flow) => boolean,
+    onEnded?: (mark: number) => void,
+  ) => Promise<Outcome<number>>
   /**
    * Has live sessions end after so many seconds without a packet, until their next packet; null leaves one as it is. `begunAt` is
    * null where it is not known.
@@ -134,12 +141,13 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
   }
   const remove = (entries: Parameters<Conntrack['remove']>[0]) => conntrack.remove(entries)
 
-  /** Calls `use` for all entries with the mark, some at a time. */
-  const forAll = async (
+  /** Calls `use` for all entries with the mark, some at a time; for some twice where the table changed its size meanwhile. */
+  const forAll = (
     filter: MarkFilter,
     isMeant: (entry: ConntrackEntry) => boolean,
     use: (entries: readonly KeptEntry[]) => Outcome<number>,
-  ): Promise<Outcome<number>> => {
+  ): Promise<Outcome<number>> => untilWhole(() => forListed(filter, isMeant, use))
+  const forListed = async (...[filter, isMeant, use]: Parameters<typeof forAll>) => {
     events.drain()
     const found: KeptEntry[] = []
     const listed = await conntrack.list(filter, (entry) => {
@@ -153,9 +161,9 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       used += result.value
       await turn()
     }
-    return { ok: true, value: used }
+    return { ok: true as const, value: { used, isTorn: listed.value.isTorn && isOpen } }
   }
-  const endSessions: SessionTracker['endSessions'] = (ending, reason, only = () => true) =>
+  const endSessions: SessionTracker['endSessions'] = (ending, reason, only = () => true, onEnded) =>
     forAll(
       ending,
       (entry) => {
@@ -171,7 +179,10 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
           sessions.end(entry, reason, performance.now())
           return entry.tcpState !== 'syn-sent'
         })
-        for (const entry of ended) for (const flow of flowsOf(entry)) resets.add(flow)
+        for (const entry of ended) {
+          onEnded?.(entry.mark)
+          for (const flow of flowsOf(entry)) resets.add(flow)
+        }
         return { ok: true, value: ended.length }
       },
     )
@@ -277,10 +288,11 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
 const wallAhead = (): number => Date.now() - performance.now()
 
 /** Of an entry what it takes to end it, as a copy that lasts. */
-type KeptEntry = Pick<ConntrackEntry, 'family' | 'id' | 'tcpState' | 'original' | 'reply'>
-const kept = ({ family, id, tcpState, original, reply }: ConntrackEntry): KeptEntry => ({
+type KeptEntry = Pick<ConntrackEntry, 'family' | 'id' | 'mark' | 'tcpState' | 'original' | 'reply'>
+const kept = ({ family, id, mark, tcpState, original, reply }: ConntrackEntry): KeptEntry => ({
   family,
   id,
+  mark,
   tcpState,
   original: original.slice(),
   reply: reply.slice(),

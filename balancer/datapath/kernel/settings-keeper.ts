@@ -2,7 +2,8 @@
 
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
-import { forwardingDemand, type HostView } from './core/forwarding.ts'
+import type { HostView } from '../core/host-view.ts'
+import { forwardingDemand } from './core/forwarding.ts'
 
 import { holdSettings, stepText } from './host-settings.ts'
 import { forwardedListeners, readHostView } from './host-view.ts'

@@ -6,6 +6,7 @@ import { plainAddress } from '../../core/endpoint.ts'
 import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
+import type { SessionsEnded, SessionsToEnd } from '../../pool/core/session-order.ts'
 import { createAdmission, type Denial } from '../core/admission.ts'
 import type { RoundRobin } from '../core/round-robin.ts'
 import { chooseServer } from './core/choice.ts'
@@ -17,6 +18,7 @@ import {
   type EndedSession,
   recordOf,
   type SessionTrace,
+  serverOf,
   traceAttempt,
   traceFailure,
   traceJoined,
@@ -33,6 +35,8 @@ export type ProxyListener = {
   readonly setWriter: (server: string | null) => void
   /** Goes on with another configuration; sessions stay with servers that stay. */
   readonly reconfigure: (config: ListenerConfig) => void
+  /** Ends for an operator what a server or a client has of this listener. Another listener's server has nothing here. */
+  readonly endSessions: (end: SessionsToEnd) => SessionsEnded['ended']
   readonly fact: (binds: readonly ListenerState[]) => ListenerFact
   /** Sockets of clients, and towards servers. */
   readonly sockets: () => number
@@ -277,6 +281,12 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   const endAll = (reason: SessionEnd, concerned: (client: Client) => boolean): void => {
     for (const client of [...clients].filter(concerned)) client.end(reason)
   }
+  const endOfClient = (isMeant: (client: SessionTrace['client']) => boolean): SessionsEnded['ended'] => {
+    const meant = [...clients].filter(({ trace }) => isMeant(trace.client))
+    const ended = meant.map(({ trace }) => ({ listener: config.name, server: serverOf(trace), sessions: 1 }))
+    for (const client of meant) client.end('ordered')
+    return ended
+  }
 
   return {
     accept,
@@ -294,6 +304,13 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       admission.reconfigure(next.access)
       servers.reconfigure(next)
       serveAnew()
+    },
+    endSessions: (end) => {
+      if (end.by === 'client') {
+        return endOfClient(({ address, port }) => address === end.address && (end.port ?? port) === port)
+      }
+      if (end.listener !== config.name) return []
+      return [{ listener: config.name, server: end.server, sessions: servers.endSessions(end.server) }]
     },
     fact: (binds) => ({
       fact: 'listener',

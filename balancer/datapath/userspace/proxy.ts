@@ -6,6 +6,7 @@ import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import { formersOf } from '../../pool/core/formers.ts'
+import { mergeEnded } from '../../pool/core/session-order.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import { createShortageLog } from '../../shortage-log.ts'
 import type { DecidingFact, RunningDatapath, StartDatapath } from '../datapath.ts'
@@ -131,6 +132,11 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
       if (listener !== undefined) hearBy(listener, fact)
     },
     reconfigure,
+    endSessions: async (end) => {
+      const result = mergeEnded([...running.values()].map((one) => ({ ended: one.endSessions(end), troubles: [] })))
+      publishAll()
+      return result
+    },
     unreachable: async (limit) => {
       const end = performance.now() + limit
       const isReachable = (): boolean =>

@@ -21,6 +21,7 @@ export type ServerSlot = {
   readonly enter: (occupant: Occupant) => () => void
   /** Sessions and attempts. */
   readonly occupants: () => number
+  readonly sessions: () => number
   readonly endAttempts: (reason: SessionEnd) => void
   /** Ends all that began at a moment of `performance.now()` or earlier. */
   readonly endBegun: (reason: SessionEnd, begunBefore: number) => void
@@ -66,6 +67,7 @@ export const createServerSlot = (first: Place, onEmptied: (slot: ServerSlot) => 
       }
     },
     occupants: () => occupants.size,
+    sessions: () => [...occupants.keys()].filter(({ isConnecting }) => !isConnecting).length,
     endAttempts: (reason) => end(reason, ({ isConnecting }) => isConnecting),
     endBegun: (reason, begunBefore) => end(reason, (_, since) => since <= begunBefore),
     countSession: () => {

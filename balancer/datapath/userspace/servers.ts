@@ -3,6 +3,7 @@
 import type { ListenerConfig } from '../../config/schema.ts'
 import type { ServerHealthFact } from '../../pool/core/facts.ts'
 import type { Place, PlanEffect, Target, Targets } from '../core/plan.ts'
+import { everybody } from '../core/planned-server.ts'
 import { runPlan } from '../running-plan.ts'
 import type { ChoosableServer } from './core/choice.ts'
 import { createServerSlot, type ServerSlot } from './server-slot.ts'
@@ -19,6 +20,8 @@ export type Servers = {
   readonly slots: () => readonly ServerSlot[]
   /** Those that take sessions now. */
   readonly candidates: () => readonly Candidate[]
+  /** Ends the sessions of a server for an operator, of one that a reload took away too. Returns how many. */
+  readonly endSessions: (server: string) => number
   readonly isHandingOver: () => boolean
   readonly isPanicking: () => boolean
   readonly stop: () => void
@@ -106,6 +109,14 @@ export const createServers = ({ config, onReopened }: ServersOptions): Servers =
       if (seated?.of !== of) seated = { of, candidates: of.targets.map(candidateOf) }
       return seated.candidates
     },
+    endSessions: (server) =>
+      [...slots.values()]
+        .filter((slot) => slot.place().server === server)
+        .reduce((sum, slot) => {
+          const sessions = slot.sessions()
+          slot.endBegun('ordered', everybody)
+          return sum + sessions
+        }, 0),
     isHandingOver: () => running.targets().isHandingOver,
     isPanicking: () => running.targets().isPanicking,
     stop: running.stop,

@@ -59,6 +59,10 @@ export const traceJoined = (trace: SessionTrace, bytes: NonNullable<SessionTrace
   trace.bytes = bytes
 }
 
+/** The server that it has, or connects to now; null while it waits for one. */
+export const serverOf = ({ slot, joinedAt, isConnecting }: SessionTrace): string | null =>
+  joinedAt !== null || isConnecting ? (slot?.place().server ?? null) : null
+
 /** What is to be said at its end; `sessions` are those of the listener, and those of them that have a server or connect to one. */
 export const recordOf = (
   trace: SessionTrace,

@@ -9,8 +9,8 @@ import { isTrackingFull } from '../../os/host-limits.ts'
 import type { LeaveReason } from '../core/plan.ts'
 
 /** How a session ended: both sides closed it, the client left while it waited for a server, one side was reset or idle
- * too long, or this program ended it: its server must not have it any more, its address left this host, or the program
- * stopped. */
+ * too long, or this program ended it: its server must not have it any more, its address left this host, an operator
+ * ordered it, or the program stopped. */
 export type SessionEnd =
   | 'closed'
   | 'client-left'
@@ -20,6 +20,7 @@ export type SessionEnd =
   | 'server-timeout'
   | LeaveReason
   | 'address-left'
+  | 'ordered'
   | 'stopped'
 
 /** Two joined sockets. `bytes` counts what each side sent so far: `in` the client, `out` the server. */

@@ -9,7 +9,7 @@ import { maximumReportBytes } from '../../../shared/health-report.ts'
 import { watchPath } from '../../../shared/health-stream.ts'
 import { compilePattern } from '../../config/body-pattern.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
-import { endpointText } from '../../core/endpoint.ts'
+import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import type { Millis } from '../../core/time.ts'
 import { type Expectation, judgeAnswer, judgeNews, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
@@ -31,9 +31,14 @@ const tooLong = failed('L7RSP', 'invalid-answer', 'the answer is too long')
 
 /**
  * A check of `address` with its kept connection. A server whose answer is no proper HTTP, such as the classic script's
- * under xinetd, is asked again at once by a reader that only needs the status line, and so from then on.
+ * under xinetd, is asked again at once by a reader that only needs the status line, and so from then on. `directReturn`: see
+ * `Expectation`.
  */
-export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe => {
+export const createHttpProbe = (
+  address: string,
+  config: HttpCheckConfig,
+  directReturn: readonly Endpoint[] = [],
+): Probe => {
   const { port, path, method, timeout } = config
   const connector = buildConnector({ timeout })
   let hear: (bytesRead: number) => void = () => {}
@@ -67,6 +72,7 @@ export const createHttpProbe = (address: string, config: HttpCheckConfig): Probe
     bodyMatches,
     drainOn404: config.drain_on_404,
     weightFromReport: config.weight_from_report,
+    directReturn,
   }
   let isMalformed = false
   let isOffered: boolean | null = null

@@ -1,6 +1,8 @@
 // What an HTTP answer says of a server: its status line first, then the report of our agent, then what was expected.
 
 import { type HealthReport, parseHealthReport } from '../../../shared/health-report.ts'
+import type { Endpoint } from '../../core/endpoint.ts'
+import { unpreparedFor } from './direct-return.ts'
 import { failed, type Judgement, passed } from './result.ts'
 
 /** What a check wants of an answer (HAProxy: `http-check expect`, `disable-on-404`). */
@@ -11,6 +13,8 @@ export type Expectation = {
   readonly drainOn404: boolean
   /** Whether the connections that the agent's report tells to be free scale the server's weight. */
   readonly weightFromReport: boolean
+  /** Where clients come in whom the server answers itself: its agent has to say that it is prepared for each. Usually none. */
+  readonly directReturn?: readonly Endpoint[]
 }
 
 /** An answer as received. `contentType` is empty where it was not told. */
@@ -36,7 +40,16 @@ type Told = {
   readonly malformedReport: Judgement['malformedReport']
 }
 
-const judge = ({ status, body, told, malformedReport }: Told, expected: Expectation): Judgement => {
+const judge = (answer: Told, expected: Expectation): Judgement => {
+  const judged = judgeHealth(answer, expected)
+  const unprepared = judged.passed ? unpreparedFor(expected.directReturn ?? [], answer.told) : null
+  if (unprepared === null) return judged
+  const { code, malformedReport, role, percent, ageMs } = judged
+  const more = { code, malformedReport, role, percent, ageMs, hard: unprepared.hard }
+  return failed('L7STS', 'not-prepared', unprepared.text, more)
+}
+
+const judgeHealth = ({ status, body, told, malformedReport }: Told, expected: Expectation): Judgement => {
   const percent = expected.weightFromReport ? (told?.connections_free_percent ?? null) : null
   // A force-fail file is looked for at each answer, whatever the age of the probe.
   const ageMs = told?.reason.code === 'force-fail' ? 0 : (told?.age_ms ?? null)

@@ -42,7 +42,10 @@ export const listenerFact = z
     ends: z.record(z.string(), z.number()).readonly(),
     servers: z.array(serverTraffic).readonly(),
     detail: z
-      .discriminatedUnion('kind', [z.object({ kind: z.literal('userspace'), queued: z.number() })])
+      .discriminatedUnion('kind', [
+        z.object({ kind: z.literal('userspace'), queued: z.number() }),
+        z.object({ kind: z.literal('direct'), exceptions: count }),
+      ])
       .readonly()
       .nullable(),
   })
@@ -52,7 +55,8 @@ export const listenerFact = z
  * One listener. `binds` tells which of its addresses are `open`: a client that reaches one is forwarded. Where it is not, `why`
  * says why; else it is null. Numbers are null where the datapath does not know them. `ends` counts how clients ended, by reason: `closed` is the good one.
  * `panicking`: so few servers pass that all are used. `detail` is what only this kind of datapath has to tell, null where
- * that is nothing: in user space the clients that wait in the queue.
+ * that is nothing: in user space the clients that wait in the queue. Of `direct` how many sessions are
+ * not where the table of this host would send them (`exceptions`).
  */
 export type ListenerFact = z.output<typeof listenerFact>
 

@@ -135,6 +135,10 @@ export const stage = async (directory, options, state) => {
   for (const unit of ['mysqlchk-agent.service', 'mysqlchk-agent@.service']) {
     cpSync(join('packaging/agent', unit), join(debian, unit))
   }
+  for (const each of ['', '@']) {
+    const unit = `mysqlchk-agent-direct-return${each}.service`
+    cpSync(join('packaging/agent', unit), join(debian, `mysqlchk-agent.${unit}`))
+  }
   cpSync('packaging/balancer/balancer.service', join(debian, 'mysql-balancer.balancer.service'))
   write(join(debian, 'control'), readFileSync('packaging/debian/control', 'utf8').replace('@MAINTAINER@', maintainer))
   write(join(debian, 'changelog'), debianChangelog(version, maintainer, state))

@@ -39,6 +39,27 @@ t.test('a fail may outlive a reboot, a check may log in', async (t) => {
   t.match(parseArguments(['run', '--login']), { command: 'usage-error', text: /belongs to the command check/ })
 })
 
+t.test('direct-return takes one action, and the options of that', async (t) => {
+  const plain = { command: 'direct-return', config: defaults.config, watch: false, json: false }
+  t.same(parseArguments(['direct-return', 'up']), { ...plain, action: 'up' })
+  t.same(parseArguments(['direct-return', 'up', '--watch', '-c', '/x']), {
+    ...plain,
+    action: 'up',
+    watch: true,
+    config: '/x',
+  })
+  t.same(parseArguments(['direct-return', 'status', '--json']), { ...plain, action: 'status', json: true })
+  const wrong = (words: readonly string[], text: RegExp) =>
+    t.match(parseArguments(words), { command: 'usage-error', text })
+  wrong(['direct-return'], /takes one of up, down, status, found nothing/)
+  wrong(['direct-return', 'on'], /takes one of up, down, status, found on/)
+  wrong(['direct-return', 'down', '--watch'], /--watch does not belong to direct-return down/)
+  wrong(['direct-return', 'up', '--json'], /--json does not belong to direct-return up/)
+  wrong(['direct-return', 'up', '--path', '/'], /--path does not belong/)
+  wrong(['direct-return', 'up', 'now'], /takes no further words, found now/)
+  wrong(['run', '--watch'], /--watch belongs to direct-return up/)
+})
+
 t.test('compare takes a script, what it is called with, and perhaps a file of requests', async (t) => {
   t.same(parseArguments(['compare', '--script', '/usr/bin/clustercheck', '--config', '/x', '--', 'user', '-p']), {
     command: 'compare',

@@ -1,6 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { directReturnAt } from '../../../agent/config/direct-return.ts'
 import { loadConfig } from '../../../agent/config/load.ts'
 import type { Secrets } from '../../../agent/config/login.ts'
 
@@ -271,4 +272,47 @@ t.test('addresses, ports and networks that cannot work are errors, and those tha
     const { problems, warnings } = load(text)
     t.same([...problems, ...warnings], found, text)
   }
+})
+
+t.test('direct_return knows the port of the server here, and one text of each address', async (t) => {
+  const entries = (text: string) => load(text).config?.direct_return.entries
+  const lines =
+    "direct_return: [{ address: 203.0.113.7, port: 3366 }, { address: '2001:DB8:0::7', port: 1, server_port: 2 }]\n"
+  const six = { address: '2001:db8::7', port: 1, serverPort: 2 }
+  const four = (serverPort: number) => ({ address: '203.0.113.7', port: 3366, serverPort })
+  t.same(entries(`${lines}mysql: { password: x }`), [four(3306), six])
+  t.same(entries(`${lines}mysql: { host: 127.0.0.1, port: 3307, password: x }`), [four(3307), six])
+  t.same(entries(`${lines}mysql: { client_address: '10.1.6.203:3308', password: x }`), [four(3308), six])
+  t.same(entries('{}'), [])
+  const { config } = load(lines)
+  t.match(config?.direct_return, { directory: '/run/mysqlchk-agent-direct-return', unit: null })
+  t.match(config?.direct_return.commands.up, /^mysqlchk-agent direct-return up --config /)
+})
+
+t.test('a configuration of a shipped unit has a unit of direct return, and the commands name it', async (t) => {
+  t.match(directReturnAt('/etc/mysqlchk-agent/agent.yaml', '/run/x'), {
+    name: 'agent',
+    commands: {
+      up: 'mysqlchk-agent direct-return up',
+      prepare: 'systemctl enable --now mysqlchk-agent-direct-return',
+      revive: 'systemctl restart mysqlchk-agent-direct-return',
+    },
+  })
+  t.match(directReturnAt('/etc/mysqlchk-agent/3307.yaml', '/run/x'), {
+    name: '3307',
+    commands: {
+      down: 'mysqlchk-agent direct-return down --config /etc/mysqlchk-agent/3307.yaml',
+      prepare: 'systemctl enable --now mysqlchk-agent-direct-return@3307',
+    },
+  })
+})
+
+t.test('an entry of direct_return that nobody could use is refused, with the way out', async (t) => {
+  const problems = (entries: string) => load(`direct_return: [${entries}]`).problems
+  t.match(problems('{ address: 203.0.113.7 }'), [/direct_return\[0\]\.port: missing;/])
+  t.match(problems('{ address: "fe80::1", port: 1 }'), [/is a link-local address; write the address of a listener/])
+  t.match(problems('{ address: "::ffff:203.0.113.7", port: 1 }'), [/is an IPv4 address in the form of IPv6/])
+  t.match(problems('{ address: 203.0.113.7, port: 1, server-port: 2 }'), [/unknown key; did you mean server_port\?/])
+  const many = Array.from({ length: 17 }, (_, i) => `{ address: 203.0.113.7, port: ${i + 1} }`).join(', ')
+  t.match(problems(many), [/direct_return: .*at most 16 entries/])
 })

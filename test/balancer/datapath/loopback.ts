@@ -60,7 +60,7 @@ export type Front = {
 }
 
 /** A listener with its addresses. */
-export type TestListener = Pick<ProxyListener, 'hear' | 'setWriter' | 'reconfigure' | 'stop'> & {
+export type TestListener = Pick<ProxyListener, 'hear' | 'setWriter' | 'reconfigure' | 'endSessions' | 'stop'> & {
   readonly fact: () => ListenerFact
   readonly markServer: (name: string, up: boolean) => void
   readonly addressChanged: (address: string, present: boolean) => void

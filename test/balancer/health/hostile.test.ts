@@ -48,7 +48,8 @@ const firstResult = (t: Test, port: number, keys: object): Promise<CheckResult |
   const probes = startProbes()
   t.teardown(probes.stop)
   return new Promise((hear) => {
-    const wanted = { kind: 'check', endpoint: { address: '127.0.0.1', port }, config: check } as const
+    const endpoint = { address: '127.0.0.1', port }
+    const wanted = { kind: 'check', endpoint, config: check, directReturn: [] } as const
     probes.subscribe(wanted, { index: 0, of: 1 }, { hear, stand: () => 'up' })
   })
 }

@@ -51,6 +51,18 @@ t.test('the new configuration reaches every process, and what changed is told', 
   t.equal(reloader.config().router_id, 'after')
 })
 
+t.test('it is busy until the last of those that wait for their turn is over', async (t) => {
+  const reloader = reloaderFor(async () => ({ ok: true, lines: [] }))
+  t.notOk(reloader.isBusy())
+  write('after')
+  const [reload, alone] = [reloader.reload(), reloader.alone(() => Promise.reject(new Error('failed')))]
+  t.ok(reloader.isBusy())
+  await reload
+  t.ok(reloader.isBusy())
+  await t.rejects(alone)
+  t.notOk(reloader.isBusy())
+})
+
 t.test('a wrong file changes nothing and reaches nobody', async (t) => {
   const reloader = reloaderFor(() => Promise.reject(new Error('asked')))
   writeFileSync(file, 'router_id: [')

@@ -11,6 +11,8 @@ export type End = 'end' | 'reset'
 export type Client = {
   /** The name of its server; `-` where it got none. */
   readonly server: string
+  /** Its own address and port. */
+  readonly endpoint: string
   readonly isOpen: () => boolean
   readonly ended: Promise<End>
   /** Whether what it says comes back. */
@@ -26,6 +28,7 @@ export type Client = {
 
 const turnedAway: Client = {
   server: '-',
+  endpoint: '-',
   isOpen: () => false,
   ended: Promise.resolve('reset'),
   echoes: async () => false,
@@ -58,6 +61,7 @@ const welcome = async (sockets: HostSockets, target: Target): Promise<Client> =>
   } catch {
     return turnedAway
   }
+  const endpoint = `${socket.localAddress}:${socket.localPort}`
   const chunks: Buffer[] = []
   let open = true
   const text = () => Buffer.concat(chunks)
@@ -85,6 +89,7 @@ const welcome = async (sockets: HostSockets, target: Target): Promise<Client> =>
   let echoes = 0
   return {
     server: text().toString('latin1', 0, begin - 1),
+    endpoint,
     isOpen: () => open,
     ended,
     echoes: async () => {

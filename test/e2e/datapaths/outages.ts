@@ -37,6 +37,51 @@ export const outageBehaviours: readonly Behaviour[] = [
     },
   },
   {
+    name: 'ended',
+    title:
+      'sessions end: those of a server, of a client, or one of a client; both sides hear a reset, all others go on',
+    about: ['shutdown_grace'],
+    servers: ['a', 'b'],
+    // An order of an operator has none.
+    keys: (can) => (can('shutdown_grace') === 'no' ? {} : { shutdown_grace: '10m' }),
+    see: async (t, { hold, order, ask, server, show, untilSpread }) => {
+      // Addresses that no other behaviour uses: orders about a client are for all listeners.
+      const [one, other] = [await hold(6, { from: 23 }), await hold(4, { from: 24 })]
+      const left = new Set([...one, ...other])
+      /** What is to end, ends with a reset, and at the server too. */
+      const ends = async (command: string, meant: readonly Client[], answer: string): Promise<void> => {
+        const said = await waitFor('no reload of others to be under way', async () => {
+          const text = await ask(`sessions end ${command}`)
+          return text.startsWith('error: a reload') ? undefined : text
+        })
+        if (said !== answer) throw new Error(`${said}, and not ${answer}`)
+        for (const client of meant) t.equal(await client.ended, 'reset', command)
+        for (const client of meant) left.delete(client)
+        for (const client of left) t.ok(await client.echoes(), `${client.endpoint} goes on`)
+        for (const name of ['a', 'b']) {
+          const expected = [...left].filter((client) => client.server === name).length
+          await waitFor(`${name} to have ${expected}`, () => server(name).sessions() === expected)
+        }
+      }
+      const single = byServer(one, 'b')
+      await ends(single.endpoint, [single], `1 session of ${single.endpoint} ended: 1 on ended/b`)
+      await order('a', 'drain')
+      await untilSpread({ b: 2 })
+      const onA = [...left].filter((client) => client.server === 'a')
+      await ends('ended/a', onA, `${onA.length} sessions ended on ended/a`)
+      const ofOne = one.filter((client) => left.has(client))
+      await ends('198.19.0.23', ofOne, `${ofOne.length} sessions of 198.19.0.23 ended: ${ofOne.length} on ended/b`)
+      t.ok(left.size > 0, 'the other one still has sessions')
+      await ends('198.19.0.23', [], '198.19.0.23 has no session here')
+      await ends('ended/a', [], 'ended/a has no session here')
+      await ends('ended/c', [], 'error: there is no server c in ended; there are a, b')
+      const total = one.length + other.length - left.size
+      await waitFor('them to be counted', async () => (await show()).ends['ordered'] === total)
+      t.match(await ask('show events'), `By order of an operator ${onA.length} sessions ended on ended/a`)
+      closeAll([...left])
+    },
+  },
+  {
     name: 'agent-line',
     title: 'agent_check: what the host of a server says of it counts',
     about: ['agent_check'],

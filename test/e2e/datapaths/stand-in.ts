@@ -25,6 +25,8 @@ export type StandIn = {
   /** As when its process is killed: sessions are reset, and who connects is refused. */
   readonly die: () => void
   readonly start: () => Promise<void>
+  /** How many it has, as it sees them. */
+  readonly sessions: () => number
   readonly says: (word: Partial<Word>) => void
   /** As when its host has no power: not a packet goes there or comes from there. */
   readonly cutOff: (isCut: boolean) => Promise<void>
@@ -126,6 +128,7 @@ export const openStandInHost = async (host: Host): Promise<StandInHost> => {
         name,
         address,
         start,
+        sessions: () => open.size,
         die: () => {
           server?.close()
           for (const socket of open) socket.resetAndDestroy()

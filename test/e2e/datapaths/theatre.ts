@@ -181,6 +181,7 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
           return (await showServer(name)).status === status
         })
       },
+      ask: async (command) => (await ours.ask(command)).trimEnd(),
       order: async (server, words) => {
         const answer = await ours.ask(`server ${behaviour.name}/${server} ${words}`)
         if (answer.startsWith('error')) throw new Error(answer)

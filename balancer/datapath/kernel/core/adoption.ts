@@ -1,22 +1,12 @@
-// Whether a table that is there is ours, what of it live sessions may hang on, and what is not as it should be.
+// What of a table that is there live sessions may hang on.
 
 import type { Listing } from '../../rules/core/listing.ts'
 import type { TimeoutPolicy } from '../../rules/core/table.ts'
 import { fingerprint } from '../../rules/core/table.ts'
 import type { Numbering } from './kernel-listener.ts'
-import { numberedSet, ownerForm, ownerSet } from './kernel-table.ts'
+import { numberedSet } from './kernel-table.ts'
 import { onlyTarget } from './listener-rules.ts'
 import { pickChain, slotMap } from './names.ts'
-
-/**
- * What a listed table of our name is. `other-form`: another version of this program made it; its chains are replaced, its
- * numbers stay. `foreign`: somebody else's, which is not touched.
- */
-export const ownershipOf = ({ snapshot }: Listing): 'ours' | 'other-form' | 'foreign' => {
-  const marker = snapshot.sets.get(ownerSet)
-  if (marker === undefined) return 'foreign'
-  return marker.elements.has(ownerForm) ? 'ours' : 'other-form'
-}
 
 /** The marks that the table gives to servers; what cannot be read is left out. */
 export const numberingOf = ({ snapshot }: Listing): Numbering => {

@@ -1,10 +1,11 @@
 // The chains in which packets meet our table. They are the same for all listeners. A packet of a session that is under way
 // meets two, one where no address moves, and leaves each as early as can be.
 
+import { forgedMark } from '../../resets/core/forged-syn.ts'
+import { type IpVersion, ipVersions, ipv6 } from '../../rules/core/ip-version.ts'
 import type { Chain } from '../../rules/core/table.ts'
-import { forgedMark } from './forged-syn.ts'
 import { markText, ownMark, ownMask } from './marks.ts'
-import { type IpVersion, ipVersions, ipv6, settlingCounter } from './names.ts'
+import { settlingCounter } from './names.ts'
 import { answerRules, answersLeft, pathCounter } from './path-witness.ts'
 
 const isOurs = `ct mark and ${markText(ownMask)} == ${markText(ownMark)}`

@@ -2,6 +2,7 @@
 
 import type { Endpoint } from '../../../core/endpoint.ts'
 import type { Millis } from '../../../core/time.ts'
+import type { Access } from '../../rules/core/access.ts'
 import type { TimeoutPolicy } from '../../rules/core/table.ts'
 
 /** A configured server of a listener. */
@@ -24,16 +25,6 @@ export type KernelTarget = {
  * with a new one: 0.06 ms per 1,000 of them. Higher limits hold as exactly as the caller counts.
  */
 export const mostCountedSessions = 4096
-
-/** Who may connect, and how fast (balancer.yaml: access). */
-export type KernelAccess = {
-  /** Addresses or prefixes; empty = everyone. */
-  readonly allow: readonly string[]
-  readonly deny: readonly string[]
-  /** New sessions a second; 0 = no limit. */
-  readonly connectionRate: number
-  readonly connectionRatePerSource: number
-}
 
 /** What ends a session that says nothing. The kernel counts whole seconds: they are rounded up. */
 export type KernelTimeouts = {
@@ -59,7 +50,7 @@ export type KernelListener = {
   readonly isFull: boolean
   /** Without a target because another one may still have sessions: a client is not reset, and asks again a second later. */
   readonly isHandingOver: boolean
-  readonly access: KernelAccess
+  readonly access: Access
   readonly timeouts: KernelTimeouts
 }
 

@@ -2,16 +2,14 @@
 
 import { isUnspecified } from '../../../core/address-kind.ts'
 import { familyOf } from '../../../core/ip-address.ts'
+import { type IpVersion, ipVersions, versionOf as versionOfAddress } from '../../rules/core/ip-version.ts'
+import { type OwnTable, ownerMarker, ownerSet } from '../../rules/core/ownership.ts'
 import type { Element, RuleSet, SetForm, Table, TimeoutPolicy } from '../../rules/core/table.ts'
 import { addressSet, baseChains, type Surroundings } from './base-chains.ts'
 import type { KernelListener, KernelRules, KernelTimeouts } from './kernel-listener.ts'
 import { limitElements, listenerParts } from './listener-rules.ts'
 import { markText, numberKey } from './marks.ts'
 import {
-  type IpVersion,
-  ipVersions,
-  ipv4,
-  ipv6,
   listenerChain,
   refusalCounter,
   refusalReasons,
@@ -22,9 +20,13 @@ import {
 } from './names.ts'
 import { pathCounters } from './path-witness.ts'
 
-/** The set by which our table is known, and its element: the number of this form of the rules. */
-export const ownerSet = 'mysql-balancer'
-export const ownerForm = '0x00000001'
+/** The table of this datapath, and how it is known. */
+export const kernelOwnTable: OwnTable = {
+  family: 'inet',
+  name: tableName,
+  marker: ownerSet,
+  otherwise: 'write datapath: userspace',
+}
 
 /** The set whose comments tell which mark is which server's; its elements count refused attempts. */
 export const numberedSet = 'refused'
@@ -35,6 +37,7 @@ export const kernelTable = (rules: KernelRules): Table => {
   const parts = listeners.map((listener) => listenerParts(listener, versionOf(listener), numbering))
   const surroundings = surroundingsOf(rules)
   return {
+    family: 'inet',
     name: tableName,
     counters: [
       settlingCounter,
@@ -43,7 +46,7 @@ export const kernelTable = (rules: KernelRules): Table => {
     ],
     timeouts: timeoutPolicies(rules),
     sets: [
-      setOf(ownerSet, { key: ['mark'], value: null }, [key(ownerForm)]),
+      ownerMarker,
       ...ipVersions.flatMap((version) => setsOfVersion(version, rules, surroundings)),
       setOf(
         'ports',
@@ -66,7 +69,7 @@ export const kernelTable = (rules: KernelRules): Table => {
   }
 }
 
-const versionOf = ({ binds }: KernelListener): IpVersion => (familyOf(binds[0]?.address ?? '') === 'ipv4' ? ipv4 : ipv6)
+const versionOf = ({ binds }: KernelListener): IpVersion => versionOfAddress(binds[0]?.address ?? '')
 
 const isOf = (version: IpVersion, address: string): boolean =>
   (familyOf(address) === 'ipv4') === (version.digit === '4')

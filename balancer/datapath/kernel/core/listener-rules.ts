@@ -1,15 +1,14 @@
 // The chains and sets of one listener: who may come in, and which server is picked.
 
-import { hashOf } from '../../rules/core/hash.ts'
-import { intervalElements } from '../../rules/core/prefixes.ts'
-import { type StickySlots, sticky, turns } from '../../rules/core/slots.ts'
-import type { Chain, Element, RuleSet } from '../../rules/core/table.ts'
+import { type StickySlots, sticky, stickySlotCount, turns } from '../../../core/slots.ts'
+import { accessParts } from '../../rules/core/access.ts'
+import type { IpVersion } from '../../rules/core/ip-version.ts'
+import { anyNumber, type Chain, type Element, type RuleSet } from '../../rules/core/table.ts'
 import { connectChain } from './base-chains.ts'
 import { type KernelListener, type KernelTarget, mostCountedSessions, type Numbering } from './kernel-listener.ts'
 import { markText, numberKey } from './marks.ts'
 import {
   accessSet,
-  type IpVersion,
   limitChain,
   listenerChain,
   pickChain,
@@ -24,10 +23,6 @@ import {
 /** What one listener adds to the table. */
 export type ListenerParts = { readonly sets: readonly RuleSet[]; readonly chains: readonly Chain[] }
 
-/** Sources that a listener remembers for its limit, and for how many seconds. */
-const rememberedSources = 65536
-const rememberedFor = 10
-
 /** Any number will do that is the same on every balancer: a client comes to the same server through all of them. */
 const hashSeed = '0x62616c61'
 
@@ -39,28 +34,25 @@ export const listenerParts = (listener: KernelListener, version: IpVersion, numb
     if (mark === undefined) throw new Error(`${name}/${server} has no number`)
     return mark
   }
-  const allow = accessList('allow', listener, version)
-  const deny = accessList('deny', listener, version)
   const marks = new Map(listener.targets.map(({ server }) => [server, markText(markOf(server))]))
   const { slots, elements } = slotTable(listener, marks)
   const refuse = (reason: RefusalReason): string =>
     `counter name "${refusalCounter(reason, name)}" reject with tcp reset`
+  const access = accessParts(listener.access, version, {
+    listName: (kind, content) => accessSet(kind, name, content),
+    sourcesName: sourceSet(name),
+    refuse,
+  })
 
   const admission = [
-    ...(deny === null ? [] : [`${version.protocol} saddr @${deny.name} ${refuse('denied')}`]),
-    ...(allow === null ? [] : [`${version.protocol} saddr != @${allow.name} ${refuse('denied')}`]),
-    ...rateRules(listener, version, refuse),
+    ...access.rules,
     ...(listener.isFull ? [refuse('full')] : []),
     ...(isCounted(maximumSessions) ? [`jump ${limitChain(name)}`] : []),
     `ct timeout set "${timeoutName(version, listener.timeouts)}"`,
     `goto ${pickChain(name)}`,
   ]
   return {
-    sets: [
-      ...[allow, deny].filter((set) => set !== null),
-      ...(listener.access.connectionRatePerSource === 0 ? [] : [sourceMemory(listener, version)]),
-      { name: slotMap(name), form: { key: ['integer'], value: ['mark'] }, elements },
-    ],
+    sets: [...access.sets, { name: slotMap(name), form: { ...anyNumber, value: ['mark'] }, elements }],
     chains: [
       ...listener.targets
         .filter((target) => isCounted(target.maximumSessions))
@@ -102,44 +94,6 @@ const serverLimit = (
   rules: [`ct count over ${maximumSessions} ct mark set 0x00000000 ${refuse('server-full')}`],
 })
 
-const accessList = (kind: 'allow' | 'deny', { name, access }: KernelListener, version: IpVersion): RuleSet | null => {
-  if (access[kind].length === 0) return null
-  const keys = intervalElements(access[kind])
-  const content = hashOf(keys.join()).toString(16).padStart(8, '0')
-  return {
-    name: accessSet(kind, name, content),
-    form: { key: [version.addressType], value: null, flags: ['interval'] },
-    elements: new Map(keys.map((key) => [key, { value: null, comment: null }])),
-  }
-}
-
-const sourceMemory = ({ name }: KernelListener, version: IpVersion): RuleSet => ({
-  name: sourceSet(name),
-  form: {
-    key: [version.addressType],
-    value: null,
-    flags: ['dynamic', 'timeout'],
-    timeout: rememberedFor,
-    size: rememberedSources,
-  },
-  elements: null,
-})
-
-const rateRules = (
-  { name, access }: KernelListener,
-  { protocol }: IpVersion,
-  refuse: (reason: RefusalReason) => string,
-): readonly string[] => {
-  const over = (rate: number): string => `limit rate over ${rate}/second burst ${rate} packets`
-  const { connectionRate, connectionRatePerSource } = access
-  return [
-    ...(connectionRatePerSource === 0
-      ? []
-      : [`update @${sourceSet(name)} { ${protocol} saddr ${over(connectionRatePerSource)} } ${refuse('source-rate')}`]),
-    ...(connectionRate === 0 ? [] : [`${over(connectionRate)} ${refuse('rate')}`]),
-  ]
-}
-
 /** The mark of each slot, and the elements of the map that has them. */
 type SlotTable = {
   readonly slots: readonly string[]
@@ -180,7 +134,7 @@ const slotsOf = (
     case 'random':
       return { slots: turns(open, servers.length) }
     case 'source':
-      return sticky(open, servers.length, before)
+      return sticky(open, stickySlotCount(servers.length), before)
     case 'first':
     case 'single':
       return { slots: open.slice(0, 1).map(({ name }) => name) }

@@ -1,6 +1,6 @@
 // The ct mark of a session tells that it is ours, and its listener and server: 0xb1, 10 bits, 14 bits.
 
-import { hashOf } from '../../rules/core/hash.ts'
+import { hashOf } from '../../../core/hash.ts'
 import type { Numbering } from './kernel-listener.ts'
 
 /** The bits that tell our sessions from others, and their value in ours. */

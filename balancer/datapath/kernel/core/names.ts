@@ -1,20 +1,11 @@
 // What the things in our table are called: by the kind, then by the listener. nft takes letters, digits and / - _ . only.
 
+import type { IpVersion } from '../../rules/core/ip-version.ts'
 import type { KernelTimeouts } from './kernel-listener.ts'
 import { markText } from './marks.ts'
 
 /** The table of this datapath, and of none other. */
 export const tableName = 'balancer'
-
-/** IP's two versions, as names of things and as nft calls them. */
-export type IpVersion = {
-  readonly digit: '4' | '6'
-  readonly protocol: 'ip' | 'ip6'
-  readonly addressType: 'ipv4_addr' | 'ipv6_addr'
-}
-export const ipv4: IpVersion = { digit: '4', protocol: 'ip', addressType: 'ipv4_addr' }
-export const ipv6: IpVersion = { digit: '6', protocol: 'ip6', addressType: 'ipv6_addr' }
-export const ipVersions = [ipv4, ipv6] as const
 
 /** Why a client was not given a server; each listener counts them apart. */
 export const refusalReasons = ['denied', 'rate', 'source-rate', 'full', 'server-full', 'no-server'] as const

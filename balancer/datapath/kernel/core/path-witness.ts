@@ -1,9 +1,9 @@
 // Counters along the way of new sessions, and what they tell: packets that are lost between two of them meet rules or
 // settings of others, whatever these are. They are parts of the table of the datapath.
 
+import { type IpVersion, ipVersions } from '../../rules/core/ip-version.ts'
 import type { Chain } from '../../rules/core/table.ts'
 import { markText, ownMark, ownMask } from './marks.ts'
-import { type IpVersion, ipVersions } from './names.ts'
 
 /** The two places that are counted: where the address is translated, and behind all rules that may drop what is forwarded. */
 type Place = 'arrived' | 'left'

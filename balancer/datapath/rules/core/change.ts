@@ -17,7 +17,7 @@ import {
 /** The commands for one `nft -f -`; empty where nothing is to be done. */
 export const changeText = (from: Snapshot, table: Table): string => {
   const to = snapshotOf(table)
-  const place = `inet ${table.name}`
+  const place = `${table.family} ${table.name}`
   const isOther = <T>(there: T | undefined, wanted: T | undefined, same: (a: T, b: T) => boolean): boolean =>
     there === undefined || wanted === undefined || !same(there, wanted)
 

@@ -52,7 +52,7 @@ export const snapshotOf = (table: Table): Snapshot => ({
 })
 
 /** A form, or what is read as one. */
-type ReadableForm = Omit<SetForm, 'flags' | 'timeout' | 'size'> & {
+type ReadableForm = Omit<SetForm, 'keyExpression' | 'flags' | 'timeout' | 'size'> & {
   readonly flags?: readonly string[]
   readonly timeout?: number | undefined
   readonly size?: number | undefined
@@ -61,7 +61,8 @@ type ReadableForm = Omit<SetForm, 'flags' | 'timeout' | 'size'> & {
 /** A form as one text. */
 export const formKey = ({ key, value, flags = [], isCounting = false, timeout, size }: ReadableForm): string =>
   [
-    key.join(' . '),
+    // Newer versions of nft tell an expression instead of types.
+    key.includes('integer') ? 'integer' : key.join(' . '),
     value?.join(' . ') ?? 'set',
     // Nft does not say of a set that rules may fill it.
     flags

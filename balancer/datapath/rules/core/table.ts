@@ -1,11 +1,13 @@
 // A table of nftables as a value: what is in it, and the text that makes it.
 
-import { hashOf } from './hash.ts'
+import { hashOf } from '../../../core/hash.ts'
 
 /** What a set or map is made as. It cannot be changed: another form is another set. */
 export type SetForm = {
-  /** Types of the key, as nft names them; a single `integer` is what numgen and jhash give. */
+  /** Types of the key, as nft names them; `integer` is one without a name, as what numgen and jhash give. */
   readonly key: readonly string[]
+  /** An expression of the key's types, where one of them has no name. */
+  readonly keyExpression?: string
   /** Types of the value of a map; null for a set, `verdict` for a map of verdicts. */
   readonly value: readonly string[] | null
   readonly flags?: readonly ('interval' | 'timeout' | 'dynamic')[]
@@ -15,6 +17,12 @@ export type SetForm = {
   readonly timeout?: number
   /** The most elements that rules may add. */
   readonly size?: number
+}
+
+/** Of a key that numgen or jhash gives. nft 1.0.6 crashes listing `typeof jhash …`. */
+export const anyNumber: Pick<SetForm, 'key' | 'keyExpression'> = {
+  key: ['integer'],
+  keyExpression: 'numgen inc mod 2',
 }
 
 /** What an element is mapped to (null in a set), and a word about it for whoever lists the rules. */
@@ -28,11 +36,14 @@ export type RuleSet = {
 }
 
 /** Where a base chain hangs. `priority` is a number: names of priorities are read back as numbers. */
-export type Hook = {
-  readonly type: 'filter' | 'nat'
-  readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
-  readonly priority: number
-}
+export type Hook =
+  | {
+      readonly type: 'filter' | 'nat'
+      readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
+      readonly priority: number
+    }
+  /** Of a table of the family netdev. nft 1.0.6 lists no device in JSON: the name of the chain has to tell it. */
+  | { readonly type: 'filter'; readonly hook: 'ingress'; readonly device: string; readonly priority: number }
 
 /** A chain; without a hook others jump to it. */
 export type Chain = { readonly name: string; readonly hook: Hook | null; readonly rules: readonly string[] }
@@ -44,9 +55,14 @@ export type TimeoutPolicy = {
   readonly policy: Readonly<Record<string, number>>
 }
 
-/** A table of the family inet. Names are unique by kind. */
-export type Table = {
-  readonly name: string
+/** Families of tables that are made here. */
+export type TableFamily = 'inet' | 'netdev'
+
+/** Which table: another family may have one of the same name. */
+export type TablePlace = { readonly family: TableFamily; readonly name: string }
+
+/** A table. Names are unique by kind. */
+export type Table = TablePlace & {
   readonly counters: readonly string[]
   readonly timeouts: readonly TimeoutPolicy[]
   readonly sets: readonly RuleSet[]
@@ -54,9 +70,9 @@ export type Table = {
 }
 
 /** The whole table as nft takes it: for a host that has no table of that name. */
-export const tableText = ({ name, counters, timeouts, sets, chains }: Table): string =>
+export const tableText = ({ family, name, counters, timeouts, sets, chains }: Table): string =>
   [
-    `table inet ${name} {`,
+    `table ${family} ${name} {`,
     ...counters.map((counter) => `  counter ${counter} { }`),
     ...timeouts.map((timeout) => `  ct timeout ${timeout.name} { ${policyText(timeout)} }`),
     ...sets.flatMap((set) => [
@@ -79,12 +95,13 @@ export const tableText = ({ name, counters, timeouts, sets, chains }: Table): st
 export const kindOf = ({ value }: SetForm): string => (value === null ? 'set' : 'map')
 
 /** The declaration of a set, without its elements. */
-export const formText = ({ key, value, flags = [], isCounting = false, timeout, size }: SetForm): string => {
-  // `integer` has no size of its own and cannot be written as a type. nft 1.0.6 crashes listing `typeof jhash …`.
+export const formText = (form: SetForm): string => {
+  const { key, keyExpression, value, flags = [], isCounting = false, timeout, size } = form
+  // `integer` has no size of its own and cannot be written as a type.
   const types =
-    key[0] === 'integer'
-      ? `typeof numgen inc mod 2${value === null ? '' : ` : ct ${value.join(' . ')}`};`
-      : `type ${key.join(' . ')}${value === null ? '' : ` : ${value.join(' . ')}`};`
+    keyExpression === undefined
+      ? `type ${key.join(' . ')}${value === null ? '' : ` : ${value.join(' . ')}`};`
+      : `typeof ${keyExpression}${value === null ? '' : ` : ct ${value.join(' . ')}`};`
   return [
     types,
     ...(flags.length === 0 ? [] : [`flags ${flags.join(', ')};`]),
@@ -103,8 +120,10 @@ export const elementsText = (elements: Iterable<readonly [string, Element]>): st
     .join(', ')
 
 /** A base chain's declaration. Its policy is always accept: what is not ours passes. */
-export const hookText = ({ type, hook, priority }: Hook): string =>
-  `type ${type} hook ${hook} priority ${priority}; policy accept;`
+export const hookText = (hook: Hook): string => {
+  const device = hook.hook === 'ingress' ? ` device "${hook.device}"` : ''
+  return `type ${hook.type} hook ${hook.hook}${device} priority ${hook.priority}; policy accept;`
+}
 
 /** A policy's declaration, without the braces. */
 export const policyText = ({ family, policy }: TimeoutPolicy): string =>

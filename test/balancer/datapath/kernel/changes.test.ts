@@ -3,11 +3,12 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { millis } from '../../../../balancer/core/time.ts'
-import { numberingOf, ownershipOf, timeoutsOf } from '../../../../balancer/datapath/kernel/core/adoption.ts'
+import { numberingOf, timeoutsOf } from '../../../../balancer/datapath/kernel/core/adoption.ts'
 import type { KernelListener } from '../../../../balancer/datapath/kernel/core/kernel-listener.ts'
-import { kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
+import { kernelOwnTable, kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
 import { changeText } from '../../../../balancer/datapath/rules/core/change.ts'
 import { readCounters } from '../../../../balancer/datapath/rules/core/listing.ts'
+import { isOurs } from '../../../../balancer/datapath/rules/core/ownership.ts'
 import { snapshotOf } from '../../../../balancer/datapath/rules/core/snapshot.ts'
 import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { applyText, listTable, nftHost } from './nft-host.ts'
@@ -94,7 +95,7 @@ t.test('any changes end where a fresh start begins, and what nft lists is what w
         table = next
       }
       const changed = await listTable(host)
-      t.equal(ownershipOf(changed), 'ours')
+      t.ok(isOurs(changed, kernelOwnTable))
       t.same(changed.snapshot.strangers, [])
       await host.run('nft', ['flush', 'ruleset'])
       await applyText(host, tableText(table))
@@ -128,10 +129,14 @@ t.test('what somebody changes in our table is seen and put back; what he puts be
   }
   await applyText(host, 'table ip balancer { counter his { }\n}\ntable inet other { counter his { }\n}\n')
   const all = JSON.parse((await host.run('nft', ['-j', '-t', 'list', 'ruleset'])).stdout)
-  t.same([...(readCounters(all, 'balancer')?.keys() ?? [])].sort(), [...table.counters].sort(), 'our counters alone')
-  t.equal(readCounters(all, 'none'), null)
+  t.same(
+    [...(readCounters(all, kernelOwnTable)?.keys() ?? [])].sort(),
+    [...table.counters].sort(),
+    'our counters alone',
+  )
+  t.equal(readCounters(all, { ...kernelOwnTable, family: 'netdev' }), null)
   await applyText(host, 'add quota inet balancer his { over 10 mbytes }\n')
   t.same((await listTable(host)).snapshot.strangers, ['quota his'])
   await applyText(host, 'flush ruleset\ntable inet balancer { chain input { type filter hook input priority 0; }\n}\n')
-  t.equal(ownershipOf(await listTable(host)), 'foreign')
+  t.notOk(isOurs(await listTable(host), kernelOwnTable))
 })

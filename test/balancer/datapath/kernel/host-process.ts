@@ -1,9 +1,10 @@
 // A program for hosts of a lab: does to the host what its first argument names, and prints what came of it.
 
+import { kernelOwnTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
 import { missingForKernel } from '../../../../balancer/datapath/kernel/host-check.ts'
 import { holdSettings, releaseSettings } from '../../../../balancer/datapath/kernel/host-settings.ts'
-import { findTable } from '../../../../balancer/datapath/kernel/own-table.ts'
 import { releaseKernel } from '../../../../balancer/datapath/kernel/release.ts'
+import { findTable } from '../../../../balancer/datapath/rules/own-table.ts'
 
 const [, , what, file = '', demand = '{}'] = process.argv
 
@@ -16,7 +17,7 @@ const done = async (): Promise<unknown> => {
     case 'release-all':
       return releaseKernel({ tables: ['balancer'], endSessions: async () => ({ ok: true, value: Number(file) }) })
     case 'taken': {
-      const found = await findTable()
+      const found = await findTable(kernelOwnTable)
       return found.ok ? null : found.text
     }
     default:

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { HostDemand } from '../../../../balancer/datapath/kernel/core/host-settings.ts'
 import type { KernelListener } from '../../../../balancer/datapath/kernel/core/kernel-listener.ts'
-import { kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
+import { kernelOwnTable, kernelTable } from '../../../../balancer/datapath/kernel/core/kernel-table.ts'
 import { type Counts, lossesBetween, lossText } from '../../../../balancer/datapath/kernel/core/path-witness.ts'
 import type { SettingsReport } from '../../../../balancer/datapath/kernel/host-settings.ts'
 import { readCounters } from '../../../../balancer/datapath/rules/core/listing.ts'
@@ -66,8 +66,11 @@ const asks = async (family: keyof typeof vips, limit = 5000): Promise<string> =>
   (await inHost(client, process.execPath, '-e', connect, vips[family], `${limit}`)).trim()
 
 /** Packets of the counters of our table, as the driver reads them. */
-const counts = async (table = 'balancer'): Promise<Counts> => {
-  const counters = readCounters(JSON.parse(await inHost(lb, 'nft', '-j', '-t', 'list', 'ruleset')), table)
+const counts = async (name = kernelOwnTable.name): Promise<Counts> => {
+  const counters = readCounters(JSON.parse(await inHost(lb, 'nft', '-j', '-t', 'list', 'ruleset')), {
+    family: 'inet',
+    name,
+  })
   return new Map([...(counters ?? [])].map(([name, { packets }]) => [name, packets]))
 }
 

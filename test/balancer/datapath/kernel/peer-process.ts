@@ -6,9 +6,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 export type PeerOrder = { readonly number: number } & (
   | { readonly do: 'serve'; readonly name: string; readonly port: number; readonly address: string }
   | { readonly do: 'end-serving'; readonly port: number }
-  | { readonly do: 'connect'; readonly address: string; readonly port: number; readonly from?: string | undefined }
-  | { readonly do: 'say'; readonly session: number }
-  | { readonly do: 'hang-up'; readonly session: number }
+  | {
+      readonly do: 'connect'
+      readonly address: string
+      readonly port: number
+      readonly from?: string | undefined
+      readonly fromPort?: number | undefined
+    }
+  | { readonly do: 'say'; readonly session: number; readonly bytes: number }
+  | { readonly do: 'hang-up'; readonly session: number; readonly isReset: boolean }
   | { readonly do: 'await-end'; readonly session: number }
 )
 
@@ -36,8 +42,13 @@ const serve = (number: number, name: string, port: number, address: string): voi
   servers.set(port, { server, sockets })
 }
 
-const open = (number: number, address: string, port: number, from: string | undefined): void => {
-  const socket = connect({ host: address, port, ...(from === undefined ? {} : { localAddress: from }) })
+const open = (number: number, order: PeerOrder & { readonly do: 'connect' }): void => {
+  const { address, port, from, fromPort } = order
+  const local = {
+    ...(from === undefined ? {} : { localAddress: from }),
+    ...(fromPort === undefined ? {} : { localPort: fromPort }),
+  }
+  const socket = connect({ host: address, port, ...local })
   sessions.set(number, socket)
   socket.on('error', (error) => ends.set(number, 'code' in error ? `${error.code}` : error.message))
   socket.once('data', (data) => answer({ number, ok: true, text: data.toString() }))
@@ -46,19 +57,27 @@ const open = (number: number, address: string, port: number, from: string | unde
   )
 }
 
-const say = (number: number, session: number): void => {
+const say = (number: number, session: number, bytes: number): void => {
   const socket = sessions.get(session)
   if (socket === undefined || socket.destroyed) {
     answer({ number, ok: false, text: 'gone' })
     return
   }
-  socket.once('data', (data) => answer({ number, ok: true, text: data.toString() }))
+  let left = bytes
+  const take = (data: Buffer): void => {
+    left -= data.length
+    if (left > 0) return
+    socket.off('data', take)
+    answer({ number, ok: true, text: '' })
+  }
+  socket.on('data', take)
   socket.once('error', (error) => answer({ number, ok: false, text: error.message }))
-  socket.write('ping')
+  socket.write(Buffer.alloc(bytes))
 }
 
-const hangUp = (session: number): void => {
-  sessions.get(session)?.destroy()
+const hangUp = (session: number, isReset: boolean): void => {
+  if (isReset) sessions.get(session)?.resetAndDestroy()
+  else sessions.get(session)?.destroy()
   sessions.delete(session)
 }
 
@@ -80,11 +99,11 @@ const endServing = (port: number): void => {
 process.on('message', (order: PeerOrder) => {
   const { number } = order
   if (order.do === 'serve') serve(number, order.name, order.port, order.address)
-  else if (order.do === 'connect') open(number, order.address, order.port, order.from)
+  else if (order.do === 'connect') open(number, order)
   else if (order.do === 'await-end') awaitEnd(number, order.session)
-  else if (order.do === 'say') say(number, order.session)
+  else if (order.do === 'say') say(number, order.session, order.bytes)
   else {
-    if (order.do === 'hang-up') hangUp(order.session)
+    if (order.do === 'hang-up') hangUp(order.session, order.isReset)
     else endServing(order.port)
     answer({ number, ok: true, text: '' })
   }

@@ -22,12 +22,14 @@ export type Peer = {
   readonly serve: (port: number, address?: string) => Promise<void>
   /** As when a server process dies: its sessions and its port are gone. */
   readonly endServing: (port: number) => Promise<void>
-  readonly connect: (address: string, port: number, from?: string) => Promise<Attempt>
+  readonly connect: (address: string, port: number, from?: string, fromPort?: number) => Promise<Attempt>
   /** Connects this many times, one after the other, and hangs up each time. */
   readonly connectOften: (times: number, address: string, port: number, from?: string) => Promise<readonly Attempt[]>
-  /** Whether an echo comes back through a session. */
-  readonly say: (session: number) => Promise<boolean>
+  /** Whether an echo of so many bytes comes back through a session. */
+  readonly say: (session: number, bytes?: number) => Promise<boolean>
   readonly hangUp: (session: number) => Promise<void>
+  /** With RST instead of FIN: its port is free at once. */
+  readonly reset: (session: number) => Promise<void>
   /** Waits, saying nothing, until a session is over: the system's error, or `closed`. */
   readonly fate: (session: number) => Promise<string>
 }
@@ -51,14 +53,14 @@ export const startPeer = (host: Host): Peer => {
       child.send({ ...what, number })
     })
   }
-  const connect: Peer['connect'] = async (address, port, from) => {
+  const connect: Peer['connect'] = async (address, port, from, fromPort) => {
     const begun = performance.now()
-    const { ok, text, number } = await order({ do: 'connect', address, port, from })
+    const { ok, text, number } = await order({ do: 'connect', address, port, from, fromPort })
     const [server = '', seen = ''] = ok ? text.split(' ') : []
     return { server, seen, error: ok ? '' : text, session: number, millis: performance.now() - begun }
   }
   const hangUp: Peer['hangUp'] = async (session) => {
-    await order({ do: 'hang-up', session })
+    await order({ do: 'hang-up', session, isReset: false })
   }
   return {
     host,
@@ -78,8 +80,11 @@ export const startPeer = (host: Host): Peer => {
       }
       return attempts
     },
-    say: async (session) => (await order({ do: 'say', session })).ok,
+    say: async (session, bytes = 4) => (await order({ do: 'say', session, bytes })).ok,
     hangUp,
+    reset: async (session) => {
+      await order({ do: 'hang-up', session, isReset: true })
+    },
     fate: async (session) => (await order({ do: 'await-end', session })).text,
   }
 }

@@ -2,8 +2,8 @@
 
 import t from 'tap'
 import { millis } from '../../../../balancer/core/time.ts'
-import { ipv4, ipv6 } from '../../../../balancer/datapath/kernel/core/names.ts'
 import { type Counts, lossesBetween, pathCounter } from '../../../../balancer/datapath/kernel/core/path-witness.ts'
+import { ipv4, ipv6 } from '../../../../balancer/datapath/rules/core/ip-version.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import { listTable } from './nft-host.ts'
 import { families, type HostName, listenerOn, openRulesLab, port, sharesOf } from './rules-lab.ts'

@@ -4,12 +4,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { millis } from '../../../../../balancer/core/time.ts'
 import { type Plan, startPlan, step } from '../../../../../balancer/datapath/core/plan.ts'
+import { fateOf } from '../../../../../balancer/datapath/kernel/core/ending.ts'
 import { watchIdleSessions } from '../../../../../balancer/datapath/kernel/core/idle-sessions.ts'
 import { type Factors, nextFactors } from '../../../../../balancer/datapath/kernel/core/least-connections.ts'
 import { listenerOfConfig } from '../../../../../balancer/datapath/kernel/core/listener-of-config.ts'
 import { marksOf, type PlanMarks, renumber } from '../../../../../balancer/datapath/kernel/core/server-numbers.ts'
 import { policyKey } from '../../../../../balancer/datapath/rules/core/snapshot.ts'
 import { listenerOf } from '../../planning.ts'
+import { updateOf } from './session-entries.ts'
 
 t.test('leastconn: an even load changes no weight, by any weights', (t) => {
   fc.assert(
@@ -108,4 +110,18 @@ t.test('what nft leaves out of a policy is what it fills in', (t) => {
   t.equal(policyKey('ip', { established: 432_000, syn_sent: 5, close: 10 }), policyKey('ip', { syn_sent: 5 }))
   t.not(policyKey('ip', { established: 60 }), policyKey('ip', {}))
   t.end()
+})
+
+t.test('what ends is what is meant: by mark, by state, by its beginning', async (t) => {
+  const ending = { value: 0xb1004001, mask: 0xffffffff, begunBefore: 1000 }
+  const live = updateOf(1, 'established')
+  t.equal(fateOf(live, 999, ending), 'end')
+  t.equal(fateOf(live, null, ending), 'end')
+  t.equal(fateOf(live, 1000, ending), 'stay')
+  t.equal(fateOf({ ...live, mark: 0xb1004002 }, 1, ending), 'stay')
+  t.equal(fateOf({ ...live, mark: 0 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'stay')
+  t.equal(fateOf({ ...live, mark: 0xb1008009 }, 1, { ...ending, value: 0xb1000000, mask: 0xff000000 }), 'end')
+  t.equal(fateOf(updateOf(1, 'time-wait'), 1, ending), 'stay')
+  t.equal(fateOf(updateOf(1, 'close'), 1, ending), 'stay')
+  t.equal(fateOf(updateOf(1, 'syn-sent'), 2000, ending), 'withdraw')
 })

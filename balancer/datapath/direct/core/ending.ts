@@ -1,0 +1,338 @@
+// Which sessions end, and what stands next until both sides of each know it. What is in the kernel is seen by lists of a bind's
+// flows ("looks"), which may lack a few and are old when they come: nothing follows from what is not in one.
+
+import type { Endpoint } from '../../../core/endpoint.ts'
+import { loginMillis } from '../../core/planned-server.ts'
+import { flowKey } from './flow-key.ts'
+
+/**
+ * What is to be known of a flow (see flow-book.ts): its key in the map, and the number of its server. It began after `begunAfter`, when
+ * it was not there yet, and at the latest at `begunBy`, when it was first seen; both are moments of the caller's clock, -Infinity
+ * for what was there at the first look.
+ */
+export type EndingFlow = {
+  readonly key: Uint8Array
+  readonly number: number
+  readonly state: 'attempt' | 'live' | 'closing' | 'ended'
+  readonly begunAfter: number
+  readonly begunBy: number
+}
+
+/**
+ * Whose sessions end: of a server by its number, of a client with this address, and with this port; null is all. Those that began
+ * at `begunBefore` or earlier; Infinity is all there are.
+ */
+export type Ending = {
+  readonly server: number | null
+  readonly client: ClientToEnd | null
+  readonly begunBefore: number
+}
+
+/** A client as an operator names it; a null `port` is all of that address. */
+export type ClientToEnd = { readonly address: string; readonly port: number | null }
+
+/** `end` is what was ordered; `tell` those again whom an earlier process has ended; `remove` what is ended. */
+type Duty = { readonly do: 'end'; readonly ending: Ending } | { readonly do: 'tell' | 'remove' }
+
+/**
+ * Something to be done at a look at its bind that began at `since` or later; that look is asked for at `at`, null: it is on its way,
+ * or waits for the address.
+ */
+type Owed = {
+  readonly id: number
+  readonly bind: Endpoint
+  readonly duty: Duty
+  readonly since: number
+  readonly at: number | null
+  readonly failures: number
+}
+
+/** The state. `absent`: addresses that are not on this host, and when whatever was ended through them is another host's. */
+export type Endings = {
+  readonly owed: readonly Owed[]
+  readonly absent: ReadonlyMap<string, number>
+  /** Binds whose clients and servers are being told, and when to look whether they still are to be. */
+  readonly telling: readonly { readonly bind: Endpoint; readonly at: number }[]
+  readonly binds: readonly Endpoint[]
+}
+
+/**
+ * What happened, at a moment of one monotonic clock. `ordered`: the rules do not send anybody there any more; an order that does not
+ * wait is for what is here now. `looked`: the flows of a bind by a look that began at `since`, null where they could not be listed.
+ * `not-marked`: what an `end` could not do. `told`: nobody waits to be told any more. `binds`: those there are; what earlier processes ended is looked for in new ones.
+ */
+export type EndingEvent = { readonly at: number } & (
+  | { readonly event: 'binds'; readonly binds: readonly Endpoint[] }
+  | {
+      readonly event: 'ordered'
+      readonly id: number
+      readonly bind: Endpoint
+      readonly ending: Ending
+      readonly waits: boolean
+    }
+  | {
+      readonly event: 'looked'
+      readonly bind: Endpoint
+      readonly since: number
+      readonly flows: readonly EndingFlow[] | null
+    }
+  | { readonly event: 'not-marked'; readonly bind: Endpoint; readonly ending: Ending }
+  | { readonly event: 'told' }
+  | { readonly event: 'address-left' | 'address-came'; readonly address: string }
+  | { readonly event: 'deadline-reached' }
+)
+
+/**
+ * What has to be done, in order. `look`: list the flows of a bind. `end`: mark these as ended, then tell both sides of those that
+ * were still there. `tell` both sides. `spare`: they have a session again, or nobody ended it: whoever waits to be told must not be.
+ * `remove` them from the map. `hold`, `release`, `forget`: see resets/core/reset-queue.ts. `over`: nothing more comes of an order;
+ * `isLost`: it was not carried out.
+ */
+export type EndingEffect =
+  | { readonly effect: 'look'; readonly bind: Endpoint }
+  | {
+      readonly effect: 'end'
+      readonly id: number
+      readonly bind: Endpoint
+      readonly ending: Ending
+      readonly flows: readonly EndingFlow[]
+    }
+  | { readonly effect: 'tell' | 'spare' | 'remove'; readonly bind: Endpoint; readonly flows: readonly EndingFlow[] }
+  | { readonly effect: 'hold' | 'release' | 'forget'; readonly address: string }
+  | { readonly effect: 'over'; readonly id: number; readonly isLost: boolean }
+
+export type EndingStep = readonly [Endings, readonly EndingEffect[]]
+
+/** For how long a mark stays in the map: whoever speaks later is a stranger. */
+export const markMillis = 60_000
+/** A vrrp process that is started anew has the address back in less. */
+const leftMillis = 2000
+/** Sooner than anybody is told for the second time. */
+const lookAgainMillis = 400
+const tryAgainMillis = 500
+const mostFailures = 6
+const noOrder = -1
+const largestPort = 65_535
+
+/** Nothing is due yet. */
+export const startEndings: Endings = { owed: [], absent: new Map(), telling: [], binds: [] }
+
+/** The state after an event. An early `deadline-reached` changes nothing. */
+export const step = (endings: Endings, event: EndingEvent): EndingStep => {
+  switch (event.event) {
+    case 'binds':
+      return withBinds(endings, event.binds, event.at)
+    case 'ordered':
+      return ordered(endings, event)
+    case 'looked':
+      return event.flows === null ? notLooked(endings, event) : looked(endings, { ...event, flows: event.flows })
+    case 'not-marked':
+      return tryAgain(endings, owe(event.bind, { do: 'end', ending: event.ending }, event.at), event.at)
+    case 'told':
+      return [{ ...endings, telling: [] }, []]
+    case 'address-left':
+      return addressLeft(endings, event.address, event.at)
+    case 'address-came':
+      return addressCame(endings, event.address, event.at)
+    case 'deadline-reached':
+      return passDeadlines(endings, event.at)
+    default:
+      return event satisfies never
+  }
+}
+
+/** Whether whatever was ended through an address is another host's. */
+export const isElsewhere = ({ absent }: Endings, address: string): boolean =>
+  absent.get(address) === Number.POSITIVE_INFINITY
+
+/** When `deadline-reached` is due; null while nothing is. */
+export const deadlineOf = ({ owed, telling, absent }: Endings): number | null => {
+  const moments = [...owed.flatMap(({ at }) => at ?? []), ...telling.map(({ at }) => at), ...absent.values()]
+  const next = Math.min(...moments)
+  return Number.isFinite(next) ? next : null
+}
+
+/**
+ * When a flow ends by an order that is carried out at `at`: then, or later, or never. One that may have begun before `begunBefore` or
+ * after it has the time for a login from when it was first seen.
+ */
+export const endsAt = (flow: EndingFlow, { server, client, begunBefore }: Ending, at: number): number | null => {
+  // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment.
+  if (flow.state === 'closing' || flow.state === 'ended') return null
+  if (server !== null && flow.number !== server) return null
+  if (client !== null && !isOf(flow, client)) return null
+  if (flow.begunBy <= begunBefore) return at
+  if (flow.begunAfter > begunBefore) return null
+  return Math.max(at, flow.begunBy + loginMillis)
+}
+
+/** Where a key has its port depends on the family (flow-key.ts): it is what a key without one has not. */
+const isOf = ({ key }: EndingFlow, { address, port }: ClientToEnd): boolean => {
+  const wanted = flowKey({ address, port: port ?? 0 })
+  if (wanted.length !== key.length) return false
+  const ports = flowKey({ address, port: largestPort })
+  return key.every((byte, i) => byte === wanted[i] || (port === null && ports[i] !== wanted[i]))
+}
+
+const isSame = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address
+
+const owe = (bind: Endpoint, duty: Duty, since: number, id = noOrder): Owed => ({
+  id,
+  bind,
+  duty,
+  since,
+  at: null,
+  failures: 0,
+})
+
+const withBinds = (endings: Endings, binds: readonly Endpoint[], at: number): EndingStep => {
+  const fresh = binds.filter((bind) => !endings.binds.some((one) => isSame(one, bind)))
+  const found = fresh.map((bind) => owe(bind, { do: 'tell' }, at))
+  return askFor({ ...endings, binds }, found)
+}
+
+/** Has those looked for whose address is here; the others wait for it. */
+const askFor = (endings: Endings, fresh: readonly Owed[]): EndingStep => {
+  const here = fresh.filter(({ bind, duty }) => duty.do === 'remove' || !endings.absent.has(bind.address))
+  return [{ ...endings, owed: [...endings.owed, ...fresh] }, looksAt(here.map(({ bind }) => bind))]
+}
+
+const looksAt = (binds: readonly Endpoint[]): readonly EndingEffect[] =>
+  binds.filter((bind, i) => binds.findIndex((one) => isSame(one, bind)) === i).map((bind) => ({ effect: 'look', bind }))
+
+const ordered = (
+  endings: Endings,
+  { id, bind, ending, waits, at }: Extract<EndingEvent, { event: 'ordered' }>,
+): EndingStep => {
+  if (!endings.absent.has(bind.address)) return askFor(endings, [owe(bind, { do: 'end', ending }, at, id)])
+  if (!waits) return [endings, [{ effect: 'over', id, isLost: true }]]
+  // Who begins a session until it is carried out does so by the rules of then.
+  const bounded: Ending = { ...ending, begunBefore: Math.min(ending.begunBefore, at) }
+  const others = endings.owed.filter((owed) => !isOlder(owed, bind, bounded))
+  const waiting = owe(bind, { do: 'end', ending: bounded }, at)
+  return [{ ...endings, owed: [...others, waiting] }, [{ effect: 'over', id, isLost: false }]]
+}
+
+/** A server that goes down a hundred times while the address is elsewhere owes one ending. */
+const isOlder = ({ bind, duty }: Owed, other: Endpoint, { server, client, begunBefore }: Ending): boolean =>
+  isSame(bind, other) &&
+  duty.do === 'end' &&
+  duty.ending.server === server &&
+  duty.ending.client === null &&
+  client === null &&
+  duty.ending.begunBefore <= begunBefore
+
+type Look = { readonly bind: Endpoint; readonly since: number; readonly at: number }
+
+/** What a look is for. */
+const dueAt = ({ owed, absent }: Endings, { bind, since }: Look): readonly Owed[] =>
+  owed.filter(
+    (one) =>
+      isSame(one.bind, bind) &&
+      one.at === null &&
+      one.since <= since &&
+      (one.duty.do === 'remove') === absent.has(bind.address),
+  )
+
+const looked = (endings: Endings, look: Look & { readonly flows: readonly EndingFlow[] }): EndingStep => {
+  const { bind, flows, at } = look
+  const due = dueAt(endings, look)
+  const others = endings.owed.filter((owed) => !due.includes(owed))
+  const isTelling = endings.telling.some((one) => isSame(one.bind, bind))
+  const spared = isTelling ? flows.filter(({ state }) => state !== 'ended') : []
+  const effects: EndingEffect[] = spared.length > 0 ? [{ effect: 'spare', bind, flows: spared }] : []
+  const later: Owed[] = []
+  const taken = new Set<EndingFlow>()
+  let tells = false
+  for (const owed of due) {
+    const { id, duty } = owed
+    if (duty.do !== 'end') {
+      const ended = flows.filter(({ state }) => state === 'ended')
+      if (ended.length > 0) effects.push({ effect: duty.do, bind, flows: ended })
+      tells ||= duty.do === 'tell' && ended.length > 0
+      continue
+    }
+    const now: EndingFlow[] = []
+    let next = Number.POSITIVE_INFINITY
+    for (const flow of flows) {
+      const moment = taken.has(flow) ? null : endsAt(flow, duty.ending, at)
+      if (moment === null) continue
+      if (moment > at) next = Math.min(next, moment)
+      else now.push(flow)
+    }
+    for (const flow of now) taken.add(flow)
+    tells ||= now.length > 0
+    // An order is over with its first look, for whoever waits to hear what came of it.
+    if (now.length > 0) effects.push({ effect: 'end', id, bind, ending: duty.ending, flows: now })
+    if (id !== noOrder) effects.push({ effect: 'over', id, isLost: false })
+    if (Number.isFinite(next)) later.push({ ...owed, id: noOrder, at: next, failures: 0 })
+  }
+  const telling = endings.telling.filter((one) => !isSame(one.bind, bind))
+  if (isTelling || tells) telling.push({ bind, at: at + lookAgainMillis })
+  return [{ ...endings, owed: [...others, ...later], telling }, effects]
+}
+
+const notLooked = (endings: Endings, look: Look): EndingStep => {
+  const { bind, at } = look
+  const due = dueAt(endings, look)
+  const others = endings.owed.filter((owed) => !due.includes(owed))
+  let state: Endings = { ...endings, owed: others }
+  const effects: EndingEffect[] = []
+  for (const owed of due) {
+    const [next, more] = tryAgain(state, owed, at)
+    state = next
+    effects.push(...more)
+  }
+  const telling = state.telling.map((one) => (isSame(one.bind, bind) ? { bind, at: at + lookAgainMillis } : one))
+  return [{ ...state, telling }, effects]
+}
+
+const tryAgain = (endings: Endings, owed: Owed, at: number): EndingStep => {
+  const failures = owed.failures + 1
+  if (failures >= mostFailures) {
+    return [endings, owed.id === noOrder ? [] : [{ effect: 'over', id: owed.id, isLost: true }]]
+  }
+  return [{ ...endings, owed: [...endings.owed, { ...owed, at: at + tryAgainMillis, failures }] }, []]
+}
+
+const addressLeft = (endings: Endings, address: string, at: number): EndingStep => {
+  if (endings.absent.has(address)) return [endings, []]
+  const absent = new Map(endings.absent).set(address, at + leftMillis)
+  return [{ ...endings, absent }, [{ effect: 'hold', address }]]
+}
+
+const addressCame = (endings: Endings, address: string, at: number): EndingStep => {
+  if (!endings.absent.has(address)) return [endings, []]
+  const absent = new Map(endings.absent)
+  absent.delete(address)
+  const owed = endings.owed
+    .filter(({ bind, duty }) => bind.address !== address || duty.do !== 'remove')
+    .map((one) => (one.bind.address === address && one.at === null ? { ...one, since: at } : one))
+  const waiting = owed.filter((one) => one.bind.address === address && one.at === null)
+  return [{ ...endings, absent, owed }, [{ effect: 'release', address }, ...looksAt(waiting.map(({ bind }) => bind))]]
+}
+
+const passDeadlines = (endings: Endings, at: number): EndingStep => {
+  const left = [...endings.absent].filter(([, until]) => until <= at).map(([address]) => address)
+  // Those stay absent, with nothing more to come of it.
+  const absent = new Map(endings.absent)
+  for (const address of left) absent.set(address, Number.POSITIVE_INFINITY)
+  const gone = endings.binds.filter(({ address }) => left.includes(address))
+  const removals = gone.map((bind) => owe(bind, { do: 'remove' }, at))
+  const isHere = ({ address }: Endpoint): boolean => !absent.has(address)
+  const due = endings.owed.filter((owed) => owed.at !== null && owed.at <= at)
+  const owed = [...endings.owed.map((one) => (due.includes(one) ? { ...one, at: null, since: at } : one)), ...removals]
+  const tellers = endings.telling.filter((one) => one.at <= at && isHere(one.bind))
+  const telling = endings.telling
+    .filter(({ bind }) => !left.includes(bind.address))
+    .map((one) => (one.at <= at ? { ...one, at: at + lookAgainMillis } : one))
+  const looks = [
+    ...due.filter((one) => one.duty.do === 'remove' || isHere(one.bind)).map(({ bind }) => bind),
+    ...tellers.map(({ bind }) => bind),
+    ...gone,
+  ]
+  return [
+    { ...endings, absent, owed, telling },
+    [...left.map((address): EndingEffect => ({ effect: 'forget', address })), ...looksAt(looks)],
+  ]
+}

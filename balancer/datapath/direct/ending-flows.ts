@@ -1,0 +1,35 @@
+// The flows in the kernel as what ends them sees them: listed, marked and removed.
+
+import { performance } from 'node:perf_hooks'
+import { endpointText } from '../../core/endpoint.ts'
+import type { NftElements } from '../../os/nft-elements.ts'
+import type { EndingFlow } from './core/ending.ts'
+import { endedBit } from './core/flow-marks.ts'
+import type { EndingFlows } from './endings.ts'
+import { type FlowWatch, flowsMap } from './flow-watch.ts'
+
+/** The flows of the binds that are watched. */
+export const endingFlows = (flows: FlowWatch, elements: Pick<NftElements, 'replace' | 'remove'>): EndingFlows => ({
+  list: async (bind) => {
+    const looked = await flows.look(endpointText(bind))
+    if (!looked.ok) return looked
+    const one = flows.at(endpointText(bind))
+    const found: EndingFlow[] = []
+    one?.book.visit((flow) => {
+      // What has more time than a SYN gives is a session of which one packet was seen, after a fail-over.
+      const isSession = flow.state === 'attempt' && flow.expiresAt - performance.now() > one.bind.connect
+      found.push(isSession ? { ...flow, state: 'live' } : flow)
+    })
+    return { ok: true, value: found }
+  },
+  mark: (bind, ended, timeout) =>
+    elements.replace(
+      flowsMap(bind),
+      ended.map(({ key, number }) => ({ key, value: number | endedBit, timeout, expires: timeout })),
+    ),
+  remove: (bind, ended) =>
+    elements.remove(
+      flowsMap(bind),
+      ended.map(({ key }) => key),
+    ),
+})

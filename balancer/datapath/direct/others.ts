@@ -1,0 +1,249 @@
+// What the direct datapath has to do with the other balancers: it tells them the sessions that their slots would send elsewhere,
+// and takes in what they tell. How they are reached is not known here.
+
+import { performance } from 'node:perf_hooks'
+import type { Logger } from 'pino'
+import { createBoundedLog } from '../../bounded-log.ts'
+import { endpointText } from '../../core/endpoint.ts'
+import { addressBytes, familyOf } from '../../core/ip-address.ts'
+import { millis } from '../../core/time.ts'
+import type { ElementToAdd, NftElements } from '../../os/nft-elements.ts'
+import type { SessionException, SessionOfClient } from '../../pool/core/session-exception.ts'
+import type { SlotTable } from '../../pool/core/slot-table.ts'
+import { endOfTold, endpointIn, isHeardSince, numberedSlots, type Told, toldException } from './core/exceptions.ts'
+import type { FlowException } from './core/flow-book.ts'
+import { flowKey, prefixBytes } from './core/flow-key.ts'
+import { mergeTold } from './core/flow-merge.ts'
+import { type FlowWatch, flowsMap, prefixSet, type WatchedFlows } from './flow-watch.ts'
+import type { RunningListener } from './listener.ts'
+
+/** A listener with its slots as they are, and the servers that are configured. */
+export type OwnTable = { readonly table: SlotTable; readonly servers: readonly string[] }
+
+/** The other balancers, whoever connects to them. `peer` names one. */
+export type OtherBalancers = {
+  /** Addresses of the others, whose frames are not passed on. */
+  readonly addresses: () => readonly string[]
+  readonly setOwn: (tables: readonly OwnTable[]) => void
+  readonly connected: () => readonly { readonly peer: string; readonly tables: readonly OwnTable[] }[]
+  /** Whether all that are configured are connected; false where none is. */
+  readonly isComplete: () => boolean
+  readonly setExceptions: (peer: string, tables: readonly OwnTable[], exceptions: readonly SessionException[]) => void
+  readonly setExposed: (sessions: number) => void
+  /** Resolves when this balancer knows what the others know, or has waited for long enough. */
+  readonly synced: () => Promise<unknown>
+}
+
+/** What goes on between them. */
+export type Exchange = {
+  /** After a look at all flows: whoever is connected is told. */
+  readonly tell: () => void
+  /** Takes in what a peer has; the answer is what was heard later here and goes elsewhere. */
+  readonly told: (peer: string, exceptions: readonly SessionException[]) => Promise<readonly SessionException[]>
+  /** A session as the last look knows it; null where it is over. */
+  readonly find: (session: SessionOfClient) => SessionException | null
+  readonly gone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void>
+  /** Sessions of a bind that were told and not heard of here since then, by the hexadecimal text of their keys. */
+  readonly onlyTold: (bind: string) => ReadonlySet<string>
+  /** Sessions of a listener that are not where its own slots would send them, by the last look. */
+  readonly exceptionsOf: (listener: string) => number | null
+}
+
+export type ExchangeOptions = {
+  readonly others: OtherBalancers
+  readonly flows: FlowWatch
+  readonly elements: Pick<NftElements, 'add' | 'remove' | 'put'>
+  readonly listenerAt: (bind: string) => RunningListener | undefined
+  readonly log: Logger
+}
+
+/** So long a prefix of IPv6 clients is remembered, in milliseconds: the rules say the same. */
+const prefixTimeout = 7 * 24 * 3600 * 1000
+
+/** Nobody has been told, or has told anything. */
+export const openExchange = ({ others, flows, elements, listenerAt, log }: ExchangeOptions): Exchange => {
+  const bounded = createBoundedLog(log)
+  /** What others told, by bind and client, until it is over. */
+  const taken = new Map<string, Map<string, Told>>()
+  let counts: ReadonlyMap<string, number> = new Map()
+
+  const within = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
+    const value = map.get(key) ?? make()
+    map.set(key, value)
+    return value
+  }
+  /** The sessions of a bind that these slots would send elsewhere, or to a server that `numberOf` does not know. */
+  const exceptionsOf = (
+    one: WatchedFlows,
+    tables: readonly SlotTable[],
+    numberOf: RunningListener['numberNamed'],
+  ): readonly FlowException[] => {
+    const slots = tables
+      // Without a server a balancer stands back, and will have others soon.
+      .filter(({ targets }) => targets.length > 0)
+      .map((table) => numberedSlots(table, numberOf))
+    return slots.length === 0 ? [] : one.book.exceptionsAgainst(slots, millis(performance.now()))
+  }
+  const named = (
+    one: WatchedFlows,
+    listener: RunningListener,
+    found: readonly FlowException[],
+  ): readonly SessionException[] => {
+    const place = { listener: listener.config().name, bind: endpointText(one.bind) }
+    return found.flatMap((exception) =>
+      flows.clientsOf(exception.key).flatMap((client) => {
+        return toldException(exception, { ...place, client: endpointText(client) }, listener.serverOf) ?? []
+      }),
+    )
+  }
+  const withListener = (): readonly { readonly one: WatchedFlows; readonly listener: RunningListener }[] =>
+    flows.all().flatMap((one) => {
+      const listener = listenerAt(endpointText(one.bind))
+      return listener === undefined ? [] : [{ one, listener }]
+    })
+  const find: Exchange['find'] = ({ listener: name, bind, client }) => {
+    const [one, listener, key] = [flows.at(bind), listenerAt(bind), keyOf(client)]
+    if (one === undefined || key === null || listener?.config().name !== name) return null
+    const flow = one.book.find(key)
+    const left = flow === null ? 0 : Math.min(one.bind.idle, flow.expiresAt - performance.now())
+    if (flow?.state !== 'live' || left <= 0) return null
+    const session = { number: flow.number, idle: millis(one.bind.idle - left), timeout: one.bind.idle }
+    return toldException(session, { listener: name, bind, client }, listener.serverOf)
+  }
+  const tell = (): void => {
+    forget()
+    const all = withListener()
+    const next = new Map<string, number>()
+    for (const { one, listener } of all) {
+      const name = listener.config().name
+      next.set(name, (next.get(name) ?? 0) + exceptionsOf(one, [listener.table()], listener.numberNamed).length)
+    }
+    counts = next
+    others.setExposed([...counts.values()].reduce((sum, count) => sum + count, 0))
+    for (const { peer, tables } of others.connected()) {
+      const exceptions = all.flatMap(({ one, listener }) => {
+        const theirs = tables.find(({ table }) => table.listener === listener.config().name)
+        if (theirs === undefined) return []
+        // A server on this host dies with it, and nobody else could tell its clients: those are told of, wherever they would go.
+        const numberOf = (server: string) => (listener.isHere(server) ? undefined : listener.numberNamed(server))
+        const found = exceptionsOf(one, [listener.table(), theirs.table], numberOf)
+        return named(one, listener, found)
+      })
+      others.setExceptions(peer, tables, exceptions)
+    }
+  }
+  const forget = (): void => {
+    const now = performance.now()
+    for (const told of taken.values()) for (const [client, { until }] of told) if (until < now) told.delete(client)
+  }
+
+  const takeIn = async (
+    one: WatchedFlows,
+    peer: string,
+    told: readonly SessionException[],
+  ): Promise<readonly SessionException[]> => {
+    const bind = endpointText(one.bind)
+    const listener = listenerAt(bind)
+    if (listener === undefined) return []
+    const now = millis(performance.now())
+    const additions: ElementToAdd[] = []
+    const replacements: ElementToAdd[] = []
+    const wrong: SessionOfClient[] = []
+    const prefixes = new Map<string, ElementToAdd>()
+    const records = within(taken, bind, () => new Map<string, Told>())
+    for (const { client, server, idle, timeout } of told) {
+      const [key, number] = [keyOf(client), listener.numberNamed(server)]
+      if (key === null || number === undefined) {
+        bounded(
+          'warn',
+          'unknown-server',
+          { peer, listener: listener.config().name, server },
+          `${peer} tells of sessions on ${listener.config().name}/${server}, which is not configured here`,
+        )
+        continue
+      }
+      const merge = mergeTold(one.book.find(key), { number, idle, timeout }, now)
+      if (merge.kind === 'keep-own') {
+        if (merge.contradicts) wrong.push({ listener: listener.config().name, bind, client })
+        continue
+      }
+      records.set(client, { number, until: endOfTold(now, idle, timeout) })
+      const element = { key, value: number, timeout: merge.timeout, expires: merge.expires }
+      if (merge.kind === 'add') additions.push(element)
+      else replacements.push(element)
+      const prefix = prefixOf(client)
+      if (prefix !== null) prefixes.set(hexOf(prefix.key), prefix)
+    }
+    const map = flowsMap(one.bind)
+    const outcomes = [
+      await elements.add(map, additions),
+      await elements.put(map, replacements),
+      await elements.put(prefixSet, [...prefixes.values()]),
+    ]
+    for (const outcome of outcomes) {
+      if (!outcome.ok)
+        bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
+    }
+    return wrong.flatMap((session) => find(session) ?? [])
+  }
+  const byBind = <T extends { readonly bind: string }>(all: readonly T[]): ReadonlyMap<string, readonly T[]> => {
+    const groups = new Map<string, T[]>()
+    for (const one of all) within(groups, one.bind, () => []).push(one)
+    return groups
+  }
+  return {
+    tell,
+    told: async (peer, exceptions) => {
+      const wrong: SessionException[] = []
+      for (const [bind, told] of byBind(exceptions)) {
+        const one = flows.at(bind)
+        if (one !== undefined) wrong.push(...(await takeIn(one, peer, told)))
+      }
+      return wrong
+    },
+    find,
+    gone: async (_, sessions) => {
+      for (const [bind, all] of byBind(sessions)) {
+        const [one, records] = [flows.at(bind), taken.get(bind)]
+        if (one === undefined || records === undefined) continue
+        // What is known may be older than what was told.
+        await flows.look(bind)
+        const keys = all.flatMap(({ client }) => {
+          const [key, told] = [keyOf(client), records.get(client)]
+          records.delete(client)
+          const flow = key === null ? null : one.book.find(key)
+          return key === null || told === undefined || flow === null || isHeardSince(flow, told) ? [] : [key]
+        })
+        await elements.remove(flowsMap(one.bind), keys)
+      }
+    },
+    onlyTold: (bind) => {
+      const one = flows.at(bind)
+      const found = new Set<string>()
+      for (const [client, told] of taken.get(bind) ?? []) {
+        const key = keyOf(client)
+        const flow = key === null ? undefined : one?.book.find(key)
+        if (key !== null && flow != null && !isHeardSince(flow, told)) found.add(hexOf(key))
+      }
+      return found
+    },
+    exceptionsOf: (listener) => counts.get(listener) ?? null,
+  }
+}
+
+/** A key as text. */
+export const hexOf = (key: Uint8Array): string => Buffer.from(key).toString('hex')
+
+const keyOf = (client: string): Uint8Array | null => {
+  const endpoint = endpointIn(client)
+  return endpoint === null ? null : flowKey(endpoint)
+}
+
+/** The first four bytes of an IPv6 client, which the key of its session leaves out. */
+const prefixOf = (client: string): ElementToAdd | null => {
+  const { address } = endpointIn(client) ?? {}
+  if (address === undefined || familyOf(address) !== 'ipv6') return null
+  const key = new Uint8Array(16)
+  key.set(addressBytes(address).slice(0, prefixBytes))
+  return { key, value: 0, timeout: prefixTimeout, expires: prefixTimeout }
+}

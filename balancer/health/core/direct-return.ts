@@ -1,0 +1,41 @@
+// Whether a server is prepared for a listener with `datapath: direct`: it has to answer clients itself, from the listener's own
+// address, and its agent tells whether it can.
+
+import type { HealthReport } from '../../../shared/health-report.ts'
+import { type Endpoint, endpointText } from '../../core/endpoint.ts'
+
+/**
+ * Why a server cannot have sessions of these binds, and what to do about it. `hard`: nobody there has said that it should be
+ * prepared, and no other answer is to be expected soon. What is only missing may be repaired by the next check.
+ */
+export type Unprepared = { readonly text: string; readonly hard: boolean }
+
+const says = 'not prepared for direct return'
+const prepare = `${says}: run mysqlchk-agent direct-return up there`
+
+/** Null where the report has each bind ready. Without a report nothing is known, and that is not enough. */
+export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | undefined): Unprepared | null => {
+  if (binds.length === 0) return null
+  if (told === undefined) {
+    return {
+      text: `${says}, as far as is known: the answer is no report of mysqlchk-agent; ask the agent, with GET`,
+      hard: true,
+    }
+  }
+  const { direct_return: entries } = told
+  if (entries === undefined) {
+    return { text: `${says}: the agent there knows nothing of it: upgrade it and write direct_return`, hard: true }
+  }
+  const found = binds.map((bind) => ({
+    bind: endpointText(bind),
+    entry: entries.find(({ address, port }) => address === bind.address && port === bind.port),
+  }))
+  const unwritten = found.filter(({ entry }) => entry === undefined).map(({ bind }) => bind)
+  if (unwritten.length > 0) {
+    return { text: `${says}: write ${unwritten.join(' and ')} into direct_return of the agent.yaml there`, hard: true }
+  }
+  const lacking = found.filter(({ entry }) => entry?.ready !== true)
+  if (lacking.length === 0) return null
+  const missing = lacking.map(({ bind, entry }) => `${bind}: ${entry?.missing.join('; ') || 'not ready'}`)
+  return { text: `${prepare} (${missing.join('. ')})`, hard: false }
+}
