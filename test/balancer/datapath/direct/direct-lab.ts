@@ -85,7 +85,8 @@ export const openDirectLab = async (): Promise<DirectLab> => {
   for (const { virtual, bits, name: family } of families) {
     for (const name of ['db1', 'db2', 'db3'] as const)
       await run(name, 'ip', 'address', 'add', `${virtual}/${bits}`, 'dev', 'lo')
-    const options = family === 'ipv6' ? ['nodad'] : []
+    // As VRRP adds it: never the source of what this host says of its own accord.
+    const options = family === 'ipv6' ? ['nodad', 'preferred_lft', '0'] : []
     await run('lb1', 'ip', 'address', 'add', `${virtual}/${bits}`, 'dev', 'eth0', ...options)
   }
 

@@ -7,8 +7,10 @@ import {
   directTable,
 } from '../../../../balancer/datapath/direct/core/direct-table.ts'
 import { foundServers } from '../../../../balancer/datapath/direct/core/found-servers.ts'
+import { localOwnTable, localTable } from '../../../../balancer/datapath/direct/core/local-table.ts'
 import { changeText } from '../../../../balancer/datapath/rules/core/change.ts'
-import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
+import type { OwnTable } from '../../../../balancer/datapath/rules/core/ownership.ts'
+import { type Table, tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { findTable } from '../../../../balancer/datapath/rules/own-table.ts'
 import { applyRules } from '../../../../balancer/os/nft.ts'
 import type { Outcome } from '../../../../balancer/os/outcome.ts'
@@ -33,16 +35,21 @@ const must = <T>(outcome: Outcome<T>): T => {
   return outcome.value
 }
 
+const bring = async (own: OwnTable, table: Table): Promise<string> => {
+  const there = must(await findTable(own))
+  const change = there === null ? tableText(table) : changeText(there.snapshot, table)
+  if (change !== '') must(await applyRules(change))
+  return change
+}
+
 const carryOut = async (order: RulesOrder): Promise<Omit<RulesAnswer, 'number'>> => {
-  const there = must(await findTable(directOwnTable))
   if (order.do === 'look') {
+    const there = must(await findTable(directOwnTable))
     const counters = [...(there?.counters ?? [])].map(([name, { packets }]) => [name, packets] as const)
     return { counters, servers: there === null ? [] : foundServers(there) }
   }
-  const table = directTable(order.listeners, order.host)
-  const change = there === null ? tableText(table) : changeText(there.snapshot, table)
-  if (change !== '') must(await applyRules(change))
-  return { change }
+  const change = await bring(directOwnTable, directTable(order.listeners, order.host))
+  return { change: `${change}${await bring(localOwnTable, localTable(order.listeners))}` }
 }
 
 process.on('message', (order: RulesOrder) => {

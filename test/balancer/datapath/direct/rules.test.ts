@@ -105,6 +105,7 @@ t.test('the slots of a server that leaves are changed as elements, no chain is m
     text
       .trim()
       .split('\n')
+      .filter((line) => line.includes(' netdev '))
       .map((line) => line.split(' ').slice(0, 2).join(' ')),
     ['delete element', 'add element'],
   )
