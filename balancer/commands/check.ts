@@ -6,6 +6,7 @@ import { hostLimits } from '../os/host-limits.ts'
 import { outlookOf } from '../vrrp/core/outlook.ts'
 import { hostWarnings } from '../vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from '../vrrp/prospects.ts'
+import { directWarnings } from './direct-check.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
 import { keepalivedWarnings, portWarnings } from './rivals.ts'
@@ -30,6 +31,7 @@ export const check = async (file: string): Promise<number> => {
     ...keepalivedWarnings(loaded.config),
     ...portWarnings(loaded.config),
     ...(await kernelWarnings(loaded.config)),
+    ...(await directWarnings(loaded.config)),
   ]) {
     process.stderr.write(`warning: ${text}\n`)
   }

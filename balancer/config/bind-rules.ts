@@ -70,10 +70,14 @@ const unusedFindings = ({ instances, virtual, binds }: Written): readonly Findin
   })
 }
 
-const strayFindings = ({ binds, virtual }: Written, host: HostNetwork): readonly Finding[] =>
-  binds.flatMap(({ address, path }) => {
+const strayFindings = ({ binds, virtual, instances }: Written, host: HostNetwork): readonly Finding[] =>
+  binds.flatMap(({ address, path, isRouted }) => {
     const isKnown = [...virtual, ...host.addresses].some((held) => held.address === address)
     if (isKnown || isUnspecified(address) || isLoopback(address)) return []
-    const text = `${address} is no virtual address and no address of this host: nobody reaches it until somebody adds it`
+    // Without VRRP it is routers that choose among the balancers.
+    if (isRouted && instances.length === 0) return []
+    const text = isRouted
+      ? `${address} is no virtual address: it is reached here only if a router sends it to this host`
+      : `${address} is no virtual address and no address of this host: nobody reaches it until somebody adds it`
     return [{ path, text, isWarning: true }]
   })

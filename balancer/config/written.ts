@@ -13,8 +13,9 @@ type Place = { readonly path: readonly PropertyKey[] }
 export type WrittenVirtual = Place &
   AddressWithPrefix & { readonly key: string; readonly instance: number; readonly isExcluded: boolean }
 
-/** Where a listener, or the status page (null), takes connections. */
-export type WrittenBind = Place & Endpoint & { readonly listener: number | null; readonly owner: string }
+/** Where a listener, or the status page (null), takes connections. `isRouted`: without its address, what is sent here for it is passed on. */
+export type WrittenBind = Place &
+  Endpoint & { readonly listener: number | null; readonly owner: string; readonly isRouted: boolean }
 
 /** A server of a listener. */
 export type WrittenServer = Place & Endpoint & { readonly listener: number; readonly owner: string }
@@ -71,7 +72,7 @@ const lenient = mapping({
     ),
   }),
   listeners: listOf(
-    mapping({ name: text, bind: z.unknown(), servers: listOf(mapping({ name: text, address: text })) }),
+    mapping({ name: text, datapath: text, bind: z.unknown(), servers: listOf(mapping({ name: text, address: text })) }),
   ),
   admin: mapping({ http: mapping({ bind: z.unknown() }) }),
 })
@@ -110,9 +111,13 @@ export const writtenIn = (input: unknown): Written => {
     ),
     binds: [
       ...listeners.flatMap((listener, i) =>
-        bindsIn(listener?.bind, ['listeners', i, 'bind'], i, `listener ${listener?.name ?? i}`),
+        bindsIn(listener?.bind, ['listeners', i, 'bind'], {
+          ...{ listener: i, owner: `listener ${listener?.name ?? i}`, isRouted: listener?.datapath === 'direct' },
+        }),
       ),
-      ...bindsIn(config?.admin?.http?.bind, ['admin', 'http', 'bind'], null, 'the status page'),
+      ...bindsIn(config?.admin?.http?.bind, ['admin', 'http', 'bind'], {
+        ...{ listener: null, owner: 'the status page', isRouted: false },
+      }),
     ],
     servers: listeners.flatMap((listener, i) =>
       (listener?.servers ?? []).flatMap((server, j) => {
@@ -129,13 +134,12 @@ export const writtenIn = (input: unknown): Written => {
 const bindsIn = (
   bind: unknown,
   path: readonly PropertyKey[],
-  listener: number | null,
-  owner: string,
+  of: Pick<WrittenBind, 'listener' | 'owner' | 'isRouted'>,
 ): readonly WrittenBind[] =>
   (Array.isArray(bind) ? bind.map((value, i) => [value, [...path, i]] as const) : [[bind, path] as const]).flatMap(
     ([value, at]) => {
       const endpoint = parseEndpoint(value)
-      return endpoint === undefined ? [] : [{ ...endpoint, listener, owner, path: at }]
+      return endpoint === undefined ? [] : [{ ...endpoint, ...of, path: at }]
     },
   )
 

@@ -34,6 +34,9 @@ for (const system of systems) {
     const isHealthy = () => waitForAnswer(answer, healthy)
     const running = { ActiveState: 'active', SubState: 'running' }
     await openToClients(db1)
+    // What apt installs beside the agent stays, and direct return's settings cannot be written from inside a container.
+    await db1.apt('install', 'nftables')
+    await db1.host.run('sysctl', ['-qw', 'net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'])
     const before = await footprintOf(db1)
 
     await t.test('is installed with apt alone and runs at once: 503, and one sentence what to do', async (t) => {
@@ -79,6 +82,29 @@ for (const system of systems) {
       t.equal(await answer(), '503 force-fail; new disks')
       await db1.shell('mysqlchk-agent pass')
       t.match(await answer(), healthy)
+    })
+
+    await t.test('direct return is off until it is enabled; its address stays through an upgrade', async (t) => {
+      const [prepares, address] = ['mysqlchk-agent-direct-return.service', '198.18.0.100']
+      t.equal(await db1.property(prepares, 'UnitFileState'), 'disabled')
+      t.match(await db1.shell(`systemctl cat ${prepares.replace('.service', '@3307.service')}`), /3307|%i/)
+      await db1.shell(
+        `cp ${file} /root/without && echo 'direct_return: [{ address: ${address}, port: 3366 }]' >>${file}`,
+      )
+      await db1.shell(`systemctl enable --now ${prepares}`)
+      await waitForUnit(db1, prepares, running)
+      t.match(await db1.shell('mysqlchk-agent direct-return status'), /198\.18\.0\.100:3366 +ready/)
+      const pid = await db1.property(prepares, 'MainPID')
+      const monitor = db1.host.spawn('monitor', 'ip', ['monitor', 'address'])
+      await db1.apt('--reinstall', 'install', fileOf(name))
+      await waitFor('its successor', async () => !['0', pid].includes(await db1.property(prepares, 'MainPID')))
+      await waitForUnit(db1, prepares, running)
+      t.notMatch(monitor.lines().join('\n'), address)
+      await db1.shell(`systemctl disable --now ${prepares} && cp /root/without ${file} && rm /root/without`)
+      t.ok(await waitFor('the address to go', () => monitor.lines().some((line) => line.includes(address))))
+      await monitor.stop()
+      await db1.shell(`systemctl reload ${unit}`)
+      t.ok(await isHealthy())
     })
 
     await t.test('an edited file outlives downgrade and upgrade, also where the shipped one has changed', async (t) => {

@@ -12,7 +12,8 @@ import { type Place, type Plan, type PlanEffect, step, type Targets, targetsOf }
 import { runPlan } from '../running-plan.ts'
 import { type Admission, admissionAt } from './core/admission.ts'
 import type { DirectListener, ServerPath } from './core/direct-table.ts'
-import { hashIn, listenerOfConfig } from './core/listener-of-config.ts'
+import { type Established, establishedTable, withoutServer } from './core/established.ts'
+import { hashIn, idleOf, listenerOfConfig } from './core/listener-of-config.ts'
 import { numberServers, type ServerNumbers } from './core/server-numbers.ts'
 
 /** A listener, and the counts of its sessions by number. */
@@ -27,9 +28,15 @@ export type RunningListener = {
   readonly reconfigure: (config: ListenerConfig) => void
   /** Who takes new sessions. */
   readonly table: () => SlotTable
+  /** Sessions that this host has never seen go by these slots from now on, whatever changes: those of now, or of a while ago. */
+  readonly keepEstablished: (table: SlotTable) => void
+  /** When that was done last; a moment of `performance.now()`. */
+  readonly establishedSince: () => number | null
   readonly numberOf: (place: Pick<Place, 'id'>) => number | undefined
   /** The number of the server with this name; of those that were taken out of the configuration one that may have sessions. */
   readonly numberNamed: (server: string) => number | undefined
+  /** Whether the server with this name is on this host. */
+  readonly isHere: (server: string) => boolean
   /** The server of a number, departed ones too; undefined where nobody has it. */
   readonly serverOf: (number: number) => string | undefined
   /** The servers that are configured, in the order of the file. */
@@ -70,10 +77,15 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   let known:
     | { readonly of: Targets; readonly shares: ReadonlyMap<string, number>; readonly table: SlotTable }
     | undefined
+  let established: Established | null = null
   /** When a server was last seen to take sessions. */
   const takingAt = new Map<number, number>()
 
-  const running = runPlan({ config, adopts: true, onStep: (effects) => onStep(effects) })
+  const running = runPlan({ config, adopts: true, onStep: (effects) => {
+      for (const { effect, server } of effects) if (effect === 'end-sessions') established = withoutServer(established, server)
+      onStep(effects)
+    },
+  })
   const renumber = (): void => {
     const { servers, departed } = running.plan()
     numbers = numberServers([...servers, ...departed], numbers, isInUse)
@@ -120,15 +132,20 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       isFull: sessions() >= plan.config.max_connections,
       patience: plan.config.timeouts.queue,
     })
-  const listenerFor = (plan: Plan, slots: SlotTable, by: ServerNumbers, { admits }: Admission): DirectListener =>
-    listenerOfConfig(plan.config, {
-      servers: [...plan.servers, ...plan.departed].flatMap(({ id, server, address: { address, port } }) => {
+  const listenerFor = (plan: Plan, slots: SlotTable, by: ServerNumbers, { admits }: Admission): DirectListener => {
+    const everyone = [...plan.servers, ...plan.departed]
+    const isKnown = (name: string): boolean => everyone.some(({ server }) => server === name)
+    const before = establishedTable(established, slots, performance.now(), isKnown)
+    return listenerOfConfig(plan.config, {
+      servers: everyone.flatMap(({ id, server, address: { address, port } }) => {
         const number = by.get(id)
         return number === undefined ? [] : [{ name: server, number, address, port, path: pathOf(address) }]
       }),
       table: slots,
+      ...(before === undefined ? {} : { established: before }),
       admits,
     })
+  }
   const tellEmptied = (countedAt: number): void => {
     const { targets } = running.targets()
     for (const { id } of targets) takingAt.set(id, performance.now())
@@ -167,11 +184,20 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       renumber()
     },
     table,
+    keepEstablished: (kept) => {
+      const since = performance.now()
+      established = { table: kept, since, until: since + idleOf(config) }
+    },
+    establishedSince: () => established?.since ?? null,
     numberOf: ({ id }) => numbers.get(id),
     numberNamed: (name) => {
       const { servers, departed } = running.plan()
       const named = [...servers, ...departed].find(({ server }) => server === name)
       return named === undefined ? undefined : numbers.get(named.id)
+    },
+    isHere: (name) => {
+      const place = running.plan().servers.find(({ server }) => server === name)
+      return place !== undefined && pathOf(place.address.address)?.kind === 'here'
     },
     serverOf: (number) => {
       const { servers, departed } = running.plan()
@@ -184,7 +210,8 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       if (shares.size > 0 && isKnown(running.plan())) shares = new Map()
       const targets = running.targets()
       admission = admissionOf(running.plan(), targets, table())
-      const now = `${admission.admits} ${shares.size} ${running.plan().departed.length}`
+      if (established !== null && performance.now() >= established.until) established = null
+      const now = `${admission.admits} ${shares.size} ${running.plan().departed.length} ${established?.since}`
       const isOther = now !== shown || targets !== shownTargets
       shown = now
       shownTargets = targets

@@ -8,8 +8,8 @@ import { watchNeighbours } from '../../os/neighbours.ts'
 import type { HostView } from '../core/host-view.ts'
 import { listeningDevices, ownAddress, type SegmentView, type ServerWay, wayToServer } from './core/segment.ts'
 
-/** What is wrong with the way to a server of this address. */
-export type SegmentProblem = { readonly server: string; readonly text: string }
+/** What is wrong with the way to a server of this address. `isElsewhere`: it is on no segment of this host. */
+export type SegmentProblem = { readonly server: string; readonly text: string; readonly isElsewhere: boolean }
 
 /** See `Segment`; MAC addresses as aa:bb:cc:dd:ee:ff. */
 export type SegmentEnds = {
@@ -138,8 +138,8 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       .join(', ')
   const problems: Segment['problems'] = () =>
     servers().flatMap((server) => {
-      const why = ways.get(server)?.why ?? null
-      return why === null ? [] : [{ server, text: why }]
+      const { why = null, isElsewhere = false } = ways.get(server) ?? {}
+      return why === null ? [] : [{ server, text: why, isElsewhere }]
     })
   const say = (): void => {
     const now = new Map(problems().map(({ server, text }) => [server, text]))

@@ -60,6 +60,25 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    change: [['bind: 198.18.0.100:3306', 'bind: 198.18.0.7:3306\n    datapath: direct']],
+    found: [
+      'warning 4:76: vrrp.instances[0].virtual_addresses: no listener is bound to an address of this instance: clients of it reach nothing of this balancer',
+      'warning 7:11: listeners[0].bind: 198.18.0.7 is no virtual address: it is reached here only if a router sends it to this host',
+    ],
+  },
+  {
+    change: [
+      [
+        'listeners:\n',
+        'listeners:\n  - { name: r, bind: "198.18.0.100:3307", datapath: kernel, servers: [{ name: a, address: "198.18.0.12:3306" }] }\n',
+      ],
+      ['bind: 198.18.0.100:3306', 'bind: 198.18.0.100:3306\n    datapath: direct'],
+    ],
+    found: [
+      '6:22: listeners[0].bind: listener mysql has 198.18.0.100 with datapath: direct, so that its servers have the address too: they would answer themselves and no client; bind another address, or write the same datapath in both',
+    ],
+  },
+  {
     change: [['bind: 198.18.0.100:3306', 'bind: 255.255.255.255:3306']],
     found: [
       '7:11: listeners[0].bind: found "255.255.255.255:3306"; 255.255.255.255 is the broadcast address; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all',

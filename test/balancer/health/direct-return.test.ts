@@ -1,11 +1,17 @@
 // A listener whose servers answer clients themselves has no server that is not prepared for that.
 
+import { createServer, type ServerResponse } from 'node:http'
+import { pino } from 'pino'
 import t from 'tap'
+import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
+import { startChecker } from '../../../balancer/health/checker.ts'
 import { unpreparedFor } from '../../../balancer/health/core/direct-return.ts'
 import { type Expectation, judgeAnswer, judgeNews } from '../../../balancer/health/core/http-answer.ts'
-import type { HealthReport } from '../../../shared/health-report.ts'
-import { parseHealthReport } from '../../../shared/health-report.ts'
+import type { ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
+import { type HealthReport, parseHealthReport } from '../../../shared/health-report.ts'
+import { eventText } from '../../../shared/health-stream.ts'
 import { report } from '../../agent/samples.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 
 const four = { address: '198.18.0.100', port: 3306 }
 const six = { address: 'fd00::7', port: 3306 }
@@ -76,4 +82,60 @@ t.test('the member is optional, and one that is none spoils the report', async (
     report: { direct_return: [{ missing: ['a [31m b'] }] },
   })
   for (const wrong of [{}, [{}], [entry({ port: 0 })], Array(65).fill(entry())]) t.match(parse(wrong), { ok: false })
+})
+
+t.test('a running check goes by it from a reload on, and a stream tells of it at once', async (t) => {
+  let told = report()
+  const streams = new Set<ServerResponse>()
+  const agent = createServer((request, response) => {
+    if (request.url?.startsWith('/watch')) {
+      streams.add(response.writeHead(200, { 'content-type': 'text/event-stream' }))
+      response.write(eventText({ event: 'heartbeat' }))
+      return
+    }
+    response.writeHead(200, { 'content-type': 'application/json', 'mysqlchk-watch': '/watch' })
+    response.end(JSON.stringify(told))
+  })
+  await new Promise<void>((resolve) => agent.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    agent.closeAllConnections()
+    agent.close()
+  })
+  const place = agent.address()
+  const port = typeof place === 'object' && place !== null ? place.port : 0
+  const listeners = (datapath: string, interval: string): readonly ListenerConfig[] =>
+    balancerSchema.parse({
+      router_id: 'test',
+      listeners: [
+        {
+          ...{ name: 'mysql', bind: '198.18.0.100:3306', datapath },
+          check: { port, interval, timeout: '10s', fall: 2, watch_heartbeat: '10s' },
+          servers: [{ name: 'db1', address: '127.0.0.1:3306' }],
+        },
+      ],
+    }).listeners
+
+  const facts: ServerHealthFact[] = []
+  const checker = startChecker({
+    listeners: listeners('userspace', '50ms'),
+    inherited: () => undefined,
+    log: pino({ level: 'silent' }),
+    publish: (fact) => void facts.push(fact),
+  })
+  t.teardown(checker.stop)
+  const until = (isUp: boolean) => waitFor(isUp ? 'up' : 'down', () => facts.at(-1)?.up === isUp)
+  await until(true)
+  checker.reconfigure(listeners('direct', '50ms'))
+  await until(false)
+  t.match(facts.at(-1)?.lastCheck, { reason: 'not-prepared', text: /upgrade it and write direct_return/ })
+  told = report({ direct_return: [entry()] })
+  await until(true)
+
+  // From here on nothing is asked: what is known comes by itself.
+  checker.reconfigure(listeners('direct', '1h'))
+  await waitFor('a stream', () => facts.at(-1)?.watched === true)
+  const known = facts.length
+  for (const stream of streams) stream.write(eventText({ event: 'report', status: 200, report: report() }))
+  const first = await waitFor('down', () => facts.slice(known).find(({ up }) => !up))
+  t.match(first.lastCheck, { reason: 'not-prepared' })
 })

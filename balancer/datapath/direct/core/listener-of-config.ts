@@ -6,7 +6,7 @@ import type { Access } from '../../rules/core/access.ts'
 import type { DirectListener } from './direct-table.ts'
 
 /** What the rules need to know beside the configuration. */
-export type Decided = Pick<DirectListener, 'servers' | 'table' | 'admits'>
+export type Decided = Pick<DirectListener, 'servers' | 'table' | 'established' | 'admits'>
 
 /** The listener for `directTable`. */
 export const listenerOfConfig = (config: ListenerConfig, decided: Decided): DirectListener => ({
@@ -29,7 +29,7 @@ const networkText = ({ address, prefixLength }: ListenerConfig['access']['allow'
   `${address}/${prefixLength}`
 
 /** A session is forgotten when it has been silent for so long: the longer of both, since nothing may end before its time. */
-const idleOf = ({ timeouts }: ListenerConfig) => millis(Math.max(timeouts.client, timeouts.server))
+export const idleOf = ({ timeouts }: ListenerConfig) => millis(Math.max(timeouts.client, timeouts.server))
 
 /** What of a client chooses its server. */
 export const hashIn = ({ balance }: Pick<ListenerConfig, 'balance'>): 'session' | 'source' =>

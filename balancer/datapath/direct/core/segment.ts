@@ -3,6 +3,7 @@
 import { isWithin } from '../../../core/address-kind.ts'
 import { familyOf, isLinkLocal } from '../../../core/ip-address.ts'
 import { clientSide, type HostView, type Route, routeTo } from '../../core/host-view.ts'
+import type { ServerPath } from './direct-listener.ts'
 
 /** An interface. `mac` is null where there are no Ethernet addresses. */
 export type SegmentLink = {
@@ -28,10 +29,7 @@ export type SegmentView = {
  * that leads to nothing.
  */
 export type ServerWay = {
-  readonly path:
-    | { readonly kind: 'here' }
-    | { readonly kind: 'link'; readonly device: string; readonly mac: string }
-    | null
+  readonly path: ServerPath | null
   readonly why: string | null
   readonly lookFor: { readonly interfaceIndex: number; readonly mac: string | null } | null
   /** Waiting or another try will not change it: the network has to be another. */

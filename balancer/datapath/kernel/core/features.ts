@@ -1,11 +1,9 @@
 // What the datapath asks of nft and of the kernel, each in the smallest rules that need it: `nft -c` tries them, and keeps nothing.
 
-/** Something that a kernel may have been built without: its name, where it comes from, and rules that need it. */
-export type Feature = { readonly name: string; readonly module: string; readonly rules: string }
+import { type Feature, trialTable } from '../../rules/core/feature.ts'
 
-const table = 'balancer_trial'
 const chain = (hook: string, rule: string): string => `chain c { type ${hook}; ${rule}; }`
-const trial = (content: string): string => `table inet ${table} { ${content}\n}\n`
+const trial = (content: string): string => `table inet ${trialTable} { ${content}\n}\n`
 const natHook = 'nat hook prerouting priority dstnat'
 const filterHook = 'filter hook prerouting priority mangle'
 
@@ -68,15 +66,3 @@ export const features: readonly Feature[] = [
     rules: trial(chain('filter hook prerouting priority raw', 'tcp dport 9 notrack')),
   },
 ]
-
-/** All at once: what nearly every host passes in one go. Each table has a name of its own. */
-export const everyFeature: string = features.map(({ rules }, i) => rules.replace(table, `${table}_${i}`)).join('')
-
-/** A line for the operator about features that nft or the kernel refused, with what nft said. */
-export const missingText = (
-  missing: readonly { readonly feature: Feature; readonly said: string }[],
-): readonly string[] =>
-  missing.map(
-    ({ feature: { name, module }, said }) =>
-      `the kernel of this host has no ${name} (module ${module}; ${said}): load it with modprobe, or install the kernel package with all modules; else write datapath: userspace`,
-  )

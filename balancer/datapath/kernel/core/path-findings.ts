@@ -2,9 +2,9 @@
 
 import type { Endpoint } from '../../../core/endpoint.ts'
 import { familyOf } from '../../../core/ip-address.ts'
-import type { Packet } from './packet-match.ts'
-import { type Fate, fateOf } from './packet-walk.ts'
-import type { Chain } from './ruleset.ts'
+import type { Packet } from '../../rules/core/packet-match.ts'
+import { type Fate, fateOf } from '../../rules/core/packet-walk.ts'
+import type { Chain } from '../../rules/core/ruleset.ts'
 
 /** A way that packets take: from clients that come in at `clientSide` to a server behind `serverSide`, null on this host. */
 export type Path = {

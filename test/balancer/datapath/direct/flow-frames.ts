@@ -9,14 +9,14 @@ export const tcpFlags = { fin: 0x01, syn: 0x02, rst: 0x04, ack: 0x10 } as const
 
 type Segment = { readonly address: string; readonly port: number; readonly flags: number; readonly to: string }
 
-/** An Ethernet frame for everybody, with checksums of zero: the rules look at none. */
+/** An Ethernet frame for 02:00:00:00:00:02, with checksums of zero: the rules look at none. */
 const flowFrame = ({ address, port, flags, to }: Segment): Uint8Array => {
   const isIpv4 = familyOf(address) === 'ipv4'
   const ip = isIpv4
     ? [0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, ...addressBytes(address), ...addressBytes(to)]
     : [0x60, 0, 0, 0, 0, 20, 6, 64, ...addressBytes(address), ...addressBytes(to)]
   const tcp = [port >> 8, port & 0xff, 3306 >> 8, 3306 & 0xff, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 4, 0, 0, 0, 0, 0]
-  const ethernet = [255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, ...(isIpv4 ? [0x08, 0x00] : [0x86, 0xdd])]
+  const ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, ...(isIpv4 ? [0x08, 0x00] : [0x86, 0xdd])]
   return Uint8Array.from([...ethernet, ...ip, ...tcp])
 }
 

@@ -1,5 +1,7 @@
 // The ways to servers are tried as a client would go them: who is prepared answers, and no server program hears of it.
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { mustRun } from '../../../lab/command.ts'
@@ -10,6 +12,7 @@ import { startMariaDb } from '../../../lab/mariadb.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 
 t.setTimeout(180_000)
+const balancer = fileURLToPath(new URL('../../../../balancer/main.js', import.meta.url))
 const program = fileURLToPath(new URL('./probe-process.js', import.meta.url))
 const lab = await createLab({ name: 'probe' })
 t.teardown(() => lab.destroy())
@@ -66,6 +69,32 @@ t.test('who is prepared answers; a firewall, a missing address and a server that
   t.notMatch(probe.lines().join('\n'), /Server mysql\/db1/)
   t.same(await aborted(), before, 'MariaDB has heard of nobody')
   await probe.stop()
+})
+
+t.test('balancer check names the servers that are not reached, and the rules in the way', async (t) => {
+  const servers = ['198.18.0.11', '198.18.0.12', '198.18.0.17', '203.0.113.7'].map((address, i) => ({
+    ...{ name: `db${i + 1}`, address: `${address}:3306` },
+  }))
+  const file = join(lab.directory, 'balancer.yaml')
+  const listeners = [{ name: 'mysql', bind: '198.18.0.100:3366', datapath: 'direct', servers }]
+  writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners, admin: { socket: join(lab.directory, 'a.sock') } }))
+  await ip(lb, 'route', 'add', 'default', 'via', '198.18.0.14')
+  await within(
+    lb,
+    'nft',
+    'table netdev other { chain in { type filter hook ingress device eth0 priority -5; tcp dport 3366 drop; }; }',
+  )
+  const { code, stderr } = await lb.run(process.execPath, [balancer, 'check', '--config', file])
+  await within(lb, 'nft', 'delete table netdev other')
+  await ip(lb, 'route', 'del', 'default')
+  t.equal(code, 0, stderr)
+  const said = stderr.split('\n').filter((line) => line.includes('datapath: direct'))
+  t.same(said.map((line) => line.replace('warning: datapath: direct: ', '')).toSorted(), [
+    'chain in of the table netdev other drops what clients send to 198.18.0.100:3366 (rule "tcp dport 3366 drop"); run: nft insert rule netdev other in ip daddr 198.18.0.100 tcp dport 3366 accept',
+    'server mysql/db2 refuses connections to 198.18.0.100:3366: nothing listens there, or its port is not redirected; run there: mysqlchk-agent direct-return status',
+    'server mysql/db3 (198.18.0.17): its MAC address is not known: nobody answers for it on eth0 (ARP)',
+    'server mysql/db4 (203.0.113.7): it is behind the router 198.18.0.14 (eth0), and frames go no further than this network segment; put balancers and servers on one network segment, or write datapath: kernel',
+  ])
 })
 
 t.test(

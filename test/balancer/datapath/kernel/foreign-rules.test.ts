@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { type Path, type PathFinding, pathFindings } from '../../../../balancer/datapath/kernel/core/path-findings.ts'
-import { parseRuleset } from '../../../../balancer/datapath/kernel/core/ruleset.ts'
+import { parseRuleset } from '../../../../balancer/datapath/rules/core/ruleset.ts'
 import { mustRun } from '../../../lab/command.ts'
 import { createLab } from '../../../lab/lab.ts'
 

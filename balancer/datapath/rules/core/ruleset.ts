@@ -18,6 +18,8 @@ export type Chain = {
     readonly type: string
     readonly priority: number
     readonly policy: string
+    /** The interfaces that it hears, at the hooks ingress and egress. */
+    readonly devices: readonly string[]
   } | null
   readonly rules: readonly Rule[]
 }
@@ -55,6 +57,7 @@ export const parseRuleset = (json: string, text: string): readonly Chain[] | nul
   const parsed = listed.safeParse(fromJson(json))
   if (!parsed.success) return null
   const texts = ruleTexts(text)
+  const devicesOf = chainDevices(text)
   const rules = new Map<string, Rule[]>()
   for (const { rule } of parsed.data.nftables) {
     if (rule === undefined) continue
@@ -67,10 +70,11 @@ export const parseRuleset = (json: string, text: string): readonly Chain[] | nul
   return parsed.data.nftables.flatMap(({ chain }) => {
     if (chain === undefined) return []
     const { family, table, name, hook, type, prio: priority, policy } = chain
+    const devices = devicesOf.get(`${family} ${table} ${name}`) ?? []
     return [
       {
         ...{ family, table, name },
-        hook: hook === undefined ? null : { name: hook, type, priority, policy },
+        hook: hook === undefined ? null : { name: hook, type, priority, policy, devices },
         rules: rules.get(`${family} ${table} ${name}`) ?? [],
       },
     ]
@@ -83,6 +87,21 @@ const fromJson = (text: string): unknown => {
   } catch {
     return null
   }
+}
+
+/** The interfaces of chains that have some, by family, table and chain: nft 1.0.6 leaves them out of its JSON. */
+const chainDevices = (text: string): ReadonlyMap<string, readonly string[]> => {
+  const devices = new Map<string, readonly string[]>()
+  let [table, chain] = ['', '']
+  for (const line of text.split('\n')) {
+    table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table
+    chain = /^\s+chain (\S+) \{/.exec(line)?.[1] ?? chain
+    const [, one, several] = /^\s+type \S+ hook \S+ (?:device "?([^\s"]+)"?|devices = \{([^}]*)\}) /.exec(line) ?? []
+    const names = one === undefined ? (several ?? '').split(',') : [one]
+    const found = names.map((name) => name.trim().replaceAll('"', '')).filter(Boolean)
+    if (found.length > 0) devices.set(`${table} ${chain}`, found)
+  }
+  return devices
 }
 
 /** Lines that bear a handle, by family, table and handle. Counters are left out: they change all the time. */
