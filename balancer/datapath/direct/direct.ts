@@ -49,6 +49,12 @@ export type RunningDirect = RunningDatapath &
   Pick<Exchange, 'told' | 'find' | 'gone'> & {
     /** The slots of another balancer are others, or `isLost`: it is not connected any more. */
     readonly othersChanged: (isLost: boolean) => void
+    /**
+     * Whether its addresses are said to be closed, since sessions may come here of which only the others know the server; until `open`.
+     * Frames are forwarded all the same.
+     */
+    readonly waits: () => boolean
+    readonly open: () => void
   }
 
 const lookMillis = 100
@@ -148,8 +154,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   const exchange = openExchange({ others, flows, elements, listenerAt: listeners.at, log })
   const counters = watchCounters({ table: directOwnTable, onGone: rules.doubt, onPackets: () => {} })
 
-  /** Until what the others know of sessions is known here. One that adopts sessions knows them. */
-  let isWaiting = found === null
+  let isWaiting = false
   const trouble = (): string | null =>
     rules.problem() ?? (isWaiting ? 'waits for what the other balancers know of sessions, 10 s at most' : null)
   const publishAll = (): void => {
@@ -252,7 +257,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     }
     await local.change()
     tellTables()
-    publishAll()
+    if (timers.length > 0) publishAll()
   }
 
   try {
@@ -264,17 +269,16 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   }
   const addresses = watch
   await flows.lookAround()
-  if (isWaiting) {
-    void others.synced().then(() => {
-      isWaiting = false
-      if (!isOver) publishAll()
-    })
-  }
+  tellTables()
+  // Whoever has the address knows its sessions, and so does one that has just died here.
+  isWaiting = found === null || (absent.size > 0 && !isReachable(addresses))
   timers.push(
     setInterval(look, lookMillis),
     setInterval(publishAll, publishMillis),
     setInterval(() => void counters.look(), countMillis),
   )
+
+  publishAll()
 
   return {
     hear: listeners.hear,
@@ -287,6 +291,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       if (isLost) takeover.peerLost()
       segment.refresh()
       void flows.lookAround()
+    },
+    waits: () => isWaiting,
+    open: () => {
+      isWaiting = false
+      if (!isOver) publishAll()
     },
     unreachable: async (limit) => {
       const last = performance.now() + limit
@@ -309,7 +318,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
-      const left = listeners.all().reduce((sum, listener) => sum + counts.talliesOf(listener).all().sessions, 0)
+      const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()
       for (const text of removed) log.info(`Removed ${text}`)
