@@ -266,6 +266,7 @@ t.test('what somebody changes in the rules is put back, and sessions that come a
   t.equal(await put('lb1', [lab.listener()]), '')
   await run('lb1', 'nft', 'delete table netdev balancer')
   await waitFor('all of it', async () => (await lab.repairs()) === 5)
-  t.ok(await client.say(session))
+  await waitFor('the rules', async () => (await lab.found('lb1')).length > 0)
+  t.ok(await client.say(session), 'the hash finds its server')
   await client.reset(session)
 })
