@@ -33,6 +33,7 @@ import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
 import { watchTakeovers } from './takeover.ts'
+import { watchWays } from './ways.ts'
 
 /**
  * What the direct datapath needs beside: where virtual addresses will be, here or not, the other balancers, and who is told of each
@@ -102,6 +103,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     onChange: () => void change(),
     log,
   })
+  const ways = watchWays({ listeners: () => configs, segment, log })
   const listeners = runListeners({
     found: found === null ? [] : foundServers(found),
     pathOf: segment.pathOf,
@@ -172,8 +174,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   }
   let tables = ''
   const look = (): void => {
-    const others_ = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
-    if (others_.length > 0 || listeners.tidy()) void change()
+    const changed = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
+    const isTidied = listeners.tidy()
+    if (isTidied) setBinds()
+    if (changed.length > 0 || isTidied) void change()
     tellTables()
   }
   const tellTables = (): void => {
@@ -218,6 +222,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     watch?.close()
     flows.close()
     listeners.stop()
+    ways.stop()
     segment.close()
     await Promise.all([rules.close(), local.close()])
     endings.close()
@@ -250,12 +255,15 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       segment.refresh()
       throw new FailedStart(brought.text)
     }
+    // VRRP does not move it any more: it is everywhere.
+    for (const address of [...absent.keys()]) if (!isMoving(address)) addressChanged(address, true)
     for (const { bind } of next) {
       for (const { address } of bind) {
         if (watch !== undefined && isMoving(address) && !watch.has(address)) addressChanged(address, false)
       }
     }
     await local.change()
+    ways.begin()
     tellTables()
     if (timers.length > 0) publishAll()
   }
@@ -278,10 +286,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     setInterval(() => void counters.look(), countMillis),
   )
 
-  publishAll()
-
   return {
-    hear: listeners.hear,
+    hear: (fact) => {
+      listeners.hear(fact)
+      ways.hear(fact)
+    },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     told: exchange.told,
@@ -318,7 +327,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
-      const left = listeners.all().reduce((sum, listener) => sum + counts.talliesOf(listener).all().sessions, 0)
+      const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()
       for (const text of removed) log.info(`Removed ${text}`)
