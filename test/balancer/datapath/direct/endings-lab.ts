@@ -42,7 +42,9 @@ export type EndingsLab = {
   readonly atServer: (name: ServerName) => Promise<readonly string[]>
   /** How many forged packets have come to these hosts. */
   readonly forged: (...names: readonly string[]) => Promise<number>
-  /** Marks in the map of a bind, by client. */
+  /** Keys that are in the map of a bind more than once. */
+  readonly twins: (bind: Endpoint) => Promise<readonly string[]>
+  /** The map of a bind as nft lists it. */
   readonly flows: (bind: Endpoint) => Promise<string>
 }
 
@@ -234,6 +236,11 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
         names.map((name) => must(name, ['nft', 'list', 'counter', 'inet', 'seen', 'forged'])),
       )
       return texts.reduce((sum, text) => sum + Number(/packets (\d+)/.exec(text)?.[1]), 0)
+    },
+    twins: async (bind) => {
+      const text = await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', flowsName(bind.address, bind.port)])
+      const keys = [...text.matchAll(/(\S+ \. \S+) timeout/g)].map(([, key = '']) => key)
+      return keys.filter((key, i) => keys.indexOf(key) !== i)
     },
     flows: async (bind) =>
       await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', flowsName(bind.address, bind.port)]),
