@@ -6,22 +6,48 @@ import { amount, bytes, duration, holderLines } from '../text.ts'
 import type { Age } from './age.ts'
 import { counted } from './routers.ts'
 
-type Column = { readonly title: string; readonly isNumber?: true }
+/** A column: its head as on HAProxy's page, and what that means. */
+type Column = { readonly title: string; readonly means?: string; readonly isNumber?: true }
+
+const number = (title: string, means?: string): Column =>
+  means === undefined ? { title, isNumber: true } : { title, means, isNumber: true }
 
 /** The groups of columns after that of the name. */
 const groups: readonly { readonly title: string; readonly columns: readonly Column[] }[] = [
-  { title: 'State', columns: [{ title: 'Status' }, { title: 'Last check' }, numbers('Weight')] },
-  { title: 'Queue', columns: [numbers('Now')] },
-  { title: 'Sessions', columns: [numbers('Now'), numbers('Max'), numbers('Limit'), numbers('Total'), numbers('Last')] },
-  { title: 'Rate /s', columns: [numbers('Now'), numbers('Max')] },
-  { title: 'Bytes', columns: [numbers('In'), numbers('Out')] },
-  { title: 'Errors', columns: [numbers('Connect'), numbers('Retries'), numbers('Elsewhere')] },
-  { title: 'Checks', columns: [numbers('Failed'), numbers('Downs'), numbers('Downtime')] },
+  {
+    title: 'State',
+    columns: [{ title: 'Status' }, { title: 'LastChk', means: 'Last check' }, number('Wght', 'Weight')],
+  },
+  { title: 'Queue', columns: [number('Cur', 'Now')] },
+  {
+    title: 'Sessions',
+    columns: [
+      number('Cur', 'Now'),
+      number('Max'),
+      number('Limit'),
+      number('Total'),
+      number('Last', 'Since the last one'),
+    ],
+  },
+  { title: 'Session rate', columns: [number('Cur', 'A second, now'), number('Max', 'A second, at most')] },
+  { title: 'Bytes', columns: [number('In', 'From clients'), number('Out', 'To clients')] },
+  {
+    title: 'Errors',
+    columns: [
+      number('Conn', 'Connections to the server that failed'),
+      number('Retr', 'Tried again here'),
+      number('Redis', 'Tried again elsewhere'),
+    ],
+  },
+  {
+    title: 'Checks',
+    columns: [
+      number('Chk', 'Checks that failed'),
+      number('Dwn', 'Times that it went down'),
+      number('Dwntme', 'Downtime'),
+    ],
+  },
 ]
-
-function numbers(title: string): Column {
-  return { title, isNumber: true }
-}
 
 const columns = groups.flatMap((group) => group.columns)
 
@@ -120,7 +146,12 @@ export const listenerSummary = (listener: ListenerStatus): Html => {
 /** The two rows of heads, for a table whose first column is the name. */
 export const tableHead: Html = html`<thead><tr><th scope="col" rowspan="2">Server</th>${groups.map(
   ({ title, columns: own }) => html`<th scope="colgroup" colspan="${own.length}">${title}</th>`,
-)}</tr><tr>${columns.map(({ title, isNumber }) => html`<th scope="col"${isNumber ? html` class="n"` : null}>${title}</th>`)}</tr></thead>`
+)}</tr><tr>${columns.map(headOf)}</tr></thead>`
+
+function headOf({ title, means, isNumber }: Column): Html {
+  const words = means === undefined ? title : html`<abbr title="${means}">${title}</abbr>`
+  return html`<th scope="col"${isNumber ? html` class="n"` : null}>${words}</th>`
+}
 
 /** A row; its id is where its cells are found by a page that is open. */
 export const tableRow = (id: string, head: Content, cells: readonly Content[]): Html =>

@@ -31,7 +31,7 @@ export function* renderPage(page: Page): Generator<string> {
       ? html`<p>No VRRP instance is configured.</p>`
       : html`<div class="cards">${status.vrrp.map((router, i) => routerBox(router, i, page))}</div>`
   }</section>
-<section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline">${timelineMarkup(timeline, writtenAge)}</div></section>
+<section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline" class="day" role="group" aria-labelledby="h-events" tabindex="0">${timelineMarkup(timeline, writtenAge)}</div></section>
 <div id="draining">${drainingMarkup(status)}</div>
 `.text
   for (const [i, listener] of status.listeners.entries()) yield* listenerSection(listener, i, page)
@@ -71,7 +71,7 @@ function* listenerSection(listener: ListenerStatus, i: number, page: Page): Gene
   const formId = `f${i}`
   yield html`<section aria-labelledby="hl${i}"><h2 id="hl${i}">Listener ${name}</h2><p id="${ids.summary(i)}">${listenerSummary(listener)}</p>
 <div class="charts" id="${ids.charts(i)}">${charts(page.history(listener))}</div>
-<div class="scroll" role="region" aria-labelledby="hl${i}" tabindex="0"><table><caption>Servers of ${name}, the whole listener below them</caption>${tableHead}<tbody>`
+<div class="scroll" role="group" aria-labelledby="hl${i}" tabindex="0"><table><caption>Servers of ${name}, the whole listener below them</caption>${tableHead}<tbody>`
     .text
   for (const [j, server] of servers.entries()) {
     const pick = serverPick(page.viewer, formId, listener.name, server)
