@@ -14,10 +14,14 @@ import { createStreams, type Reader } from './streams.ts'
 export type Live = {
   /** Begins one; false where there are too many. */
   readonly open: (response: ServerResponse) => boolean
+  /** Something has just happened: it is not left to wait for its second. */
+  readonly hurry: () => void
   readonly endAll: () => void
 }
 
-const shortest = 1000
+const usual = 1000
+/** However much happens: milliseconds from one look to the next. */
+const shortest = 250
 /** All pages together have at most this part of the time. */
 const share = 10
 
@@ -29,21 +33,29 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
   let parts: ReadonlyMap<string, string> = new Map()
   let outline = ''
   let isLooking = false
+  let begunAt = 0
+  /** How long the next look has to wait after the last one, at least. */
+  let rest = shortest
+  let next: NodeJS.Timeout | undefined
 
+  const lookIn = (milliseconds: number): void => {
+    clearTimeout(next)
+    next = setTimeout(begin, Math.max(0, begunAt + milliseconds - performance.now())).unref()
+  }
   const look = async (): Promise<void> => {
     const shown = scene()
-    const next = new Map<string, string>()
+    const now = new Map<string, string>()
     const changed: Part[] = []
     await inSlices(partsOf(shown), (part) => {
       const [key, text] = part
-      next.set(key, text)
+      now.set(key, text)
       if (parts.get(key) !== text) changed.push(part)
     })
     const { status } = shown
     const head = { at: status.generated_at, title: titleOf(status), icon: icon(verdictOf(status).mood) }
     const isOther = outline !== outlineOf(status)
     outline = outlineOf(status)
-    parts = next
+    parts = now
     const patch = eventOf({ ...head, parts: changed })
     let all: string | undefined
     const wait = new Set<Reader>()
@@ -57,15 +69,13 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
     fresh = wait
   }
   const lookAgain = async (): Promise<void> => {
-    const begun = performance.now()
+    begunAt = performance.now()
+    next = undefined
     await look()
-    if (streams.readers().size === 0) {
-      isLooking = false
-      parts = new Map()
-      return
-    }
-    const took = performance.now() - begun
-    setTimeout(begin, Math.max(shortest, took * share) - took).unref()
+    rest = Math.max(shortest, (performance.now() - begunAt) * share)
+    if (streams.readers().size > 0) return lookIn(Math.max(usual, rest))
+    isLooking = false
+    parts = new Map()
   }
   const begin = (): void => {
     lookAgain().catch((error: unknown) => {
@@ -84,6 +94,9 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
         begin()
       }
       return true
+    },
+    hurry: () => {
+      if (next !== undefined) lookIn(rest)
     },
     endAll: streams.endAll,
   }

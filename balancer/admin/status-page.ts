@@ -26,7 +26,7 @@ import { createOrderForms, type RunOrder } from './order-forms.ts'
 export type StatusPage = {
   /** Opens what another configuration needs beside what is open. Throws `FailedStart`, and nothing has changed then. */
   readonly prepare: (http: StatusPageConfig | undefined) => Promise<PreparedPage>
-  /** Tells those who read the stream of events of one more. */
+  /** Tells those who look at the page, or read the stream of events, of one more. */
   readonly note: (event: Event) => void
   readonly handles: Doors['handles']
   readonly retire: Doors['retire']
@@ -192,7 +192,10 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   }
   return {
     prepare,
-    note: stream.note,
+    note: (event) => {
+      stream.note(event)
+      live.hurry()
+    },
     handles: doors.handles,
     retire: () => {
       doors.retire()
