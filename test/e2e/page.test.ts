@@ -39,7 +39,16 @@ writeFileSync(
   JSON.stringify({
     router_id: 'lb1',
     vrrp: {
-      instances: [{ name: 'VI_1', interface: 'eth0', virtual_router_id: 51, version: 3, advertisement_interval: '100ms', virtual_addresses: ['198.18.0.100/15'] }],
+      instances: [
+        {
+          name: 'VI_1',
+          interface: 'eth0',
+          virtual_router_id: 51,
+          version: 3,
+          advertisement_interval: '100ms',
+          virtual_addresses: ['198.18.0.100/15'],
+        },
+      ],
     },
     listeners: [
       {
