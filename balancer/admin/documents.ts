@@ -1,21 +1,17 @@
-// What can be read over HTTP: each document with its path, its type, and how it is made from the status.
+// What can be read over HTTP: each document with its path, its type, and how it is made from what the page shows.
 
 import { csvOf } from './core/csv.ts'
 import { healthzOf } from './core/healthz.ts'
-import { renderPage } from './core/page.ts'
-import { toJson } from './core/show.ts'
-import type { Status } from './core/status.ts'
+import { type Page, renderPage } from './core/page/page.ts'
+import { showEvents, toJson } from './core/show.ts'
+import { inSlices } from './in-slices.ts'
 import { createMetrics, otherNames } from './metrics.ts'
 
-/** The documents there are; the page is at `admin.http.path`, html. */
-export const documentNames = ['page', 'json', 'csv', 'metrics', 'healthz'] as const
-export type DocumentName = (typeof documentNames)[number]
+/** The documents there are; the page is at `admin.http.path`, html. `live` is the stream of a page that is open. */
+export type DocumentName = 'page' | 'live' | 'json' | 'csv' | 'metrics' | 'healthz' | 'events'
 
 /** An answer: its HTTP status, its type, its text. */
 export type Rendered = { readonly code: number; readonly type: string; readonly text: string }
-
-/** A request for one: its query, and how often a browser is to ask for the page again, in seconds. */
-export type Question = { readonly query: URLSearchParams; readonly refreshSeconds: number }
 
 /** Which document a path asks for; undefined where it is none. `page` is where the page is. */
 export const documentAt = (path: string, page: string): DocumentName | undefined => {
@@ -29,6 +25,10 @@ export const documentAt = (path: string, page: string): DocumentName | undefined
     case `${page};csv`:
     case `${below}/csv`:
       return 'csv'
+    case `${below}/live`:
+      return 'live'
+    case '/events':
+      return 'events'
     case '/metrics':
       return 'metrics'
     case '/healthz':
@@ -38,16 +38,22 @@ export const documentAt = (path: string, page: string): DocumentName | undefined
   }
 }
 
-/** Makes one. */
-export type Documents = (name: DocumentName, status: Status, question: Question) => Promise<Rendered>
+/** Makes one that is no stream, for a page as this viewer would see it and a query. */
+export type Documents = (name: Exclude<DocumentName, 'live'>, page: Page, query: URLSearchParams) => Promise<Rendered>
 
 /** Begins to collect the metrics of this process. */
 export const createDocuments = (): Documents => {
   const metrics = createMetrics()
-  return async (name, status, { query, refreshSeconds }) => {
+  return async (name, page, query) => {
+    const { status, timeline } = page
     switch (name) {
-      case 'page':
-        return ok('text/html', renderPage(status, refreshSeconds))
+      case 'page': {
+        const pieces: string[] = []
+        await inSlices(renderPage(page), (piece) => void pieces.push(piece))
+        return ok('text/html', pieces.join(''))
+      }
+      case 'events':
+        return ok('application/json', `${showEvents(timeline.events, true, timeline.iso)}\n`)
       case 'json':
         return ok('application/json', `${toJson(status)}\n`)
       case 'csv':

@@ -1,6 +1,5 @@
-// The HTTP server of the status page: limits, authentication, and the two documents it serves.
+// The HTTP server of the status page: limits, authentication, who may do what, and where each answer comes from.
 
-import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
@@ -8,18 +7,27 @@ import { readPasswordFile } from '../config/password-file.ts'
 import type { StatusPageConfig } from '../config/schema.ts'
 import { plainAddress } from '../core/endpoint.ts'
 import { FailedStart } from '../core/failed-start.ts'
+import type { Event } from '../pool/core/events.ts'
 import { createAdmission } from './admission.ts'
-import { styleSheet } from './core/page.ts'
-import type { PageRefusals, Status } from './core/status.ts'
+import { send } from './answer.ts'
+import type { Viewer } from './core/page/forms.ts'
+import type { Page } from './core/page/page.ts'
+import type { Scene } from './core/page/parts.ts'
+import type { PageRefusals } from './core/status.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
 import { createDocuments, type DocumentName, documentAt } from './documents.ts'
 import { createDoors, type Doors, type Inherit } from './doors.ts'
+import { createEventStream } from './event-stream.ts'
+import { createLive } from './live.ts'
 import { createLoginLog } from './login-log.ts'
+import { createOrderForms, type RunOrder } from './order-forms.ts'
 
 /** The status page, open or not. */
 export type StatusPage = {
   /** Opens what another configuration needs beside what is open. Throws `FailedStart`, and nothing has changed then. */
   readonly prepare: (http: StatusPageConfig | undefined) => Promise<PreparedPage>
+  /** Tells those who look at the page, or read the stream of events, of one more. */
+  readonly note: (event: Event) => void
   readonly handles: Doors['handles']
   readonly retire: Doors['retire']
   readonly stop: () => void
@@ -31,7 +39,9 @@ export type PreparedPage = { readonly apply: () => void; readonly cancel: () => 
 export type StatusPageOptions = {
   /** What the page needs while it is open; the documents show whatever is the configuration then. */
   readonly http: StatusPageConfig | undefined
-  readonly status: (refusals: PageRefusals) => Status
+  readonly scene: (refusals: PageRefusals) => Scene
+  /** Carries out what an operator orders on the page. */
+  readonly run: RunOrder
   readonly log: Logger
   readonly inherit?: Inherit
 }
@@ -48,6 +58,7 @@ const limits = {
 /** A reader that does not read is let go. */
 const silenceLimit = 15_000
 const maximumConnections = { all: 256, perSource: 32 }
+const millisPerSecond = 1000
 
 /** Serves the page and the other documents where `admin.http` asks for it. Throws `FailedStart`. */
 export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage> => {
@@ -60,33 +71,76 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   const credentials = createCredentials()
   const loginRefused = createLoginLog(log)
   const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
-  const status = () => options.status(refusals)
-
+  const scene = () => options.scene(refusals)
   const documents = createDocuments()
+  const forms = createOrderForms(options.run, log)
+  const live = createLive(scene, log, refused)
+  const stream = createEventStream(() => scene().timeline.events, refused)
 
+  const viewerOf = (user: string, { users }: StatusPageConfig): Viewer => {
+    const isOperator = users.some(({ name, role }) => name === user && role === 'operator')
+    return { user, token: isOperator ? forms.tokenOf(user) : null }
+  }
+  /** The user's name, empty where the document needs none; or undefined, and the answer is out. */
+  const userOf = async (request: IncomingMessage, response: ServerResponse, name: DocumentName | undefined) => {
+    if (http !== undefined && name !== undefined && isPublic(name, http) && !isPost(request)) return ''
+    const source = plainAddress(request.socket.remoteAddress)
+    const { verdict, user } = await credentials.verify(request.headers.authorization, source)
+    if (verdict === 'granted') return user
+    if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)
+    refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
+    refuseLogin(response, verdict)
+    return undefined
+  }
+  const takeOrder = async (request: IncomingMessage, response: ServerResponse, viewer: Viewer): Promise<void> => {
+    if (viewer.token === null) {
+      refused('viewer')
+      const text = 'You may look, and not give orders: your role in admin.http.users is viewer.\n'
+      return send(response, 403, 'text/plain', text)
+    }
+    const taken = await forms.take(request, viewer.user)
+    if (taken.ok) {
+      const location = `${http?.path ?? '/'}?answer=${taken.answerId}`
+      return send(response, 303, 'text/plain', `See ${location}\n`, { location })
+    }
+    refused(taken.reason)
+    return send(response, taken.code, 'text/plain', `Not done: ${taken.text}.\n`)
+  }
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      refused('method')
-      return send(response, 405, 'text/plain', 'Only GET and HEAD are served here.\n', { allow: 'GET, HEAD' })
-    }
-    const [path = '', query = ''] = (request.url ?? '').split('?')
+    const [path = '', queryText = ''] = (request.url ?? '').split('?')
     const name = http === undefined ? undefined : documentAt(path, http.path)
-    if (http === undefined || name === undefined || !isPublic(name, http)) {
-      const source = plainAddress(request.socket.remoteAddress)
-      const { verdict, user } = await credentials.verify(request.headers.authorization, source)
-      if (verdict !== 'granted' || http === undefined) {
-        if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)
-        refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
-        return refuseLogin(response, verdict)
-      }
+    const methods = name === 'page' ? ['GET', 'HEAD', 'POST'] : ['GET', 'HEAD']
+    if (!methods.includes(request.method ?? '')) {
+      refused('method')
+      const allow = methods.join(', ')
+      return send(response, 405, 'text/plain', `Only ${allow} are served here.\n`, { allow })
     }
+    const user = await userOf(request, response, name)
+    if (user === undefined) return
+    // A reload may have closed the page meanwhile.
+    if (http === undefined) return void response.destroy()
     if (name === undefined) {
       refused('not-found')
       return send(response, 404, 'text/plain', whereAll(http.path))
     }
-    const question = { query: new URLSearchParams(query), refreshSeconds: http.refresh / 1000 }
-    const { code, type, text } = await documents(name, status(), question)
+    const viewer = viewerOf(user, http)
+    if (isPost(request)) return takeOrder(request, response, viewer)
+    const opens = name === 'live' ? live : name === 'events' && asksForStream(request) ? stream : undefined
+    if (opens !== undefined) {
+      if (request.method === 'HEAD') return send(response, 200, 'text/event-stream', '')
+      if (opens.open(response)) return
+      return send(response, 503, 'text/plain', 'Too many streams are open.\n', { 'retry-after': '6' })
+    }
+    if (name === 'live') return
+    const query = new URLSearchParams(queryText)
+    const answer = forms.answer(query.get('answer'), user)
+    const page: Page = { ...scene(), viewer, answer, path: http.path, refreshSeconds: http.refresh / millisPerSecond }
+    const { code, type, text } = await documents(name, page, query)
     return send(response, code, type, text)
+  }
+  const endStreams = (): void => {
+    live.endAll()
+    stream.endAll()
   }
 
   const createOne = (): Server => {
@@ -94,11 +148,13 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       const { socket } = request
       admission.busy(socket)
       response.once('close', () => admission.idle(socket))
-      request.resume()
-      respond(request, response).catch((error: unknown) => {
-        log.error({ err: error }, 'The status page failed')
-        response.destroy()
-      })
+      respond(request, response)
+        .catch((error: unknown) => {
+          log.error({ err: error }, 'The status page failed')
+          response.destroy()
+        })
+        // A body that nobody has read would keep the next request from coming.
+        .finally(() => request.resume())
     })
     created.timeout = silenceLimit
     created.on('connection', admission.enter)
@@ -117,7 +173,11 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     return {
       apply: () => {
         http = next
-        if (!isSameLogin) credentials.setUsers(new Map(users))
+        if (!isSameLogin) {
+          credentials.setUsers(new Map(users))
+          // Whoever may still look comes back by himself.
+          endStreams()
+        }
         opened.apply()
       },
       cancel: opened.cancel,
@@ -132,8 +192,15 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   }
   return {
     prepare,
+    note: (event) => {
+      stream.note(event)
+      live.hurry()
+    },
     handles: doors.handles,
-    retire: doors.retire,
+    retire: () => {
+      doors.retire()
+      endStreams()
+    },
     stop: doors.stop,
   }
 }
@@ -141,8 +208,13 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
 const isPublic = (name: DocumentName, { public: names }: StatusPageConfig): boolean =>
   names.some((known) => known === name)
 
+const isPost = ({ method }: IncomingMessage): boolean => method === 'POST'
+
+/** `/events` is a list for who does not ask for more. */
+const asksForStream = ({ headers: { accept = '' } }: IncomingMessage): boolean => accept.includes('text/event-stream')
+
 const whereAll = (path: string): string =>
-  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json, as HAProxy's CSV at ${path};csv; /metrics is for Prometheus, /healthz for other load balancers\n`
+  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json, as HAProxy's CSV at ${path};csv; events are at /events, as a list or a stream; /metrics is for Prometheus, /healthz for other load balancers\n`
 
 const nothing: Inherit = () => undefined
 
@@ -150,29 +222,6 @@ const hashOf = (file: string) => {
   const read = readPasswordFile(file)
   if (!read.ok) throw new FailedStart(read.problem)
   return read.hash
-}
-
-const securityHeaders = {
-  'content-security-policy': `default-src 'none'; style-src 'sha256-${createHash('sha256').update(styleSheet).digest('base64')}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`,
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'cache-control': 'no-store',
-}
-
-const send = (
-  response: ServerResponse,
-  code: number,
-  type: string,
-  body: string,
-  headers: Readonly<Record<string, string>> = {},
-): void => {
-  response.writeHead(code, {
-    ...securityHeaders,
-    ...headers,
-    'content-type': type.includes('charset') ? type : `${type}; charset=utf-8`,
-    'content-length': Buffer.byteLength(body),
-  })
-  response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 
 const refuseLogin = (response: ServerResponse, verdict: Verdict): void =>

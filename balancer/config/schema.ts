@@ -24,12 +24,12 @@ const admin = z.strictObject({
       path: urlPath.default('/status'),
       refresh: duration('1s', '1h').prefault('5s'),
       users: z
-        .array(z.strictObject({ name, password_file: path }))
+        .array(z.strictObject({ name, password_file: path, role: z.enum(['viewer', 'operator']).default('viewer') }))
         .min(1, { error: 'name at least one user; balancer hash-password makes the file' })
         .max(50),
       public: z
-        .array(z.enum(['healthz', 'metrics', 'csv', 'json']))
-        .max(4)
+        .array(z.enum(['healthz', 'metrics', 'csv', 'json', 'events']))
+        .max(5)
         .default(['healthz']),
     })
     .optional(),

@@ -1,9 +1,12 @@
 // The director process: health checks, the pool of all facts, and the status page and runtime socket that show it.
 
 import { isDeepStrictEqual } from 'node:util'
+import { historyOf } from '../admin/core/history.ts'
+import type { Answer } from '../admin/core/page/forms.ts'
+import type { Scene } from '../admin/core/page/parts.ts'
 import { statusOf } from '../admin/core/status.ts'
-import { type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.ts'
-import { startStatusPage } from '../admin/status-page.ts'
+import { RuntimeError, type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.ts'
+import { type StatusPage, startStatusPage } from '../admin/status-page.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
 import { createAccounts } from '../pool/core/accounts.ts'
@@ -13,7 +16,7 @@ import type { Fact, ServerHealthFact } from '../pool/core/facts.ts'
 import { type Formers, formersOf } from '../pool/core/formers.ts'
 import { lastingText } from '../pool/core/lasting-state.ts'
 import { createPool, serverKey } from '../pool/core/pool.ts'
-import { describeRouter } from '../pool/core/router-change.ts'
+import { describeRouter, describeRouterOrdered } from '../pool/core/router-change.ts'
 import { type ChangeLine, describeChange, describeOrdered, describeWriter } from '../pool/core/server-change.ts'
 import { describeOrderedEnd, endedCount } from '../pool/core/session-order.ts'
 import { chooseWriter } from '../pool/core/writer.ts'
@@ -21,7 +24,7 @@ import { version } from '../version.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { recall, stateFileOf } from './lasting.ts'
-import { runtimeCommands } from './runtime-commands.ts'
+import { type RuntimeSources, runtimeCommands } from './runtime-commands.ts'
 import { keepStateFile, type StateFile } from './state-file.ts'
 
 runChild('director', async (assignment) => {
@@ -48,8 +51,11 @@ runChild('director', async (assignment) => {
   let isReconfiguring = false
 
   let stateFile: StateFile | undefined
+  let page: StatusPage | undefined
   const note = (line: ChangeLine): void => {
-    events = withEvent(events, { ...line, at: Date.now() })
+    const event = { ...line, at: Date.now() }
+    events = withEvent(events, event)
+    page?.note(event)
     stateFile?.changed()
   }
   const say = (line: ChangeLine): void => {
@@ -129,27 +135,46 @@ runChild('director', async (assignment) => {
   const status = (refusals: Readonly<Record<string, number>>) =>
     statusOf({ config, pool, accounts, version, now: Date.now(), iso, startedAt, refusals })
 
-  const page = await startStatusPage({ http: config.admin.http, status, log, inherit })
-  const commands = runtimeCommands({
+  const scene = (refusals: Readonly<Record<string, number>>): Scene => {
+    const now = Date.now()
+    return {
+      status: status(refusals),
+      timeline: { events, now, iso },
+      history: ({ name, servers }) =>
+        historyOf(
+          name,
+          servers.map((server) => server.name),
+          accounts,
+          now,
+        ),
+    }
+  }
+  const sources: RuntimeSources = {
     requestReload,
     requestReexec,
-    orderRouter,
+    orderRouter: async (instance, order, by) => {
+      const result = await orderRouter(instance, order)
+      if (result.ok) say(describeRouterOrdered(instance, order, by))
+      return result
+    },
     status: () => status({}),
     routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
-    endSessions: async (end) => {
+    endSessions: async (end, by) => {
       const result = await endSessions(end)
-      if (endedCount(result) > 0) say(describeOrderedEnd(end, result))
+      if (endedCount(result) > 0) say(describeOrderedEnd(end, result, by))
       return result
     },
-    order: (order) => {
+    order: (order, by) => {
       const { listener, server, orders, words } = order
-      if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words))
+      if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words, by))
       const fact = checker.order(listener, server, orders)
       stateFile?.changed()
       return fact
     },
-  })
+  }
+  const commands = runtimeCommands(sources)
+  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(sources), log, inherit })
   let socket = await startRuntimeSocket(config.admin.socket, commands, log, { takesOver: assignment.succeeds })
 
   const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {
@@ -218,6 +243,19 @@ const accountNames = ({ name, servers }: BalancerConfig['listeners'][number]): r
   name,
   ...servers.map((server) => serverKey(name, server.name)),
 ]
+
+/** Carries out what a user of the status page orders. */
+const orderedBy =
+  (sources: RuntimeSources) =>
+  async (user: string, [command = '', ...words]: readonly string[]): Promise<Answer> => {
+    try {
+      const run = runtimeCommands(sources, `user ${user} of the status page`)[command]
+      return { ok: true, text: (await run?.(words)) ?? '' }
+    } catch (error) {
+      if (error instanceof RuntimeError) return { ok: false, text: error.message }
+      throw error
+    }
+  }
 
 const iso = (moment: number): string => new Date(moment).toISOString()
 

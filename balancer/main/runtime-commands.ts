@@ -19,20 +19,26 @@ import {
 } from '../pool/core/session-order.ts'
 import { type ReloadResult, type RouterOrder, routerOrders } from '../supervisor/messages.ts'
 
-/** Who knows the answers. `order` tells what the server is then, undefined where there is no such server. */
+/**
+ * Who knows the answers. `order` tells what the server is then, undefined where there is no such server. `by` is who ordered it, in
+ * words for the log.
+ */
 export type RuntimeSources = {
   readonly requestReload: () => Promise<ReloadResult>
   readonly requestReexec: () => Promise<ReloadResult>
-  readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
+  readonly orderRouter: (instance: string, order: RouterOrder, by: string) => Promise<ReloadResult>
   readonly status: () => Status
   readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
-  readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
-  readonly order: (order: Extract<ServerOrder, { ok: true }>) => ServerHealthFact | undefined
+  readonly endSessions: (end: SessionsToEnd, by: string) => Promise<SessionsEnded>
+  readonly order: (order: Extract<ServerOrder, { ok: true }>, by: string) => ServerHealthFact | undefined
 }
 
-/** Makes the table of commands. */
-export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string, RuntimeCommand>> => {
+/** Makes the table of commands for one who gives orders. */
+export const runtimeCommands = (
+  sources: RuntimeSources,
+  by = 'an operator',
+): Readonly<Record<string, RuntimeCommand>> => {
   const shows: Readonly<Record<string, (json: boolean) => string>> = {
     servers: (json) => showServers(sources.status(), json),
     vrrp: (json) => (json ? toJson(sources.status().vrrp) : describeRouters(sources.routers(), Date.now())),
@@ -59,7 +65,7 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
       if (instance === undefined || order === undefined || rest.length > 0) {
         throw new RuntimeError(`write: vrrp INSTANCE ${routerOrders.join('|')}`)
       }
-      return answerOf(await sources.orderRouter(instance, order))
+      return answerOf(await sources.orderRouter(instance, order, by))
     },
 
     show: (words) => {
@@ -74,7 +80,7 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
     server: (words) => {
       const order = parseServerOrder(words)
       if (!order.ok) throw new RuntimeError(order.text)
-      const fact = sources.order(order)
+      const fact = sources.order(order, by)
       if (fact === undefined) throw new RuntimeError(absence(order) ?? 'it has just gone; try again')
       return `${order.listener}/${order.server}: ${describeOrder(order.words, fact, iso)}`
     },
@@ -83,7 +89,7 @@ export const runtimeCommands = (sources: RuntimeSources): Readonly<Record<string
       const order = parseSessionOrder(words, parseIpAddress)
       if (!order.ok) throw new RuntimeError(order.text)
       const { end } = order
-      const result = await sources.endSessions(end)
+      const result = await sources.endSessions(end, by)
       const hasNone = endedCount(result) === 0
       // One that a reload took away may have had sessions still.
       const missing = end.by === 'server' && hasNone ? absence(end) : undefined

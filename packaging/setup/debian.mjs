@@ -37,6 +37,11 @@ const neededByTests = [
   'groff-base',
 ]
 
+// The status page is looked at in a browser. Ubuntu has it as a snap alone: whoever has that one is served as well.
+const browser = readFileSync('/etc/os-release', 'utf8').includes('ID=ubuntu')
+  ? []
+  : ['chromium-headless-shell', 'fonts-dejavu-core']
+
 // `npm run bench:datapath`: what it compares with, and its load.
 const neededByDatapathBench = ['haproxy', 'nftlb', 'sysbench']
 
@@ -81,7 +86,7 @@ const install = ['install', '--yes', '--no-install-recommends', '--no-remove']
 export const neededBy = {
   start: neededByDemo,
   datapath: [...neededByDemo, ...neededByDatapathBench],
-  tests: [...neededByDemo, ...neededByTests],
+  tests: [...neededByDemo, ...neededByTests, ...browser],
   packageTests: [...neededByDemo, ...neededByPackageTests],
 }
 

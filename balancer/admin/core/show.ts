@@ -1,7 +1,7 @@
 // What `balancer show` prints: servers, sessions and events, as columns for people or as JSON for programs.
 
 import { printableJson } from '../../core/text.ts'
-import type { Events } from '../../pool/core/events.ts'
+import type { Event, Events } from '../../pool/core/events.ts'
 import type { ServerStatus, Status } from './status.ts'
 import { amount, bytes, countsText, drainingLines, duration, foundText, holderLines } from './text.ts'
 
@@ -94,8 +94,16 @@ export const showSessions = ({ listeners, draining }: Status, json: boolean): st
 /** `show events`: what changed, oldest first. `iso` writes a moment as ISO 8601. */
 export const showEvents = (events: Events, json: boolean, iso: (moment: number) => string): string =>
   json
-    ? toJson(events.map(({ at, level, text, fields }) => ({ at: iso(at), level, text, ...fields })))
+    ? toJson(events.map((event) => eventMembers(event, iso)))
     : events.map(({ at, text }) => `${iso(at)}  ${text}`).join('\n') || 'Nothing has changed yet.'
+
+/** An event as JSON. */
+export const eventMembers = ({ at, level, text, fields }: Event, iso: (moment: number) => string) => ({
+  at: iso(at),
+  level,
+  text,
+  ...fields,
+})
 
 /** What others say may stand in it; it ends on a terminal. */
 export const toJson = (value: unknown): string => printableJson(JSON.stringify(value, null, 2))

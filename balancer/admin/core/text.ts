@@ -1,16 +1,5 @@
 // Numbers and texts as the status page shows them.
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-/** Text that is safe inside HTML elements and attributes. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
-
 const durationUnits = [
   ['d', 86_400_000],
   ['h', 3_600_000],

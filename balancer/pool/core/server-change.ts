@@ -100,11 +100,11 @@ const reasonOf = ({ lastCheck, agent, found }: ServerHealthFact): string => {
 const sessionsOn = (pool: Pool, { listener, server }: ServerHealthFact): number =>
   pool.listeners.get(listener)?.servers.find((traffic) => traffic.server === server)?.sessions ?? 0
 
-/** What to log when an operator ordered something of a server. */
-export const describeOrdered = (listener: string, server: string, words: string): ChangeLine => ({
+/** What to log when somebody ordered something of a server. */
+export const describeOrdered = (listener: string, server: string, words: string, by: string): ChangeLine => ({
   level: 'warn',
-  text: `Server ${serverKey(listener, server)}: an operator ordered ${words}`,
-  fields: { listener, server, order: words },
+  text: `Server ${serverKey(listener, server)}: ${by} ordered ${words}`,
+  fields: { listener, server, by, order: words },
 })
 
 /** What to log when a single-writer listener has another writer. */

@@ -88,11 +88,11 @@ export const describeEnded = (end: SessionsToEnd, result: SessionsEnded): string
     : `${what} of ${nameOf(end)} ended: ${placesOf(result)}`
 }
 
-/** What to log when an operator has ended sessions. */
-export const describeOrderedEnd = (end: SessionsToEnd, result: SessionsEnded): ChangeLine => ({
+/** What to log when somebody has ended sessions. */
+export const describeOrderedEnd = (end: SessionsToEnd, result: SessionsEnded, by: string): ChangeLine => ({
   level: 'warn',
-  text: `By order of an operator ${describeEnded(end, result)}`,
-  fields: { order: `sessions end ${nameOf(end)}`, ended: result.ended },
+  text: `By order of ${by} ${describeEnded(end, result)}`,
+  fields: { by, order: `sessions end ${nameOf(end)}`, ended: result.ended },
 })
 
 const placesOf = ({ ended }: SessionsEnded): string =>

@@ -11,6 +11,7 @@ import { exportedIn, expressionsIn, metricsIn } from '../../packaging/alerts.ts'
 import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import { listenerFact } from '../pool/listener-fact.ts'
 import { routerFact } from '../pool/router-fact.ts'
+import { pageOf } from './scene.ts'
 
 const config = balancerSchema.parse({
   router_id: 'lb1',
@@ -121,6 +122,8 @@ t.test('paths', async (t) => {
     '/status/json': 'json',
     '/status;csv': 'csv',
     '/status/csv': 'csv',
+    '/status/live': 'live',
+    '/events': 'events',
     '/metrics': 'metrics',
     '/healthz': 'healthz',
     '/statusx': undefined,
@@ -131,8 +134,7 @@ t.test('paths', async (t) => {
 })
 
 const metricsOf = async (query: string): Promise<string> => {
-  const question = { query: new URLSearchParams(query), refreshSeconds: 5 }
-  return (await createDocuments()('metrics', status(), question)).text
+  return (await createDocuments()('metrics', pageOf(status()), new URLSearchParams(query))).text
 }
 
 t.test('metrics: what is known as numbers, what is not is absent, other names on demand', async (t) => {

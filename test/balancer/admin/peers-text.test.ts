@@ -1,5 +1,6 @@
 import t from 'tap'
-import { renderPage } from '../../../balancer/admin/core/page.ts'
+import { writtenAge } from '../../../balancer/admin/core/page/age.ts'
+import { peersMarkup } from '../../../balancer/admin/core/page/peers.ts'
 import { describePeers } from '../../../balancer/admin/core/peers-text.ts'
 import { type Status, statusOf } from '../../../balancer/admin/core/status.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
@@ -56,10 +57,10 @@ t.test('who is missing, why, and what a fail-over would cost stand below, and on
     cost,
   ])
   t.match(status.peers, { fail_over_cost: cost, peers: [{ since: { ago_ms: 5000 } }, { connected: false }] })
-  const page = renderPage(status, 5)
+  const page = peersMarkup(status, writtenAge).text
   t.match(page, /Other balancers/)
   t.ok(page.includes('only here: &lt;db2&gt;') && page.includes(cost) && page.includes('NOT CONNECTED'))
-  t.notMatch(renderPage(statusWith(), 5), /Other balancers/)
+  t.notMatch(peersMarkup(statusWith(), writtenAge).text, /Other balancers/)
 })
 
 t.test('the cost is said where somebody is missing who was not told, or nobody is configured', async (t) => {

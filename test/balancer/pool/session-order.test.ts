@@ -69,7 +69,7 @@ t.test('what is told', async (t) => {
     ],
   ] as const
   for (const [end, result, text] of table) t.equal(describeEnded(end, result), text)
-  const line = describeOrderedEnd(client('198.18.1.5', 9), ended(['rw', 'db1', 1]))
-  t.equal(line.text, 'By order of an operator 1 session of 198.18.1.5:9 ended: 1 on rw/db1')
+  const line = describeOrderedEnd(client('198.18.1.5', 9), ended(['rw', 'db1', 1]), 'user admin')
+  t.equal(line.text, 'By order of user admin 1 session of 198.18.1.5:9 ended: 1 on rw/db1')
   t.equal(line.fields['order'], 'sessions end 198.18.1.5:9')
 })

@@ -1,0 +1,38 @@
+// Debian's Chromium without a window, driven over its debugging pipe, and the rules of accessibility that a page is judged by.
+
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { z } from 'zod'
+
+const programs = ['/usr/lib/chromium/chromium-headless-shell', '/usr/bin/chromium', '/snap/bin/chromium']
+
+/** Starts it; whoever asks closes it. */
+export const startBrowser = (): Promise<Browser> => {
+  const executablePath = programs.find((path) => existsSync(path))
+  if (executablePath === undefined) throw new Error(`there is no Chromium; looked for ${programs.join(', ')}`)
+  return chromium.launch({ executablePath })
+}
+
+/** A phone and a desktop, each in both colour schemes. */
+export const looks = (['light', 'dark'] as const).flatMap(
+  (colorScheme) =>
+    [
+      { name: `phone, ${colorScheme}`, colorScheme, viewport: { width: 390, height: 844 } },
+      { name: `desktop, ${colorScheme}`, colorScheme, viewport: { width: 1440, height: 900 } },
+    ] satisfies (BrowserContextOptions & { name: string })[],
+)
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const found = z.object({
+  violations: z.array(
+    z.object({ id: z.string(), impact: z.string().nullable(), nodes: z.array(z.object({ html: z.string() })) }),
+  ),
+})
+
+/** What axe finds: the rule, how grave it is, and where. */
+export const violationsOn = async (page: Page): Promise<readonly string[]> => {
+  await page.evaluate(axe)
+  const { violations } = found.parse(await page.evaluate('axe.run()'))
+  return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html).join(' | ')}`)
+}
