@@ -48,7 +48,11 @@ export type EndingsLab = {
   readonly flows: (bind: Endpoint) => Promise<string>
 }
 
-const process_ = (name: string): string => fileURLToPath(new URL(`./${name}-process.js`, import.meta.url))
+const programs = {
+  endings: fileURLToPath(new URL('./endings-process.js', import.meta.url)),
+  sessions: fileURLToPath(new URL('./sessions-process.js', import.meta.url)),
+  standIn: fileURLToPath(new URL('./stand-in-process.js', import.meta.url)),
+}
 
 const macOf = async (host: Host): Promise<string> => {
   const { stdout } = await host.run('ip', ['-o', 'link', 'show', 'eth0'])
@@ -148,7 +152,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       path: name === 'lb1' ? { kind: 'here' as const } : { kind: 'link' as const, device: 'eth0', mac: macs[name] },
     }))
   const start = async (): Promise<LabProcess> => {
-    const started = host('lb1').spawn('endings', process.execPath, [process_('endings')], { ipc: true })
+    const started = host('lb1').spawn('endings', process.execPath, [programs.endings], { ipc: true })
     await started.waitForOutput(/^ready/)
     return started
   }
@@ -190,7 +194,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       await direct(targets)
     },
     sessions: async (name) => {
-      const child = host(name).spawn('sessions', process.execPath, [process_('sessions')], { ipc: true })
+      const child = host(name).spawn('sessions', process.execPath, [programs.sessions], { ipc: true })
       const waiting: ((told: SessionsTold) => void)[] = []
       child.onMessage((message) => waiting.shift()?.(message as SessionsTold))
       await child.waitForOutput(/ready/)
@@ -211,12 +215,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     },
     serve: async (name, port) => {
       const inside = port === movedPort ? movedTo : port
-      const server = host(name).spawn(`server-${port}`, process.execPath, [
-        process_('stand-in'),
-        name,
-        `${inside}`,
-        '::',
-      ])
+      const server = host(name).spawn(`server-${port}`, process.execPath, [programs.standIn, name, `${inside}`, '::'])
       await server.waitForOutput(/ready/)
       return server
     },
