@@ -145,6 +145,8 @@ const serverStatus = (
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const account = accounts.server(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
+  const { detail } = traffic ?? {}
+  const inUserSpace = detail?.kind === 'userspace' ? detail : null
   return {
     name: server.name,
     address: endpointText(server.address),
@@ -179,8 +181,9 @@ const serverStatus = (
     bytes_in: total(account?.totals.bytesIn),
     bytes_out: total(account?.totals.bytesOut),
     connect_failures: total(account?.totals.connectFailures),
-    retries: traffic?.detail?.retries ?? null,
-    redispatches: traffic?.detail?.redispatches ?? null,
+    connections: detail?.kind === 'direct' ? detail.connections : null,
+    retries: inUserSpace?.retries ?? null,
+    redispatches: inUserSpace?.redispatches ?? null,
   }
 }
 
