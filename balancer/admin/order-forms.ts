@@ -11,9 +11,9 @@ import type { Answer } from './core/page/forms.ts'
 /** Carries out one command for a user; tells what came of it. */
 export type RunOrder = (user: string, words: readonly string[]) => Promise<Answer>
 
-/** A form that was taken: where to look for what came of it. Or why it was not, with the HTTP status. */
+/** A form that was taken: whether all that it orders was done, and where to look for what came of it. Or why it was not, with the HTTP status. */
 export type Taken =
-  | { readonly ok: true; readonly answerId: string }
+  | { readonly ok: true; readonly isDone: boolean; readonly answerId: string }
   | { readonly ok: false; readonly code: number; readonly reason: string; readonly text: string }
 
 /** The orders of one process. */
@@ -81,7 +81,7 @@ export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
         )
       }
       const answer = await carryOut(form, user)
-      return { ok: true, answerId: keep(answer, user) }
+      return { ok: true, isDone: answer.ok, answerId: keep(answer, user) }
     },
     answer: (id, user) => {
       const found = id === null ? undefined : answers.get(id)

@@ -100,6 +100,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     }
     const taken = await forms.take(request, viewer.user)
     if (taken.ok) {
+      if (!taken.isDone) refused('order')
       const location = `${http?.path ?? '/'}?answer=${taken.answerId}`
       return send(response, 303, 'text/plain', `See ${location}\n`, { location })
     }

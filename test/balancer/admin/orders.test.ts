@@ -123,6 +123,7 @@ t.test('over HTTP', async (t) => {
     const failed = await post(`listener=mysql&server=db1&action=weight&weight=x&token=${token}`)
     const told = await (await get(failed.headers.get('location') ?? '')).text()
     t.match(told, '<b>Not done:</b> a &lt;b&gt; is no weight')
+    t.equal(refused['order'], 1)
   })
 
   t.test('what is not ours is refused, counted by reason, and carries out nothing', async (t) => {
