@@ -93,6 +93,8 @@ export type BalancerHost = {
   readonly start: () => Promise<void>
   /** Its status document, asked for at the host's own address; throws when it does not answer. */
   readonly status: () => Promise<SiteStatus>
+  /** The same with all that is in it. */
+  readonly document: () => Promise<unknown>
   readonly holdsAddress: () => Promise<boolean>
 }
 
@@ -324,6 +326,14 @@ const balancerHost = async (
   const authorization = `Basic ${Buffer.from(`${statusLogin.user}:${statusLogin.password}`).toString('base64')}`
   const env = { RUNTIME_DIRECTORY: dirname(configFile) }
   let balancer: LabProcess | undefined
+  const document = async (): Promise<unknown> => {
+    const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
+      headers: { authorization, connection: 'close' },
+      signal: AbortSignal.timeout(2000),
+    })
+    if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
+    return await answer.json()
+  }
   return {
     host,
     configFile,
@@ -333,14 +343,8 @@ const balancerHost = async (
       balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile], { env })
       await balancer.waitForOutput(/Balancer is running/, { limit: startLimit })
     },
-    status: async () => {
-      const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
-        headers: { authorization, connection: 'close' },
-        signal: AbortSignal.timeout(2000),
-      })
-      if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
-      return statusSchema.parse(await answer.json())
-    },
+    status: async () => statusSchema.parse(await document()),
+    document,
     holdsAddress: async () => (await host.addresses()).some((address) => address.startsWith(`${virtualAddress}/`)),
   }
 }

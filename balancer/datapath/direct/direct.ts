@@ -64,7 +64,7 @@ const countMillis = 5000
 /** Longest wait for those who have to be told of the end of their sessions. */
 const longestFarewell = 2000
 /** Clients with an old ARP entry send their frames here when the address has left: until none came for a while, or so long. */
-const [quietMillis, longestGrace] = [500, 3000]
+const [quietMillis, longestGrace] = [300, 2000]
 
 /** Adopts the rules that are there, or makes them. */
 export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
@@ -174,8 +174,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   }
   let tables = ''
   const look = (): void => {
-    const others_ = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
-    if (others_.length > 0 || listeners.tidy()) void change()
+    const changed = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
+    const isTidied = listeners.tidy()
+    if (isTidied) setBinds()
+    if (changed.length > 0 || isTidied) void change()
     tellTables()
   }
   const tellTables = (): void => {
@@ -253,6 +255,8 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       segment.refresh()
       throw new FailedStart(brought.text)
     }
+    // VRRP does not move it any more: it is everywhere.
+    for (const address of [...absent.keys()]) if (!isMoving(address)) addressChanged(address, true)
     for (const { bind } of next) {
       for (const { address } of bind) {
         if (watch !== undefined && isMoving(address) && !watch.has(address)) addressChanged(address, false)
@@ -281,8 +285,6 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     setInterval(publishAll, publishMillis),
     setInterval(() => void counters.look(), countMillis),
   )
-
-  publishAll()
 
   return {
     hear: (fact) => {
@@ -320,11 +322,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     stop: async () => {
       if (isOver) return
-      await Promise.race([endings.told(), wait(longestFarewell)])
-      await untilQuiet(async () => {
+      const quiet = untilQuiet(async () => {
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
+      await Promise.all([quiet, Promise.race([endings.told(), wait(longestFarewell)])])
       const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()

@@ -32,6 +32,8 @@ export type RunningListener = {
   readonly keepEstablished: (table: SlotTable) => void
   /** When that was done last; a moment of `performance.now()`. */
   readonly establishedSince: () => number | null
+  /** Those of all that may have sessions. */
+  readonly numbers: () => readonly number[]
   readonly numberOf: (place: Pick<Place, 'id'>) => number | undefined
   /** The number of the server with this name; of those that were taken out of the configuration one that may have sessions. */
   readonly numberNamed: (server: string) => number | undefined
@@ -41,6 +43,8 @@ export type RunningListener = {
   readonly serverOf: (number: number) => string | undefined
   /** The servers that are configured, in the order of the file. */
   readonly places: () => readonly Place[]
+  /** What its agent tells of answers that pass no balancer. */
+  readonly returnedBy: (place: Pick<Place, 'id'>) => ServerHealthFact['returned']
   readonly isPanicking: () => boolean
   /**
    * Looks at the counts, which are of a moment of `performance.now()`: tells the plan whose sessions are gone. Whether the rules
@@ -193,6 +197,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       established = { table: kept, since, until: since + idleOf(config) }
     },
     establishedSince: () => established?.since ?? null,
+    numbers: () => [...new Set(numbers.values())],
     numberOf: ({ id }) => numbers.get(id),
     numberNamed: (name) => {
       const { servers, departed } = running.plan()
@@ -208,6 +213,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       return [...servers, ...departed].find(({ id }) => numbers.get(id) === number)?.server
     },
     places: () => running.plan().servers,
+    returnedBy: ({ id }) => running.plan().servers.find((one) => one.id === id)?.fact?.returned,
     isPanicking: () => running.targets().isPanicking,
     look: (countedAt) => {
       tellEmptied(countedAt)

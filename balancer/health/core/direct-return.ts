@@ -42,3 +42,20 @@ export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | u
   const missing = lacking.map(({ bind, entry }) => `${bind}: ${entry?.missing.join('; ') || 'not ready'}`)
   return { text: `${prepare} (${missing.join('. ')})`, hard: false }
 }
+
+/** What an agent tells of these binds; null where it tells nothing. Connections are those of the server, whichever way they came. */
+export const returnedIn = (
+  binds: readonly Endpoint[],
+  told: HealthReport | undefined,
+): { readonly bytesOut: number | null; readonly connections: number | null } | null => {
+  const entries = (told?.direct_return ?? []).filter(({ address, port }) =>
+    binds.some((bind) => bind.address === address && bind.port === port),
+  )
+  const [first] = entries
+  if (first === undefined) return null
+  const bytes = entries.flatMap(({ bytes_out: out }) => out ?? [])
+  return {
+    bytesOut: bytes.length === 0 ? null : bytes.reduce((sum, one) => sum + one, 0),
+    connections: first.connections,
+  }
+}
