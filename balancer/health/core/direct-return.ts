@@ -13,13 +13,16 @@ export type Unprepared = { readonly text: string; readonly hard: boolean }
 const says = 'not prepared for direct return'
 const prepare = `${says}: run mysqlchk-agent direct-return up there`
 
-/** Null where the report has each bind ready. Without a report nothing is known, and that is not enough. */
+/**
+ * Null where the report has each bind ready. Without a report nothing is known, and that is not enough; neither is it certain: an
+ * agent answers who is slow to ask, such as a busy balancer, in plain text.
+ */
 export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | undefined): Unprepared | null => {
   if (binds.length === 0) return null
   if (told === undefined) {
     return {
       text: `${says}, as far as is known: the answer is no report of mysqlchk-agent; ask the agent, with GET`,
-      hard: true,
+      hard: false,
     }
   }
   const { direct_return: entries } = told
