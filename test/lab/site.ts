@@ -21,7 +21,6 @@ export const servicePort = 3306
 export const statusPort = 8888
 export const agentPort = 9222
 export const instanceName = 'VI_1'
-const balancerAddresses = ['198.18.0.2', '198.18.0.3']
 const peersPort = 9224
 
 /** User and password of the status page. */
@@ -109,6 +108,9 @@ export type SiteOptions = {
   /** The file that the balancers are started from. */
   readonly balancerProgram?: string
   readonly datapath?: Datapath
+  /** How many balancers there are, 2 unless given; or they run on the database hosts, the first of them. */
+  readonly balancers?: number
+  readonly areTogether?: boolean
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -124,10 +126,15 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
   const { balancerProgram = program('balancer'), datapath = 'userspace', startServers = startGalera } = options
-  const [one = '', two = ''] = balancerAddresses
-  const balancerHosts = [await lab.addHost('lb1', `${one}/24`), await lab.addHost('lb2', `${two}/24`)]
-  const databaseHosts: Host[] = []
-  for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
+  const { balancers: balancerCount = 2, areTogether = false } = options
+  const addHosts = async (name: string, first: number, many: number): Promise<readonly Host[]> => {
+    const hosts: Host[] = []
+    for (let i = 0; i < many; i += 1) hosts.push(await lab.addHost(`${name}${i + 1}`, `198.18.0.${first + i}/24`))
+    return hosts
+  }
+  const ownHosts = await addHosts('lb', 2, areTogether ? 0 : balancerCount)
+  const databaseHosts = await addHosts('db', 11, count)
+  const balancerHosts = areTogether ? databaseHosts.slice(0, balancerCount) : ownHosts
   const client = await lab.addHost('client', '198.18.0.200/24')
   writeFileSync(
     join(lab.directory, 'client.cnf'),
@@ -148,7 +155,12 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
         client,
         host,
         balancerProgram,
-        balancerConfig(lab, host, databaseHosts, { priority: 101 - i, advertisementInterval, datapath }),
+        balancerConfig(lab, host, databaseHosts, {
+          priority: 101 - i,
+          advertisementInterval,
+          datapath,
+          peers: balancerHosts,
+        }),
       ),
     ),
   )
@@ -160,7 +172,7 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
       (await balancer.status()).listeners.every(({ servers: all }) => all.every(({ up }) => up)),
     )
   }
-  onProgress(`balancers run on lb1 and lb2, ${holder.host.name} holds ${virtualAddress}`)
+  onProgress(`balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${holder.host.name} holds ${virtualAddress}`)
   return site
 }
 
@@ -178,7 +190,7 @@ const findHolder = (balancers: readonly BalancerHost[]): Promise<BalancerHost> =
 
 const daemonDirectory = (lab: Lab, host: Host): string => {
   const directory = join(lab.directory, `${host.name}-etc`)
-  mkdirSync(directory)
+  mkdirSync(directory, { recursive: true })
   chmodSync(directory, 0o755)
   return directory
 }
@@ -243,7 +255,13 @@ const balancerConfig = (
     priority,
     advertisementInterval,
     datapath,
-  }: { readonly priority: number; readonly advertisementInterval: string; readonly datapath: string },
+    peers,
+  }: {
+    readonly priority: number
+    readonly advertisementInterval: string
+    readonly datapath: string
+    readonly peers: readonly Host[]
+  },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
   const passwordFile = join(directory, 'status.password')
@@ -272,7 +290,7 @@ listeners:
     check: { type: http, port: ${agentPort}, path: /, interval: 500ms, timeout: 1s, rise: 2, fall: 3 }
     servers:
 ${servers.join('\n')}
-${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
+${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
@@ -285,10 +303,10 @@ ${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
 }
 
 /** The balancers tell each other of sessions; both have the key. */
-const peersOf = (lab: Lab, { address }: Host): string => {
+const peersOf = (lab: Lab, { address }: Host, peers: readonly Host[]): string => {
   const keyFile = join(lab.directory, 'peers.key')
-  writeFileSync(keyFile, 'a key of the lab that is long enough for two balancers\n', { mode: 0o600 })
-  const all = balancerAddresses.map((one) => `${one}:${peersPort}`).join(', ')
+  writeFileSync(keyFile, 'a key of the lab that is long enough for all balancers\n', { mode: 0o600 })
+  const all = peers.map((one) => `${one.address}:${peersPort}`).join(', ')
   return `peers: { key_file: ${keyFile}, listen: ${address}:${peersPort}, to: [${all}] }\n`
 }
 

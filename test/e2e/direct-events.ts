@@ -1,0 +1,90 @@
+// What happens to a pair that forwards directly, and when it is over: both balancers serve, and know what the other one knows.
+
+import { familyOf, identify, signalProcess } from '../lab/proc.ts'
+import { type BalancerHost, instanceName } from '../lab/site.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { untilServes } from './kernel-events.ts'
+import { ofInstance, type Pair } from './pair.ts'
+
+/** Events of a pair. Each returns when both balancers are as before. */
+export type DirectEvents = {
+  /** Who holds the address, and the other one. */
+  readonly roles: () => Promise<{ readonly master: BalancerHost; readonly backup: BalancerHost }>
+  /** The master's host loses its power and comes back as backup. */
+  readonly powerCut: () => Promise<void>
+  readonly handOver: () => Promise<void>
+  /** Every process of the master's balancer at once; it is started again. */
+  readonly killAll: () => Promise<void>
+  /** The same order to both balancers. */
+  readonly order: (line: string) => Promise<void>
+  readonly untilConnected: () => Promise<void>
+}
+
+/** A look at all flows, and the way of what it finds to the other one. */
+const tellMillis = 1500
+
+/** Has no router preempt the other one. */
+export const directEvents = async (pair: Pair): Promise<DirectEvents> => {
+  const { site, edit, ask } = pair
+  for (const balancer of site.balancers) {
+    await edit(balancer, (document) => document.setIn(ofInstance('preempt'), false))
+  }
+  const roles: DirectEvents['roles'] = async () => {
+    const master = await site.holder()
+    const backup = site.balancers.find((one) => one !== master)
+    if (backup === undefined) throw new Error('there is one balancer alone')
+    return { master, backup }
+  }
+  const untilConnected = async (): Promise<void> => {
+    for (const balancer of site.balancers) {
+      await waitFor(`${balancer.host.name} to be connected`, async () => {
+        const answer = await ask(balancer, 'show peers')
+        if (!/ connected /.test(answer) || answer.includes('NOT CONNECTED')) throw new Error(answer)
+        return true
+      })
+    }
+  }
+  const settle = async (): Promise<void> => {
+    for (const balancer of site.balancers) await untilServes(balancer)
+    await untilConnected()
+    await new Promise((resolve) => setTimeout(resolve, tellMillis))
+  }
+  return {
+    roles,
+    untilConnected,
+    powerCut: async () => {
+      const { master, backup } = await roles()
+      await master.host.powerCut()
+      await waitFor('the other one to hold the address', () => backup.holdsAddress())
+      await untilServes(backup)
+      await master.host.powerOn()
+      await master.start()
+      await settle()
+    },
+    handOver: async () => {
+      const { master, backup } = await roles()
+      await ask(master, `vrrp ${instanceName} handover`)
+      await pair.untilHeldBy(backup)
+      await ask(master, `vrrp ${instanceName} ready`)
+      await settle()
+    },
+    killAll: async () => {
+      const { master, backup } = await roles()
+      const family = familyOf(master.process().pid).flatMap((pid) => identify(pid) ?? [])
+      for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const one of family) signalProcess(one, signal)
+      await master.process().exited
+      await waitFor('the other one to hold the address', () => backup.holdsAddress())
+      await untilServes(backup)
+      await master.start()
+      await pair.untilHeldBy(backup)
+      await settle()
+    },
+    order: async (line) => {
+      for (const balancer of site.balancers) {
+        const answer = await ask(balancer, line)
+        if (/unknown|cannot|not /i.test(answer)) throw new Error(`${line}: ${answer}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, tellMillis))
+    },
+  }
+}
