@@ -33,6 +33,7 @@ import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
 import { watchTakeovers } from './takeover.ts'
+import { watchWays } from './ways.ts'
 
 /**
  * What the direct datapath needs beside: where virtual addresses will be, here or not, the other balancers, and who is told of each
@@ -102,6 +103,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     onChange: () => void change(),
     log,
   })
+  const ways = watchWays({ listeners: () => configs, segment, log })
   const listeners = runListeners({
     found: found === null ? [] : foundServers(found),
     pathOf: segment.pathOf,
@@ -218,6 +220,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     watch?.close()
     flows.close()
     listeners.stop()
+    ways.stop()
     segment.close()
     await Promise.all([rules.close(), local.close()])
     endings.close()
@@ -256,6 +259,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       }
     }
     await local.change()
+    ways.begin()
     tellTables()
     if (timers.length > 0) publishAll()
   }
@@ -281,7 +285,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   publishAll()
 
   return {
-    hear: listeners.hear,
+    hear: (fact) => {
+      listeners.hear(fact)
+      ways.hear(fact)
+    },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     told: exchange.told,
@@ -318,7 +325,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
-      const left = listeners.all().reduce((sum, listener) => sum + counts.talliesOf(listener).all().sessions, 0)
+      const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()
       for (const text of removed) log.info(`Removed ${text}`)
