@@ -1,5 +1,6 @@
 // What happens to a pair that forwards directly, and when it is over: both balancers serve, and know what the other one knows.
 
+import type { Host } from '../lab/host.ts'
 import { familyOf, identify, signalProcess } from '../lab/proc.ts'
 import { type BalancerHost, instanceName } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
@@ -8,10 +9,8 @@ import { ofInstance, type Pair } from './pair.ts'
 
 /** Events of a pair. Each returns when both balancers are as before. */
 export type DirectEvents = {
-  /** Who holds the address, and the other one. */
-  readonly roles: () => Promise<{ readonly master: BalancerHost; readonly backup: BalancerHost }>
-  /** The master's host loses its power and comes back as backup. */
-  readonly powerCut: () => Promise<void>
+  /** The master's host loses its power and comes back as backup; `restore` starts there what is not the balancer. */
+  readonly powerCut: (restore?: (host: Host) => Promise<unknown>) => Promise<void>
   readonly handOver: () => Promise<void>
   /** Every process of the master's balancer at once; it is started again. */
   readonly killAll: () => Promise<void>
@@ -29,12 +28,12 @@ export const directEvents = async (pair: Pair): Promise<DirectEvents> => {
   for (const balancer of site.balancers) {
     await edit(balancer, (document) => document.setIn(ofInstance('preempt'), false))
   }
-  const roles: DirectEvents['roles'] = async () => {
-    const master = await site.holder()
-    const backup = site.balancers.find((one) => one !== master)
-    if (backup === undefined) throw new Error('there is one balancer alone')
-    return { master, backup }
-  }
+  const untilMoved = async (from: BalancerHost): Promise<BalancerHost> =>
+    waitFor('another one to hold the address', async () => {
+      const others = site.balancers.filter((one) => one !== from)
+      const held = await Promise.all(others.map((one) => one.holdsAddress()))
+      return others[held.indexOf(true)]
+    })
   const untilConnected = async (): Promise<void> => {
     for (const balancer of site.balancers) {
       await waitFor(`${balancer.host.name} to be connected`, async () => {
@@ -50,40 +49,35 @@ export const directEvents = async (pair: Pair): Promise<DirectEvents> => {
     await new Promise((resolve) => setTimeout(resolve, tellMillis))
   }
   return {
-    roles,
     untilConnected,
-    powerCut: async () => {
-      const { master, backup } = await roles()
+    powerCut: async (restore) => {
+      const master = await site.holder()
       await master.host.powerCut()
-      await waitFor('the other one to hold the address', () => backup.holdsAddress())
-      await untilServes(backup)
+      await untilMoved(master)
       await master.host.powerOn()
+      await restore?.(master.host)
       await master.start()
       await settle()
     },
     handOver: async () => {
-      const { master, backup } = await roles()
+      const master = await site.holder()
       await ask(master, `vrrp ${instanceName} handover`)
-      await pair.untilHeldBy(backup)
+      await pair.untilHeldBy(await untilMoved(master))
       await ask(master, `vrrp ${instanceName} ready`)
       await settle()
     },
     killAll: async () => {
-      const { master, backup } = await roles()
+      const master = await site.holder()
       const family = familyOf(master.process().pid).flatMap((pid) => identify(pid) ?? [])
       for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const one of family) signalProcess(one, signal)
       await master.process().exited
-      await waitFor('the other one to hold the address', () => backup.holdsAddress())
-      await untilServes(backup)
+      const next = await untilMoved(master)
       await master.start()
-      await pair.untilHeldBy(backup)
+      await pair.untilHeldBy(next)
       await settle()
     },
     order: async (line) => {
-      for (const balancer of site.balancers) {
-        const answer = await ask(balancer, line)
-        if (/unknown|cannot|not /i.test(answer)) throw new Error(`${line}: ${answer}`)
-      }
+      for (const balancer of site.balancers) await ask(balancer, line)
       await new Promise((resolve) => setTimeout(resolve, tellMillis))
     },
   }

@@ -29,7 +29,8 @@ process.once('message', (order: LedgerOrder) => {
       await ask('SET @n = @n + 1')
       await sleep(pause)
       const found = await ask('SELECT @n AS n, COUNT(*) AS count FROM app.ledger WHERE session = ?', session)
-      if (Number(found['n']) !== n || Number(found['count']) !== n) throw new Error(`${JSON.stringify(found)}, not ${n}`)
+      if (Number(found['n']) !== n || Number(found['count']) !== n)
+        throw new Error(`${JSON.stringify(found)}, not ${n}`)
       await ask('COMMIT')
       committed = n
       tell({ server, committed, end: null })

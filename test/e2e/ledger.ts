@@ -44,7 +44,8 @@ export const startLedger = async (host: Host, order: LedgerOrder): Promise<Ledge
       const wanted = lines.map(({ committed }, session) => ({ session, lines: committed, last: committed }))
       const found = await Promise.all(
         servers.map(async (server) => {
-          const sql = 'SELECT session, COUNT(*) AS lines, MAX(n) AS last FROM app.ledger GROUP BY session ORDER BY session'
+          const sql =
+            'SELECT session, COUNT(*) AS lines, MAX(n) AS last FROM app.ledger GROUP BY session ORDER BY session'
           const rows = await server.query(sql)
           const has = rows.map((row) => ({
             session: Number(row['session']),

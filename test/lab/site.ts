@@ -172,7 +172,9 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
       (await balancer.status()).listeners.every(({ servers: all }) => all.every(({ up }) => up)),
     )
   }
-  onProgress(`balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${holder.host.name} holds ${virtualAddress}`)
+  onProgress(
+    `balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${holder.host.name} holds ${virtualAddress}`,
+  )
   return site
 }
 

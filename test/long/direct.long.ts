@@ -113,8 +113,7 @@ for (let round = 0; round < rounds; round += 1) {
   await quiet('hand-over', events.handOver)
   if (round < kills) await quiet('kill -9 of everything on the master', events.killAll)
   if (round < 2) {
-    const { master } = await events.roles()
-    await quiet('upgrade by reexec of the master', () => upgrade(master))
+    await quiet('upgrade by reexec of the master', async () => upgrade(await site.holder()))
     await quiet('hand-over', events.handOver)
   }
   if (round === 2) {
