@@ -330,7 +330,7 @@ const balancerHost = async (
     process: () => running(balancer, `balancer of ${host.name}`),
     start: async () => {
       balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile], { env })
-      await balancer.waitForOutput(/Balancer is running/)
+      await balancer.waitForOutput(/Balancer is running/, { limit: 90_000 })
     },
     status: async () => {
       const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
