@@ -23,7 +23,6 @@ export const proxiedPort = 3307
 export const statusPort = 8888
 export const agentPort = 9222
 export const instanceName = 'VI_1'
-const balancerAddresses = ['198.18.0.2', '198.18.0.3']
 const peersPort = 9224
 /** Of a balancer on a machine that does much besides, in milliseconds: each of its processes loads its program. */
 const startLimit = 90_000
@@ -118,6 +117,9 @@ export type SiteOptions = {
   readonly datapath?: Datapath
   /** A second listener at the same address, in user space, on `proxiedPort`: what it does beside the first one. */
   readonly proxied?: boolean
+  /** How many balancers there are, 2 unless given; or they run on the database hosts, the first of them. */
+  readonly balancers?: number
+  readonly areTogether?: boolean
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -137,11 +139,17 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
     datapath = 'userspace',
     startServers = startGalera,
     proxied = false,
+    balancers: balancerCount = 2,
+    areTogether = false,
   } = options
-  const [one = '', two = ''] = balancerAddresses
-  const balancerHosts = [await lab.addHost('lb1', `${one}/24`), await lab.addHost('lb2', `${two}/24`)]
-  const databaseHosts: Host[] = []
-  for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
+  const addHosts = async (name: string, first: number, many: number): Promise<readonly Host[]> => {
+    const hosts: Host[] = []
+    for (let i = 0; i < many; i += 1) hosts.push(await lab.addHost(`${name}${i + 1}`, `198.18.0.${first + i}/24`))
+    return hosts
+  }
+  const ownHosts = await addHosts('lb', 2, areTogether ? 0 : balancerCount)
+  const databaseHosts = await addHosts('db', 11, count)
+  const balancerHosts = areTogether ? databaseHosts.slice(0, balancerCount) : ownHosts
   const client = await lab.addHost('client', '198.18.0.200/24')
   writeFileSync(
     join(lab.directory, 'client.cnf'),
@@ -162,7 +170,13 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
         client,
         host,
         balancerProgram,
-        balancerConfig(lab, host, databaseHosts, { priority: 101 - i, advertisementInterval, datapath, proxied }),
+        balancerConfig(lab, host, databaseHosts, {
+          priority: 101 - i,
+          advertisementInterval,
+          datapath,
+          proxied,
+          peers: balancerHosts,
+        }),
       ),
     ),
   )
@@ -174,7 +188,9 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
       (await balancer.status()).listeners.every(({ servers: all }) => all.every(({ up }) => up)),
     )
   }
-  onProgress(`balancers run on lb1 and lb2, ${holder.host.name} holds ${virtualAddress}`)
+  onProgress(
+    `balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${holder.host.name} holds ${virtualAddress}`,
+  )
   return site
 }
 
@@ -192,7 +208,7 @@ const findHolder = (balancers: readonly BalancerHost[]): Promise<BalancerHost> =
 
 const daemonDirectory = (lab: Lab, host: Host): string => {
   const directory = join(lab.directory, `${host.name}-etc`)
-  mkdirSync(directory)
+  mkdirSync(directory, { recursive: true })
   chmodSync(directory, 0o755)
   return directory
 }
@@ -259,7 +275,11 @@ const balancerConfig = (
     advertisementInterval,
     datapath,
     proxied,
-  }: Required<Pick<SiteOptions, 'advertisementInterval' | 'datapath' | 'proxied'>> & { readonly priority: number },
+    peers,
+  }: Required<Pick<SiteOptions, 'advertisementInterval' | 'datapath' | 'proxied'>> & {
+    readonly priority: number
+    readonly peers: readonly Host[]
+  },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
   const passwordFile = join(directory, 'status.password')
@@ -279,7 +299,7 @@ vrrp:
       preempt: false
       virtual_addresses: [${virtualAddress}/24]
 listeners:
-${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
+${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
@@ -308,10 +328,10 @@ ${servers.join('\n')}
 `
 
 /** The balancers tell each other of sessions; both have the key. */
-const peersOf = (lab: Lab, { address }: Host): string => {
+const peersOf = (lab: Lab, { address }: Host, peers: readonly Host[]): string => {
   const keyFile = join(lab.directory, 'peers.key')
-  writeFileSync(keyFile, 'a key of the lab that is long enough for two balancers\n', { mode: 0o600 })
-  const all = balancerAddresses.map((one) => `${one}:${peersPort}`).join(', ')
+  writeFileSync(keyFile, 'a key of the lab that is long enough for all balancers\n', { mode: 0o600 })
+  const all = peers.map((one) => `${one.address}:${peersPort}`).join(', ')
   return `peers: { key_file: ${keyFile}, listen: ${address}:${peersPort}, to: [${all}] }\n`
 }
 

@@ -5,8 +5,9 @@ import type { HealthReport } from '../../../shared/health-report.ts'
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 
 /**
- * Why a server cannot have sessions of these binds, and what to do about it. `hard`: nobody there has said that it should be
- * prepared, and no other answer is to be expected soon. What is only missing may be repaired by the next check.
+ * Why a server cannot have sessions of these binds, and what to do about it. `hard`: its agent knows of nothing that should be
+ * prepared, and no other answer is to be expected soon. What is only missing may be repaired by the next check, and a busy agent
+ * or balancer may have been too late for a report.
  */
 export type Unprepared = { readonly text: string; readonly hard: boolean }
 

@@ -24,7 +24,8 @@ export type Chain = {
   readonly rules: readonly Rule[]
 }
 
-const statement = z.record(z.string(), z.unknown())
+// For updates of maps nft 1.0.6 has the text of the statement alone, such as `update @flows { ip saddr : meta mark }`.
+const statement = z.union([z.record(z.string(), z.unknown()), z.string().transform((text) => ({ text }))])
 const listed = z.object({
   nftables: z.array(
     z.object({

@@ -46,6 +46,12 @@ const cases: readonly {
 }[] = [
   { name: 'a host without rules', rules: '', found: [] },
   {
+    name: 'rules that remember clients in a map, of which nft 1.0.6 has no JSON',
+    rules:
+      'table inet filter { map seen { type ipv4_addr : mark; flags dynamic,timeout; }; chain forward { type filter hook forward priority filter; update @seen { ip saddr timeout 1m : meta mark } accept; }; }',
+    found: [],
+  },
+  {
     name: 'forward with policy drop and nothing else',
     rules: 'table inet filter { chain forward { type filter hook forward priority filter; policy drop; }; }',
     found: [

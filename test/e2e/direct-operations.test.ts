@@ -1,0 +1,110 @@
+// The direct datapath in operation: what its balancers tell, and what operators do to them while clients are connected.
+
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { z } from 'zod'
+import { startProbe } from '../lab/gap-probe.ts'
+import type { Host } from '../lab/host.ts'
+import { createLab } from '../lab/lab.ts'
+import { startMariaDb } from '../lab/mariadb.ts'
+import { appUser } from '../lab/mariadb-files.ts'
+import { type BalancerHost, servicePort, virtualAddress } from '../lab/site.ts'
+import { waitFor } from '../lab/wait-for.ts'
+import { untilServes } from './kernel-events.ts'
+import { buildPair } from './pair.ts'
+import { startWaiting } from './waiting.ts'
+
+t.setTimeout(240_000)
+const lab = await createLab({ name: 'e2e-direct-operations' })
+t.teardown(() => lab.destroy())
+
+const target = { address: virtualAddress, port: servicePort }
+const held = 12
+const agent = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
+
+const pair = await buildPair(lab, {
+  databases: 2,
+  advertisementInterval: '200ms',
+  datapath: 'direct',
+  startServers: (_, hosts) => Promise.all(hosts.map((host) => startMariaDb({ lab, host, name: host.name }))),
+})
+const { first, second, site } = pair
+const probe = await startProbe(site.client, { target, ...appUser, interval: 20, timeout: 10_000, sessions: held })
+const untilHeld = () => waitFor('the held sessions', () => probe.counters().openSessions === held)
+
+const shownSchema = z.object({
+  listeners: z.array(
+    z.object({ servers: z.array(z.object({ bytes_in: z.number().nullable(), bytes_out: z.number().nullable() })) }),
+  ),
+  peers: z.object({ peers: z.array(z.object({ connected: z.boolean(), told: z.number() })) }),
+})
+
+/** The whole status, as the page has it. */
+const shown = async (balancer: BalancerHost): Promise<z.output<typeof shownSchema>> =>
+  shownSchema.parse(await balancer.document())
+
+const noticed = async (t: Test, what: string, act: () => Promise<unknown>): Promise<void> => {
+  await untilHeld()
+  const mark = probe.mark()
+  await act()
+  await probe.settled()
+  const { lostSessions, failed, attempts, longestGapMs, reasons } = probe.since(mark)
+  t.comment(
+    `${what}: ${lostSessions} of ${held} lost, ${failed} of ${attempts} new ones failed, gap ${longestGapMs} ms`,
+  )
+  t.equal(lostSessions, 0, what)
+  t.same(reasons, {}, what)
+}
+
+const tables = async (host: Host): Promise<string> => (await host.run('nft', ['list', 'tables'])).stdout
+
+await t.test('what a balancer tells: who is connected, and what servers send past it', async (t) => {
+  await waitFor('the other one to be connected', async () => (await shown(first)).peers.peers[0]?.connected)
+  // The part of the agent that a unit runs counts them.
+  for (const { host, configFile } of site.databases) {
+    host.spawn('direct-return', process.execPath, [agent, 'direct-return', 'up', '--watch', '--config', configFile])
+  }
+  await waitFor('bytes in by the counters, and bytes out by the word of the agents', async () => {
+    const servers = (await shown(first)).listeners.flatMap((listener) => listener.servers)
+    return servers.every(({ bytes_in: come, bytes_out: left }) => (come ?? 0) > 0 && (left ?? 0) > 0)
+  })
+  t.match(await tables(first.host), /table netdev balancer\n/)
+})
+
+await t.test('hand-overs around a drained server, a crash and a stop: nobody loses a session', async (t) => {
+  const waiting = await startWaiting(site.client, { ...target, ...appUser }, Array(6).fill('idle'))
+  const order = async (what: string): Promise<void> => {
+    for (const balancer of [first, second]) await pair.ask(balancer, `server mysql/db1 ${what}`)
+  }
+  await noticed(t, 'drained, and handed over', async () => {
+    const before = (await shown(first)).peers.peers[0]?.told ?? 0
+    await order('drain')
+    await waitFor('sessions of the drained server to be told', async () => {
+      return ((await shown(first)).peers.peers[0]?.told ?? 0) > before
+    })
+    await pair.ask(first, 'vrrp VI_1 handover')
+    await pair.untilHeldBy(second)
+    await order('ready')
+    await pair.ask(second, 'vrrp VI_1 handover')
+    await pair.untilHeldBy(first)
+  })
+  await noticed(t, 'kill -9 of the process that keeps the rules', async () => {
+    const before = pair.childOf(first, 'kernel')
+    process.kill(before, 'SIGKILL')
+    await waitFor('another one', () => pair.childOf(first, 'kernel') !== before)
+    await untilServes(first)
+  })
+  await noticed(t, 'stopped', async () => {
+    t.match(await second.process().stop(), { code: 0 })
+    t.equal(await tables(second.host), '', 'no rule is left')
+    await second.start()
+    await untilServes(second)
+  })
+  t.same(
+    waiting.now().flatMap(({ end }) => end ?? []),
+    [],
+  )
+  await waiting.stop()
+})
+
+await probe.stop()
