@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import type { Datapath } from '../../balancer/core/forwarders.ts'
+import type { CommandResult } from './command.ts'
 import { startForwarder } from './forwarder.ts'
 import { type GaleraOptions, startGalera } from './galera-cluster.ts'
 import type { Host } from './host.ts'
@@ -13,6 +14,7 @@ import type { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
 import type { MariaDb } from './mariadb.ts'
 import { appUser, checkUser } from './mariadb-files.ts'
+import { addRouter } from './router.ts'
 import { waitFor } from './wait-for.ts'
 
 /** The address that clients know, and its port. */
@@ -88,6 +90,9 @@ export type BalancerHost = {
   /** Its status document, asked for at the host's own address; throws when it does not answer. */
   readonly status: () => Promise<SiteStatus>
   readonly holdsAddress: () => Promise<boolean>
+  readonly adminSocket: string
+  /** What `balancer check` says there. */
+  readonly check: () => Promise<CommandResult>
 }
 
 /** All of it. */
@@ -111,6 +116,8 @@ export type SiteOptions = {
   /** How many balancers there are, 2 unless given; or they run on the database hosts, the first of them. */
   readonly balancers?: number
   readonly areTogether?: boolean
+  /** Clients come through a router that sends each session to one of the balancers: there is no VRRP. The caller sets its routes. */
+  readonly isRouted?: boolean
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -126,7 +133,7 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
   const { balancerProgram = program('balancer'), datapath = 'userspace', startServers = startGalera } = options
-  const { balancers: balancerCount = 2, areTogether = false } = options
+  const { balancers: balancerCount = 2, areTogether = false, isRouted = false } = options
   const addHosts = async (name: string, first: number, many: number): Promise<readonly Host[]> => {
     const hosts: Host[] = []
     for (let i = 0; i < many; i += 1) hosts.push(await lab.addHost(`${name}${i + 1}`, `198.18.0.${first + i}/24`))
@@ -135,7 +142,8 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   const ownHosts = await addHosts('lb', 2, areTogether ? 0 : balancerCount)
   const databaseHosts = await addHosts('db', 11, count)
   const balancerHosts = areTogether ? databaseHosts.slice(0, balancerCount) : ownHosts
-  const client = await lab.addHost('client', '198.18.0.200/24')
+  const client = await lab.addHost('client', isRouted ? '198.18.0.200/25' : '198.18.0.200/24')
+  if (isRouted) await addRouter(lab, [client], [...new Set([...databaseHosts, ...balancerHosts])])
   writeFileSync(
     join(lab.directory, 'client.cnf'),
     `[client]\nhost=${virtualAddress}\nport=${servicePort}\nuser=${appUser.user}\npassword=${appUser.password}\n`,
@@ -160,21 +168,20 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
           advertisementInterval,
           datapath,
           peers: balancerHosts,
+          isRouted,
         }),
       ),
     ),
   )
-  await Promise.all(balancers.map(({ start }) => start()))
+  for (const { start } of balancers) await start()
   const site = { lab, client, databases, balancers, holder: () => findHolder(balancers) }
-  const holder = await site.holder()
+  const held = isRouted ? 'nobody' : (await site.holder()).host.name
   for (const balancer of balancers) {
     await waitFor(`all servers up on ${balancer.host.name}`, async () =>
       (await balancer.status()).listeners.every(({ servers: all }) => all.every(({ up }) => up)),
     )
   }
-  onProgress(
-    `balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${holder.host.name} holds ${virtualAddress}`,
-  )
+  onProgress(`balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${held} holds ${virtualAddress}`)
   return site
 }
 
@@ -258,11 +265,13 @@ const balancerConfig = (
     advertisementInterval,
     datapath,
     peers,
+    isRouted,
   }: {
     readonly priority: number
     readonly advertisementInterval: string
     readonly datapath: string
     readonly peers: readonly Host[]
+    readonly isRouted: boolean
   },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
@@ -272,17 +281,7 @@ const balancerConfig = (
   writeFileSync(
     configFile,
     `router_id: ${host.name}
-vrrp:
-  instances:
-    - name: ${instanceName}
-      interface: eth0
-      virtual_router_id: 51
-      version: 3
-      priority: ${priority}
-      advertisement_interval: ${advertisementInterval}
-      preempt: false
-      virtual_addresses: [${virtualAddress}/24]
-listeners:
+${isRouted ? '' : routerOf(priority, advertisementInterval)}listeners:
   - name: mysql
     bind: ${virtualAddress}:${servicePort}
     datapath: ${datapath}
@@ -295,7 +294,7 @@ ${servers.join('\n')}
 ${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
-    bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
+    bind: [${isRouted ? '' : `${virtualAddress}:${statusPort}, `}${host.address}:${statusPort}]
     path: /status
     refresh: 2s
     users: [{ name: ${statusLogin.user}, password_file: ${passwordFile} }]
@@ -303,6 +302,18 @@ ${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
   )
   return { configFile, passwordFile }
 }
+
+const routerOf = (priority: number, advertisementInterval: string): string => `vrrp:
+  instances:
+    - name: ${instanceName}
+      interface: eth0
+      virtual_router_id: 51
+      version: 3
+      priority: ${priority}
+      advertisement_interval: ${advertisementInterval}
+      preempt: false
+      virtual_addresses: [${virtualAddress}/24]
+`
 
 /** The balancers tell each other of sessions; both have the key. */
 const peersOf = (lab: Lab, { address }: Host, peers: readonly Host[]): string => {
@@ -340,6 +351,8 @@ const balancerHost = async (
       if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
       return statusSchema.parse(await answer.json())
     },
+    adminSocket: join(dirname(configFile), 'admin.sock'),
+    check: () => host.run(process.execPath, [balancerProgram, 'check', '--config', configFile], { env }),
     holdsAddress: async () => (await host.addresses()).some((address) => address.startsWith(`${virtualAddress}/`)),
   }
 }
