@@ -91,8 +91,15 @@ const allHosts: readonly Host[] = balancers.map(({ host }) => host)
 await plainWays(router, virtualAddress).use([one.host, two.host])
 await stopped(three)
 
+await untilReady([one, two])
+// Before the first test: what tap waits for is a test.
+const clients = await startDirectClients(lab, client, {
+  target,
+  servers: databases.map(({ server }) => server),
+  counts: { held: 12, waiting: 12, ledger: 0, idle: 6, load: 2 },
+  interval: 100,
+})
 await t.test('what they say of themselves: they serve, without VRRP and with the address on no host', async (t) => {
-  await untilReady([one, two])
   const check = await one.check()
   t.equal(check.code, 0, check.stderr)
   const warnings = check.stderr.split('\n').filter((line) => line !== '')
@@ -103,12 +110,6 @@ await t.test('what they say of themselves: they serve, without VRRP and with the
   t.comment(await tell(one, 'show peers'))
 })
 
-const clients = await startDirectClients(lab, client, {
-  target,
-  servers: databases.map(({ server }) => server),
-  counts: { held: 12, waiting: 12, ledger: 0, idle: 6, load: 2 },
-  interval: 100,
-})
 const quiet = (event: string, act: () => Promise<unknown>): Promise<unknown> =>
   t.test(event, async (t) => {
     const { lost, failed, reasons, longestGapMs } = await clients.noticed(event, act)
@@ -117,8 +118,8 @@ const quiet = (event: string, act: () => Promise<unknown>): Promise<unknown> =>
   })
 
 for (const ways of [plainWays(router, virtualAddress), resilientWays(router, virtualAddress, allHosts)]) {
-  await ways.use([one.host, two.host])
   await quiet('a balancer is added', async () => {
+    await ways.use([one.host, two.host])
     await three.start()
     await untilReady(balancers)
     await change(ways, 'a third is added', balancers)

@@ -183,6 +183,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   const tellTables = (): void => {
     const own = listeners.all().map((listener) => ({
       table: listener.table(),
+      established: listener.established(),
       servers: listener.config().servers.map(({ name }) => name),
     }))
     const now = JSON.stringify(own)
@@ -298,6 +299,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     gone: exchange.gone,
     othersChanged: (isLost) => {
       if (isLost) takeover.peerLost()
+      else if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
       segment.refresh()
       void flows.lookAround()
     },
