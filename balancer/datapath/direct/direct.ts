@@ -294,9 +294,12 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
-    told: exchange.told,
+    // What is told while this stops is for whoever takes over.
+    told: async (peer, exceptions) => (isOver ? [] : exchange.told(peer, exceptions)),
     find: exchange.find,
-    gone: exchange.gone,
+    gone: async (peer, sessions) => {
+      if (!isOver) await exchange.gone(peer, sessions)
+    },
     othersChanged: (isLost) => {
       if (isLost) takeover.peerLost()
       else if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
