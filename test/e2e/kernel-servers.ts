@@ -1,4 +1,4 @@
-// Servers that die under a balancer that forwards in the kernel: who may notice, and how soon they do.
+// Servers that die under a balancer that forwards in the kernel or directly: who may notice, and how soon they do.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
@@ -11,8 +11,11 @@ import { type KernelField, target } from './kernel-field.ts'
 import { startWaiting } from './waiting.ts'
 import { waitingKinds } from './waiting-messages.ts'
 
+/** What tests of servers need of a field. */
+export type ServersField = Pick<KernelField, 'first' | 'second' | 'site' | 'servers' | 'endLoad'>
+
 /** When a balancer said of a server that it is down, in milliseconds since 1970, after `from`; undefined before it has. */
-const downAt = ({ first }: KernelField, server: string, from: number): number | undefined =>
+const downAt = ({ first }: Pick<KernelField, 'first'>, server: string, from: number): number | undefined =>
   first
     .process()
     .lines()
@@ -25,7 +28,7 @@ const resets = ['ECONNRESET', 'closed-by-server']
 const workTime = 1000
 
 /** A server process that dies costs the clients that it has, and those that log in to it, and no newcomer. */
-export const testServerKilled = async (t: Test, field: KernelField, name: string): Promise<void> => {
+export const testServerKilled = async (t: Test, field: ServersField, name: string): Promise<void> => {
   await t.test(`kill -9 of the server ${name}: no new connection fails`, async (t) => {
     await field.endLoad()
     const server = field.servers.find((one) => one.name === name)
@@ -65,7 +68,7 @@ const most = 40
 /** Random sessions in random states, and a server without power: its sessions end, by a reset and soon, and no others. */
 export const testPowerCuts = async (
   t: Test,
-  field: KernelField,
+  field: ServersField,
   { rounds, seed }: { readonly rounds: number; readonly seed: number },
 ): Promise<void> => {
   const random = createRandom(seed)

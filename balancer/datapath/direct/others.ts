@@ -64,6 +64,13 @@ export type ExchangeOptions = {
 /** So long a prefix of IPv6 clients is remembered, in milliseconds: the rules say the same. */
 const prefixTimeout = 7 * 24 * 3600 * 1000
 
+/**
+ * Sessions that have lived so long are told wherever the slots would send them, in milliseconds. One that is silent while another
+ * balancer takes over is known to nobody else, and slots change: an hour later its next packet would go to another server, and if its
+ * server dies it could not be told. Short connections, which are the most, are none of these.
+ */
+const settledMillis = 3000
+
 /** Nobody has been told, or has told anything. */
 export const openExchange = ({ others, flows, elements, listenerAt, log }: ExchangeOptions): Exchange => {
   const bounded = createBoundedLog(log)
@@ -81,12 +88,13 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     one: WatchedFlows,
     tables: readonly SlotTable[],
     numberOf: RunningListener['numberNamed'],
+    allBegunBy?: number,
   ): readonly FlowException[] => {
     const slots = tables
       // Without a server a balancer stands back, and will have others soon.
       .filter(({ targets }) => targets.length > 0)
       .map((table) => numberedSlots(table, numberOf))
-    return slots.length === 0 ? [] : one.book.exceptionsAgainst(slots, millis(performance.now()))
+    return slots.length === 0 ? [] : one.book.exceptionsAgainst(slots, millis(performance.now()), allBegunBy)
   }
   const named = (
     one: WatchedFlows,
@@ -130,13 +138,14 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         if (theirs === undefined) return []
         // A server on this host dies with it, and nobody else could tell its clients: those are told of, wherever they would go.
         const numberOf = (server: string) => (listener.isHere(server) ? undefined : listener.numberNamed(server))
+        const settled = performance.now() - settledMillis
         // The router before several balancers may send it any session at any time.
         const slots = [
           listener.table(),
           theirs.table,
           ...(theirs.established === undefined ? [] : [theirs.established]),
         ]
-        const found = exceptionsOf(one, slots, numberOf)
+        const found = exceptionsOf(one, slots, numberOf, settled)
         return named(one, listener, found)
       })
       others.setExceptions(peer, tables, exceptions)

@@ -77,8 +77,12 @@ export type FlowBook = {
   readonly size: () => number
   readonly find: (key: Uint8Array) => Flow | null
   readonly visit: (visit: (flow: Flow) => void) => void
-  /** The live sessions that are not where at least one of these has them. */
-  readonly exceptionsAgainst: (tables: readonly NumberedSlots[], now: Millis) => readonly FlowException[]
+  /** The live sessions that are not where at least one of these has them, and all that were seen by `allBegunBy`. */
+  readonly exceptionsAgainst: (
+    tables: readonly NumberedSlots[],
+    now: Millis,
+    allBegunBy?: number,
+  ) => readonly FlowException[]
 }
 
 /** What the rules give a flow that ends, and one that they have not seen begin. */
@@ -210,19 +214,22 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
     visit: (visit) => {
       for (let i = 0; i < table.columns().taken.length; i += 1) if (table.columns().taken[i] === 1) visit(flowAt(i))
     },
-    exceptionsAgainst: (tables, now) => {
-      const { taken, phase, number, heardAt, keys } = table.columns()
+    exceptionsAgainst: (tables, now, allBegunBy = Number.NEGATIVE_INFINITY) => {
+      const { taken, phase, number, begunBy, heardAt, keys } = table.columns()
       const hashes = byHash(tables)
       const found: FlowException[] = []
       for (let i = 0; i < taken.length; i += 1) {
         if (taken[i] !== 1 || phase[i] !== live) continue
         const at = i * keyBytes
-        const isElsewhere = hashes.some(({ hash, tables: withHash }) => {
-          const slot = slotOfClient(keys, at, keyBytes, hash)
-          return withHash.some(({ numbers }) => (numbers[slot] ?? 0) !== number[i])
-        })
+        const isTold =
+          allBegunBy > Number.NEGATIVE_INFINITY && (begunBy[i] ?? 0) <= allBegunBy
+            ? true
+            : hashes.some(({ hash, tables: withHash }) => {
+                const slot = slotOfClient(keys, at, keyBytes, hash)
+                return withHash.some(({ numbers }) => (numbers[slot] ?? 0) !== number[i])
+              })
         const idle = Math.max(0, now - (heardAt[i] ?? 0))
-        if (!isElsewhere || idle >= look.idle) continue
+        if (!isTold || idle >= look.idle) continue
         found.push({ key: table.keyOf(i), number: number[i] ?? 0, idle: millis(idle), timeout: look.idle })
       }
       return found

@@ -1,0 +1,158 @@
+// Other ways to build a pair that forwards directly: balancers on the database hosts, three balancers, source ports that come again,
+// and clients with an old ARP entry. And frames by hand for balancers that disagree: none may circle.
+
+import t, { type Test } from 'tap'
+import { type DirectClients, startDirectClients } from '../e2e/direct-clients.ts'
+import { type DirectEvents, directEvents } from '../e2e/direct-events.ts'
+import { testPowerCuts, testServerKilled } from '../e2e/kernel-servers.ts'
+import { buildPair, type Pair } from '../e2e/pair.ts'
+import { startProbe } from '../lab/gap-probe.ts'
+import type { Host } from '../lab/host.ts'
+import { createLab, type Lab } from '../lab/lab.ts'
+import { startMariaDb } from '../lab/mariadb.ts'
+import { appUser } from '../lab/mariadb-files.ts'
+import { type BalancerHost, type SiteOptions, servicePort, virtualAddress } from '../lab/site.ts'
+import { waitFor } from '../lab/wait-for.ts'
+
+t.setTimeout(3_000_000)
+const target = { address: virtualAddress, port: servicePort }
+const seed = Number(process.env['SIM_SEED'] ?? Date.now() % 100_000)
+const handOvers = 14
+const shortConnections = 6000
+const sentFile = '/sys/class/net/eth0/statistics/tx_packets'
+
+type Field = { readonly lab: Lab; readonly pair: Pair; readonly events: DirectEvents; readonly clients: DirectClients }
+
+const withField = (
+  name: string,
+  options: SiteOptions,
+  play: (t: Test, field: Field) => Promise<unknown>,
+): Promise<unknown> =>
+  t.test(name, async (t) => {
+    const lab = await createLab({ name: 'long-direct-variant' })
+    t.teardown(() => lab.destroy())
+    const pair = await buildPair(lab, {
+      databases: 2,
+      advertisementInterval: '200ms',
+      datapath: 'direct',
+      startServers: (_, hosts) => Promise.all(hosts.map((host) => startMariaDb({ lab, host, name: host.name }))),
+      ...options,
+    })
+    const events = await directEvents(pair)
+    const clients = await startDirectClients(lab, pair.site.client, {
+      target,
+      servers: pair.site.databases.map(({ server }) => server),
+      counts: { held: 12, waiting: 12, ledger: 0, idle: 12, load: 0 },
+    })
+    await play(t, { lab, pair, events, clients })
+    for (const line of clients.table()) t.comment(line)
+  })
+
+/** Nobody may notice. */
+const quiet = async (t: Test, { clients }: Field, event: string, act: () => Promise<unknown>): Promise<void> => {
+  const { lost, failed, reasons } = await clients.noticed(event, act)
+  t.same({ lost, failed, reasons }, { lost: [], failed: 0, reasons: {} }, event)
+}
+const macOf = async (host: Host): Promise<string> => {
+  const { stdout } = await host.run('cat', ['/sys/class/net/eth0/address'])
+  return stdout.trim()
+}
+const pinned = async (host: Host, mac: string, act: () => Promise<unknown>): Promise<void> => {
+  const words = ['replace', virtualAddress, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent']
+  await host.run('ip', ['neigh', ...words])
+  await act()
+  await host.run('ip', ['neigh', 'delete', virtualAddress, 'dev', 'eth0'])
+}
+const numberIn = async (host: Host, file: string): Promise<number> => Number((await host.run('cat', [file])).stdout)
+const forwardedBy = async ({ host }: BalancerHost): Promise<number> => {
+  const { stdout } = await host.run('nft', ['list', 'counters', 'table', 'netdev', 'balancer'])
+  return [...stdout.matchAll(/counter server[^{]*\{\s*packets (\d+)/g)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  )
+}
+
+await withField('balancers on the database hosts', { areTogether: true }, async (t, field) => {
+  const { pair, events, clients } = field
+  const { site, ask } = pair
+  for (let i = 0; i < 4; i += 1) await quiet(t, field, 'hand-over', events.handOver)
+  await quiet(t, field, 'kill -9 of the balancer on the master', events.killAll)
+
+  await t.test('balancers that disagree, and frames by hand for each: none circles', async (t) => {
+    for (const [i, balancer] of site.balancers.entries()) await ask(balancer, `server mysql/db${i + 1} drain`)
+    const before = { forwarded: 0, sent: await numberIn(site.client, sentFile) }
+    for (const balancer of site.balancers) before.forwarded += await forwardedBy(balancer)
+    for (const { host } of site.balancers) {
+      await pinned(site.client, await macOf(host), async () => {
+        const probe = await startProbe(site.client, { target, ...appUser, interval: 10 })
+        await waitFor('connections', () => probe.counters().attempts >= 300)
+        await probe.settled()
+        const { failed, attempts } = probe.counters()
+        t.comment(`by ${host.name}: ${failed} of ${attempts} failed`)
+        t.equal(failed, 0)
+        await probe.stop()
+      })
+    }
+    let forwarded = -before.forwarded
+    for (const balancer of site.balancers) forwarded += await forwardedBy(balancer)
+    const sent = (await numberIn(site.client, sentFile)) - before.sent
+    t.comment(`${sent} frames sent by the client, ${forwarded} times passed on`)
+    t.ok(forwarded > 0)
+    t.ok(forwarded <= sent, 'no frame is passed on twice')
+    await events.order('server mysql/db1 ready')
+    await events.order('server mysql/db2 ready')
+  })
+
+  await t.test('a host with balancer and server loses its power: sessions of the other server go on', async (t) => {
+    const master = await site.holder()
+    const its = site.databases.find(({ host }) => host === master.host)
+    const { lost, failed, longestGapMs } = await clients.noticed('power cut of balancer and server', () =>
+      events.powerCut(async () => {
+        await its?.server.start()
+        await its?.directReturn('up')
+        await its?.startAgent()
+      }),
+    )
+    t.comment(`longest pause ${longestGapMs} ms, ${failed} new ones failed`)
+    const others = lost.filter((text) => text !== 'held' && !text.includes(` on ${master.host.name}:`))
+    t.same(others, [])
+    t.ok(lost.length > 0, 'its own sessions are told')
+  })
+})
+
+await withField('three balancers', { balancers: 3 }, async (t, field) => {
+  for (let i = 0; i < 4; i += 1) await quiet(t, field, 'power cut of one of three', field.events.powerCut)
+  for (let i = 0; i < 3; i += 1) await quiet(t, field, 'hand-over among three', field.events.handOver)
+  t.same(await field.clients.end(), [])
+})
+
+await withField('source ports that come again, and old ARP entries', {}, async (t, field) => {
+  const { pair, events, lab, clients } = field
+  const { site } = pair
+  await t.test(`${shortConnections} short connections from 400 ports over ${handOvers} hand-overs`, async (t) => {
+    const host = await lab.addHost('reuser', '198.18.0.201/24')
+    await host.run('sysctl', ['-qw', 'net.ipv4.ip_local_port_range=40000 40399', 'net.ipv4.tcp_tw_reuse=1'])
+    const probe = await startProbe(host, { target, ...appUser, interval: 10, timeout: 30_000 })
+    for (let i = 0; i < handOvers; i += 1) {
+      await quiet(t, field, 'hand-over with ports that come again', events.handOver)
+      // Other slots for the same ports.
+      if (i % 2 === 1) await events.order(`server mysql/db1 weight ${1 + (i % 3)}`)
+    }
+    await waitFor('the connections', () => probe.counters().attempts >= shortConnections, { limit: 200_000 })
+    await probe.settled()
+    const { attempts, failed } = probe.counters()
+    t.comment(`${failed} of ${attempts} failed`)
+    t.equal(failed, 0)
+    await probe.stop()
+  })
+  await t.test('a client whose ARP entry stays at the old master', async (t) => {
+    const master = await site.holder()
+    await pinned(site.client, await macOf(master.host), async () => {
+      for (let i = 0; i < 3; i += 1) await quiet(t, field, 'hand-over with an old ARP entry', events.handOver)
+    })
+  })
+  t.same(await clients.end(), [])
+  const servers = { ...pair, servers: site.databases.map(({ server }) => server), endLoad: async () => {} }
+  for (const name of ['db1', 'db2']) await testServerKilled(t, servers, name)
+  await testPowerCuts(t, servers, { rounds: 5, seed })
+})
