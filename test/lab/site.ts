@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import type { Datapath } from '../../balancer/core/forwarders.ts'
+import type { CommandResult } from './command.ts'
 import { startForwarder } from './forwarder.ts'
 import { type GaleraOptions, startGalera } from './galera-cluster.ts'
 import type { Host } from './host.ts'
@@ -13,6 +14,7 @@ import type { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
 import type { MariaDb } from './mariadb.ts'
 import { appUser, checkUser } from './mariadb-files.ts'
+import { addRouter } from './router.ts'
 import { waitFor } from './wait-for.ts'
 
 /** The address that clients know, and its port. */
@@ -95,6 +97,9 @@ export type BalancerHost = {
   /** The same with all that is in it. */
   readonly document: () => Promise<unknown>
   readonly holdsAddress: () => Promise<boolean>
+  readonly adminSocket: string
+  /** What `balancer check` says there. */
+  readonly check: () => Promise<CommandResult>
 }
 
 /** All of it. */
@@ -115,11 +120,13 @@ export type SiteOptions = {
   /** The file that the balancers are started from. */
   readonly balancerProgram?: string
   readonly datapath?: Datapath
-  /** A second listener at the same address, in user space, on `proxiedPort`: what it does beside the first one. */
-  readonly proxied?: boolean
   /** How many balancers there are, 2 unless given; or they run on the database hosts, the first of them. */
   readonly balancers?: number
   readonly areTogether?: boolean
+  /** Clients come through a router that sends each session to one of the balancers: there is no VRRP. The caller sets its routes. */
+  readonly isRouted?: boolean
+  /** A second listener at the same address, in user space, on `proxiedPort`: what it does beside the first one. */
+  readonly proxied?: boolean
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -139,9 +146,8 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
     datapath = 'userspace',
     startServers = startGalera,
     proxied = false,
-    balancers: balancerCount = 2,
-    areTogether = false,
   } = options
+  const { balancers: balancerCount = 2, areTogether = false, isRouted = false } = options
   const addHosts = async (name: string, first: number, many: number): Promise<readonly Host[]> => {
     const hosts: Host[] = []
     for (let i = 0; i < many; i += 1) hosts.push(await lab.addHost(`${name}${i + 1}`, `198.18.0.${first + i}/24`))
@@ -150,7 +156,8 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   const ownHosts = await addHosts('lb', 2, areTogether ? 0 : balancerCount)
   const databaseHosts = await addHosts('db', 11, count)
   const balancerHosts = areTogether ? databaseHosts.slice(0, balancerCount) : ownHosts
-  const client = await lab.addHost('client', '198.18.0.200/24')
+  const client = await lab.addHost('client', isRouted ? '198.18.0.200/25' : '198.18.0.200/24')
+  if (isRouted) await addRouter(lab, [client], [...new Set([...databaseHosts, ...balancerHosts])])
   writeFileSync(
     join(lab.directory, 'client.cnf'),
     `[client]\nhost=${virtualAddress}\nport=${servicePort}\nuser=${appUser.user}\npassword=${appUser.password}\n`,
@@ -176,21 +183,20 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
           datapath,
           proxied,
           peers: balancerHosts,
+          isRouted,
         }),
       ),
     ),
   )
-  await Promise.all(balancers.map(({ start }) => start()))
+  for (const { start } of balancers) await start()
   const site = { lab, client, databases, balancers, holder: () => findHolder(balancers) }
-  const holder = await site.holder()
+  const held = isRouted ? 'nobody' : (await site.holder()).host.name
   for (const balancer of balancers) {
     await waitFor(`all servers up on ${balancer.host.name}`, async () =>
       (await balancer.status()).listeners.every(({ servers: all }) => all.every(({ up }) => up)),
     )
   }
-  onProgress(
-    `balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${holder.host.name} holds ${virtualAddress}`,
-  )
+  onProgress(`balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${held} holds ${virtualAddress}`)
   return site
 }
 
@@ -276,9 +282,11 @@ const balancerConfig = (
     datapath,
     proxied,
     peers,
+    isRouted,
   }: Required<Pick<SiteOptions, 'advertisementInterval' | 'datapath' | 'proxied'>> & {
     readonly priority: number
     readonly peers: readonly Host[]
+    readonly isRouted: boolean
   },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
@@ -288,7 +296,20 @@ const balancerConfig = (
   writeFileSync(
     configFile,
     `router_id: ${host.name}
-vrrp:
+${isRouted ? '' : routerOf(priority, advertisementInterval)}listeners:
+${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
+  socket: ${join(directory, 'admin.sock')}
+  http:
+    bind: [${isRouted ? '' : `${virtualAddress}:${statusPort}, `}${host.address}:${statusPort}]
+    path: /status
+    refresh: 2s
+    users: [{ name: ${statusLogin.user}, password_file: ${passwordFile} }]
+`,
+  )
+  return { configFile, passwordFile }
+}
+
+const routerOf = (priority: number, advertisementInterval: string): string => `vrrp:
   instances:
     - name: ${instanceName}
       interface: eth0
@@ -298,18 +319,7 @@ vrrp:
       advertisement_interval: ${advertisementInterval}
       preempt: false
       virtual_addresses: [${virtualAddress}/24]
-listeners:
-${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
-  socket: ${join(directory, 'admin.sock')}
-  http:
-    bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
-    path: /status
-    refresh: 2s
-    users: [{ name: ${statusLogin.user}, password_file: ${passwordFile} }]
-`,
-  )
-  return { configFile, passwordFile }
-}
+`
 
 const listener = (
   name: string,
@@ -363,6 +373,8 @@ const balancerHost = async (
       balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile], { env })
       await balancer.waitForOutput(/Balancer is running/, { limit: startLimit })
     },
+    adminSocket: join(dirname(configFile), 'admin.sock'),
+    check: () => host.run(process.execPath, [balancerProgram, 'check', '--config', configFile], { env }),
     status: async () => statusSchema.parse(await document()),
     document,
     holdsAddress: async () => (await host.addresses()).some((address) => address.startsWith(`${virtualAddress}/`)),

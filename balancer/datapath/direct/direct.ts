@@ -183,6 +183,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   const tellTables = (): void => {
     const own = listeners.all().map((listener) => ({
       table: listener.table(),
+      established: listener.established(),
       servers: listener.config().servers.map(({ name }) => name),
     }))
     const now = JSON.stringify(own)
@@ -296,11 +297,15 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
-    told: exchange.told,
+    // What is told while this stops is for whoever takes over.
+    told: async (peer, exceptions) => (isOver ? [] : exchange.told(peer, exceptions)),
     find: exchange.find,
-    gone: exchange.gone,
+    gone: async (peer, sessions) => {
+      if (!isOver) await exchange.gone(peer, sessions)
+    },
     othersChanged: (isLost) => {
       if (isLost) takeover.peerLost()
+      else if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
       segment.refresh()
       void flows.lookAround()
     },

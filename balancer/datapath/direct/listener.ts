@@ -30,6 +30,8 @@ export type RunningListener = {
   readonly table: () => SlotTable
   /** Sessions that this host has never seen go by these slots from now on, whatever changes: those of now, or of a while ago. */
   readonly keepEstablished: (table: SlotTable) => void
+  /** Those slots, where they are not the slots of new sessions. */
+  readonly established: () => SlotTable | undefined
   /** When that was done last; a moment of `performance.now()`. */
   readonly establishedSince: () => number | null
   /** Those of all that may have sessions. */
@@ -140,10 +142,13 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       isFull: sessions() >= plan.config.max_connections,
       patience: plan.config.timeouts.queue,
     })
+  const establishedNow = ({ servers, departed }: Plan, slots: SlotTable): SlotTable | undefined => {
+    const isOneOfThem = (name: string): boolean => [...servers, ...departed].some(({ server }) => server === name)
+    return establishedTable(established, slots, performance.now(), isOneOfThem)
+  }
   const listenerFor = (plan: Plan, slots: SlotTable, by: ServerNumbers, { admits }: Admission): DirectListener => {
     const everyone = [...plan.servers, ...plan.departed]
-    const isKnown = (name: string): boolean => everyone.some(({ server }) => server === name)
-    const before = establishedTable(established, slots, performance.now(), isKnown)
+    const before = establishedNow(plan, slots)
     return listenerOfConfig(plan.config, {
       servers: everyone.flatMap(({ id, server, address: { address, port } }) => {
         const number = by.get(id)
@@ -196,6 +201,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       const since = performance.now()
       established = { table: kept, since, until: since + idleOf(config) }
     },
+    established: () => establishedNow(running.plan(), table()),
     establishedSince: () => established?.since ?? null,
     numbers: () => [...new Set(numbers.values())],
     numberOf: ({ id }) => numbers.get(id),

@@ -19,7 +19,12 @@ import { type FlowWatch, flowsMap, prefixSet, type WatchedFlows } from './flow-w
 import type { RunningListener } from './listener.ts'
 
 /** A listener with its slots as they are, and the servers that are configured. */
-export type OwnTable = { readonly table: SlotTable; readonly servers: readonly string[] }
+export type OwnTable = {
+  readonly table: SlotTable
+  /** Where it is another one: by what sessions that were never seen are found (takeover.ts). */
+  readonly established?: SlotTable | undefined
+  readonly servers: readonly string[]
+}
 
 /** The other balancers, whoever connects to them. `peer` names one. */
 export type OtherBalancers = {
@@ -134,7 +139,13 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         // A server on this host dies with it, and nobody else could tell its clients: those are told of, wherever they would go.
         const numberOf = (server: string) => (listener.isHere(server) ? undefined : listener.numberNamed(server))
         const settled = performance.now() - settledMillis
-        const found = exceptionsOf(one, [listener.table(), theirs.table], numberOf, settled)
+        // The router before several balancers may send it any session at any time.
+        const slots = [
+          listener.table(),
+          theirs.table,
+          ...(theirs.established === undefined ? [] : [theirs.established]),
+        ]
+        const found = exceptionsOf(one, slots, numberOf, settled)
         return named(one, listener, found)
       })
       others.setExceptions(peer, tables, exceptions)

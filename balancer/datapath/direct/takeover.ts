@@ -4,16 +4,24 @@
 import { performance } from 'node:perf_hooks'
 import type { SlotTable } from '../../pool/core/slot-table.ts'
 import type { RunningListener } from './listener.ts'
+import type { OwnTable } from './others.ts'
 
 /** What is heard of addresses and of the other balancers. */
 export type Takeover = {
   readonly addressCame: (address: string) => void
   readonly addressLeft: (address: string) => void
   readonly peerLost: () => void
+  /** This balancer has just started, and another one tells of the slots that it keeps for those whom it took over. */
+  readonly joined: (tables: readonly OwnTable[]) => void
+}
+
+/** What is needed of a listener. */
+export type TakingListener = Pick<RunningListener, 'table' | 'established' | 'establishedSince' | 'keepEstablished'> & {
+  readonly config: () => { readonly name: string; readonly bind: readonly { readonly address: string }[] }
 }
 
 export type TakeoverOptions = {
-  readonly listeners: () => readonly RunningListener[]
+  readonly listeners: () => readonly TakingListener[]
   /** Whether all the other balancers are connected, and there are some. */
   readonly isComplete: () => boolean
 }
@@ -23,10 +31,10 @@ const sameEvent = 15_000
 
 /** Nothing has been taken over. */
 export const watchTakeovers = ({ listeners, isComplete }: TakeoverOptions): Takeover => {
-  const cameAt = new WeakMap<RunningListener, { readonly at: number; readonly table: SlotTable }>()
-  const leftAt = new WeakMap<RunningListener, number>()
+  const cameAt = new WeakMap<TakingListener, { readonly at: number; readonly table: SlotTable }>()
+  const leftAt = new WeakMap<TakingListener, number>()
   const isRecent = (at: number | null | undefined): boolean => at != null && performance.now() - at < sameEvent
-  const addressesOf = (listener: RunningListener): readonly string[] =>
+  const addressesOf = (listener: TakingListener): readonly string[] =>
     listener.config().bind.map(({ address }) => address)
   return {
     addressCame: (address) => {
@@ -50,7 +58,15 @@ export const watchTakeovers = ({ listeners, isComplete }: TakeoverOptions): Take
         // Another one had nothing since then.
         const isKept = since !== null && since > (leftAt.get(listener) ?? Number.NEGATIVE_INFINITY)
         if (came !== undefined && isRecent(came.at)) listener.keepEstablished(came.table)
-        else if (!isKept) listener.keepEstablished(listener.table())
+        // What is elsewhere than the slots that are kept was told as well. Those who are silent are waited for anew.
+        else listener.keepEstablished((isKept ? listener.established() : undefined) ?? listener.table())
+      }
+    },
+    joined: (tables) => {
+      for (const { established } of tables) {
+        if (established === undefined) continue
+        const listener = listeners().find((one) => one.config().name === established.listener)
+        if (listener?.establishedSince() === null) listener.keepEstablished(established)
       }
     },
   }

@@ -9,11 +9,18 @@ import type { SlotTable } from '../../pool/core/slot-table.ts'
 /** The form of what is said here; another one is not spoken with. */
 export const protocol = 1
 
-/** A listener with `datapath: direct`: its slots as they are, and the servers that are configured. */
-export type PeerTable = { readonly table: SlotTable; readonly servers: readonly string[] }
+/**
+ * A listener with `datapath: direct`: its slots as they are, and the servers that are configured. `established`: the slots by which it
+ * finds sessions that it has never seen, where those are others than the slots of new ones.
+ */
+export type PeerTable = {
+  readonly table: SlotTable
+  readonly established?: SlotTable | undefined
+  readonly servers: readonly string[]
+}
 
-/** The longest line: a table of a listener with 1,000 servers with long names stays below it. */
-export const longestLine = 256 * 1024
+/** The longest line: two tables of a listener with 1,000 servers with long names stay below it. */
+export const longestLine = 512 * 1024
 /** Sessions in one line. */
 export const sessionsInLine = 250
 
@@ -44,6 +51,17 @@ export const isEndpointText = (text: string): boolean => {
 }
 const endpoint = z.string().max(60).refine(isEndpointText)
 
+const slots = z.object({
+  listener: name,
+  hash: z.enum(['session', 'source']),
+  seed: number,
+  slotCount: z.number().int().min(1).max(65_536),
+  targets: z
+    .array(z.object({ server: name, weight: z.number().min(0).max(1_000_000) }).readonly())
+    .max(mostServers)
+    .readonly(),
+})
+
 const messages = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('hello'),
@@ -54,16 +72,8 @@ const messages = z.discriminatedUnion('type', [
   }),
   z.object({
     type: z.literal('table'),
-    table: z.object({
-      listener: name,
-      hash: z.enum(['session', 'source']),
-      seed: number,
-      slotCount: z.number().int().min(1).max(65_536),
-      targets: z
-        .array(z.object({ server: name, weight: z.number().min(0).max(1_000_000) }).readonly())
-        .max(mostServers)
-        .readonly(),
-    }),
+    table: slots,
+    established: slots.optional(),
     servers: z.array(name).max(mostServers).readonly(),
   }),
   z.object({

@@ -227,6 +227,7 @@ const onMessage = (state: PeerState, event: Extract<PeerEvent, { type: 'message-
       if (link.hello === null || !link.hello.listeners.includes(message.table.listener)) return unexpected(state)
       const tables = new Map(link.tables).set(message.table.listener, {
         table: message.table,
+        established: message.established,
         servers: message.servers,
       })
       const next = withLink(state, id, { tables })

@@ -35,6 +35,7 @@ const told: PeerMessage = {
 const messages: readonly PeerMessage[] = [
   hello,
   { type: 'table', ...table('mysql', ['db1']) },
+  { type: 'table', ...table('mysql', ['db1']), established: table('mysql', ['db1', 'db2']).table },
   told,
   { type: 'gone', listener: 'mysql', bind, clients: ['10.0.0.1:40000'] },
   { type: 'synced' },
@@ -80,7 +81,8 @@ t.test('what is not understood has a reason', async (t) => {
 
 t.test('the largest table that a configuration allows is one line, and within its bound', async (t) => {
   const names = Array.from({ length: 1000 }, (_, i) => `${i}`.padStart(64, 'n'))
-  const line = lineOf({ type: 'table', ...table('l'.repeat(64), names, { servers: names }) })
+  const largest = table('l'.repeat(64), names, { servers: names })
+  const line = lineOf({ type: 'table', ...largest, established: largest.table })
   t.ok(line.length <= longestLine, `${line.length}`)
   t.ok(parseLine(line).ok)
 })
