@@ -40,6 +40,8 @@ export const createStreams = (refused: (reason: string) => void): Streams => {
     }
     const isBehind = (): boolean => response.writableLength > 0
     const letGo = (): void => {
+      // Its `close` comes later than the next event may.
+      if (!open.delete(reader)) return
       refused('slow-reader')
       response.destroy()
     }
