@@ -29,7 +29,7 @@ export const help = `npm run bench:datapath [-- FLAGS]    who forwards, and what
   --minutes N          after so many nothing new is begun (default 12)
   --json FILE          writes everything that was measured there as well
 
-It takes nine minutes. Ratios are to direct in the same round. It needs two processors that do nothing else.
+It takes nine minutes. Ratios are to no balancer in the same round. It needs two processors that do nothing else.
 `
 
 const listOf = <T extends string>(what: string, text: string, known: readonly T[]): readonly T[] => {
