@@ -9,20 +9,22 @@ import type { Found, Step } from './core/plan.ts'
 import { parseRoutes } from './core/routes.ts'
 import { readTable } from './core/rules.ts'
 
-/** The addresses on lo; none where the system does not tell. */
-export const loopbackAddresses = (): readonly string[] => {
+/** The addresses on lo; null where the system does not tell. */
+export const loopbackAddresses = (): readonly string[] | null => {
   try {
     return (networkInterfaces()['lo'] ?? []).map(({ address }) => address)
   } catch {
-    return []
+    return null
   }
 }
 
-/** Looks at all that direct return has to do with; `table` is the name of our rules. */
+/** Looks at all that direct return has to do with; `table` is the name of our rules. Throws where the system does not tell. */
 export const lookAtHost = async (table: string): Promise<Found> => {
   const listed = await listTable(table)
+  const loopback = loopbackAddresses()
+  if (loopback === null) throw new Error('this host does not tell its addresses')
   return {
-    loopback: loopbackAddresses(),
+    loopback,
     settings: readArpSettings(),
     routes: parseRoutes(readIpv4Routes()),
     table: listed.ok ? readTable(listed.value) : { is: 'unknown', why: listed.text },

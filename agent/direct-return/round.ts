@@ -7,7 +7,7 @@ import { isEmpty } from './core/memory.ts'
 import { missingFor } from './core/missing.ts'
 import { type Found, planChange, type Step } from './core/plan.ts'
 import { counterOf, tableOf } from './core/rules.ts'
-import type { Standing } from './core/standing.ts'
+import { outlivesFailedLook, type Standing } from './core/standing.ts'
 import { readMemory, readOthers, readStanding, writeMemory, writeStanding } from './files.ts'
 import { carryOut, lookAtHost } from './host.ts'
 
@@ -50,6 +50,9 @@ export const makeRound = async (
   if (steps.length > 0) found = await lookAtHost(table)
   const standing = standingOf(entries, found, after.needs.devices, table, keeper)
   const isOver = entries.length === 0 && failures.length === 0 && isEmpty(after)
+  if (found.table.is === 'unknown' && keeper !== null && outlivesFailedLook(readStanding(config), hostMillis())) {
+    return { done, failures: [...failures, found.table.why], standing }
+  }
   writeStanding(config, isOver && keeper === null ? null : standing)
   return { done, failures, standing }
 }

@@ -16,7 +16,7 @@ const maximumFileBytes = 1024
 const leastDifferentBytes = 8
 
 /** What a key is made with. */
-export const makeKey = (file: string): string => `(umask 077; openssl rand -base64 48 > ${file})`
+const makeKey = (file: string): string => `(umask 077; openssl rand -base64 48 > ${file})`
 
 /** Reads a key file. Never throws and never shows the content. Its end of line is not part of the key. */
 export const readPeersKey = (file: string): PeersKey => {

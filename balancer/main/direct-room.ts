@@ -2,8 +2,8 @@
 
 import type { BalancerConfig } from '../config/schema.ts'
 import type { DatapathOptions, RunningDatapath } from '../datapath/datapath.ts'
-import { type DirectOptions, type RunningDirect, startDirect } from '../datapath/direct/direct.ts'
-import { startPeers } from '../peers/peers.ts'
+import { type DirectOptions, startDirect } from '../datapath/direct/direct.ts'
+import { type Peers, startPeers } from '../peers/peers.ts'
 import type { PeersFact } from '../pool/core/facts.ts'
 
 /** What it needs beside: the configuration as it is then. */
@@ -19,49 +19,55 @@ export type DirectRoom = RunningDatapath & { readonly reconfigurePeers: () => re
 /** Starts both. Throws `FailedStart`. */
 export const startDirectRoom = async (options: DirectRoomOptions): Promise<DirectRoom> => {
   const { config, log, publishPeers } = options
-  let direct: RunningDirect | undefined
-  const peers = startPeers({
+  /** They begin when there are slots to tell of. */
+  let peers: Peers | undefined
+  let own: Parameters<Peers['setOwn']>[0] = []
+  let begin: (begun: Peers) => void = () => {}
+  const begun = new Promise<Peers>((resolve) => {
+    begin = resolve
+  })
+  const direct = await startDirect({
+    ...options,
+    others: {
+      addresses: () => config().peers?.to.map(({ address }) => address) ?? [],
+      setOwn: (tables) => {
+        own = tables
+        peers?.setOwn(tables)
+      },
+      connected: () => peers?.connected() ?? [],
+      isComplete: () => {
+        const all = peers?.state().peers ?? []
+        return all.length > 0 && all.every(({ connected }) => connected)
+      },
+      setExceptions: (peer, tables, exceptions) => peers?.setExceptions(peer, tables, exceptions),
+      setExposed: (sessions) => peers?.setExposed(sessions),
+      synced: async () => (await begun).synced(),
+    },
+  })
+  const running = startPeers({
     config: config().peers,
     routerId: config().router_id,
     log,
     publish: publishPeers,
-    onTables: (_, tables) => direct?.othersChanged(tables === null),
-    onTold: (peer, exceptions) => direct?.told(peer, exceptions) ?? [],
-    find: (session) => direct?.find(session) ?? null,
-    onGone: (peer, sessions) => direct?.gone(peer, sessions),
+    onTables: (_, tables) => direct.othersChanged(tables === null),
+    onTold: direct.told,
+    find: direct.find,
+    onGone: direct.gone,
   })
-  try {
-    direct = await startDirect({
-      ...options,
-      others: {
-        addresses: () => config().peers?.to.map(({ address }) => address) ?? [],
-        setOwn: peers.setOwn,
-        connected: peers.connected,
-        isComplete: () => {
-          const { peers: all } = peers.state()
-          return all.length > 0 && all.every(({ connected }) => connected)
-        },
-        setExceptions: peers.setExceptions,
-        setExposed: peers.setExposed,
-        synced: peers.synced,
-      },
-    })
-  } catch (error) {
-    await peers.stop()
-    throw error
-  }
-  const running = direct
+  running.setOwn(own)
+  peers = running
+  begin(running)
   return {
-    ...running,
-    reconfigurePeers: () => peers.reconfigure(config().peers, config().router_id),
+    ...direct,
+    reconfigurePeers: () => running.reconfigure(config().peers, config().router_id),
     // Two programs of an upgrade would take turns at the peer.
     retire: async () => {
-      await peers.stop()
-      await running.retire()
+      await running.stop()
+      await direct.retire()
     },
     stop: async () => {
+      await direct.stop()
       await running.stop()
-      await peers.stop()
     },
   }
 }

@@ -5,16 +5,16 @@ import { done, type Outcome } from './outcome.ts'
 
 const retryAfter = 1000
 
-/** The addresses of this host. */
+/** The addresses of this host that count. */
 export type AddressWatch = { readonly has: (address: string) => boolean; readonly close: () => void }
 
 /**
  * Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. Those that do not
- * count are as if they were not here.
+ * count are as if they were not here: unless given, those for which nobody is sent here.
  */
 export const watchAddresses = async (
   onChange: (address: string, present: boolean) => void,
-  counts: (address: HostAddress) => boolean = () => true,
+  counts: (address: HostAddress) => boolean = ({ isForAnswers }) => !isForAnswers,
 ): Promise<AddressWatch> => {
   const netlink = openNetlink()
   /** The interfaces that hold an address. */
@@ -51,11 +51,10 @@ export const watchAddresses = async (
   }
   const stopListening = listenToNetwork({
     onAddress: (changed, present) => {
-      if (!counts(changed)) return
       heard += 1
       const { address, interfaceIndex } = changed
       const others = [...(holders.get(address) ?? [])].filter((index) => index !== interfaceIndex)
-      keep(address, new Set(present ? [...others, interfaceIndex] : others))
+      keep(address, new Set(present && counts(changed) ? [...others, interfaceIndex] : others))
     },
     onLink: () => undefined,
     onOverrun: () => void listAgain(),

@@ -6,6 +6,7 @@
 import type * as ifla from 'netlink/dist/rt/ifla.js'
 import { createRtNetlink } from 'netlink/dist/rt/rt.js'
 import * as rt from 'netlink/dist/rt/structs.js'
+import { isLoopback } from '../core/address-kind.ts'
 import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
 import { addressMessage, attribute, everyAddress, originIn } from './address-message.ts'
 import { everyNeighbour, type Neighbour, neighbourIn, resolveRequest } from './neighbour-message.ts'
@@ -13,7 +14,8 @@ import { done, type Outcome, refused } from './outcome.ts'
 
 /**
  * One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. `origin`:
- * who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program.
+ * who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program. `isForAnswers`: it is on lo for
+ * good, as on a server that answers clients of the address itself (direct server return): nobody is sent here for it.
  */
 export type HostAddress = {
   readonly address: string
@@ -21,6 +23,7 @@ export type HostAddress = {
   readonly interfaceIndex: number
   readonly isPermanent: boolean
   readonly isTentative: boolean
+  readonly isForAnswers: boolean
   readonly origin: number
 }
 
@@ -110,6 +113,8 @@ const dump = 0x300
 /** linux/if_addr.h: IFA_F_NODAD */
 const noDuplicateDetection = 0x02
 const createOnly = 0x600
+/** linux/rtnetlink.h: RT_SCOPE_HOST; net/loopback.h: LOOPBACK_IFINDEX */
+const [hostScope, loopbackIndex] = [254, 1]
 const create = 0x400
 /**
  * Who has added a route or an address, as `ip route show proto 112` tells: the number of VRRP, which nobody else uses here.
@@ -341,13 +346,17 @@ const hostAddress = (message: Buffer): readonly HostAddress[] => {
   const bytes = attrs.local ?? attrs.address
   if (bytes === undefined || !Object.values(families).includes(data.family ?? 0)) return []
   const flags = attrs.flags ?? data.flags
+  const address = addressText(bytes)
+  // Of scope host, or never to be chosen as a source: what somebody routes here for good is neither.
+  const isHidden = familyOf(address) === 'ipv4' ? data.scope === hostScope : flags?.deprecated === true
   return [
     {
-      address: addressText(bytes),
+      address,
       prefixLength: data.prefixlen ?? 0,
       interfaceIndex: data.index ?? 0,
       isPermanent: flags?.permanent === true,
       isTentative: flags?.tentative === true || flags?.dadfailed === true,
+      isForAnswers: isHidden && flags?.permanent === true && data.index === loopbackIndex && !isLoopback(address),
       origin: originIn(message),
     },
   ]

@@ -61,7 +61,7 @@ export type Peer = {
 
 /** Entries of the book looked at in one turn of the loop: a millisecond or two. */
 const entriesPerTurn = 4000
-const stuckLimit = 10_000
+const stuckLimit = 5000
 const usefulReasons = 50
 
 /** Connects, and goes on with that until it is stopped. */

@@ -82,7 +82,7 @@ const codeOf = (error: Error): string => ('code' in error && typeof error.code =
 export const isOtherKey = (error: Error): boolean => /BAD_RECORD_MAC|DECRYPT/.test(codeOf(error))
 
 /** What a failed connection means, for an operator. */
-export const wordsOf = (error: Error, from: Endpoint): string => {
+const wordsOf = (error: Error, from: Endpoint): string => {
   const code = codeOf(error)
   if (isOtherKey(error)) return keysDiffer
   switch (code) {

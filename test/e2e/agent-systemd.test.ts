@@ -196,7 +196,11 @@ await t.test(
       /^MySQL is running\.\r\nWarning: not prepared/,
     )
 
+    const stream = host.spawn('stream', 'curl', ['-sSN', `http://${host.address}:9222/watch`])
+    await stream.waitForOutput(/"ready":false/)
     await systemctl('enable', '--now', name)
+    t.ok(await stream.waitForOutput(/"ready":true/), 'who watches hears of it')
+    await stream.stop()
     t.ok(await waitFor('the agent to tell it', async () => (await told())?.ready))
     t.match(await db1.property(name, 'StatusText'), `Prepared: ${address} port 3366`)
     const process = await db1.mustRun('cat', [`/proc/${await db1.property(name, 'MainPID')}/status`])

@@ -22,6 +22,8 @@ export const servicePort = 3306
 export const statusPort = 8888
 export const agentPort = 9222
 export const instanceName = 'VI_1'
+const balancerAddresses = ['198.18.0.2', '198.18.0.3']
+const peersPort = 9224
 
 /** User and password of the status page. */
 export const statusLogin = { user: 'admin', password: 'lab-status-password' }
@@ -123,7 +125,8 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
   const { balancerProgram = program('balancer'), datapath = 'userspace', startServers = startGalera } = options
-  const balancerHosts = [await lab.addHost('lb1', '198.18.0.2/24'), await lab.addHost('lb2', '198.18.0.3/24')]
+  const [one = '', two = ''] = balancerAddresses
+  const balancerHosts = [await lab.addHost('lb1', `${one}/24`), await lab.addHost('lb2', `${two}/24`)]
   const databaseHosts: Host[] = []
   for (let i = 1; i <= count; i += 1) databaseHosts.push(await lab.addHost(`db${i}`, `198.18.0.${10 + i}/24`))
   const client = await lab.addHost('client', '198.18.0.200/24')
@@ -261,7 +264,7 @@ listeners:
     check: { type: http, port: ${agentPort}, path: /, interval: 500ms, timeout: 1s, rise: 2, fall: 3 }
     servers:
 ${servers.join('\n')}
-admin:
+${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
@@ -271,6 +274,14 @@ admin:
 `,
   )
   return { configFile, passwordFile }
+}
+
+/** The balancers tell each other of sessions; both have the key. */
+const peersOf = (lab: Lab, { address }: Host): string => {
+  const keyFile = join(lab.directory, 'peers.key')
+  writeFileSync(keyFile, 'a key of the lab that is long enough for two balancers\n', { mode: 0o600 })
+  const all = balancerAddresses.map((one) => `${one}:${peersPort}`).join(', ')
+  return `peers: { key_file: ${keyFile}, listen: ${address}:${peersPort}, to: [${all}] }\n`
 }
 
 const balancerHost = async (

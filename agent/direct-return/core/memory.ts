@@ -38,7 +38,8 @@ export const isEmpty = ({ needs, addresses, settings }: Memory): boolean =>
 export const parseMemory = (text: string, network: string): Memory => {
   try {
     const { data } = memorySchema.safeParse(JSON.parse(text))
-    return data?.network === network ? data : emptyMemory
+    if (data?.network !== network) return emptyMemory
+    return { needs: data.needs, addresses: data.addresses, settings: data.settings }
   } catch {
     return emptyMemory
   }

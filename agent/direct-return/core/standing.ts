@@ -29,7 +29,7 @@ const standingSchema = z.object({
 export type Standing = z.output<typeof standingSchema>
 
 /** A keeper that was not heard for so long does not keep anything. */
-const silenceMillis = 15_000
+const silenceMillis = 30_000
 
 /** Null where a text is none. Never throws. */
 export const parseStanding = (text: string): Standing | null => {
@@ -46,6 +46,16 @@ export const standingText = (standing: Standing): string => `${JSON.stringify(st
 export const keeperIn = (standing: Standing | null, nowMillis: number): number | null =>
   standing === null || silenceOf(standing, nowMillis) > silenceMillis ? null : standing.keeper
 
+/**
+ * Whether it still holds where the next look was none: a busy host that does not answer in time has not lost anything by
+ * that. When that goes on, it is a silence.
+ */
+export const outlivesFailedLook = (before: Standing | null, nowMillis: number): boolean =>
+  before !== null &&
+  keeperIn(before, nowMillis) !== null &&
+  before.entries.length > 0 &&
+  before.entries.every(({ missing }) => missing.length === 0)
+
 /** Milliseconds since it was written. One from the future is from before a reboot. */
 const silenceOf = ({ at_ms }: Standing, nowMillis: number): number =>
   at_ms > nowMillis ? Number.POSITIVE_INFINITY : nowMillis - at_ms
@@ -53,12 +63,12 @@ const silenceOf = ({ at_ms }: Standing, nowMillis: number): number =>
 /** What an operator runs: to prepare this host for good, and to see how it stands. */
 export type Commands = { readonly prepare: string; readonly revive: string }
 
-/** What is read: `network` is the network namespace of who reads, `loopback` what is on lo now. */
+/** What is read: `network` is the network namespace of who reads, `loopback` what is on lo now, null where that is not known. */
 export type Seen = {
   readonly standing: Standing | null
   readonly network: string
   readonly nowMillis: number
-  readonly loopback: readonly string[]
+  readonly loopback: readonly string[] | null
 }
 
 /** What the agent tells of one entry: what is missing, and what was sent. */
@@ -79,7 +89,7 @@ export const toldOf = (entry: Entry, { standing, network, nowMillis, loopback }:
   const known = standing.entries.find(({ address, port }) => address === entry.address && port === entry.port)
   if (known === undefined) return nothing(`it was prepared before this entry was written; run ${commands.revive}`)
   const gone = notOnLoopback(entry.address)
-  const seen = loopback.includes(entry.address) || known.missing.includes(gone) ? [] : [gone]
+  const seen = loopback === null || loopback.includes(entry.address) || known.missing.includes(gone) ? [] : [gone]
   return {
     missing: [...seen, ...known.missing],
     bytesOut: standing.keeper === null ? null : (known.sent?.bytes ?? null),

@@ -8,7 +8,6 @@ import { endpointText } from '../../core/endpoint.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 import { millis } from '../../core/time.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
-import type { HostAddress } from '../../os/netlink.ts'
 import { openNftElements } from '../../os/nft-elements.ts'
 import type { Outcome } from '../../os/outcome.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
@@ -20,10 +19,12 @@ import { findTable } from '../rules/own-table.ts'
 import { keepRules } from '../rules/rule-keeper.ts'
 import { directOwnTable, directTable } from './core/direct-table.ts'
 import { foundServers } from './core/found-servers.ts'
+import { localOwnTable, localTable } from './core/local-table.ts'
 import { isFilledByTraffic } from './core/names.ts'
 import { endingFlows } from './ending-flows.ts'
 import { createDirectEndings, directPace } from './endings.ts'
 import { watchFlows } from './flow-watch.ts'
+import { missingForDirect } from './host-check.ts'
 import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
 import { createOrders } from './orders.ts'
@@ -62,6 +63,9 @@ const [quietMillis, longestGrace] = [500, 3000]
 export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
   const { log, publish, places, others, onSession } = options
   const found = must(await findTable(directOwnTable))
+  const foundLocal = must(await findTable(localOwnTable))
+  const [missing] = await missingForDirect()
+  if (missing !== undefined) throw new FailedStart(missing)
   let configs: readonly ListenerConfig[] = options.listeners
   const elements = must(openNftElements())
   const resets = must(openSessionResets(directPace, (text) => log.debug({ text }, `No reset: ${text}`)))
@@ -82,13 +86,14 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
+    onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
   const segment = await watchSegment({
     listeners: () => configs,
     places,
     balancers: others.addresses,
-    onChange: () => void rules.change(),
+    onChange: () => void change(),
     log,
   })
   const listeners = runListeners({
@@ -98,7 +103,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     isInUse: counts.isInUse,
     neededUntil: (bind) => endings.neededUntil(bind),
     onEffects: (effects) => {
-      void rules.change()
+      void change()
       orders.carryOut(effects)
     },
     onBindsGone: (binds) => orders.endBinds(binds),
@@ -114,6 +119,18 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     onRepaired: () => {},
     log,
   })
+  /** For clients on this host. */
+  const local = keepRules({
+    own: localOwnTable,
+    there: foundLocal?.snapshot ?? null,
+    wanted: () => localTable(listeners.wanted()),
+    onOthers: () => {},
+    onRepaired: () => {},
+    log,
+  })
+  const change = async (): Promise<void> => {
+    await Promise.all([rules.change(), local.change()])
+  }
   const endings = createDirectEndings({
     flows: endingFlows(flows, elements),
     resets,
@@ -127,7 +144,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     log,
   })
-  const orders = createOrders({ endings, listeners: listeners.all, change: rules.change })
+  const orders = createOrders({ endings, listeners: listeners.all, change })
   const exchange = openExchange({ others, flows, elements, listenerAt: listeners.at, log })
   const counters = watchCounters({ table: directOwnTable, onGone: rules.doubt, onPackets: () => {} })
 
@@ -151,7 +168,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   let tables = ''
   const look = (): void => {
     const others_ = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
-    if (others_.length > 0 || listeners.tidy()) void rules.change()
+    if (others_.length > 0 || listeners.tidy()) void change()
     tellTables()
   }
   const tellTables = (): void => {
@@ -197,21 +214,19 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     flows.close()
     listeners.stop()
     segment.close()
-    await rules.close()
+    await Promise.all([rules.close(), local.close()])
     endings.close()
     resets.close()
     elements.close()
   }
   const setBinds = (): void => {
-    const binds = listeners
-      .wanted()
-      .flatMap(({ binds: all, timeouts }) =>
-        all.map((bind) => ({
-          ...bind,
-          idle: timeouts.idle,
-          connect: millis(Math.max(timeouts.connect, leastConnect)),
-        })),
-      )
+    const binds = listeners.wanted().flatMap(({ binds: all, timeouts }) =>
+      all.map((bind) => ({
+        ...bind,
+        idle: timeouts.idle,
+        connect: millis(Math.max(timeouts.connect, leastConnect)),
+      })),
+    )
     flows.setBinds(binds)
     endings.setBinds(listeners.configs().flatMap(({ bind }) => bind))
   }
@@ -235,12 +250,13 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
         if (watch !== undefined && isMoving(address) && !watch.has(address)) addressChanged(address, false)
       }
     }
+    await local.change()
     tellTables()
     publishAll()
   }
 
   try {
-    watch = await watchAddresses(addressChanged, isWhereClientsAre)
+    watch = await watchAddresses(addressChanged)
     await reconfigure(options.listeners, options.facts)
   } catch (error) {
     await end()
@@ -277,10 +293,12 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)
     },
     handles: () => {
-      rules.share()
+      for (const one of [rules, local]) one.share()
       return new Map()
     },
-    goOn: rules.resume,
+    goOn: () => {
+      for (const one of [rules, local]) one.resume()
+    },
     retire: async () => {
       if (!isOver) await end()
     },
@@ -304,11 +322,6 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
   }
 }
-
-/** A host that is a server as well has the address on lo for good, where no client comes in. */
-const isWhereClientsAre = ({ interfaceIndex, isPermanent }: HostAddress): boolean =>
-  !(interfaceIndex === loopbackIndex && isPermanent)
-const loopbackIndex = 1
 
 /** The rules forget nobody sooner who has only asked. */
 const leastConnect = 10_000

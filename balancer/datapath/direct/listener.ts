@@ -35,6 +35,8 @@ export type RunningListener = {
   readonly numberOf: (place: Pick<Place, 'id'>) => number | undefined
   /** The number of the server with this name; of those that were taken out of the configuration one that may have sessions. */
   readonly numberNamed: (server: string) => number | undefined
+  /** Whether the server with this name is on this host. */
+  readonly isHere: (server: string) => boolean
   /** The server of a number, departed ones too; undefined where nobody has it. */
   readonly serverOf: (number: number) => string | undefined
   /** The servers that are configured, in the order of the file. */
@@ -192,6 +194,10 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       const { servers, departed } = running.plan()
       const named = [...servers, ...departed].find(({ server }) => server === name)
       return named === undefined ? undefined : numbers.get(named.id)
+    },
+    isHere: (name) => {
+      const place = running.plan().servers.find(({ server }) => server === name)
+      return place !== undefined && pathOf(place.address.address)?.kind === 'here'
     },
     serverOf: (number) => {
       const { servers, departed } = running.plan()

@@ -43,6 +43,8 @@ export type Exchange = {
   /** A session as the last look knows it; null where it is over. */
   readonly find: (session: SessionOfClient) => SessionException | null
   readonly gone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void>
+  /** Sessions of a bind that were told and not heard of here since then, by the hexadecimal text of their keys. */
+  readonly onlyTold: (bind: string) => ReadonlySet<string>
   /** Sessions of a listener that are not where its own slots would send them, by the last look. */
   readonly exceptionsOf: (listener: string) => number | null
 }
@@ -70,16 +72,16 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     map.set(key, value)
     return value
   }
-  /** What a peer has to know of a bind. */
+  /** The sessions of a bind that these slots would send elsewhere, or to a server that `numberOf` does not know. */
   const exceptionsOf = (
     one: WatchedFlows,
-    listener: RunningListener,
     tables: readonly SlotTable[],
+    numberOf: RunningListener['numberNamed'],
   ): readonly FlowException[] => {
     const slots = tables
       // Without a server a balancer stands back, and will have others soon.
       .filter(({ targets }) => targets.length > 0)
-      .map((table) => numberedSlots(table, listener.numberNamed))
+      .map((table) => numberedSlots(table, numberOf))
     return slots.length === 0 ? [] : one.book.exceptionsAgainst(slots, millis(performance.now()))
   }
   const named = (
@@ -114,7 +116,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     const next = new Map<string, number>()
     for (const { one, listener } of all) {
       const name = listener.config().name
-      next.set(name, (next.get(name) ?? 0) + exceptionsOf(one, listener, [listener.table()]).length)
+      next.set(name, (next.get(name) ?? 0) + exceptionsOf(one, [listener.table()], listener.numberNamed).length)
     }
     counts = next
     others.setExposed([...counts.values()].reduce((sum, count) => sum + count, 0))
@@ -122,7 +124,9 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       const exceptions = all.flatMap(({ one, listener }) => {
         const theirs = tables.find(({ table }) => table.listener === listener.config().name)
         if (theirs === undefined) return []
-        const found = exceptionsOf(one, listener, [listener.table(), theirs.table])
+        // A server on this host dies with it, and nobody else could tell its clients: those are told of, wherever they would go.
+        const numberOf = (server: string) => (listener.isHere(server) ? undefined : listener.numberNamed(server))
+        const found = exceptionsOf(one, [listener.table(), theirs.table], numberOf)
         return named(one, listener, found)
       })
       others.setExceptions(peer, tables, exceptions)
@@ -168,7 +172,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       if (merge.kind === 'add') additions.push(element)
       else replacements.push(element)
       const prefix = prefixOf(client)
-      if (prefix !== null) prefixes.set(Buffer.from(prefix.key).toString('hex'), prefix)
+      if (prefix !== null) prefixes.set(hexOf(prefix.key), prefix)
     }
     const map = flowsMap(one.bind)
     const outcomes = [
@@ -213,9 +217,22 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         await elements.remove(flowsMap(one.bind), keys)
       }
     },
+    onlyTold: (bind) => {
+      const one = flows.at(bind)
+      const found = new Set<string>()
+      for (const [client, told] of taken.get(bind) ?? []) {
+        const key = keyOf(client)
+        const flow = key === null ? undefined : one?.book.find(key)
+        if (key !== null && flow != null && !isHeardSince(flow, told)) found.add(hexOf(key))
+      }
+      return found
+    },
     exceptionsOf: (listener) => counts.get(listener) ?? null,
   }
 }
+
+/** A key as text. */
+export const hexOf = (key: Uint8Array): string => Buffer.from(key).toString('hex')
 
 const keyOf = (client: string): Uint8Array | null => {
   const endpoint = endpointIn(client)

@@ -4,9 +4,11 @@ import { applyRules } from '../../os/nft.ts'
 import { type OwnTable, placeText } from '../rules/core/ownership.ts'
 import { findTable } from '../rules/own-table.ts'
 import { directOwnTable } from './core/direct-table.ts'
+import { localOwnTable } from './core/local-table.ts'
+import { localOwnTable } from './core/local-table.ts'
 
 /** The tables of this datapath. */
-const ownTables: readonly OwnTable[] = [directOwnTable]
+const ownTables: readonly OwnTable[] = [directOwnTable, localOwnTable]
 
 /** A line for each thing that was taken away, and for each that could not be. */
 export type DirectReleased = { readonly removed: readonly string[]; readonly failed: readonly string[] }

@@ -8,6 +8,7 @@ import { createTallies, type Tallies } from './core/tallies.ts'
 import type { FlowWatch, WatchedFlows } from './flow-watch.ts'
 import type { RunningListener } from './listener.ts'
 import { bindsOf } from './listeners.ts'
+import { hexOf } from './others.ts'
 import { sessionLine } from './session-line.ts'
 
 /** Counts of sessions. */
@@ -28,6 +29,8 @@ export type SessionCountsOptions = {
   readonly reasonOf: (bind: string, number: number) => SessionEnd
   /** Since when an address that moves is not here; null where it is. */
   readonly leftAt: (address: string) => number | null
+  /** See others.ts: those are sessions of another balancer as long as no packet of them came here. */
+  readonly onlyTold: (bind: string) => ReadonlySet<string>
   readonly onSession: (record: () => SessionRecord) => void
 }
 
@@ -36,7 +39,7 @@ const staleMillis = 1000
 
 /** Nothing is counted yet. */
 export const countSessions = (options: SessionCountsOptions): SessionCounts => {
-  const { flows, listenerAt, reasonOf, leftAt, onSession } = options
+  const { flows, listenerAt, reasonOf, leftAt, onlyTold, onSession } = options
   const tallies = new WeakMap<RunningListener, Tallies>()
   /** Live sessions by bind and number. Those of an address that has left are another balancer's. */
   const live = new Map<string, ReadonlyMap<number, number>>()
@@ -46,11 +49,11 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     tallies.set(listener, known)
     return known
   }
-  const liveIn = ({ bind, book }: WatchedFlows): ReadonlyMap<number, number> => {
+  const liveIn = ({ bind, book }: WatchedFlows, told: ReadonlySet<string>): ReadonlyMap<number, number> => {
     const since = leftAt(bind.address)
     const found = new Map<number, number>()
-    book.visit(({ state, number, expiresAt }) => {
-      if (state !== 'live') return
+    book.visit(({ key, state, number, expiresAt }) => {
+      if (state !== 'live' || (told.size > 0 && told.has(hexOf(key)))) return
       if (since !== null && expiresAt - bind.idle < since + staleMillis) return
       found.set(number, (found.get(number) ?? 0) + 1)
     })
@@ -83,9 +86,12 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     look: (bind, { begun, gone }) => {
       const [one, listener] = [flows.at(bind), listenerAt(bind)]
       if (one === undefined || listener === undefined) return
-      live.set(bind, liveIn(one))
+      const told = onlyTold(bind)
+      live.set(bind, liveIn(one, told))
       const began = new Map<number, number>()
-      for (const { number } of begun) began.set(number, (began.get(number) ?? 0) + 1)
+      for (const { key, number } of begun) {
+        if (!told.has(hexOf(key))) began.set(number, (began.get(number) ?? 0) + 1)
+      }
       const now = new Map<number, number>()
       for (const own of bindsOf(listener.config())) {
         for (const [number, count] of live.get(own) ?? []) now.set(number, (now.get(number) ?? 0) + count)

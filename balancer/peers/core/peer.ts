@@ -60,7 +60,7 @@ export type PeerEffect =
 
 type Step = readonly [PeerState, readonly PeerEffect[]]
 
-export const beatInterval = millis(500)
+const beatInterval = millis(500)
 /** A peer that is silent for so long hangs, or is cut off. */
 export const silenceLimit = millis(2000)
 export const attemptLimit = millis(3000)

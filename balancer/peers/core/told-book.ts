@@ -24,7 +24,7 @@ export type ToldBook = {
 }
 
 /** Beyond that many for one peer no more are told, and none remembered: memory has an end. */
-export const mostTold = 500_000
+const mostTold = 500_000
 
 /** `endsAt`: when it expires there, without another word. `held`: it was an exception here as well. `look`: the look that saw it last. */
 type Entry = { server: string; endsAt: number; byUs: boolean; held: boolean; look: number }

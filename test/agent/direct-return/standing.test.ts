@@ -4,6 +4,7 @@ import t from 'tap'
 import { linesFor, readTable, tableOf } from '../../../agent/direct-return/core/rules.ts'
 import {
   keeperIn,
+  outlivesFailedLook,
   parseStanding,
   type Seen,
   type Standing,
@@ -36,11 +37,11 @@ t.test('an entry is ready where the one who keeps it says so and the address is 
 
 t.test('what is not known is not ready, and the command is told', async (t) => {
   t.match(told({ standing: null }).missing, [/nothing is prepared here; run systemctl enable --now it/])
-  t.match(told({ nowMillis: 116_000 }).missing, [/nobody has looked after it for 16 s; run systemctl restart it/])
+  t.match(told({ nowMillis: 131_000 }).missing, [/nobody has looked after it for 31 s; run systemctl restart it/])
   t.match(told({ nowMillis: 1000 }).missing, [/since the start of this host/], 'a file from before a reboot')
   t.match(told({ network: 'net:[2]' }).missing, [/another network namespace/])
   t.match(told({ standing: { ...standing, entries: [] } }).missing, [/before this entry was written/])
-  t.same(told({ nowMillis: 114_000 }).missing, [], 'a pause of its keeper is no news')
+  t.same(told({ nowMillis: 129_000 }).missing, [], 'a pause of its keeper is no news')
 })
 
 t.test('what was put in place once and by hand stays ready, without counts', async (t) => {
@@ -48,7 +49,18 @@ t.test('what was put in place once and by hand stays ready, without counts', asy
   t.same(told({ standing: once, nowMillis: 9_000_000 }), { missing: [], bytesOut: null })
   t.equal(keeperIn(once, 101_000), null)
   t.equal(keeperIn(standing, 101_000), 77)
-  t.equal(keeperIn(standing, 120_000), null)
+  t.equal(keeperIn(standing, 131_000), null)
+})
+
+t.test('a look that failed does not undo what was seen before, for a while', async (t) => {
+  t.ok(outlivesFailedLook(standing, 129_000))
+  t.notOk(outlivesFailedLook(standing, 131_000))
+  t.notOk(outlivesFailedLook(null, 0))
+  t.notOk(outlivesFailedLook({ ...standing, keeper: null }, 101_000))
+  const [first] = standing.entries
+  const lacking = { ...standing, entries: first === undefined ? [] : [{ ...first, missing: ['rules'] }] }
+  t.notOk(outlivesFailedLook(lacking, 101_000), 'what was missing is missing')
+  t.same(told({ loopback: null }).missing, [], 'nor does the agent, where it cannot look')
 })
 
 t.test('a file is read as it was written, and nonsense is none', async (t) => {

@@ -118,3 +118,16 @@ t.test('what the agent does not answer is refused with what it does', async (t) 
   }
   t.equal((await ask(up, 'classic', { method: 'POST' })).headers['Allow'], 'GET, HEAD, OPTIONS')
 })
+
+t.test('a host that is not prepared for direct return says so in plain text, and passes all the same', async (t) => {
+  const one = { address: '203.0.113.7', port: 3306, bytes_out: null, connections: 1 }
+  const warnings = ['not prepared for direct return: 203.0.113.7:3306: 203.0.113.7 is not on lo']
+  const unprepared = { direct_return: [{ ...one, ready: false, missing: ['203.0.113.7 is not on lo'] }], warnings }
+  const { status, text } = await ask({ ...up, ...unprepared }, 'classic')
+  t.equal(status, 200)
+  t.equal(text, `MySQL is running.\r\nWarning: ${warnings[0]}\r\n`)
+  t.match((await ask({ ...down, ...unprepared }, 'role')).text, /^MySQL is \*down\*\.\r\n.*\r\nWarning: not prepared/)
+  t.equal((await ask({ ...up, ...unprepared }, 'percona')).text, 'Percona XtraDB Cluster Node is synced.\r\n')
+  const ready = { direct_return: [{ ...one, ready: true, missing: [] }], warnings: ['host 10.0.0.1 is blocked'] }
+  t.equal((await ask({ ...up, ...ready }, 'classic')).text, 'MySQL is running.\r\n')
+})

@@ -75,3 +75,25 @@ t.test('what the agent reports is what the balancer can read', async (t) => {
   const report = reportOn({ latest: up, late: false }, 10_100)
   t.same(parseHealthReport(JSON.stringify(report)), { ok: true, report })
 })
+
+t.test(
+  'direct return is told beside the verdict, with the connections of the server, and changes nothing of it',
+  async (t) => {
+    const words = { read_only: 'OFF', threads_connected: '7', max_connections: '151' }
+    const known: Known = {
+      latest: { ...up, outcome: { kind: 'answered', facts: facts(words) } },
+      late: false,
+    }
+    const situation = {
+      ...{ known, forceFail: null, now: millis(10_100), interval: millis(1000), judging: judging() },
+      ...{ question: configuredCheck, agent: { host: 'db1', version: '0.1.0', uptime_s: 1 } },
+    }
+    const entry = { address: '203.0.113.7', port: 3306, missing: ['203.0.113.7 is not on lo'], bytesOut: 5 }
+    t.match(healthReport({ ...situation, directReturn: [entry] }), {
+      verdict: 'pass',
+      direct_return: [{ address: '203.0.113.7', port: 3306, ready: false, bytes_out: 5, connections: 7 }],
+      warnings: [/^not prepared for direct return: 203\.0\.113\.7:3306: 203\.0\.113\.7 is not on lo$/],
+    })
+    t.notOk('direct_return' in healthReport({ ...situation, directReturn: [] }), 'nothing configured, nothing told')
+  },
+)

@@ -67,6 +67,18 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    change: [
+      [
+        'listeners:\n',
+        'listeners:\n  - { name: r, bind: "198.18.0.100:3307", datapath: kernel, servers: [{ name: a, address: "198.18.0.12:3306" }] }\n',
+      ],
+      ['bind: 198.18.0.100:3306', 'bind: 198.18.0.100:3306\n    datapath: direct'],
+    ],
+    found: [
+      '6:22: listeners[0].bind: listener mysql has 198.18.0.100 with datapath: direct, so that its servers have the address too: they would answer themselves and no client; bind another address, or write the same datapath in both',
+    ],
+  },
+  {
     change: [['bind: 198.18.0.100:3306', 'bind: 255.255.255.255:3306']],
     found: [
       '7:11: listeners[0].bind: found "255.255.255.255:3306"; 255.255.255.255 is the broadcast address; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all',

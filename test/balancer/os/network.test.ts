@@ -63,6 +63,30 @@ t.test('addresses that come and go are noticed', async (t) => {
   await watch.stop()
 })
 
+t.test('an address on lo, for which nobody is sent here, is not noticed; on the network it is', async (t) => {
+  for (const [address, ...hidden] of [
+    ['198.18.0.101/32', 'scope', 'host'],
+    ['fd00::101/128', 'preferred_lft', '0', 'nodad'],
+  ] as const) {
+    const [plain = ''] = address.split('/')
+    await lb1.run('ip', ['address', 'add', address, 'dev', 'lo', ...hidden])
+    const watch = start(lb1, 'watch')
+    await watch.waitForOutput(/"own":true,"other":false/)
+    const said = (present: boolean) => new RegExp(`{"address":"${plain}","present":${present},"has":${present}}`)
+    await lb1.run('ip', ['address', 'add', address, 'dev', 'eth0'])
+    await watch.waitForOutput(said(true))
+    await lb1.run('ip', ['address', 'del', address, 'dev', 'eth0'])
+    await watch.waitForOutput(said(false))
+    await lb1.run('ip', ['address', 'del', address, 'dev', 'lo'])
+    await lb1.run('ip', ['address', 'add', address, 'dev', 'lo', ...hidden])
+    await lb1.run('ip', ['link', 'set', 'eth0', 'alias', plain])
+    await waitFor('another event', () => watch.lines().some((line) => line.includes('"link"')))
+    t.equal(watch.lines().filter((line) => line.includes(`"${plain}","present":true`)).length, 1)
+    await lb1.run('ip', ['address', 'del', address, 'dev', 'lo'])
+    await watch.stop()
+  }
+})
+
 t.test('a watch that the kernel told too much for its socket lists again', async (t) => {
   const watch = start(lb1, 'watch')
   await watch.waitForOutput(/"own":true,"other":false/)

@@ -46,6 +46,11 @@ export const macMap = (listener: string, device: string): string => `${named('ma
 export const ingressChain = (device: string): string => `ingress/${plain(device)}`
 export const everyoneChain = (address: string): string => `everyone/${hexOf(address)}`
 
+/** Of the table for clients on this host. */
+export const localChain = ({ digit }: IpVersion, listener: string): string => named(`local${digit}`, listener)
+export const localTurns = ({ digit }: IpVersion, listener: string): string => named(`turns${digit}`, listener)
+export const localServers = ({ digit }: IpVersion, listener: string): string => named(`servers${digit}`, listener)
+
 /** A list is named by what it holds: another one never takes its name. */
 export const accessSet = ({ digit }: IpVersion, kind: 'allow' | 'deny', listener: string, content: string): string =>
   `${named(`${kind}${digit}`, listener)}/${content}`

@@ -7,7 +7,7 @@ import { mustRun } from '../../../lab/command.ts'
 import type { Host } from '../../../lab/host.ts'
 import { createLab, type Lab } from '../../../lab/lab.ts'
 import type { LabProcess } from '../../../lab/lab-process.ts'
-import { type EndingsOrder, type EndingsTold, mapOf } from './endings-process.ts'
+import { type EndingsOrder, type EndingsTold, mapOf } from './endings-messages.ts'
 import type { SessionsOrder, SessionsTold, SessionTold } from './sessions-process.ts'
 
 export const virtual = { ipv4: '198.18.0.100', ipv6: 'fd00::100' }

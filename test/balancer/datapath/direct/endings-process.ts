@@ -5,39 +5,16 @@ import { spawnSync } from 'node:child_process'
 import pino from 'pino'
 import { type Endpoint, endpointText } from '../../../../balancer/core/endpoint.ts'
 import { addressBytes, addressText } from '../../../../balancer/core/ip-address.ts'
-import type { ClientToEnd, EndingFlow } from '../../../../balancer/datapath/direct/core/ending.ts'
+import type { EndingFlow } from '../../../../balancer/datapath/direct/core/ending.ts'
 import { flowKey } from '../../../../balancer/datapath/direct/core/flow-key.ts'
 import type { ServerPlace } from '../../../../balancer/datapath/direct/core/wake-up.ts'
 import { createDirectEndings, directPace, type EndingFlows } from '../../../../balancer/datapath/direct/endings.ts'
 import { openSessionResets } from '../../../../balancer/datapath/resets/session-resets.ts'
-import { done, type Outcome, refused } from '../../../../balancer/os/outcome.ts'
-
-/** What is asked; each is answered by `EndingsTold`. `ago`: sessions that began so many milliseconds ago or earlier. */
-export type EndingsOrder =
-  | { readonly do: 'places'; readonly places: readonly { readonly number: number; readonly place: ServerPlace }[] }
-  | { readonly do: 'binds'; readonly binds: readonly Endpoint[] }
-  | {
-      readonly do: 'end'
-      readonly bind: Endpoint
-      readonly server: number | null
-      readonly client: ClientToEnd | null
-      readonly ago: number | null
-      readonly waits: boolean
-    }
-  | { readonly do: 'left' | 'came'; readonly address: string }
-  | { readonly do: 'told' }
-  | { readonly do: 'see'; readonly bind: Endpoint }
-
-/** `sessions`: how many ended, by the number of their server. */
-export type EndingsTold = { readonly sessions: readonly (readonly [number, number])[]; readonly trouble: string | null }
+import { type Outcome, refused } from '../../../../balancer/os/outcome.ts'
+import { type EndingsOrder, type EndingsTold, mapOf } from './endings-messages.ts'
 
 const ended = 0x4000
 const closing = 0x8000
-
-export const mapOf = ({ address, port }: Endpoint): string =>
-  `flows_${addressBytes(address)
-    .map((byte) => byte.toString(16).padStart(2, '0'))
-    .join('')}_${port}`
 
 const nft = (words: readonly string[], input = ''): Outcome<string> => {
   const { status, stdout, stderr } = spawnSync('nft', words, { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
@@ -153,4 +130,4 @@ const carryOut = async (order: EndingsOrder): Promise<EndingsTold> => {
 
 process.on('message', async (order: EndingsOrder) => void process.send?.(await carryOut(order)))
 process.once('disconnect', () => process.exit(0))
-process.stdout.write(`ready ${done.ok}\n`)
+process.stdout.write('ready\n')

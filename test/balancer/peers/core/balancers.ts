@@ -29,7 +29,14 @@ type Peer = {
   tables: readonly PeerTable[] | null
   readonly wires: Map<number, { readonly wire: Wire; readonly side: 0 | 1 }>
 }
-type Node = { targets: readonly string[]; readonly flows: Map<string, Flow>; peers: Map<number, Peer>; isUp: boolean }
+/** `established`: the slots when it took over, by which packets of sessions go that it has never seen. */
+type Node = {
+  targets: readonly string[]
+  established: readonly string[]
+  readonly flows: Map<string, Flow>
+  peers: Map<number, Peer>
+  isUp: boolean
+}
 
 /** A server of a client: any function of both that all balancers compute alike. */
 export const slotOf = (targets: readonly string[], client: string): string => {
@@ -46,6 +53,8 @@ export type Balancers = {
   /** The process dies and its connections with it; the flows stay in the kernel. */
   readonly kill: (node: number) => void
   readonly start: (node: number) => void
+  /** The address comes to it. */
+  readonly takeOver: (node: number) => void
   /** A client's SYN reaches a balancer; the server that it is sent to. */
   readonly begin: (node: number, client: string) => string
   /** A packet of a session reaches a balancer; the server that it is sent to. */
@@ -69,7 +78,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
   let flight: InFlight[] = []
   let attempts: { readonly at: number; readonly node: number; readonly to: number }[] = []
   const nodes: Node[] = Array.from({ length: count }, () => ({
-    ...{ targets: ['db1', 'db2'], flows: new Map(), peers: new Map(), isUp: false },
+    ...{ targets: ['db1', 'db2'], established: ['db1', 'db2'], flows: new Map(), peers: new Map(), isUp: false },
   }))
   const own = (targets: readonly string[]): readonly PeerTable[] => [table('mysql', targets)]
   const delay = (): number => 1 + Math.floor(random() * 60)
@@ -199,10 +208,10 @@ export const startBalancers = (count: number, random: () => number): Balancers =
     for (const { book, tables } of node.peers.values()) {
       if (book === null || tables === null) continue
       const theirs = tables[0]?.table.targets.map(({ server }) => server) ?? []
-      const differs = ([client, { server }]: readonly [string, Flow]): boolean =>
+      const matters = ([client, { server }]: readonly [string, Flow]): boolean =>
         server !== slotOf(node.targets, client) || server !== slotOf(theirs, client)
       book.offer(
-        [...node.flows].filter(differs).map(([client, flow]) => asException(client, flow)),
+        [...node.flows].filter(matters).map(([client, flow]) => asException(client, flow)),
         millis(now),
       )
     }
@@ -282,6 +291,9 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       attempts = attempts.filter((one) => one.node !== i)
     },
     start,
+    takeOver: (i) => {
+      nodeOf(i).established = nodeOf(i).targets
+    },
     begin: (i, client) => {
       const node = nodeOf(i)
       const server = slotOf(node.targets, client)
@@ -292,7 +304,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       const node = nodeOf(i)
       const flow = node.flows.get(client)
       const known = flow !== undefined && flow.heardAt + timeout > now
-      const server = known ? flow.server : slotOf(node.targets, client)
+      const server = known ? flow.server : slotOf(node.established, client)
       node.flows.set(client, { server, heardAt: now, taken: false })
       return server
     },

@@ -85,6 +85,36 @@ t.test('what the other one has told is not told back, and taken back only where 
   t.same(toldIn(hear(book, [exception(1), exception(2, { server: 'db3' })], 1200)), [exception(1).client])
 })
 
+t.test(
+  'one that began anew is told although the slots say it; one that only became what they say is left alone',
+  async (t) => {
+    const now = new Map([
+      [exception(1).client, exception(1, { server: 'db1' })],
+      [exception(2).client, exception(2)],
+    ])
+    const book = createToldBook(({ client }) => now.get(client) ?? null)
+    hear(book, exceptions(4).slice(1), 0)
+    const said = hear(book, [], 1000)
+    t.same(toldIn(said), [exception(1).client])
+    t.same(goneIn(said), [exception(3).client])
+    t.same(hear(book, [], 2000), [])
+  },
+)
+
+t.test('what is known better here is told back at once', async (t) => {
+  const book = createToldBook(isOver)
+  book.hasTold([exception(1), exception(2)], millis(0))
+  book.correct([exception(1, { server: 'db1' }), exception(2, { server: 'db1', bind: '198.18.0.101:3306' })], millis(0))
+  const said = allWords(book, 0)
+  t.same(
+    said.map((one) => [one.type, one.bind]),
+    [
+      ['told', '198.18.0.100:3306'],
+      ['told', '198.18.0.101:3306'],
+    ],
+  )
+})
+
 t.test('memory has an end: beyond that many none are told', async (t) => {
   const book = createToldBook(isOver, 10)
   t.same(toldIn(hear(book, exceptions(12), 0)).length, 10)
