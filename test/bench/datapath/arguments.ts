@@ -32,14 +32,16 @@ export const help = `npm run bench:datapath [-- FLAGS]    who forwards, and what
 It takes nine minutes. Ratios are to no balancer in the same round. It needs two processors that do nothing else.
 `
 
-const listOf = <T extends string>(what: string, text: string, known: readonly T[]): readonly T[] => {
+/** The known ones that a flag names, in their order; throws for one that is not known. */
+export const listOf = <T extends string>(what: string, text: string, known: readonly T[]): readonly T[] => {
   const asked = text.split(',')
   const unknown = asked.find((name) => !known.some((one) => one === name))
   if (unknown !== undefined) throw new Error(`there is no ${what} "${unknown}"; there are ${known.join(', ')}`)
   return known.filter((name) => asked.includes(name))
 }
 
-const numberOf = (flag: string, text: string, most: number): number => {
+/** The number of a flag, from 1 on; throws for anything else. */
+export const numberOf = (flag: string, text: string, most: number): number => {
   const value = Number(text)
   if (!/^\d+$/.test(text) || value < 1 || value > most) throw new Error(`--${flag} takes a number from 1 to ${most}`)
   return value
