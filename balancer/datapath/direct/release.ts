@@ -5,7 +5,6 @@ import { type OwnTable, placeText } from '../rules/core/ownership.ts'
 import { findTable } from '../rules/own-table.ts'
 import { directOwnTable } from './core/direct-table.ts'
 import { localOwnTable } from './core/local-table.ts'
-import { localOwnTable } from './core/local-table.ts'
 
 /** The tables of this datapath. */
 const ownTables: readonly OwnTable[] = [directOwnTable, localOwnTable]
