@@ -33,10 +33,12 @@ export const watchDirectReturn = async (
   let config: DirectReturnConfig = initial.direct_return
   let turnedAt = performance.now()
   const tell = createTeller(logger)
+  let hasWritten = false
   const look = async (isFirst: boolean): Promise<void> => {
     try {
       const made = await makeRound(config, config.entries, process.pid)
       tell(made, isFirst)
+      hasWritten = true
       manager.status(statusLine(made))
     } catch (error) {
       tell(error instanceof Error ? error.message : String(error), isFirst)
@@ -51,6 +53,10 @@ export const watchDirectReturn = async (
     return turn
   }
   await turn
+  if (!hasWritten) {
+    await close()
+    return exitStatus.failed
+  }
   logger.info(
     { version, path, listeners: config.entries.length },
     'Started, this host is kept prepared for direct return',

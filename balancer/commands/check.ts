@@ -9,6 +9,7 @@ import { prospectsOf, untracked } from '../vrrp/prospects.ts'
 import { directWarnings } from './direct-check.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
+import { peersWarnings } from './peers-check.ts'
 import { keepalivedWarnings, portWarnings } from './rivals.ts'
 
 /** Checks a configuration, tells what each tracked failure leads to, and warns of what this host makes of it. */
@@ -32,6 +33,7 @@ export const check = async (file: string): Promise<number> => {
     ...portWarnings(loaded.config),
     ...(await kernelWarnings(loaded.config)),
     ...(await directWarnings(loaded.config)),
+    ...(await peersWarnings(loaded.config, file)),
   ]) {
     process.stderr.write(`warning: ${text}\n`)
   }

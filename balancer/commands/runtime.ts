@@ -29,6 +29,18 @@ export const askRunning = async (file: string, words: readonly string[]): Promis
   }
 }
 
+const momentLimit = 2000
+
+/** What a balancer answers that runs with `file`; null where none does at once. */
+export const answerOfRunning = async (file: string, words: readonly string[]): Promise<string | null> => {
+  try {
+    const answer = await exchange(socketOf(file), words.join(' '), momentLimit)
+    return answer.startsWith(refusal) ? null : answer
+  } catch {
+    return null
+  }
+}
+
 /**
  * Where the balancer listens that runs with `file`. One that is being edited may be broken, and what it started runs on. Read
  * without a schema: zod would take as long to load as all else that a command needs.

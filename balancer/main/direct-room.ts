@@ -1,5 +1,6 @@
 // The direct datapath with the other balancers: what those tell of sessions comes to the rules, and the other way round.
 
+import { setTimeout as wait } from 'node:timers/promises'
 import type { BalancerConfig } from '../config/schema.ts'
 import type { DatapathOptions, RunningDatapath } from '../datapath/datapath.ts'
 import { type DirectOptions, startDirect } from '../datapath/direct/direct.ts'
@@ -11,6 +12,8 @@ export type DirectRoomOptions = DatapathOptions &
   Omit<DirectOptions, 'others'> & {
     readonly config: () => BalancerConfig
     readonly publishPeers: (fact: PeersFact) => void
+    /** Milliseconds to wait at most for what the others know of sessions: this balancer may be master then. */
+    readonly patience: number
   }
 
 /** It, and the connections to the others, which follow the configuration. */
@@ -22,10 +25,6 @@ export const startDirectRoom = async (options: DirectRoomOptions): Promise<Direc
   /** They begin when there are slots to tell of. */
   let peers: Peers | undefined
   let own: Parameters<Peers['setOwn']>[0] = []
-  let begin: (begun: Peers) => void = () => {}
-  const begun = new Promise<Peers>((resolve) => {
-    begin = resolve
-  })
   const direct = await startDirect({
     ...options,
     others: {
@@ -41,7 +40,6 @@ export const startDirectRoom = async (options: DirectRoomOptions): Promise<Direc
       },
       setExceptions: (peer, tables, exceptions) => peers?.setExceptions(peer, tables, exceptions),
       setExposed: (sessions) => peers?.setExposed(sessions),
-      synced: async () => (await begun).synced(),
     },
   })
   const running = startPeers({
@@ -56,7 +54,8 @@ export const startDirectRoom = async (options: DirectRoomOptions): Promise<Direc
   })
   running.setOwn(own)
   peers = running
-  begin(running)
+  if (direct.waits()) await Promise.race([running.synced(), wait(options.patience)])
+  direct.open()
   return {
     ...direct,
     reconfigurePeers: () => running.reconfigure(config().peers, config().router_id),

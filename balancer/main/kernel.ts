@@ -12,7 +12,10 @@ import { startHeartbeat } from './heartbeat.ts'
 import { rememberFacts } from './known-facts.ts'
 import { type Room, runRooms } from './rooms.ts'
 
-runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit }) => {
+/** For what other balancers know of sessions: at a start nobody is master before; a reload has its own limit. */
+const [startPatience, reloadPatience] = [10_000, 4000]
+
+runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit, succeeds }) => {
   let config = first
   const known = rememberFacts(facts)
   const warn = (): void => {
@@ -25,8 +28,10 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
     ...{ log, publish, inherit },
   }
   let direct: DirectRoom | undefined
+  // A program that takes the place of another one has its sessions.
+  let patience = succeeds ? 0 : startPatience
   const startRoom: Room['start'] = async (listeners, facts) => {
-    const own = { config: () => config, publishPeers: publish }
+    const own = { config: () => config, publishPeers: publish, patience }
     direct = await startDirectRoom({ ...shared, ...own, listeners, facts })
     return direct
   }
@@ -38,6 +43,7 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
     forwardedBy('kernel', config.listeners),
     facts.filter(decides),
   )
+  patience = reloadPatience
   const stopHeartbeat = startHeartbeat('kernel', publish)
   const retire = (): Promise<void> => {
     stopHeartbeat()

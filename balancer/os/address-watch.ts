@@ -5,17 +5,14 @@ import { done, type Outcome } from './outcome.ts'
 
 const retryAfter = 1000
 
-/** The addresses of this host that count. */
+/** The addresses of this host, without those for which nobody is sent here. */
 export type AddressWatch = { readonly has: (address: string) => boolean; readonly close: () => void }
 
 /**
- * Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. Those that do not
- * count are as if they were not here: unless given, those for which nobody is sent here.
+ * Watches the addresses of this host; `onChange` is called for every address that comes or goes after the start. Those for which
+ * nobody is sent here are as if they were not.
  */
-export const watchAddresses = async (
-  onChange: (address: string, present: boolean) => void,
-  counts: (address: HostAddress) => boolean = ({ isForAnswers }) => !isForAnswers,
-): Promise<AddressWatch> => {
+export const watchAddresses = async (onChange: (address: string, present: boolean) => void): Promise<AddressWatch> => {
   const netlink = openNetlink()
   /** The interfaces that hold an address. */
   const holders = new Map<string, ReadonlySet<number>>()
@@ -37,7 +34,7 @@ export const watchAddresses = async (
       const listed = await netlink.listAddresses()
       if (!listed.ok) return listed
       if (before !== heard) continue
-      const found = holdersOf(listed.value.filter(counts))
+      const found = holdersOf(listed.value.filter(({ isForAnswers }) => !isForAnswers))
       for (const address of new Set([...holders.keys(), ...found.keys()])) {
         keep(address, found.get(address) ?? new Set())
       }
@@ -50,11 +47,10 @@ export const watchAddresses = async (
     if (!listed.ok && isOpen) setTimeout(() => void listAgain(), retryAfter)
   }
   const stopListening = listenToNetwork({
-    onAddress: (changed, present) => {
+    onAddress: ({ address, interfaceIndex, isForAnswers }, present) => {
       heard += 1
-      const { address, interfaceIndex } = changed
       const others = [...(holders.get(address) ?? [])].filter((index) => index !== interfaceIndex)
-      keep(address, new Set(present && counts(changed) ? [...others, interfaceIndex] : others))
+      keep(address, new Set(present && !isForAnswers ? [...others, interfaceIndex] : others))
     },
     onLink: () => undefined,
     onOverrun: () => void listAgain(),

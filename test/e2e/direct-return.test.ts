@@ -435,20 +435,15 @@ await t.test('two configurations of a host share what both need, and the last on
 })
 
 await t.test('without root, and with nothing to prepare, it says what it takes', async (t) => {
-  const unprivileged = await db1.run('setpriv', [
-    '--reuid',
-    'nobody',
-    '--clear-groups',
-    '--bounding-set=-all',
-    '--',
-    process.execPath,
-    program,
-    'direct-return',
-    'status',
-    '--config',
-    fileOf(db1),
-  ])
-  t.match(unprivileged.stdout, /missing: nft failed: .*it takes root, or CAP_NET_ADMIN/)
+  const dropped = ['--reuid', 'nobody', '--clear-groups', '--bounding-set=-all', '--']
+  const asNobody = (...words: readonly string[]) =>
+    db1.run('setpriv', [...dropped, process.execPath, program, 'direct-return', ...words, '--config', fileOf(db1)])
+  t.match((await asNobody('status')).stdout, /missing: nft failed: .*it takes root, or CAP_NET_ADMIN/)
+  t.match(
+    await asNobody('up', '--watch'),
+    { code: 1, stdout: /EACCES: permission denied/ },
+    'nobody can keep it prepared without a right',
+  )
   configure(db1, '')
   t.match(await directReturn(db1, 'up'), { code: 78, said: /has no direct_return: there is nothing to prepare/ })
   configure(db1, both)

@@ -40,7 +40,7 @@ t.test('what stands in its comments is valid too, one section at a time', async 
   t.ok(sections.length >= 10)
   const alternatives = ['socket', 'host', 'port', 'password', 'password_file', 'password_credential', 'option_file']
   for (const [section, key = ''] of sections) {
-    const open = section.replace(/^# /gm, key === 'agent_check' ? '' : '  ')
+    const open = section.replace(/^# /gm, ['agent_check', 'direct_return'].includes(key) ? '' : '  ')
     const replaced = key === 'port' ? `  host: 127.0.0.1\n${open}` : open
     const text = example.replace(section, replaced)
     const without = alternatives.includes(key) ? text.replace(/^ {2}(socket|password_file): .*\n/gm, '') : text

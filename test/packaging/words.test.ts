@@ -38,10 +38,10 @@ const withValue = (value: unknown, [step, ...rest]: Path, wrong: unknown): unkno
 }
 
 const wholeBalancer: unknown = parse(uncommented(packaged('examples/balancer.yaml')))
-/** `agent_check` is a section of its own, the other comments belong to the section above them. */
-const agentSection = /^# agent_check:.*\n(?:# {3,}.*\n)*/m
+/** These are sections of their own, the other comments belong to the section above them. */
+const ownSections = /^# (?:agent_check|direct_return):.*\n(?:# {3,}.*\n)*/gm
 const wholeAgent: unknown = parse(
-  uncommented(packaged('examples/agent.yaml').replace(agentSection, (section) => section.replace(/^# /gm, ''))),
+  uncommented(packaged('examples/agent.yaml').replace(ownSections, (section) => section.replace(/^# /gm, ''))),
 )
 
 const files = [

@@ -33,6 +33,7 @@ import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
 import { watchTakeovers } from './takeover.ts'
+import { watchWays } from './ways.ts'
 
 /**
  * What the direct datapath needs beside: where virtual addresses will be, here or not, the other balancers, and who is told of each
@@ -49,6 +50,12 @@ export type RunningDirect = RunningDatapath &
   Pick<Exchange, 'told' | 'find' | 'gone'> & {
     /** The slots of another balancer are others, or `isLost`: it is not connected any more. */
     readonly othersChanged: (isLost: boolean) => void
+    /**
+     * Whether its addresses are said to be closed, since sessions may come here of which only the others know the server; until `open`.
+     * Frames are forwarded all the same.
+     */
+    readonly waits: () => boolean
+    readonly open: () => void
   }
 
 const lookMillis = 100
@@ -96,6 +103,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     onChange: () => void change(),
     log,
   })
+  const ways = watchWays({ listeners: () => configs, segment, log })
   const listeners = runListeners({
     found: found === null ? [] : foundServers(found),
     pathOf: segment.pathOf,
@@ -148,8 +156,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   const exchange = openExchange({ others, flows, elements, listenerAt: listeners.at, log })
   const counters = watchCounters({ table: directOwnTable, onGone: rules.doubt, onPackets: () => {} })
 
-  /** Until what the others know of sessions is known here. One that adopts sessions knows them. */
-  let isWaiting = found === null
+  let isWaiting = false
   const trouble = (): string | null =>
     rules.problem() ?? (isWaiting ? 'waits for what the other balancers know of sessions, 10 s at most' : null)
   const publishAll = (): void => {
@@ -213,6 +220,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     watch?.close()
     flows.close()
     listeners.stop()
+    ways.stop()
     segment.close()
     await Promise.all([rules.close(), local.close()])
     endings.close()
@@ -251,8 +259,9 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       }
     }
     await local.change()
+    ways.begin()
     tellTables()
-    publishAll()
+    if (timers.length > 0) publishAll()
   }
 
   try {
@@ -264,20 +273,22 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   }
   const addresses = watch
   await flows.lookAround()
-  if (isWaiting) {
-    void others.synced().then(() => {
-      isWaiting = false
-      if (!isOver) publishAll()
-    })
-  }
+  tellTables()
+  // Whoever has the address knows its sessions, and so does one that has just died here.
+  isWaiting = found === null || (absent.size > 0 && !isReachable(addresses))
   timers.push(
     setInterval(look, lookMillis),
     setInterval(publishAll, publishMillis),
     setInterval(() => void counters.look(), countMillis),
   )
 
+  publishAll()
+
   return {
-    hear: listeners.hear,
+    hear: (fact) => {
+      listeners.hear(fact)
+      ways.hear(fact)
+    },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     told: exchange.told,
@@ -287,6 +298,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       if (isLost) takeover.peerLost()
       segment.refresh()
       void flows.lookAround()
+    },
+    waits: () => isWaiting,
+    open: () => {
+      isWaiting = false
+      if (!isOver) publishAll()
     },
     unreachable: async (limit) => {
       const last = performance.now() + limit
@@ -309,7 +325,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
-      const left = listeners.all().reduce((sum, listener) => sum + counts.talliesOf(listener).all().sessions, 0)
+      const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()
       for (const text of removed) log.info(`Removed ${text}`)

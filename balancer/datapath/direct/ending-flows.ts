@@ -22,11 +22,18 @@ export const endingFlows = (flows: FlowWatch, elements: Pick<NftElements, 'repla
     })
     return { ok: true, value: found }
   },
-  mark: (bind, ended, timeout) =>
-    elements.replace(
-      flowsMap(bind),
-      ended.map(({ key, number }) => ({ key, value: number | endedBit, timeout, expires: timeout })),
-    ),
+  mark: async (bind, ended, timeout) => {
+    const marks = ended.map(({ key, number }) => ({ key, value: number | endedBit, timeout, expires: timeout }))
+    const marked = await elements.replace(flowsMap(bind), marks)
+    const book = flows.at(endpointText(bind))?.book
+    // A look may lack them, and then they would live on there.
+    if (marked.ok) {
+      for (const [i, { key, value, expires }] of marks.entries()) {
+        if (marked.value[i]) book?.see({ buffer: key, keyAt: 0, value, expires }, performance.now())
+      }
+    }
+    return marked
+  },
   remove: (bind, ended) =>
     elements.remove(
       flowsMap(bind),

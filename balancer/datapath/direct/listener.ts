@@ -81,8 +81,12 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   /** When a server was last seen to take sessions. */
   const takingAt = new Map<number, number>()
 
-  const running = runPlan({ config, adopts: true, onStep: (effects) => {
-      for (const { effect, server } of effects) if (effect === 'end-sessions') established = withoutServer(established, server)
+  const running = runPlan({
+    config,
+    adopts: true,
+    onStep: (effects) => {
+      for (const { effect, server } of effects)
+        if (effect === 'end-sessions') established = withoutServer(established, server)
       onStep(effects)
     },
   })

@@ -30,8 +30,6 @@ export type OtherBalancers = {
   readonly isComplete: () => boolean
   readonly setExceptions: (peer: string, tables: readonly OwnTable[], exceptions: readonly SessionException[]) => void
   readonly setExposed: (sessions: number) => void
-  /** Resolves when this balancer knows what the others know, or has waited for long enough. */
-  readonly synced: () => Promise<unknown>
 }
 
 /** What goes on between them. */

@@ -18,6 +18,8 @@ export type SessionCounts = {
   /** Live sessions with a number; and whether the kernel remembers any flow with it. */
   readonly sessionsOf: (binds: readonly string[], number: number) => number
   readonly isInUse: (binds: readonly string[], number: number) => boolean
+  /** Live sessions that the kernel remembers, whoever has their address. */
+  readonly remembered: () => number
   readonly talliesOf: (listener: RunningListener) => Tallies
   /** When the oldest of the last looks at its binds began; a moment of `performance.now()`. */
   readonly countedAt: (listener: RunningListener) => number
@@ -105,6 +107,15 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
         const counts = flows.at(bind)?.book.counts(number)
         return counts !== undefined && counts.attempts + counts.live + counts.closing > 0
       }),
+    remembered: () => {
+      let sum = 0
+      for (const { book } of flows.all()) {
+        book.visit(({ state }) => {
+          if (state === 'live') sum += 1
+        })
+      }
+      return sum
+    },
     talliesOf,
     countedAt: (listener) =>
       Math.min(...bindsOf(listener.config()).map((bind) => flows.at(bind)?.lookedAt ?? Number.NEGATIVE_INFINITY)),

@@ -1,5 +1,6 @@
 // Which sessions end, and what stands next until both sides of each know it. What is in the kernel is seen by lists of a bind's
-// flows ("looks"), which may lack a few and are old when they come: nothing follows from what is not in one.
+// flows ("looks"), which may lack a few and are old when they come: an order is carried out at several, and nothing follows from
+// what is not in one.
 
 import type { Endpoint } from '../../../core/endpoint.ts'
 import { loginMillis } from '../../core/planned-server.ts'
@@ -8,7 +9,7 @@ import { flowKey } from './flow-key.ts'
 /**
  * What is to be known of a flow (see flow-book.ts): its key in the map, and the number of its server. It began after `begunAfter`, when
  * it was not there yet, and at the latest at `begunBy`, when it was first seen; both are moments of the caller's clock, -Infinity
- * for what was there at the first look.
+ * for what was there at the first look. It leaves the map at `expiresAt`.
  */
 export type EndingFlow = {
   readonly key: Uint8Array
@@ -16,6 +17,7 @@ export type EndingFlow = {
   readonly state: 'attempt' | 'live' | 'closing' | 'ended'
   readonly begunAfter: number
   readonly begunBy: number
+  readonly expiresAt: number
 }
 
 /**
@@ -45,14 +47,18 @@ type Owed = {
   readonly since: number
   readonly at: number | null
   readonly failures: number
+  /** So many looks follow the next one. */
+  readonly repeats: number
+  /** How long ago a flow may have begun that a look lacked. */
+  readonly slack: number
 }
 
 /** The state. `absent`: addresses that are not on this host, and when whatever was ended through them is another host's. */
 export type Endings = {
   readonly owed: readonly Owed[]
   readonly absent: ReadonlyMap<string, number>
-  /** Binds whose clients and servers are being told, and when to look whether they still are to be. */
-  readonly telling: readonly { readonly bind: Endpoint; readonly at: number }[]
+  /** Binds whose clients and servers are being told, since when, and when to look whether they still are to be. */
+  readonly telling: readonly { readonly bind: Endpoint; readonly since: number; readonly at: number }[]
   readonly binds: readonly Endpoint[]
 }
 
@@ -105,11 +111,19 @@ export type EndingStep = readonly [Endings, readonly EndingEffect[]]
 
 /** For how long a mark stays in the map: whoever speaks later is a stranger. */
 export const markMillis = 60_000
+/**
+ * An earlier process may have told whom it ended until then. Later a server without the session would take what is forged for a new
+ * one and wait for its client, whose firewall has forgotten the old one by then (nf_conntrack_tcp_timeout_close).
+ */
+const youngMillis = 10_000
 /** A vrrp process that is started anew has the address back in less. */
 const leftMillis = 2000
 /** Sooner than anybody is told for the second time. */
 const lookAgainMillis = 400
 const tryAgainMillis = 500
+/** Looks after the first, and how far apart those may be by which the book knows what is new. */
+const moreLooks = 2
+const usualGap = 1000
 const mostFailures = 6
 const noOrder = -1
 const largestPort = 65_535
@@ -154,15 +168,20 @@ export const deadlineOf = ({ owed, telling, absent }: Endings): number | null =>
 
 /**
  * When a flow ends by an order that is carried out at `at`: then, or later, or never. One that may have begun before `begunBefore` or
- * after it has the time for a login from when it was first seen.
+ * after it has the time for a login from when it was first seen. `slack`: so much earlier than `begunAfter` it may have begun.
  */
-export const endsAt = (flow: EndingFlow, { server, client, begunBefore }: Ending, at: number): number | null => {
+export const endsAt = (
+  flow: EndingFlow,
+  { server, client, begunBefore }: Ending,
+  at: number,
+  slack = 0,
+): number | null => {
   // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment.
   if (flow.state === 'closing' || flow.state === 'ended') return null
   if (server !== null && flow.number !== server) return null
   if (client !== null && !isOf(flow, client)) return null
   if (flow.begunBy <= begunBefore) return at
-  if (flow.begunAfter > begunBefore) return null
+  if (flow.begunAfter - slack > begunBefore) return null
   return Math.max(at, flow.begunBy + loginMillis)
 }
 
@@ -183,6 +202,15 @@ const owe = (bind: Endpoint, duty: Duty, since: number, id = noOrder): Owed => (
   since,
   at: null,
   failures: 0,
+  repeats: 0,
+  slack: 0,
+})
+
+/** A plan's server gets nobody new: whoever is found there later was there before. An operator's may have clients that came back. */
+const oweEnd = (bind: Endpoint, ending: Ending, since: number, waits: boolean, id = noOrder): Owed => ({
+  ...owe(bind, { do: 'end', ending }, since, id),
+  repeats: moreLooks,
+  slack: waits ? usualGap : 0,
 })
 
 const withBinds = (endings: Endings, binds: readonly Endpoint[], at: number): EndingStep => {
@@ -204,12 +232,12 @@ const ordered = (
   endings: Endings,
   { id, bind, ending, waits, at }: Extract<EndingEvent, { event: 'ordered' }>,
 ): EndingStep => {
-  if (!endings.absent.has(bind.address)) return askFor(endings, [owe(bind, { do: 'end', ending }, at, id)])
+  if (!endings.absent.has(bind.address)) return askFor(endings, [oweEnd(bind, ending, at, waits, id)])
   if (!waits) return [endings, [{ effect: 'over', id, isLost: true }]]
   // Who begins a session until it is carried out does so by the rules of then.
   const bounded: Ending = { ...ending, begunBefore: Math.min(ending.begunBefore, at) }
   const others = endings.owed.filter((owed) => !isOlder(owed, bind, bounded))
-  const waiting = owe(bind, { do: 'end', ending: bounded }, at)
+  const waiting = oweEnd(bind, bounded, at, waits)
   return [{ ...endings, owed: [...others, waiting] }, [{ effect: 'over', id, isLost: false }]]
 }
 
@@ -238,8 +266,9 @@ const looked = (endings: Endings, look: Look & { readonly flows: readonly Ending
   const { bind, flows, at } = look
   const due = dueAt(endings, look)
   const others = endings.owed.filter((owed) => !due.includes(owed))
-  const isTelling = endings.telling.some((one) => isSame(one.bind, bind))
-  const spared = isTelling ? flows.filter(({ state }) => state !== 'ended') : []
+  const told = endings.telling.find((one) => isSame(one.bind, bind))
+  const spared =
+    told === undefined ? [] : flows.filter(({ state, begunBy }) => state !== 'ended' && begunBy > told.since)
   const effects: EndingEffect[] = spared.length > 0 ? [{ effect: 'spare', bind, flows: spared }] : []
   const later: Owed[] = []
   const taken = new Set<EndingFlow>()
@@ -247,7 +276,8 @@ const looked = (endings: Endings, look: Look & { readonly flows: readonly Ending
   for (const owed of due) {
     const { id, duty } = owed
     if (duty.do !== 'end') {
-      const ended = flows.filter(({ state }) => state === 'ended')
+      const oldest = duty.do === 'tell' ? at + markMillis - youngMillis : Number.NEGATIVE_INFINITY
+      const ended = flows.filter(({ state, expiresAt }) => state === 'ended' && expiresAt > oldest)
       if (ended.length > 0) effects.push({ effect: duty.do, bind, flows: ended })
       tells ||= duty.do === 'tell' && ended.length > 0
       continue
@@ -255,7 +285,7 @@ const looked = (endings: Endings, look: Look & { readonly flows: readonly Ending
     const now: EndingFlow[] = []
     let next = Number.POSITIVE_INFINITY
     for (const flow of flows) {
-      const moment = taken.has(flow) ? null : endsAt(flow, duty.ending, at)
+      const moment = taken.has(flow) ? null : endsAt(flow, duty.ending, at, owed.slack)
       if (moment === null) continue
       if (moment > at) next = Math.min(next, moment)
       else now.push(flow)
@@ -265,10 +295,19 @@ const looked = (endings: Endings, look: Look & { readonly flows: readonly Ending
     // An order is over with its first look, for whoever waits to hear what came of it.
     if (now.length > 0) effects.push({ effect: 'end', id, bind, ending: duty.ending, flows: now })
     if (id !== noOrder) effects.push({ effect: 'over', id, isLost: false })
-    if (Number.isFinite(next)) later.push({ ...owed, id: noOrder, at: next, failures: 0 })
+    const again = { ...owed, id: noOrder, failures: 0 }
+    if (Number.isFinite(next)) later.push({ ...again, at: next, repeats: 0 })
+    if (owed.repeats === 0) continue
+    const bounded = { ...duty.ending, begunBefore: Math.min(duty.ending.begunBefore, owed.since) }
+    later.push({
+      ...again,
+      duty: { do: 'end', ending: bounded },
+      at: at + lookAgainMillis,
+      repeats: owed.repeats - 1,
+    })
   }
   const telling = endings.telling.filter((one) => !isSame(one.bind, bind))
-  if (isTelling || tells) telling.push({ bind, at: at + lookAgainMillis })
+  if (told !== undefined || tells) telling.push({ bind, since: told?.since ?? at, at: at + lookAgainMillis })
   return [{ ...endings, owed: [...others, ...later], telling }, effects]
 }
 
@@ -283,7 +322,7 @@ const notLooked = (endings: Endings, look: Look): EndingStep => {
     state = next
     effects.push(...more)
   }
-  const telling = state.telling.map((one) => (isSame(one.bind, bind) ? { bind, at: at + lookAgainMillis } : one))
+  const telling = state.telling.map((one) => (isSame(one.bind, bind) ? { ...one, at: at + lookAgainMillis } : one))
   return [{ ...state, telling }, effects]
 }
 

@@ -37,5 +37,4 @@ export const establishedTable = (
 }
 
 const isSame = (a: SlotTable['targets'], b: SlotTable['targets']): boolean =>
-  a.length === b.length &&
-  a.every(({ server, weight }, i) => server === b[i]?.server && weight === b[i]?.weight)
+  a.length === b.length && a.every(({ server, weight }, i) => server === b[i]?.server && weight === b[i]?.weight)

@@ -7,7 +7,7 @@ import type { IpVersion } from '../../rules/core/ip-version.ts'
 export const tableName = 'balancer'
 
 /** An address as hexadecimal digits. */
-export const hexOf = (address: string): string =>
+const hexOf = (address: string): string =>
   addressBytes(address)
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')

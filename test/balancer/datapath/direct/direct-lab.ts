@@ -45,6 +45,9 @@ export type DirectLab = {
     listeners: readonly DirectListener[],
     host?: Partial<DirectHost>,
   ) => Promise<string>
+  /** A process keeps these listeners' rules on lb1 until the end; how often it has put them back. */
+  readonly keep: (listeners: readonly DirectListener[]) => Promise<void>
+  readonly repairs: () => Promise<number>
   readonly found: (balancer: BalancerName) => Promise<NonNullable<RulesAnswer['servers']>>
   /** Packets that clients sent to a server through lb1, or another one. */
   readonly packetsTo: (name: HostName, balancer?: BalancerName) => Promise<number>
@@ -85,7 +88,8 @@ export const openDirectLab = async (): Promise<DirectLab> => {
   for (const { virtual, bits, name: family } of families) {
     for (const name of ['db1', 'db2', 'db3'] as const)
       await run(name, 'ip', 'address', 'add', `${virtual}/${bits}`, 'dev', 'lo')
-    const options = family === 'ipv6' ? ['nodad'] : []
+    // As VRRP adds it: never the source of what this host says of its own accord.
+    const options = family === 'ipv6' ? ['nodad', 'preferred_lft', '0'] : []
     await run('lb1', 'ip', 'address', 'add', `${virtual}/${bits}`, 'dev', 'eth0', ...options)
   }
 
@@ -124,6 +128,10 @@ export const openDirectLab = async (): Promise<DirectLab> => {
   })
   const counter = async (balancer: BalancerName, name: string): Promise<number> =>
     new Map((await order(balancer, { do: 'look' })).counters).get(name) ?? 0
+  const hostOf = (balancer: BalancerName): DirectHost => ({
+    devices: [{ name: 'eth0', mac: macOf(balancer) }],
+    balancers: [macOf(balancer === 'lb1' ? 'lb2' : 'lb1')],
+  })
   return {
     lab,
     peer,
@@ -135,9 +143,12 @@ export const openDirectLab = async (): Promise<DirectLab> => {
         servers: (['db1', 'db2', 'db3'] as const).map((name) => serverOn(name)),
         ...changes,
       }),
+    keep: async (listeners) => {
+      await order('lb1', { do: 'keep', listeners, host: hostOf('lb1') })
+    },
+    repairs: async () => (await order('lb1', { do: 'count-repairs' })).repairs ?? 0,
     put: async (balancer, listeners, changes = {}) => {
-      const devices = [{ name: 'eth0', mac: macOf(balancer) }]
-      const host = { devices, balancers: [macOf(balancer === 'lb1' ? 'lb2' : 'lb1')], ...changes }
+      const host = { ...hostOf(balancer), ...changes }
       return (await order(balancer, { do: 'put', listeners, host })).change ?? ''
     },
     found: async (balancer) => (await order(balancer, { do: 'look' })).servers ?? [],

@@ -1,13 +1,15 @@
-// A balancer, two servers and clients on one segment, with the rules of the direct datapath by hand: `mysql` on port 3306, where
-// servers listen on the same port, and `moved` on 3366, which servers redirect to 3307.
+// A balancer, two servers and clients on one segment, with the rules of the direct datapath: a listener on port 3306, where servers
+// listen on the same port, and one on 3366, which servers redirect to 3307.
 
 import { fileURLToPath } from 'node:url'
 import type { Endpoint } from '../../../../balancer/core/endpoint.ts'
+import { flowsName } from '../../../../balancer/datapath/direct/core/names.ts'
 import { mustRun } from '../../../lab/command.ts'
 import type { Host } from '../../../lab/host.ts'
 import { createLab, type Lab } from '../../../lab/lab.ts'
 import type { LabProcess } from '../../../lab/lab-process.ts'
-import { type EndingsOrder, type EndingsTold, mapOf } from './endings-messages.ts'
+import type { EndingsOrder, EndingsTold } from './endings-messages.ts'
+import { listener, tableOf } from './sample-rules.ts'
 import type { SessionsOrder, SessionsTold, SessionTold } from './sessions-process.ts'
 
 export const virtual = { ipv4: '198.18.0.100', ipv6: 'fd00::100' }
@@ -53,39 +55,6 @@ const macOf = async (host: Host): Promise<string> => {
 
 /** By which forged packets are told from those of the kernel. */
 const forgedWindow = 1024
-
-const isV4 = ({ address }: Endpoint): boolean => !address.includes(':')
-const key = (bind: Endpoint): string => (isV4(bind) ? 'ip saddr . tcp sport' : 'tcp sport . @nh,96,96')
-const protocol = (bind: Endpoint): string => (isV4(bind) ? 'ip' : 'ip6')
-const mapText = (bind: Endpoint): string =>
-  `map ${mapOf(bind)} { typeof ${key(bind)} : meta mark; size 65536; flags dynamic,timeout; timeout 8h; }`
-
-const chainText = (bind: Endpoint, targets: readonly ServerName[]): string => {
-  const map = mapOf(bind)
-  const slots = targets.map((name, i) => `${i} : ${numbers[name]}`).join(', ')
-  const hash =
-    targets.length === 0
-      ? 'drop'
-      : `meta mark set jhash ${key(bind)} mod ${targets.length} seed 0x1234 map { ${slots} }`
-  const syn = 'tcp flags & (syn|ack|rst|fin) == syn'
-  return `chain lb_${map} {
-    ${syn} delete @${map} { ${key(bind)} : meta mark }
-    ${syn} ${targets.length === 0 ? 'drop' : `${hash} update @${map} { ${key(bind)} timeout 10s : meta mark } goto out`}
-    meta mark set ${key(bind)} map @${map} goto known_${map}
-    ${targets.length === 0 ? 'drop' : `${hash} goto out`}
-  }
-  chain known_${map} {
-    meta mark & 0x4000 != 0 goto ended
-    meta mark & 0x8000 != 0 goto out
-    tcp flags & (fin|rst) != 0 goto closing_${map}
-    update @${map} { ${key(bind)} : meta mark } goto out
-  }
-  chain closing_${map} {
-    meta mark set meta mark or 0x8000
-    delete @${map} { ${key(bind)} : meta mark }
-    update @${map} { ${key(bind)} timeout 60s : meta mark } goto out
-  }`
-}
 
 export const openEndingsLab = async (): Promise<EndingsLab> => {
   const lab = await createLab({ name: 'endings' })
@@ -165,35 +134,16 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     )
   }
   const macs = { lb1: await macOf(host('lb1')), db1: await macOf(host('db1')), db2: await macOf(host('db2')) }
-  const binds = [plainPort, movedPort].flatMap((port) => Object.values(virtual).map((address) => ({ address, port })))
-
-  const direct = async (targets: readonly ServerName[]): Promise<void> => {
-    const there = await host('lb1').run('nft', ['list', 'table', 'netdev', 'balancer'])
-    const chains = binds.map((bind) => chainText(bind, targets)).join('\n')
-    const ingress = binds
-      .map((bind) => `${protocol(bind)} daddr ${bind.address} tcp dport ${bind.port} jump lb_${mapOf(bind)}`)
-      .join('; ')
-    const flushed = binds.flatMap((bind) => ['lb', 'known', 'closing'].map((kind) => `${kind}_${mapOf(bind)}`))
-    const flush =
-      there.code === 0
-        ? ['out', 'ended', 'ingress', ...flushed].map((chain) => `flush chain netdev balancer ${chain}\n`).join('')
-        : ''
-    await must(
-      'lb1',
-      ['nft', '-f', '-'],
-      `${flush}table netdev balancer {
-        ${there.code === 0 ? '' : binds.map(mapText).join('\n')}
-        chain out {
-          ether saddr set ${macs.lb1} ether daddr set meta mark and 0x3fff map { 1 : ${macs.db1}, 2 : ${macs.db2} } meta mark set 0 fwd to "eth0"
-        }
-        chain ended { tcp flags & rst == rst goto out; counter reject with tcp reset; }
-        ${chains}
-        chain ingress { type filter hook ingress device eth0 priority 0; policy accept; meta pkttype host ${ingress.replaceAll('; ', '; meta pkttype host ')}; }
-      }`,
-    )
-  }
-  await direct(['db1', 'db2'])
-
+  const bindsAt = (port: number): readonly Endpoint[] => Object.values(virtual).map((address) => ({ address, port }))
+  const binds = [plainPort, movedPort].flatMap(bindsAt)
+  const serversAt = (port: number) =>
+    (['db1', 'db2'] as const).map((name) => ({
+      name,
+      number: numbers[name],
+      address: host(name).address,
+      port,
+      path: { kind: 'link' as const, device: 'eth0', mac: macs[name] },
+    }))
   const start = async (): Promise<LabProcess> => {
     const started = host('lb1').spawn('endings', process.execPath, [process_('endings')], { ipc: true })
     await started.waitForOutput(/^ready/)
@@ -210,21 +160,20 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       answers.push(resolve)
       ending.send(order)
     })
-  const place = async (): Promise<void> => {
-    const places = (['db1', 'db2'] as const).map((name) => ({
-      number: numbers[name],
-      place: {
-        address: host(name).address,
-        port: plainPort,
-        path: { kind: 'link' as const, device: 'eth0', mac: macs[name] },
-        from: macs.lb1,
-      },
-    }))
-    await endings({ do: 'places', places })
-    await endings({ do: 'binds', binds })
-    for (const bind of binds) await endings({ do: 'see', bind })
+  let targets: readonly ServerName[] = ['db1', 'db2']
+  const direct = async (next: readonly ServerName[]): Promise<void> => {
+    targets = next
+    const listeners = [plainPort, movedPort].map((port) =>
+      listener({
+        name: `mysql${port}`,
+        binds: bindsAt(port),
+        servers: serversAt(port === movedPort ? movedTo : port),
+        table: tableOf(targets),
+      }),
+    )
+    await endings({ do: 'rules', listeners, host: { devices: [{ name: 'eth0', mac: macs.lb1 }], balancers: [] } })
   }
-  await place()
+  await direct(targets)
 
   return {
     lab,
@@ -235,7 +184,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     restart: async () => {
       await ending.kill()
       ending = listen(await start())
-      await place()
+      await direct(targets)
     },
     sessions: async (name) => {
       const child = host(name).spawn('sessions', process.execPath, [process_('sessions')], { ipc: true })
@@ -285,6 +234,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       )
       return texts.reduce((sum, text) => sum + Number(/packets (\d+)/.exec(text)?.[1]), 0)
     },
-    flows: async (bind) => await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', mapOf(bind)]),
+    flows: async (bind) =>
+      await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', flowsName(bind.address, bind.port)]),
   }
 }

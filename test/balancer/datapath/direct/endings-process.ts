@@ -1,115 +1,70 @@
-// Inside the balancer of the lab: ends sessions as the datapath does, in maps that hand-written rules keep. The program nft lists
-// and changes them here.
+// Inside the balancer of the lab: brings the rules into force and ends sessions as the datapath does.
 
-import { spawnSync } from 'node:child_process'
 import pino from 'pino'
-import { type Endpoint, endpointText } from '../../../../balancer/core/endpoint.ts'
-import { addressBytes, addressText } from '../../../../balancer/core/ip-address.ts'
-import type { EndingFlow } from '../../../../balancer/datapath/direct/core/ending.ts'
-import { flowKey } from '../../../../balancer/datapath/direct/core/flow-key.ts'
-import type { ServerPlace } from '../../../../balancer/datapath/direct/core/wake-up.ts'
-import { createDirectEndings, directPace, type EndingFlows } from '../../../../balancer/datapath/direct/endings.ts'
+import { endpointText } from '../../../../balancer/core/endpoint.ts'
+import { millis } from '../../../../balancer/core/time.ts'
+import { directOwnTable, directTable } from '../../../../balancer/datapath/direct/core/direct-table.ts'
+import { endingFlows } from '../../../../balancer/datapath/direct/ending-flows.ts'
+import { createDirectEndings, directPace } from '../../../../balancer/datapath/direct/endings.ts'
+import { watchFlows } from '../../../../balancer/datapath/direct/flow-watch.ts'
 import { openSessionResets } from '../../../../balancer/datapath/resets/session-resets.ts'
-import { type Outcome, refused } from '../../../../balancer/os/outcome.ts'
-import { type EndingsOrder, type EndingsTold, mapOf } from './endings-messages.ts'
+import { changeText } from '../../../../balancer/datapath/rules/core/change.ts'
+import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
+import { findTable } from '../../../../balancer/datapath/rules/own-table.ts'
+import { applyRules } from '../../../../balancer/os/nft.ts'
+import { openNftElements } from '../../../../balancer/os/nft-elements.ts'
+import type { Outcome } from '../../../../balancer/os/outcome.ts'
+import type { EndingsOrder, EndingsTold } from './endings-messages.ts'
 
-const ended = 0x4000
-const closing = 0x8000
-
-const nft = (words: readonly string[], input = ''): Outcome<string> => {
-  const { status, stdout, stderr } = spawnSync('nft', words, { input, encoding: 'utf8', maxBuffer: 2 ** 28 })
-  if (status === 0) return { ok: true, value: stdout }
-  return refused(stderr.includes('No such file') ? 'ENOENT' : 'EIO', stderr)
-}
-
-type Listed = { readonly nftables: readonly { readonly map?: { readonly elem?: readonly Pair[] } }[] }
-type Pair = readonly [{ readonly elem: { readonly val: { readonly concat: readonly (string | number)[] } } }, number]
-
-const lowFrom = 4
-/** All addresses of the lab begin alike. */
-const lowAddress = (low: bigint): Uint8Array =>
-  Uint8Array.of(...addressBytes('fd00::').slice(0, lowFrom), ...Buffer.from(low.toString(16).padStart(24, '0'), 'hex'))
-
-/** When each was first seen, and the look before. */
-const known = new Map<string, { readonly begunAfter: number; readonly begunBy: number }>()
-const lookedAt = new Map<string, number>()
-
-const list = (bind: Endpoint): Outcome<readonly EndingFlow[]> => {
-  const listed = nft(['-j', 'list', 'map', 'netdev', 'balancer', mapOf(bind)])
-  if (!listed.ok) return listed
-  const { nftables } = JSON.parse(listed.value) as Listed
-  const before = lookedAt.get(mapOf(bind)) ?? Number.NEGATIVE_INFINITY
-  const now = before === Number.NEGATIVE_INFINITY ? before : performance.now()
-  lookedAt.set(mapOf(bind), performance.now())
-  const flows = (nftables.flatMap(({ map }) => map?.elem ?? []) as Pair[]).map(([{ elem }, mark]): EndingFlow => {
-    const [first = '', second = ''] = elem.val.concat
-    // IPv6: the port, and the last 96 bits of the address as a number.
-    const address = typeof first === 'string' ? first : addressText(lowAddress(BigInt(second)))
-    const port = Number(typeof first === 'string' ? second : first)
-    const key = `${mapOf(bind)} ${address} ${port} ${mark & 0x3fff}`
-    const begun = known.get(key) ?? { begunAfter: before, begunBy: now }
-    known.set(key, begun)
-    return {
-      key: keyFor(address, port),
-      number: mark & 0x3fff,
-      state: (mark & ended) !== 0 ? 'ended' : (mark & closing) !== 0 ? 'closing' : 'live',
-      ...begun,
-    }
-  })
-  return { ok: true, value: flows }
-}
-const clients = new Map<string, Endpoint>()
-const keyFor = (address: string, port: number): Uint8Array => {
-  const key = flowKey({ address, port })
-  clients.set(String(key), { address, port })
-  return key
-}
-const clientOf = (key: Uint8Array): Endpoint => clients.get(String(key)) ?? { address: '192.0.2.1', port: 1 }
-const keyText = ({ key }: EndingFlow): string => {
-  const { address, port } = clientOf(key)
-  if (!address.includes(':')) return `${address} . ${port}`
-  return `${port} . 0x${Buffer.from(addressBytes(address).slice(lowFrom)).toString('hex')}`
-}
-const change = (bind: Endpoint, flows: readonly EndingFlow[], timeout: number | null): Outcome<readonly boolean[]> => {
-  const names = `netdev balancer ${mapOf(bind)}`
-  const marked = flows.map((flow) => `${keyText(flow)} timeout ${timeout}ms : ${flow.number | ended}`)
-  const removal = `delete element ${names} { ${flows.map(keyText).join(', ')} }\n`
-  const changed = nft(
-    ['-f', '-'],
-    timeout === null ? removal : `${removal}add element ${names} { ${marked.join(', ')} }\n`,
-  )
-  return changed.ok ? { ok: true, value: flows.map(() => true) } : changed
-}
-const flows: EndingFlows = {
-  list: async (bind) => list(bind),
-  mark: async (bind, those, timeout) => change(bind, those, timeout),
-  remove: async (bind, those) => change(bind, those, null),
+const must = <T>(outcome: Outcome<T>): T => {
+  if (!outcome.ok) throw new Error(outcome.text)
+  return outcome.value
 }
 
 const log = pino({ level: 'debug' })
-const opened = openSessionResets(directPace, (text) => log.error(`No reset: ${text}`))
-if (!opened.ok) throw new Error(opened.text)
-const places = new Map<number, ServerPlace>()
+const elements = must(openNftElements())
+const flows = watchFlows({
+  elements,
+  onLook: () => {},
+  onRound: () => {},
+  onFailure: (bind, _, text) => log.error(`${bind}: ${text}`),
+})
+const resets = must(openSessionResets(directPace, (text) => log.error(`No reset: ${text}`)))
+let listeners: Extract<EndingsOrder, { do: 'rules' }>['listeners'] = []
+let mac = ''
 const endings = createDirectEndings({
-  flows,
-  resets: opened.value,
-  clientsOf: (key) => [clientOf(key)],
-  placeOf: (_, number) => places.get(number),
+  flows: endingFlows(flows, elements),
+  resets,
+  clientsOf: flows.clientsOf,
+  placeOf: (bind, number) => {
+    const listener = listeners.find(({ binds }) => binds.some((one) => endpointText(one) === endpointText(bind)))
+    const server = listener?.servers.find((one) => one.number === number)
+    return server === undefined ? undefined : { ...server, from: mac }
+  },
   log,
 })
 
+const apply = async (order: Extract<EndingsOrder, { do: 'rules' }>): Promise<void> => {
+  listeners = order.listeners
+  mac = order.host.devices[0]?.mac ?? ''
+  const there = must(await findTable(directOwnTable))
+  const table = directTable(listeners, order.host)
+  const change = there === null ? tableText(table) : changeText(there.snapshot, table)
+  if (change !== '') must(await applyRules(change))
+  const binds = listeners.flatMap((one) => one.binds)
+  flows.setBinds(binds.map((bind) => ({ ...bind, idle: millis(28_800_000), connect: millis(5000) })))
+  await flows.lookAround()
+  endings.setBinds(binds)
+}
 const nothing: EndingsTold = { sessions: [], trouble: null }
 const carryOut = async (order: EndingsOrder): Promise<EndingsTold> => {
   switch (order.do) {
-    case 'places':
-      places.clear()
-      for (const { number, place } of order.places) places.set(number, place)
-      return nothing
-    case 'binds':
-      endings.setBinds(order.binds)
+    case 'rules':
+      await apply(order)
       return nothing
     case 'see':
-      return list(order.bind).ok ? nothing : { ...nothing, trouble: endpointText(order.bind) }
+      must(await flows.look(endpointText(order.bind)))
+      return nothing
     case 'end': {
       const { bind, server, client, ago, waits } = order
       const begunBefore = ago === null ? Number.POSITIVE_INFINITY : performance.now() - ago

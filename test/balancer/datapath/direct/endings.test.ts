@@ -114,6 +114,8 @@ t.test('those that began before a moment: who came since stays', async (t) => {
   await client.open({ kind: 'wait', count: 6, ...bind })
   await lab.endings({ do: 'see', bind })
   const begun = performance.now()
+  // Longer than it may take to hear of a session.
+  await wait(1500)
   await lab.endings({ do: 'see', bind })
   await walled.open({ kind: 'wait', count: 6, ...bind })
   const ago = performance.now() - begun
@@ -127,7 +129,7 @@ t.test('those that began before a moment: who came since stays', async (t) => {
 t.test('a port that has a session again: it is not disturbed when the old one is told once more', async (t) => {
   const from = 40_000
   await client.open({ kind: 'wait', count: 20, from, ...bind })
-  await lab.endings({ do: 'end', bind, server: null, ...all })
+  await lab.endings({ do: 'end', bind, server: null, ...all, waits: false })
   await waitFor('all to be over', async () => alive(await client.look()).length === 0)
   const again = await lab.sessions('client')
   await again.open({ kind: 'echo', count: 20, from, ...bind })
@@ -170,6 +172,7 @@ t.test('an address that has left takes its marks away; a process that is started
   await client.open({ kind: 'wait', count: 6, ...bind })
   await lab.endings({ do: 'end', bind, server: null, ...all })
   t.match(await lab.flows(bind), /: 0x0000400/)
+  await lab.endings({ do: 'told' })
   const before = await lab.forged('client')
   await lab.restart()
   await waitFor('all to be told once more', async () => (await lab.forged('client')) >= before + 6)

@@ -1,5 +1,6 @@
 // Inside a host: brings tables into force as the driver does, and tells what is there.
 
+import { pino } from 'pino'
 import {
   type DirectHost,
   type DirectListener,
@@ -7,9 +8,13 @@ import {
   directTable,
 } from '../../../../balancer/datapath/direct/core/direct-table.ts'
 import { foundServers } from '../../../../balancer/datapath/direct/core/found-servers.ts'
+import { localOwnTable, localTable } from '../../../../balancer/datapath/direct/core/local-table.ts'
+import { isFilledByTraffic } from '../../../../balancer/datapath/direct/core/names.ts'
 import { changeText } from '../../../../balancer/datapath/rules/core/change.ts'
-import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
+import type { OwnTable } from '../../../../balancer/datapath/rules/core/ownership.ts'
+import { type Table, tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { findTable } from '../../../../balancer/datapath/rules/own-table.ts'
+import { keepRules } from '../../../../balancer/datapath/rules/rule-keeper.ts'
 import { applyRules } from '../../../../balancer/os/nft.ts'
 import type { Outcome } from '../../../../balancer/os/outcome.ts'
 
@@ -17,6 +22,9 @@ import type { Outcome } from '../../../../balancer/os/outcome.ts'
 export type RulesOrder = { readonly number: number } & (
   | { readonly do: 'put'; readonly listeners: readonly DirectListener[]; readonly host: DirectHost }
   | { readonly do: 'look' }
+  /** Keeps these rules from now on, as the driver does. */
+  | { readonly do: 'keep'; readonly listeners: readonly DirectListener[]; readonly host: DirectHost }
+  | { readonly do: 'count-repairs' }
 )
 
 /** `change`: the transaction that was needed, empty where none was. */
@@ -25,6 +33,7 @@ export type RulesAnswer = {
   readonly change?: string
   readonly counters?: readonly (readonly [string, number])[]
   readonly servers?: ReturnType<typeof foundServers>
+  readonly repairs?: number
   readonly error?: string
 }
 
@@ -33,16 +42,43 @@ const must = <T>(outcome: Outcome<T>): T => {
   return outcome.value
 }
 
+const bring = async (own: OwnTable, table: Table): Promise<string> => {
+  const there = must(await findTable(own))
+  const change = there === null ? tableText(table) : changeText(there.snapshot, table)
+  if (change !== '') must(await applyRules(change))
+  return change
+}
+
+let repairs = 0
+
+const keep = async (listeners: readonly DirectListener[], host: DirectHost): Promise<void> => {
+  const rules = keepRules({
+    own: directOwnTable,
+    isFilledByOthers: isFilledByTraffic,
+    there: must(await findTable(directOwnTable))?.snapshot ?? null,
+    wanted: () => directTable(listeners, host),
+    onOthers: () => {},
+    onRepaired: () => {
+      repairs += 1
+    },
+    log: pino({ level: 'silent' }),
+  })
+  must(await rules.change())
+}
+
 const carryOut = async (order: RulesOrder): Promise<Omit<RulesAnswer, 'number'>> => {
-  const there = must(await findTable(directOwnTable))
+  if (order.do === 'count-repairs') return { repairs }
+  if (order.do === 'keep') {
+    await keep(order.listeners, order.host)
+    return {}
+  }
   if (order.do === 'look') {
+    const there = must(await findTable(directOwnTable))
     const counters = [...(there?.counters ?? [])].map(([name, { packets }]) => [name, packets] as const)
     return { counters, servers: there === null ? [] : foundServers(there) }
   }
-  const table = directTable(order.listeners, order.host)
-  const change = there === null ? tableText(table) : changeText(there.snapshot, table)
-  if (change !== '') must(await applyRules(change))
-  return { change }
+  const change = await bring(directOwnTable, directTable(order.listeners, order.host))
+  return { change: `${change}${await bring(localOwnTable, localTable(order.listeners))}` }
 }
 
 process.on('message', (order: RulesOrder) => {

@@ -105,6 +105,7 @@ t.test('the slots of a server that leaves are changed as elements, no chain is m
     text
       .trim()
       .split('\n')
+      .filter((line) => line.includes(' netdev '))
       .map((line) => line.split(' ').slice(0, 2).join(' ')),
     ['delete element', 'add element'],
   )
@@ -134,7 +135,7 @@ t.test(
       await client.say(session)
       t.match(
         await flows(family),
-        family.name === 'ipv4' ? /198\.18\.0\.200 \. 40001 .*expires 7h59m/ : /expires 7h59m/,
+        family.name === 'ipv4' ? /198\.18\.0\.200 \. 40001 .*expires (8h|7h59m)/ : /expires (8h|7h59m)/,
       )
       await client.hangUp(session)
       await waitFor('the mark of a session that closes', async () =>
@@ -152,7 +153,8 @@ t.test(
       const { session } = await open(family, 40_002)
       t.ok(await client.say(session))
       const map = flowsName(family.virtual, port)
-      const [, key = ''] = /(\S+ \. \S+) timeout \S+ expires 7h59m\S+ : 0x0000000b/.exec(await flows(family)) ?? []
+      const [, key = ''] =
+        /(\S+ \. \S+) timeout \S+ expires (?:8h|7h59m\S*) : 0x0000000b/.exec(await flows(family)) ?? []
       const mark = `0x${(endedBit | 11).toString(16)}`
       const place = `element netdev balancer ${map}`
       const ended = `delete ${place} { ${key} }; add ${place} { ${key} timeout 60s : ${mark} }`
@@ -236,4 +238,34 @@ t.test('who may not come in, or comes too often, is refused; sessions are not co
     t.ok(await client.say(session))
     await client.reset(session)
   })
+})
+
+t.test('what somebody changes in the rules is put back, and sessions that come and go are no change', async (t) => {
+  await put('lb1', [lab.listener()])
+  await lab.keep([lab.listener()])
+  const [family] = families
+  if (family === undefined) throw new Error('no family')
+  const { session } = await open(family)
+  await run(
+    'lb1',
+    'nft',
+    `add element netdev balancer ${flowsName(family.virtual, port)} { 198.18.7.7 . 7 timeout 1h : 0xb }`,
+  )
+  const damage = {
+    'flush chain netdev balancer ingress/eth0': 1,
+    'delete element netdev balancer slots/mysql { 7 }': 2,
+    'add set netdev balancer his { type mark; }': 3,
+    'delete chain netdev balancer ingress/eth0': 4,
+  }
+  for (const [command, repairs] of Object.entries(damage)) {
+    await run('lb1', 'nft', command)
+    await waitFor(`${command}: put back`, async () => (await lab.repairs()) === repairs)
+    await waitFor('a session', () => client.say(session))
+  }
+  t.match(await flows(family), /198\.18\.7\.7/, 'what is remembered is kept')
+  t.equal(await put('lb1', [lab.listener()]), '')
+  await run('lb1', 'nft', 'delete table netdev balancer')
+  await waitFor('all of it', async () => (await lab.repairs()) === 5)
+  t.ok(await client.say(session))
+  await client.reset(session)
 })

@@ -60,7 +60,14 @@ t.test('an interface that never had IPv4 is measured by its IPv6 addresses, not 
     const held = addresses.map((address) => ({ ...ipv6, address }))
     return { ok: true, value: { ...eth1, isUp: true, addresses: held } }
   }
-  const ipv6 = { prefixLength: 64, interfaceIndex: 2, isPermanent: true, isTentative: false, isForAnswers: false, origin: 0 }
+  const ipv6 = {
+    prefixLength: 64,
+    interfaceIndex: 2,
+    isPermanent: true,
+    isTentative: false,
+    isForAnswers: false,
+    origin: 0,
+  }
   let seen = addressed(['fe80::5'])
   const { tracking } = start({ track: { serving: false, interfaces: ['eth1'] } }, { findInterface: async () => seen })
   const show = async (addresses: readonly string[], expected: string | null): Promise<void> => {

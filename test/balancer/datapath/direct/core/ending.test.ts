@@ -25,6 +25,7 @@ const flow = (port: number, changes: Partial<EndingFlow> = {}): EndingFlow => ({
   state: 'live',
   begunAfter: always,
   begunBy: always,
+  expiresAt: Number.POSITIVE_INFINITY,
   ...changes,
 })
 const ofServer = (server: number, begunBefore = Number.POSITIVE_INFINITY): Ending => ({
@@ -99,9 +100,21 @@ t.test('an order is carried out by a look that began after it, and told again la
   t.same(texts(happen(12, looked(10, flow(1), flow(2, { number: 2 }), flow(3)))), ['end 1 3', 'over 7'])
   t.equal(deadline(), 412)
   t.same(texts(happen(412, { event: 'deadline-reached' })), ['look'])
-  const again = looked(412, flow(1), flow(2, { number: 2 }), flow(3, { state: 'ended' }))
-  t.same(texts(happen(413, again)), ['spare 1 2'], 'who has a session again is not told once more')
-  t.same(texts(happen(900, { event: 'told' })), [])
+  const again = looked(412, flow(1, { number: 2, begunBy: 413 }), flow(2, { number: 2 }), flow(3, { state: 'ended' }))
+  t.same(texts(happen(413, again)), ['spare 1'], 'who has a session again is not told once more')
+  t.same(texts(happen(500, { event: 'told' })), [])
+  t.equal(deadline(), 813)
+  t.same(texts(happen(813, { event: 'deadline-reached' })), ['look'])
+  t.same(
+    texts(happen(814, looked(813, flow(4, { begunAfter: 400, begunBy: 814 }), flow(5)))),
+    ['end 5'],
+    'one was missed',
+  )
+  happen(900, { event: 'told' })
+  t.equal(deadline(), 1314, 'the other one may be new')
+  happen(1314, { event: 'deadline-reached' })
+  t.same(texts(happen(1315, looked(1314, flow(4, { begunAfter: 400, begunBy: 814 })))), ['end 4'])
+  happen(1900, { event: 'told' })
   t.equal(deadline(), null)
 })
 
@@ -114,7 +127,7 @@ t.test('two orders at one look: nobody is ended twice', async (t) => {
 
 t.test('who may be logging in ends later, and who came since does not', async (t) => {
   const { happen, deadline } = endings()
-  happen(1000, order(1, ofServer(1, 500)))
+  happen(1000, order(1, ofServer(1, 500), false))
   const [older, login, since] = [
     flow(1, { begunAfter: 100, begunBy: 400 }),
     flow(2, { begunAfter: 400, begunBy: 1001 }),
@@ -122,6 +135,9 @@ t.test('who may be logging in ends later, and who came since does not', async (t
   ]
   t.same(texts(happen(1001, looked(1001, older, login, since))), ['end 1', 'over 1'])
   happen(1200, { event: 'told' })
+  t.equal(deadline(), 1401)
+  t.same(texts(happen(1401, { event: 'deadline-reached' })), ['look'])
+  t.same(texts(happen(1402, looked(1401, { ...older, state: 'ended' }, login, since))), [])
   t.equal(deadline(), 1501)
   t.same(texts(happen(1501, { event: 'deadline-reached' })), ['look'])
   const at = looked(1501, { ...older, state: 'ended' }, login, since)
@@ -148,25 +164,27 @@ t.test('where the address is not here nothing is marked and nobody told, until i
   t.notOk(is(bind.address))
   const [before, since] = [flow(1, { begunAfter: 50, begunBy: 150 }), flow(2, { begunAfter: 8000, begunBy: 9001 })]
   t.same(texts(happen(9001, looked(9000, before, since))), ['end 1'], 'once for both orders')
-  t.same(texts(happen(9500, looked(9500, since))), ['spare 2'])
+  t.same(texts(happen(9500, looked(9500, since))), [])
 })
 
 t.test('an address that is back at once: who waits is told', async (t) => {
-  const { happen, deadline } = endings()
+  const { happen } = endings()
   happen(0, { event: 'binds', binds: [bind] })
   happen(0, looked(0))
   happen(10, order(1, ofServer(1)))
   happen(11, looked(10, flow(1)))
   happen(20, { event: 'address-left', address: bind.address })
-  t.same(texts(happen(1500, { event: 'address-came', address: bind.address })), [`release ${bind.address}`])
-  happen(1600, { event: 'told' })
-  t.equal(deadline(), null)
+  t.same(texts(happen(411, { event: 'deadline-reached' })), [], 'whoever is left is looked for when it is here again')
+  const back = happen(1500, { event: 'address-came', address: bind.address })
+  t.same(texts(back), [`release ${bind.address}`, 'look'])
+  t.same(texts(happen(1501, looked(1500, flow(1, { state: 'ended' }), flow(2)))), ['end 2'])
 })
 
 t.test('what an earlier process has ended is told again', async (t) => {
   const { happen } = endings()
   happen(0, { event: 'binds', binds: [bind] })
-  t.same(texts(happen(1, looked(0, flow(1), flow(2, { state: 'ended' })))), ['tell 2'])
+  const [just, longAgo] = [50_002, 50_001].map((expiresAt, i) => flow(2 + i, { state: 'ended', expiresAt }))
+  t.same(texts(happen(1, looked(0, flow(1), ...[just, longAgo].flatMap((one) => one ?? [])))), ['tell 2'])
   t.same(texts(happen(2, { event: 'binds', binds: [bind] })), [])
 })
 
