@@ -29,19 +29,19 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 type Found = { readonly records: SurviveRecord[]; readonly missing: string[] }
 
-/** Two routers of a side, one of which holds the address; who does changes from event to event. */
-type Stage = { active: Router; other: Router }
+type Finding = ReturnType<typeof summed>
 
-const routerOn = async (field: Field, side: Side, index: 0 | 1): Promise<Router> => {
-  const router = await side.start({
+/** Two routers of a side, one of which holds the address; who does changes from event to event. */
+type Stage = { readonly active: Router; readonly other: Router }
+
+const routerOn = (field: Field, side: Side, index: 0 | 1): Promise<Router> =>
+  side.start({
     host: field.balancers[index],
     priority: 101 - index,
     interval: advertisementInterval,
     preempt: false,
     script: null,
   })
-  return router
-}
 
 const untilReady = async (router: Router): Promise<void> => {
   await waitFor(`${router.host.name} to know all servers up`, () => router.knowsServers(), settlePatience)
@@ -72,7 +72,7 @@ const happen = async (
   stage: Stage,
   clients: Clients,
   name: EventName,
-): Promise<ReturnType<typeof summed>> => {
+): Promise<{ readonly finding: Finding; readonly after: Stage }> => {
   const event = events[name]
   await clients.begin()
   const at = Date.now()
@@ -80,16 +80,13 @@ const happen = async (
   await event.act(scene)
   const stretch = await clients.judge()
   await event.undo(scene)
-  if (event.moves) {
-    const { active, other } = stage
-    stage.active = other
-    stage.other = await startAgain(field, side, active)
-  }
-  await Promise.all([stage.active, stage.other].map(untilReady))
-  return summed(stretch, name === 'server-power-cut' ? { server: cutServer(field).name, at } : null)
+  const after = event.moves ? { active: stage.other, other: await startAgain(field, side, stage.active) } : stage
+  await Promise.all([after.active, after.other].map(untilReady))
+  const dead = name === 'server-power-cut' ? { server: cutServer(field).name, at } : null
+  return { finding: summed(stretch, dead), after }
 }
 
-const sentence = ({ sessions: all, lost, reasons, pauseMs, dead }: ReturnType<typeof summed>): string => {
+const sentence = ({ sessions: all, lost, reasons, pauseMs, dead }: Finding): string => {
   const { idle, waiting, busy } = lost
   const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
   const told =
@@ -97,13 +94,14 @@ const sentence = ({ sessions: all, lost, reasons, pauseMs, dead }: ReturnType<ty
   return `lost ${idle} idle, ${waiting} waiting, ${busy} busy of ${all}${why}, longest pause ${pauseMs} ms${told}`
 }
 
-/** All wanted events, once, in turn on one contestant. */
+/** All wanted events, once, in turn on one contestant; throws where one cannot be measured. */
 const runContestant = async (
   field: Field,
   side: Side,
   name: ContestantName,
   names: readonly EventName[],
-  tell: (event: EventName, finding: ReturnType<typeof summed>) => void,
+  isTime: () => boolean,
+  tell: (event: EventName, finding: Finding) => void,
 ): Promise<void> => {
   const undo = await prepareServers(name, field)
   const order = { address: virtualAddress, port: servicePort, ...appUser, sessions, waitMillis, patienceMillis }
@@ -111,7 +109,12 @@ const runContestant = async (
   let stage: Stage | undefined
   try {
     stage = await setStage(field, side)
-    for (const event of names) tell(event, await happen(field, side, stage, clients, event))
+    for (const event of names) {
+      if (!isTime()) throw new Error('the time is over: what is left was not measured')
+      const { finding, after } = await happen(field, side, stage, clients, event)
+      stage = after
+      tell(event, finding)
+    }
   } catch (error) {
     const words = stage === undefined ? [] : [stage.active, stage.other].map(({ lastWords }) => lastWords())
     throw new Error([messageOf(error), ...words].join('\n'))
@@ -125,6 +128,7 @@ const runContestant = async (
 
 const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
   const endsAt = performance.now() + wanted.minutes * minuteMillis
+  const isTime = (): boolean => performance.now() < endsAt
   print('starting two MariaDB servers')
   const field = await buildField(lab)
   for (const server of field.servers) {
@@ -136,14 +140,14 @@ const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
   if (!isQuiet) found.missing.push(`NOT QUIET: ${line}; the times here cannot be relied on.`)
   for (let round = 1; round <= wanted.rounds; round += 1) {
     for (const name of wanted.contestants) {
-      if (performance.now() > endsAt) {
+      if (!isTime()) {
         found.missing.push(`${wanted.minutes} minutes were over: what is left was not measured.`)
         return
       }
       const { title } = contestants[name]
       print(`round ${round} of ${wanted.rounds}: ${title}`)
       try {
-        await runContestant(field, sides[name], name, wanted.events, (event, finding) => {
+        await runContestant(field, sides[name], name, wanted.events, isTime, (event, finding) => {
           found.records.push({ contestant: name, event, round, ...finding })
           print(`  ${events[event].title}: ${sentence(finding)}`)
         })
