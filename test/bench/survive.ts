@@ -77,12 +77,12 @@ const happen = async (
   await clients.begin()
   const at = Date.now()
   const scene = { field, clients, ...stage }
-  await event.act(scene)
+  const downAt = await event.act(scene)
   const stretch = await clients.judge()
   await event.undo(scene)
   const after = event.moves ? { active: stage.other, other: await startAgain(field, side, stage.active) } : stage
   await Promise.all([after.active, after.other].map(untilReady))
-  const dead = name === 'server-power-cut' ? { server: cutServer(field).name, at } : null
+  const dead = downAt === null ? null : { server: cutServer(field).name, at, downAt }
   return { finding: summed(stretch, dead), after }
 }
 
@@ -90,7 +90,9 @@ const sentence = ({ sessions: all, lost, reasons, pauseMs, dead }: Finding): str
   const { idle, waiting, busy } = lost
   const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
   const told =
-    dead === null ? '' : `; ${dead.sessions} on the dead one, the last told after ${dead.toldMs ?? 'never'} ms`
+    dead === null
+      ? ''
+      : `; ${dead.sessions} on the dead one, found down after ${dead.downMs} ms, the last client told after ${dead.toldMs ?? 'never'} ms more`
   return `lost ${idle} idle, ${waiting} waiting, ${busy} busy of ${all}${why}, longest pause ${pauseMs} ms${told}`
 }
 

@@ -57,7 +57,7 @@ export const keepalivedSide = (field: Field): Side => ({
       knowsServers: async () => {
         const rows = (await ask(files.socket, 'show stat')).split('\n').map((line) => line.split(','))
         const servers = rows.filter(([proxy, server]) => proxy === 'mysql' && !/^(FRONT|BACK)END$/.test(server ?? ''))
-        return servers.length > 0 && servers.every((row) => row[17] === 'UP')
+        return servers.length > 0 && servers.every((row) => row[17]?.startsWith('UP'))
       },
       reload: async () => {
         weight += 1

@@ -27,11 +27,14 @@ export type Scene = {
   readonly other: Router
 }
 
-/** One event. `act` ends when it is over for the balancers; `moves` says that the address is on the other one then. */
+/**
+ * One event. `act` ends when it is over for the balancers, with the moment (milliseconds since 1970) at which the active one knew
+ * a server to be down, if one is; `moves` says that the address is on the other one then.
+ */
 export type SurviveEvent = {
   readonly title: string
   readonly moves: boolean
-  readonly act: (scene: Scene) => Promise<unknown>
+  readonly act: (scene: Scene) => Promise<number | null>
   /** What of it is left to be undone, beside the start of the balancer that is gone. */
   readonly undo: (scene: Scene) => Promise<unknown>
 }
@@ -41,8 +44,9 @@ const orderMillis = 1500
 /** After a reload or an upgrade what is wrong shows by then. */
 const settleMillis = 500
 const movePatience = { limit: 20_000, interval: 20 }
-/** Whom nobody has told by then is not told. */
-const tellMillis = 6000
+const downPatience = { limit: 20_000, interval: 10 }
+/** Whom nobody has told so long after the server was found down is not told. */
+const tellMillis = 3000
 
 const untilMoved = ({ other }: Scene): Promise<unknown> =>
   waitFor(`${other.host.name} to hold the address`, () => holdsAddress(other.host), movePatience)
@@ -68,6 +72,7 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
     act: async ({ active }) => {
       await active.reload()
       await sleep(settleMillis)
+      return null
     },
     undo: async () => undefined,
   },
@@ -77,6 +82,7 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
     act: async ({ active }) => {
       await active.upgrade()
       await sleep(settleMillis)
+      return null
     },
     undo: async () => undefined,
   },
@@ -86,6 +92,7 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
     act: async (scene) => {
       await scene.active.order(drained(scene), 'drain')
       await sleep(settleMillis)
+      return null
     },
     undo: (scene) => scene.active.order(drained(scene), 'ready'),
   },
@@ -95,6 +102,7 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
     act: async (scene) => {
       scene.active.stop()
       await untilMoved(scene)
+      return null
     },
     undo: async () => undefined,
   },
@@ -104,6 +112,7 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
     act: async (scene) => {
       await scene.active.host.powerCut()
       await untilMoved(scene)
+      return null
     },
     undo: async () => undefined,
   },
@@ -115,6 +124,7 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
       await sleep(orderMillis)
       await scene.active.host.powerCut()
       await untilMoved(scene)
+      return null
     },
     undo: (scene) => scene.other.order(drained(scene), 'ready'),
   },
@@ -124,20 +134,23 @@ export const events: Readonly<Record<EventName, SurviveEvent>> = {
     act: async (scene) => {
       await scene.active.host.killAll()
       await untilMoved(scene)
+      return null
     },
     undo: async () => undefined,
   },
   'server-power-cut': {
     title: 'power cut of a server',
     moves: false,
-    act: async ({ field, clients }) => {
+    act: async ({ field, clients, active }) => {
       const server = cutServer(field)
       // All others see the same of it as if it had no power, and MariaDB need not be started again.
       await server.cutLink()
-      const until = performance.now() + tellMillis
+      await waitFor('the balancer to find it down', async () => !(await active.knowsServers()), downPatience)
+      const downAt = Date.now()
       const isTold = (): boolean =>
         clients.now().every(({ server: name, lost }) => name !== server.name || lost !== null)
-      await waitFor('its clients to be told', () => isTold() || performance.now() > until, { interval: 20 })
+      await waitFor('its clients to be told', () => isTold() || Date.now() > downAt + tellMillis, { interval: 20 })
+      return downAt
     },
     undo: ({ field }) => cutServer(field).restoreLink(),
   },

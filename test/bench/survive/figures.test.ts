@@ -44,10 +44,14 @@ t.test(
           ],
           longestPauseMs: 0,
         },
-        { server: 'db2', at: 1000 },
+        { server: 'db2', at: 1000, downAt: 1800 },
       )
-    t.match(seen('closed-by-server'), { sessions: 1, lost: { idle: 0, busy: 0 }, dead: { sessions: 2, toldMs: 900 } })
-    t.same(seen('silent').dead, { sessions: 2, toldMs: null })
+    t.match(seen('closed-by-server'), {
+      sessions: 1,
+      lost: { idle: 0, busy: 0 },
+      dead: { sessions: 2, downMs: 800, toldMs: 100 },
+    })
+    t.same(seen('silent').dead, { sessions: 2, downMs: 800, toldMs: null })
   },
 )
 
@@ -56,8 +60,8 @@ t.test('the tables add what was lost, and tell the median and the most of the pa
   const all = [
     ...[record(1), record(2, { pauseMs: 400 }), record(3, { pauseMs: 320 })],
     record(1, { contestant: 'keepalived', lost, pauseMs: 500 }),
-    record(1, { event: 'server-power-cut', sessions: 12, dead: { sessions: 12, toldMs: 1700 } }),
-    record(2, { event: 'server-power-cut', sessions: 12, dead: { sessions: 12, toldMs: null } }),
+    record(1, { event: 'server-power-cut', sessions: 12, dead: { sessions: 12, downMs: 1500, toldMs: 200 } }),
+    record(2, { event: 'server-power-cut', sessions: 12, dead: { sessions: 12, downMs: 1700, toldMs: null } }),
   ]
   t.same(tablesOf(all), [
     '| sessions lost, of those to living servers | keepalived + HAProxy | direct |',
@@ -70,9 +74,13 @@ t.test('the tables add what was lost, and tell the median and the most of the pa
     '| power cut of the active balancer | 500 (500) | 320 (400) |',
     '| power cut of a server |  | 300 (300) |',
     '',
-    '| its last client is told after ms: median (most) | keepalived + HAProxy | direct |',
+    '| it is found down after ms: median (most) | keepalived + HAProxy | direct |',
     '| --- | ---: | ---: |',
-    '| power cut of a server |  | 1700 (1700), not all in 1 of 2 |',
+    '| power cut of a server |  | 1600 (1700) |',
+    '',
+    '| its last client is told so many ms later: median (most) | keepalived + HAProxy | direct |',
+    '| --- | ---: | ---: |',
+    '| power cut of a server |  | 200 (200), not all in 1 of 2 |',
     '',
   ])
   t.same(tablesOf([]), [])
@@ -87,11 +95,14 @@ t.test('what was promised and not kept is told; nobody promised anything for oth
   t.same(
     broken([
       record(2, { lost, reasons: ['ECONNRESET', 'silent'] }),
-      record(1, { event: 'server-power-cut', dead: { sessions: 12, toldMs: null } }),
+      record(1, { event: 'server-power-cut', dead: { sessions: 12, downMs: 1500, toldMs: null } }),
+      record(2, { event: 'server-power-cut', dead: { sessions: 12, downMs: 1500, toldMs: 1000 } }),
+      record(3, { event: 'server-power-cut', dead: { sessions: 12, downMs: 1500, toldMs: 1001 } }),
     ]),
     [
       'direct, power cut of the active balancer, round 2: lost 2 waiting, 1 busy (ECONNRESET, silent)',
-      'direct, power cut of a server, round 1: not all its clients were told',
+      'direct, power cut of a server, round 1: not all clients of the dead server were told',
+      'direct, power cut of a server, round 3: its last client was told 1001 ms after it was found down',
     ],
   )
 })

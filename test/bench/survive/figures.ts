@@ -15,14 +15,25 @@ export type SurviveRecord = {
   readonly lost: Readonly<Record<Kind, number>>
   readonly reasons: readonly string[]
   readonly pauseMs: number
-  /** Of the server that died: its sessions, and when the client of the last one was told; null if one was not. */
-  readonly dead: { readonly sessions: number; readonly toldMs: number | null } | null
+  /** Of the server that died. */
+  readonly dead: {
+    readonly sessions: number
+    /** From its death until the balancer knew. */
+    readonly downMs: number
+    /** From then on until the client of its last session was told, 0 if earlier; null if one was not. */
+    readonly toldMs: number | null
+  } | null
 }
 
-/** Of a stretch what the tables tell. `dead` is the server that died at `at`, if one did. */
+/** So long after a server was found down its clients know, with ours. */
+const mostToldMs = 1000
+
+type Death = { readonly server: string; readonly at: number; readonly downAt: number }
+
+/** Of a stretch what the tables tell. `dead` is the server that died at `at` and was found down at `downAt`, if one did. */
 export const summed = (
   { sessions, longestPauseMs }: Stretch,
-  dead: { readonly server: string; readonly at: number } | null,
+  dead: Death | null,
 ): Omit<SurviveRecord, 'contestant' | 'event' | 'round'> => {
   const living = sessions.filter(({ server }) => server !== dead?.server)
   const lostOf = (kind: Kind): number => living.filter((one) => one.kind === kind && one.lost !== null).length
@@ -38,11 +49,11 @@ export const summed = (
 
 const toldOf = (
   sessions: readonly SeenSession[],
-  { server, at }: { readonly server: string; readonly at: number },
+  { server, at, downAt }: Death,
 ): NonNullable<SurviveRecord['dead']> => {
   const its = sessions.filter((one) => one.server === server)
-  const told = its.flatMap(({ lost }) => (lost === null || lost.reason === 'silent' ? [] : [lost.at - at]))
-  return { sessions: its.length, toldMs: told.length < its.length ? null : Math.max(0, ...told) }
+  const told = its.flatMap(({ lost }) => (lost === null || lost.reason === 'silent' ? [] : [lost.at - downAt]))
+  return { sessions: its.length, downMs: downAt - at, toldMs: told.length < its.length ? null : Math.max(0, ...told) }
 }
 
 const lostIn = (record: SurviveRecord): number => kinds.reduce((sum, kind) => sum + record.lost[kind], 0)
@@ -56,6 +67,7 @@ type Cell = (own: readonly SurviveRecord[]) => string
 
 const lostCell: Cell = (own) => `${sumOf(own, lostIn)} of ${sumOf(own, ({ sessions }) => sessions)}`
 const pauseCell: Cell = (own) => spread(own.map(({ pauseMs }) => pauseMs))
+const downCell: Cell = (own) => spread(own.flatMap(({ dead }) => dead?.downMs ?? []))
 const toldCell: Cell = (own) => {
   const dead = own.flatMap((record) => record.dead ?? [])
   const told = dead.flatMap(({ toldMs }) => toldMs ?? [])
@@ -88,8 +100,14 @@ export const tablesOf = (all: readonly SurviveRecord[]): readonly string[] => {
   return [
     ...table('sessions lost, of those to living servers', eventNames, lostCell),
     ...table('longest pause, ms: median (most)', eventNames, pauseCell),
-    ...table('its last client is told after ms: median (most)', ['server-power-cut'], toldCell),
+    ...table('it is found down after ms: median (most)', ['server-power-cut'], downCell),
+    ...table('its last client is told so many ms later: median (most)', ['server-power-cut'], toldCell),
   ]
+}
+
+const untold = (toldMs: number | null): readonly string[] => {
+  if (toldMs === null) return ['not all clients of the dead server were told']
+  return toldMs > mostToldMs ? [`its last client was told ${toldMs} ms after it was found down`] : []
 }
 
 /** One sentence for each contestant and event that should have cost no session, or left a client in the dark. */
@@ -101,6 +119,6 @@ export const broken = (all: readonly SurviveRecord[]): readonly string[] =>
     const kindsLost = kinds.filter((kind) => lost[kind] > 0).map((kind) => `${lost[kind]} ${kind}`)
     return [
       ...(kindsLost.length === 0 ? [] : [`${what}: lost ${kindsLost.join(', ')} (${reasons.join(', ')})`]),
-      ...(dead !== null && dead.sessions > 0 && dead.toldMs === null ? [`${what}: not all its clients were told`] : []),
+      ...(dead === null || dead.sessions === 0 ? [] : untold(dead.toldMs).map((text) => `${what}: ${text}`)),
     ]
   })
