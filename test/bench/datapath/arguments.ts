@@ -26,10 +26,10 @@ export const help = `npm run bench:datapath [-- FLAGS]    who forwards, and what
   --sections A,B       of ${sectionNames.join(', ')}
   --rounds N           of each load on each contestant (default 8); medians are told. Orders take 3, 1,000 servers 2
   --seconds N          of each load (default 1)
-  --minutes N          after so many nothing new is begun (default 12)
+  --minutes N          after so many nothing new is begun (default 15)
   --json FILE          writes everything that was measured there as well
 
-It takes nine minutes. Ratios are to no balancer in the same round. It needs two processors that do nothing else.
+It takes twelve minutes. Ratios are to no balancer in the same round. It needs two processors that do nothing else.
 `
 
 /** The known ones that a flag names, in their order; throws for one that is not known. */
@@ -56,7 +56,7 @@ export const parseWanted = (args: readonly string[]): Wanted | null => {
       sections: { type: 'string', default: sectionNames.join(',') },
       rounds: { type: 'string', default: '8' },
       seconds: { type: 'string', default: '1' },
-      minutes: { type: 'string', default: '12' },
+      minutes: { type: 'string', default: '15' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },

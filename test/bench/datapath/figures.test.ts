@@ -154,7 +154,7 @@ t.test('the processors are busy with everything but waiting and what is stolen',
 })
 
 t.test('the flags say what to measure, and a wrong one is refused', async (t) => {
-  t.match(parseWanted([]), { contestants: contestantNames, sections: sectionNames, rounds: 8, minutes: 12, json: null })
+  t.match(parseWanted([]), { contestants: contestantNames, sections: sectionNames, rounds: 8, minutes: 15, json: null })
   const few = parseWanted(['--contestants', 'haproxy1,none', '--sections', 'change,select16', '--rounds', '2'])
   t.match(few, { contestants: ['none', 'haproxy1'], sections: ['select16', 'change'], rounds: 2 })
   t.equal(parseWanted(['--help']), null)
