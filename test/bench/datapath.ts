@@ -5,7 +5,6 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Host } from '../lab/host.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
 import { help, parseWanted, type Wanted } from './datapath/arguments.ts'
@@ -25,16 +24,13 @@ import {
 } from './datapath/figures.ts'
 import { prepareLoads, runLoad } from './datapath/load.ts'
 import { loadNames, loads } from './datapath/loads.ts'
-import { busyMillis } from './datapath/machine-cpu.ts'
+import { listenForOthers } from './datapath/machine-cpu.ts'
 
 const exitUsage = 64
 /** Enough for what differs less from round to round, and takes longer. */
 const changeRounds = 3
 const thousandRounds = 2
 const minuteMillis = 60_000
-const idleMillis = 3000
-/** What six contestants at rest take is less. */
-const quietPercent = 20
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -81,14 +77,10 @@ const turned = <T>(list: readonly T[], by: number): readonly T[] => {
 /** Of what a program said when it failed, as much as tells why. */
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300)
 
-/** All contestants run and have nothing to do: whatever the machine computes now is in every figure. */
 const sayIdle = async (missing: string[]): Promise<void> => {
-  const before = busyMillis()
-  await sleep(idleMillis)
-  const percent = ((busyMillis() - before) / idleMillis) * 100
-  const line = `idle, the machine computes ${percent.toFixed(0)} % of one processor`
+  const { line, isQuiet } = await listenForOthers()
   print(line)
-  if (percent > quietPercent) missing.push(`NOT QUIET: ${line}; nothing here can be relied on.`)
+  if (!isQuiet) missing.push(`NOT QUIET: ${line}; nothing here can be relied on.`)
 }
 
 const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
@@ -163,7 +155,7 @@ const bench = async (lab: Lab, wanted: Wanted, found: Found): Promise<void> => {
     for (let round = 1; round <= thousandRounds; round += 1) {
       print(`1,000 servers, round ${round} of ${thousandRounds}`)
       for (const entrant of turned(
-        entrants.filter(({ contestant }) => contestant.isBalancer),
+        entrants.filter(({ contestant }) => contestant.isBalancer && contestant.reaches === 'anywhere'),
         round,
       )) {
         if (!isTime()) return sayLate()

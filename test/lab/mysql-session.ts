@@ -116,7 +116,8 @@ export const openSession = (target: SessionTarget, listener: (outcome: SessionOu
         else fail('mysql-other-authentication')
         return
       case 'answer':
-        // Number of columns and their definitions, up to the end marker: nothing of interest.
+        // A statement without a result. Else the number of columns and their definitions, up to the end marker.
+        if (marker === okMarker) succeed()
         if (marker === endMarker) phase = 'rows'
         return
       case 'rows':

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import type { Datapath } from '../../balancer/core/forwarders.ts'
 import type { CommandResult } from './command.ts'
+import { directReturn, directReturnKeys } from './direct-return.ts'
 import { startForwarder } from './forwarder.ts'
 import { type GaleraOptions, startGalera } from './galera-cluster.ts'
 import type { Host } from './host.ts'
@@ -234,7 +235,7 @@ mysql:
   password_file: ${passwordFile}
 check: { mode: auto, timeout: 1s, interval: 500ms, max_age: 200ms }
 force_fail_file: ${forceFailFile}
-${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: ${servicePort} }]\ndirect_return_directory: ${directory}\n` : ''}`,
+${datapath === 'direct' ? directReturnKeys(directory, virtualAddress, servicePort) : ''}`,
   )
   let agent: LabProcess | undefined
   return {
@@ -249,16 +250,7 @@ ${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: $
         return answer.code === 0
       })
     },
-    directReturn: async (what) => {
-      const { code, stderr } = await host.run(process.execPath, [
-        program('agent'),
-        'direct-return',
-        what,
-        '--config',
-        configFile,
-      ])
-      if (code !== 0) throw new Error(`mysqlchk-agent direct-return ${what} on ${host.name}: ${stderr}`)
-    },
+    directReturn: (what) => directReturn(host, what, configFile),
     forceFailFile,
     forceFail: (reason) => writeFileSync(forceFailFile, `${reason}\n`),
     clearForceFail: () => rmSync(forceFailFile),

@@ -26,20 +26,22 @@ export const help = `npm run bench:datapath [-- FLAGS]    who forwards, and what
   --sections A,B       of ${sectionNames.join(', ')}
   --rounds N           of each load on each contestant (default 8); medians are told. Orders take 3, 1,000 servers 2
   --seconds N          of each load (default 1)
-  --minutes N          after so many nothing new is begun (default 12)
+  --minutes N          after so many nothing new is begun (default 15)
   --json FILE          writes everything that was measured there as well
 
-It takes nine minutes. Ratios are to direct in the same round. It needs two processors that do nothing else.
+It takes twelve minutes. Ratios are to no balancer in the same round. It needs two processors that do nothing else.
 `
 
-const listOf = <T extends string>(what: string, text: string, known: readonly T[]): readonly T[] => {
+/** The known ones that a flag names, in their order; throws for one that is not known. */
+export const listOf = <T extends string>(what: string, text: string, known: readonly T[]): readonly T[] => {
   const asked = text.split(',')
   const unknown = asked.find((name) => !known.some((one) => one === name))
   if (unknown !== undefined) throw new Error(`there is no ${what} "${unknown}"; there are ${known.join(', ')}`)
   return known.filter((name) => asked.includes(name))
 }
 
-const numberOf = (flag: string, text: string, most: number): number => {
+/** The number of a flag, from 1 on; throws for anything else. */
+export const numberOf = (flag: string, text: string, most: number): number => {
   const value = Number(text)
   if (!/^\d+$/.test(text) || value < 1 || value > most) throw new Error(`--${flag} takes a number from 1 to ${most}`)
   return value
@@ -54,7 +56,7 @@ export const parseWanted = (args: readonly string[]): Wanted | null => {
       sections: { type: 'string', default: sectionNames.join(',') },
       rounds: { type: 'string', default: '8' },
       seconds: { type: 'string', default: '1' },
-      minutes: { type: 'string', default: '12' },
+      minutes: { type: 'string', default: '15' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },

@@ -12,6 +12,8 @@ export type Order = 'drain' | 'maint' | 'ready' | { readonly weight: number }
 export type Site = {
   /** The host of this contestant alone; clients and servers are on its network. */
   readonly host: Host
+  /** Another address for clients, on nobody yet: for those whose servers answer clients themselves. */
+  readonly virtualAddress: string
   /** For its files. */
   readonly directory: string
   /** The hosts on which the servers run. */
@@ -41,6 +43,8 @@ export type Contestant = {
   readonly title: string
   /** Whether it is somebody who balances: what it costs is told beyond what going without costs. */
   readonly isBalancer: boolean
+  /** Where its servers may be: behind a router too, or on the link alone, known by their Ethernet addresses. */
+  readonly reaches: 'anywhere' | 'link'
   /** Debian's package that it is, if it is one, and the program to look for. */
   readonly needs: { readonly program: string; readonly debianPackage: string } | null
   /** Why this build or host cannot run it; null if it can. */

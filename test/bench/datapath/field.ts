@@ -43,7 +43,8 @@ const quietSwitch = ['iptables', 'ip6tables', 'arptables'].map((what) => `net.br
 // Short sessions come back to a port before its time of waiting is over.
 const manyPorts = ['net.ipv4.tcp_tw_reuse=1', 'net.ipv4.ip_local_port_range=10000 65000']
 
-const set = async (host: Host, settings: readonly string[]): Promise<void> => {
+/** Sets kernel parameters of a host. */
+export const set = async (host: Host, settings: readonly string[]): Promise<void> => {
   await mustRun('ip', ['netns', 'exec', host.namespace, 'sysctl', '-qw', ...settings])
 }
 
@@ -104,6 +105,7 @@ export const siteOn = (field: Field, host: Host, crowd: Crowd): Site => {
   const { checkInterval } = crowds[crowd]
   return {
     host,
+    virtualAddress: host.address.replace(/\.(\d+)$/, (_, last: string) => `.${Number(last) + 100}`),
     directory,
     databases: field.databases,
     servers: serversOf(field, crowd),

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Probe, startProbe } from '../../lab/gap-probe.ts'
 import type { Host } from '../../lab/host.ts'
 import type { Lab } from '../../lab/lab.ts'
-import { startMariaDb } from '../../lab/mariadb.ts'
+import { type MariaDb, startMariaDb } from '../../lab/mariadb.ts'
 import { appUser } from '../../lab/mariadb-files.ts'
 
 /** The address that clients know, and the port behind it. */
@@ -17,6 +17,7 @@ export type Field = {
   readonly lab: Lab
   readonly client: Host
   readonly databases: readonly Host[]
+  readonly servers: readonly MariaDb[]
   /** The one that is to be master first. */
   readonly balancers: readonly [Host, Host]
 }
@@ -26,8 +27,8 @@ export const buildField = async (lab: Lab): Promise<Field> => {
   const balancers = [await lab.addHost('lb1', '198.18.0.2/24'), await lab.addHost('lb2', '198.18.0.3/24')] as const
   const databases = [await lab.addHost('db1', '198.18.0.11/24'), await lab.addHost('db2', '198.18.0.12/24')]
   const client = await lab.addHost('client', '198.18.0.200/24')
-  await Promise.all(databases.map((host) => startMariaDb({ lab, host, name: host.name })))
-  return { lab, client, databases, balancers }
+  const servers = await Promise.all(databases.map((host) => startMariaDb({ lab, host, name: host.name })))
+  return { lab, client, databases, servers, balancers }
 }
 
 /** Starts the client: a new connection with a login and a query every `interval` milliseconds. */

@@ -1,7 +1,10 @@
 // keepalived with HAProxy, as operators run them: HAProxy is bound to the address all the time, a script watches over it.
 
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask } from '../../e2e/sides.ts'
+import { mustRun } from '../../lab/command.ts'
+import { waitFor } from '../../lab/wait-for.ts'
 import { directoryOf, type Field, servicePort, virtualAddress } from './field.ts'
 import { type RouterOptions, type Side, wordsOf } from './side.ts'
 
@@ -15,13 +18,27 @@ export const keepalivedSide = (field: Field): Side => ({
     const files = filesIn(directoryOf(field.lab, host, 'keepalived'))
     // A file of a killed program names a process that may be somebody else by now.
     for (const file of [files.parentPid, files.vrrpPid, files.haproxyPid]) rmSync(file, { force: true })
-    writeFileSync(files.haproxy, haproxyConfig(field))
+    const installed = (await mustRun('sh', ['-c', 'command -v haproxy'])).trim()
+    const install = (): void => {
+      copyFileSync(installed, `${files.program}.new`)
+      renameSync(`${files.program}.new`, files.program)
+    }
+    install()
+    let { weight = 1 } = options
+    writeFileSync(files.haproxy, haproxyConfig(field, files, weight))
     writeFileSync(files.check, `#!/bin/sh\nkill -0 "$(cat ${files.haproxyPid})"\n`)
     chmodSync(files.check, executable)
     writeFileSync(files.keepalived, keepalivedConfig(options, files.check))
     await host.run('sysctl', ['-q', '-w', 'net.ipv4.ip_nonlocal_bind=1'])
-    const haproxy = host.spawn('haproxy', 'haproxy', ['-W', '-f', files.haproxy, '-p', files.haproxyPid])
+    const haproxy = host.spawn('haproxy', files.program, ['-W', '-f', files.haproxy, '-p', files.haproxyPid])
     await haproxy.waitForOutput(/Loading success/)
+    // A new program is taken as another configuration is: the master begins anew, and then its worker.
+    const begin = async (): Promise<void> => {
+      const loaded = (): number => haproxy.lines().filter((line) => line.includes('Loading success')).length
+      const before = loaded()
+      haproxy.signal('SIGUSR2')
+      await waitFor('the new worker of HAProxy', () => loaded() > before)
+    }
     const keepalived = host.spawn('keepalived', 'keepalived', [
       ...['--dont-fork', '--log-console', '--log-detail', '--use-file', files.keepalived],
       ...['--pid', files.parentPid, '--vrrp_pid', files.vrrpPid],
@@ -37,6 +54,23 @@ export const keepalivedSide = (field: Field): Side => ({
       killVrrp: () => {
         process.kill(Number(readFileSync(files.vrrpPid, 'utf8')), 'SIGKILL')
       },
+      knowsServers: async () => {
+        const rows = (await ask(files.socket, 'show stat')).split('\n').map((line) => line.split(','))
+        const servers = rows.filter(([proxy, server]) => proxy === 'mysql' && !/^(FRONT|BACK)END$/.test(server ?? ''))
+        return servers.length > 0 && servers.every((row) => row[17]?.startsWith('UP'))
+      },
+      reload: async () => {
+        weight += 1
+        writeFileSync(files.haproxy, haproxyConfig(field, files, weight))
+        await begin()
+      },
+      upgrade: async () => {
+        install()
+        await begin()
+      },
+      order: async ({ name }, state) => {
+        await ask(files.socket, `set server mysql/${name} state ${state}`)
+      },
       lastWords: () => `${wordsOf(keepalived)}\n${wordsOf(haproxy)}`,
     }
   },
@@ -44,10 +78,13 @@ export const keepalivedSide = (field: Field): Side => ({
 
 const executable = 0o755
 
-type Files = Readonly<Record<'haproxy' | 'keepalived' | 'check' | 'parentPid' | 'vrrpPid' | 'haproxyPid', string>>
+type FileName = 'haproxy' | 'program' | 'socket' | 'keepalived' | 'check' | 'parentPid' | 'vrrpPid' | 'haproxyPid'
+type Files = Readonly<Record<FileName, string>>
 
 const filesIn = (directory: string): Files => ({
   haproxy: join(directory, 'haproxy.cfg'),
+  program: join(directory, 'haproxy'),
+  socket: join(directory, 'haproxy.sock'),
   keepalived: join(directory, 'keepalived.conf'),
   check: join(directory, 'check-haproxy'),
   parentPid: join(directory, 'keepalived.pid'),
@@ -55,9 +92,10 @@ const filesIn = (directory: string): Files => ({
   haproxyPid: join(directory, 'haproxy.pid'),
 })
 
-const haproxyConfig = ({ databases }: Field): string => `
+const haproxyConfig = ({ databases }: Field, { socket }: Files, weight: number): string => `
 global
   maxconn 4000
+  stats socket ${socket} mode 600 level admin expose-fd listeners
 defaults
   mode tcp
   option redispatch
@@ -69,7 +107,8 @@ listen mysql
   bind ${virtualAddress}:${servicePort}
   balance roundrobin
   option mysql-check
-${databases.map(({ name, address }) => `  server ${name} ${address}:3306 check inter 500ms rise 2 fall 3`).join('\n')}
+  default-server check inter 500ms rise 2 fall 3 on-marked-down shutdown-sessions
+${databases.map(({ name, address }, i) => `  server ${name} ${address}:3306 weight ${i === 0 ? weight : 1}`).join('\n')}
 `
 
 const keepalivedConfig = ({ host, priority, interval, preempt, script }: RouterOptions, check: string): string => `

@@ -17,6 +17,8 @@ export type RouterOptions = {
   readonly interval: number
   readonly preempt: boolean
   readonly script: TrackedScript | null
+  /** Of the first server; 1 unless given. */
+  readonly weight?: number
 }
 
 /** One load-balancer host at work. */
@@ -28,6 +30,14 @@ export type Router = {
   readonly stop: () => void
   /** SIGKILL to the process that sends the advertisements, and to nothing else. */
   readonly killVrrp: () => void
+  /** Whether it knows every server to be up. */
+  readonly knowsServers: () => Promise<boolean>
+  /** Applies a configuration in which a server has another weight. */
+  readonly reload: () => Promise<void>
+  /** Puts another program in place and has it go on with the work of this one. */
+  readonly upgrade: () => Promise<void>
+  /** A server takes no new sessions any more, or does again. */
+  readonly order: (server: Host, state: 'drain' | 'ready') => Promise<void>
   /** What its programs said last. */
   readonly lastWords: () => string
 }

@@ -9,6 +9,7 @@ const section = 'mysql'
 const haproxy = (title: string, global: string): Contestant => ({
   title,
   isBalancer: true,
+  reaches: 'anywhere',
   needs: { program: 'haproxy', debianPackage: 'haproxy' },
   refuses: async () => null,
   start: async ({ host, directory, servers, port, checkPort, checkInterval }) => {

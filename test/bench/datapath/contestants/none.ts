@@ -2,9 +2,10 @@
 
 import type { Contestant } from '../contestant.ts'
 
-export const direct: Contestant = {
-  title: 'direct',
+export const none: Contestant = {
+  title: 'no balancer',
   isBalancer: false,
+  reaches: 'anywhere',
   needs: null,
   refuses: async () => null,
   start: async ({ servers }) => ({
