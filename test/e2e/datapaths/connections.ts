@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { waitFor } from '../../lab/wait-for.ts'
-import type { Behaviour, Stage } from './behaviour.ts'
+import { type Behaviour, type Stage, shortQueue } from './behaviour.ts'
 import { type Client, closeAll, serversOf } from './client.ts'
 
 const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -77,12 +77,22 @@ export const connectionBehaviours: readonly Behaviour[] = [
     servers: ['a', 'b'],
     family: 'ipv6',
     binds: 2,
-    see: async (t, { untilSpread, show }) => {
+    see: async (t, { untilSpread, show, holdEach, order }) => {
       for (const bind of [0, 1]) await untilSpread({ a: 2, b: 2 }, { bind })
       t.same(
         (await show()).binds.map(({ open }) => open),
         [true, true],
       )
+      const held = [...(await holdEach({ a: 2, b: 2 }, { bind: 0 })), ...(await holdEach({ a: 2, b: 2 }, { bind: 1 }))]
+      await order('a', 'drain')
+      await untilSpread({ b: 2 })
+      for (const one of held) t.ok(await one.echoes())
+      await order('a', 'maint')
+      for (const one of held) {
+        if (one.server === 'a') t.equal(await one.ended, 'reset')
+        else t.ok(await one.echoes())
+      }
+      closeAll(held)
     },
   },
   {
@@ -92,10 +102,10 @@ export const connectionBehaviours: readonly Behaviour[] = [
     servers: ['a', 'b'],
     binds: 2,
     keys: (can) => ({ max_connections: 2, ...shortQueue(can) }),
-    see: async (t, { hold, open }) => {
+    see: async (t, { hold, takesTurns, untilSpread }) => {
       const held = [...(await hold(1, { bind: 0 })), ...(await hold(1, { bind: 1 }))]
-      t.same(serversOf(held), { a: 1, b: 1 })
-      for (const bind of [0, 1]) t.equal((await open({ bind })).server, '-')
+      if (takesTurns) t.same(serversOf(held), { a: 1, b: 1 })
+      for (const bind of [0, 1]) await untilSpread({ '-': 1 }, { bind })
       closeAll(held)
     },
   },
@@ -107,7 +117,7 @@ export const connectionBehaviours: readonly Behaviour[] = [
     keys: () => ({ max_connections: 2 }),
     see: async (t, stage) => {
       const held = await stage.hold(2)
-      t.same(serversOf(held), { a: 1, b: 1 })
+      if (stage.takesTurns) t.same(serversOf(held), { a: 1, b: 1 })
       const next = await oneTooMany(stage, stage.can('max_connections') === 'yes', () => held[0]?.close())
       t.ok(await next.echoes())
       await waitFor('them to be counted', async () => (await stage.show()).sessions === 2)
@@ -118,6 +128,7 @@ export const connectionBehaviours: readonly Behaviour[] = [
     name: 'server-limit',
     title: 'servers.max_connections: a full server is passed over; where all are full nobody gets a session',
     about: ['servers.max_connections'],
+    needs: 'servers.max_connections',
     servers: ['a', 'b'],
     serverKeys: (name) => ({ max_connections: name === 'a' ? 1 : 3 }),
     see: async (t, stage) => {
@@ -194,6 +205,3 @@ export const connectionBehaviours: readonly Behaviour[] = [
     },
   },
 ]
-
-const shortQueue = (can: Stage['can']): object =>
-  can('timeouts.queue') === 'no' ? {} : { timeouts: { queue: '100ms' } }
