@@ -174,8 +174,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   }
   let tables = ''
   const look = (): void => {
-    const others_ = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
-    if (others_.length > 0 || listeners.tidy()) void change()
+    const changed = listeners.all().filter((listener) => listener.look(counts.countedAt(listener)))
+    const isTidied = listeners.tidy()
+    if (isTidied) setBinds()
+    if (changed.length > 0 || isTidied) void change()
     tellTables()
   }
   const tellTables = (): void => {
@@ -253,6 +255,8 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       segment.refresh()
       throw new FailedStart(brought.text)
     }
+    // VRRP does not move it any more: it is everywhere.
+    for (const address of [...absent.keys()]) if (!isMoving(address)) addressChanged(address, true)
     for (const { bind } of next) {
       for (const { address } of bind) {
         if (watch !== undefined && isMoving(address) && !watch.has(address)) addressChanged(address, false)
@@ -281,8 +285,6 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     setInterval(publishAll, publishMillis),
     setInterval(() => void counters.look(), countMillis),
   )
-
-  publishAll()
 
   return {
     hear: (fact) => {

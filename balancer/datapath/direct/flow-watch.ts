@@ -107,11 +107,11 @@ export const watchFlows = ({ elements, onLook, onRound, onFailure }: FlowWatchOp
     const pause = Math.min(longestPause, Math.max(shortestPause, (performance.now() - begun) * pauseShare))
     if (isOpen) timer = setTimeout(() => void goAround(), pause)
   }
-  timer = setTimeout(() => void goAround(), shortestPause)
   const shown = ({ bind, book, lookedAt }: Watched): WatchedFlows => ({ bind, book, lookedAt })
 
   return {
     setBinds: (binds) => {
+      if (isOpen) timer ??= setTimeout(() => void goAround(), shortestPause)
       watched = new Map(
         binds.map((bind) => {
           const name = endpointText(bind)

@@ -32,6 +32,8 @@ export type RunningListener = {
   readonly keepEstablished: (table: SlotTable) => void
   /** When that was done last; a moment of `performance.now()`. */
   readonly establishedSince: () => number | null
+  /** Those of all that may have sessions. */
+  readonly numbers: () => readonly number[]
   readonly numberOf: (place: Pick<Place, 'id'>) => number | undefined
   /** The number of the server with this name; of those that were taken out of the configuration one that may have sessions. */
   readonly numberNamed: (server: string) => number | undefined
@@ -193,6 +195,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       established = { table: kept, since, until: since + idleOf(config) }
     },
     establishedSince: () => established?.since ?? null,
+    numbers: () => [...new Set(numbers.values())],
     numberOf: ({ id }) => numbers.get(id),
     numberNamed: (name) => {
       const { servers, departed } = running.plan()

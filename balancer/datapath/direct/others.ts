@@ -8,6 +8,7 @@ import { endpointText } from '../../core/endpoint.ts'
 import { addressBytes, familyOf } from '../../core/ip-address.ts'
 import { millis } from '../../core/time.ts'
 import type { ElementToAdd, NftElements } from '../../os/nft-elements.ts'
+import type { Outcome } from '../../os/outcome.ts'
 import type { SessionException, SessionOfClient } from '../../pool/core/session-exception.ts'
 import type { SlotTable } from '../../pool/core/slot-table.ts'
 import { endOfTold, endpointIn, isHeardSince, numberedSlots, type Told, toldException } from './core/exceptions.ts'
@@ -173,16 +174,28 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
       if (prefix !== null) prefixes.set(hexOf(prefix.key), prefix)
     }
     const map = flowsMap(one.bind)
-    const outcomes = [
-      await elements.add(map, additions),
-      await elements.put(map, replacements),
-      await elements.put(prefixSet, [...prefixes.values()]),
-    ]
-    for (const outcome of outcomes) {
-      if (!outcome.ok)
-        bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
+    const added = await elements.add(map, additions)
+    const put = await elements.put(map, replacements)
+    const prefixed = await elements.put(prefixSet, [...prefixes.values()])
+    for (const outcome of [added, put, prefixed]) {
+      if (outcome.ok) continue
+      bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
     }
+    remember(one, additions, added)
+    remember(one, replacements, put)
     return wrong.flatMap((session) => find(session) ?? [])
+  }
+  /** Until the next look what was written is not known otherwise, and that may lack some. */
+  const remember = (
+    { book }: WatchedFlows,
+    written: readonly ElementToAdd[],
+    outcome: Outcome<readonly boolean[]>,
+  ): void => {
+    if (!outcome.ok) return
+    const at = performance.now()
+    for (const [i, { key, value, expires }] of written.entries()) {
+      if (outcome.value[i]) book.see({ buffer: key, keyAt: 0, value, expires }, at)
+    }
   }
   const byBind = <T extends { readonly bind: string }>(all: readonly T[]): ReadonlyMap<string, readonly T[]> => {
     const groups = new Map<string, T[]>()

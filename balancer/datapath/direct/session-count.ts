@@ -51,8 +51,13 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     tallies.set(listener, known)
     return known
   }
-  const liveIn = ({ bind, book }: WatchedFlows, told: ReadonlySet<string>): ReadonlyMap<number, number> => {
+  const liveIn = (
+    { bind, book }: WatchedFlows,
+    numbers: readonly number[],
+    told: ReadonlySet<string>,
+  ): ReadonlyMap<number, number> => {
     const since = leftAt(bind.address)
+    if (since === null && told.size === 0) return new Map(numbers.map((number) => [number, book.counts(number).live]))
     const found = new Map<number, number>()
     book.visit(({ key, state, number, expiresAt }) => {
       if (state !== 'live' || (told.size > 0 && told.has(hexOf(key)))) return
@@ -89,7 +94,7 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
       const [one, listener] = [flows.at(bind), listenerAt(bind)]
       if (one === undefined || listener === undefined) return
       const told = onlyTold(bind)
-      live.set(bind, liveIn(one, told))
+      live.set(bind, liveIn(one, listener.numbers(), told))
       const began = new Map<number, number>()
       for (const { key, number } of begun) {
         if (!told.has(hexOf(key))) began.set(number, (began.get(number) ?? 0) + 1)
@@ -99,7 +104,8 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
         for (const [number, count] of live.get(own) ?? []) now.set(number, (now.get(number) ?? 0) + count)
       }
       talliesOf(listener).look(now, began)
-      for (const flow of gone) tell(bind, listener, flow)
+      // What ends of an address that has left is another balancer's to tell.
+      if (leftAt(one.bind.address) === null) for (const flow of gone) tell(bind, listener, flow)
     },
     sessionsOf,
     isInUse: (binds, number) =>

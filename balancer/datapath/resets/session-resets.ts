@@ -25,12 +25,13 @@ export type SessionResets = {
 /** Packets a second; and a packet that was lost is sent again, after the half second in which Linux answers no second one. */
 export const usualPace: ResetPace = { rate: 1000, serverAfter: 0, repeatAfter: 700 }
 const interval = 10
+const noMark = 0
 const largest = 2 ** 32
 
 /** Opens the sockets; needs the capabilities net_raw and net_admin. `onFailure` hears of a packet that could not be sent. */
 export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => void): Outcome<SessionResets> => {
   const queue = createResetQueue(pace)
-  const sockets = new Map<Family, ForgingSocket>()
+  const sockets = new Map<string, ForgingSocket>()
   let frames: PacketSocket | undefined
   const close = (): void => {
     clearInterval(timer)
@@ -40,11 +41,12 @@ export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => 
   let timer: NodeJS.Timeout | undefined
   const waiting: (() => void)[] = []
   /** One of IPv6 only where it is wanted: the kernel may have none. */
-  const socketOf = (family: Family): Outcome<ForgingSocket> => {
-    const open = sockets.get(family)
+  const socketOf = (family: Family, mark: number): Outcome<ForgingSocket> => {
+    const key = `${family} ${mark}`
+    const open = sockets.get(key)
     if (open !== undefined) return { ok: true, value: open }
-    const opened = openForgingSocket(family, forgedMark)
-    if (opened.ok) sockets.set(family, opened.value)
+    const opened = openForgingSocket(family, mark)
+    if (opened.ok) sockets.set(key, opened.value)
     return opened
   }
   const sendFrame = (packet: Uint8Array, link: Link): Outcome => {
@@ -60,7 +62,7 @@ export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => 
   const sendOne = (syn: ForgedSyn): Outcome => {
     const packet = forgedSyn(syn, randomInt(largest))
     if (syn.link !== undefined) return sendFrame(packet, syn.link)
-    const socket = socketOf(syn.source.length === 4 ? 'ipv4' : 'ipv6')
+    const socket = socketOf(syn.source.length === 4 ? 'ipv4' : 'ipv6', syn.isTracked ? noMark : forgedMark)
     return socket.ok ? socket.value.send(packet, addressText(syn.destination)) : socket
   }
   const send = (): void => {
@@ -75,7 +77,7 @@ export const openSessionResets = (pace: ResetPace, onFailure: (text: string) => 
   }
   const sent = (): Promise<void> =>
     timer === undefined ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))
-  const opened = socketOf('ipv4')
+  const opened = socketOf('ipv4', forgedMark)
   if (!opened.ok) return opened
   const add: SessionResets['add'] = (flow) => {
     queue.add(flow)

@@ -33,8 +33,8 @@ const toServer = (bind: Endpoint, client: Endpoint, server: ServerPlace | undefi
     if (server.from === null) return null
     return { ...between(client, bind), link: { device, from: etherBytes(server.from), to: etherBytes(mac) } }
   }
-  // Its sessions have the port that they were redirected to, and what is forged here passes no redirection.
-  return between(client, server.port === bind.port ? bind : { address: server.address, port: server.port })
+  // What was redirected to another port finds its way as the session does. Else there may be no entry, and none shall begin.
+  return { ...between(client, bind), isTracked: server.port !== bind.port }
 }
 
 const between = (from: Endpoint, to: Endpoint) => ({

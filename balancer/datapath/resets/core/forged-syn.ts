@@ -8,7 +8,8 @@ import { tcpFlags, tcpPacket } from '../../core/tcp-packet.ts'
  * same way (there: irrespective of its sequence number). To whoever began the session it passes a firewall on the way that knows the
  * session, where a SYN in that direction is invalid (nf_conntrack_proto_tcp.c: sIG and sIV), and one who just begins a new one
  * refuses it and asks again, where a SYN would be a simultaneous open (RFC 9293 section 3.5).
- * `link`: it goes to this neighbour as a frame, whatever the routes say; else as any packet of this host.
+ * `link`: it goes to this neighbour as a frame, whatever the routes say; else as any packet of this host. `isTracked`: connection
+ * tracking sees it, since the session to this host hangs on a translation there.
  */
 export type ForgedSyn = {
   readonly source: Uint8Array
@@ -17,6 +18,7 @@ export type ForgedSyn = {
   readonly destinationPort: number
   readonly isAnswer?: boolean
   readonly link?: Link
+  readonly isTracked?: boolean
 }
 
 /** The way to a neighbour: the interface of this host, and both Ethernet addresses of 6 bytes. */

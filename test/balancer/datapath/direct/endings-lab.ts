@@ -16,7 +16,7 @@ export const virtual = { ipv4: '198.18.0.100', ipv6: 'fd00::100' }
 export const plainPort = 3306
 export const movedPort = 3366
 const movedTo = 3307
-export const numbers = { db1: 1, db2: 2 }
+export const numbers = { db1: 1, db2: 2, lb1: 3 }
 export type ServerName = keyof typeof numbers
 
 /** Sessions of one process on a client's host. */
@@ -83,7 +83,8 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     ])
     for (const name of ['db1', 'db2']) await must(name, ['ip', 'address', 'add', `${address}/${single}`, 'dev', 'lo'])
   }
-  for (const name of ['db1', 'db2']) {
+  // The balancer may be a server itself.
+  for (const name of ['db1', 'db2', 'lb1']) {
     await must(name, ['sysctl', '-qw', 'net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'])
     await must(
       name,
@@ -137,12 +138,12 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
   const bindsAt = (port: number): readonly Endpoint[] => Object.values(virtual).map((address) => ({ address, port }))
   const binds = [plainPort, movedPort].flatMap(bindsAt)
   const serversAt = (port: number) =>
-    (['db1', 'db2'] as const).map((name) => ({
+    (['db1', 'db2', 'lb1'] as const).map((name) => ({
       name,
       number: numbers[name],
       address: host(name).address,
       port,
-      path: { kind: 'link' as const, device: 'eth0', mac: macs[name] },
+      path: name === 'lb1' ? { kind: 'here' as const } : { kind: 'link' as const, device: 'eth0', mac: macs[name] },
     }))
   const start = async (): Promise<LabProcess> => {
     const started = host('lb1').spawn('endings', process.execPath, [process_('endings')], { ipc: true })

@@ -230,7 +230,7 @@ t.test('a host that is gone: fifty clients that wait hear it within a second', a
 t.test('thousands on one host, whose kernel answers no more than a thousand a second: all hear it', async (t) => {
   // What kernels before 6.1 do unless they are told otherwise (tcp_challenge_ack_limit).
   await lab.host('client').run('sysctl', ['-qw', 'net.ipv4.tcp_challenge_ack_limit=1000'])
-  await client.open({ kind: 'wait', count: 3000, ...bind })
+  await client.open({ kind: 'wait', count: 2000, ...bind })
   await walled.open({ kind: 'echo', count: 20, ...bind })
   await lab.direct(['db2'])
   const begun = Date.now()
@@ -244,6 +244,23 @@ t.test('thousands on one host, whose kernel answers no more than a thousand a se
     [],
   )
   await waitFor('db1 to have none', async () => (await lab.atServer('db1')).length === 0, { limit: 60_000 })
+  await fresh()
+})
+
+t.test('a server on the balancer itself, on the same port and on another one', async (t) => {
+  const here = await Promise.all([plainPort, movedPort].map((port) => lab.serve('lb1', port)))
+  await lab.direct(['lb1'])
+  for (const { address, port } of lab.binds) {
+    await client.open({ kind: 'wait', count: 4, address, port })
+    await walled.open({ kind: 'stream', count: 4, address, port })
+  }
+  t.equal((await lab.atServer('lb1')).length, 32)
+  await lab.direct(['db2'])
+  await Promise.all(lab.binds.map((one) => endServer(one, 'lb1')))
+  await gone(client, 'lb1')
+  await gone(walled, 'lb1')
+  await waitFor('the balancer to have none', async () => (await lab.atServer('lb1')).length === 0)
+  for (const one of here) await one.kill()
   await fresh()
 })
 

@@ -45,6 +45,46 @@ t.test('a forged SYN says what it should, and its checksums are right', async (t
   )
 })
 
+t.test('it may have the form of an answer', async (t) => {
+  const plain = Buffer.from(forgedSyn(syn(50_000), 7))
+  const answer = Buffer.from(forgedSyn({ ...syn(50_000), isAnswer: true }, 7))
+  t.equal(plain[33], 0x02)
+  t.equal(answer[33], 0x12)
+  t.not(answer.readUInt32BE(28), 0, 'it acknowledges something')
+})
+
+t.test(
+  'a server that answers its client directly hears it later, and one that nobody reaches not at all',
+  async (t) => {
+    const queue = createResetQueue({ rate: 1000, serverAfter: 100, repeatAfter: 700 })
+    const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
+    queue.add(flow(1))
+    queue.add({ ...flow(2), toServer: null })
+    t.same(ports(0), [1, 2])
+    t.same(ports(99), [])
+    t.same(ports(100), [10_001])
+    t.same(ports(799), [])
+    t.same(ports(800), [1, 2])
+    t.same(ports(900), [10_001])
+    t.ok(queue.isEmpty())
+  },
+)
+
+t.test('through an address that another host has nobody is told any more', async (t) => {
+  const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
+  const ports = (at: number) => queue.take(at).map(({ destinationPort }) => destinationPort)
+  queue.add(flow(1))
+  t.same(ports(0), [1, 10_001])
+  queue.hold(syn(1).source)
+  queue.add(flow(2))
+  t.same(ports(700), [])
+  queue.forget(syn(1).source)
+  t.ok(queue.isEmpty())
+  queue.add(flow(3))
+  queue.release(syn(1).source)
+  t.same(ports(800), [3, 10_003], 'whoever ends after that is')
+})
+
 t.test('clients hear it before servers, and all once more later', async (t) => {
   const queue = createResetQueue({ rate: 1000, serverAfter: 0, repeatAfter: 700 })
   for (const port of [1, 2]) queue.add(flow(port))
