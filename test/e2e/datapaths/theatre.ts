@@ -30,8 +30,6 @@ const clientAddresses = 24
 const virtualAddresses = { ipv4: ['198.18.0.3', '198.18.0.4'], ipv6: ['fd00::3', 'fd00::4'] }
 /** The first, second and third server of each behaviour. */
 const serverHosts = ['db1', 'db2', 'db3']
-/** Of one agent; further ones on a host have files of their own. */
-const mostEntries = 16
 const agentProgram = fileURLToPath(new URL('../../../agent/main.js', import.meta.url))
 /** As many clients tell how a hash spreads them, and so many may be somewhere else: 97 in 100 times right, by chance. */
 const [hashSample, hashSlack] = [48, 8]
@@ -54,16 +52,12 @@ const addAddresses = async (host: Host, addresses: readonly string[], more = '')
 /** As the package does where a host has servers of listeners with `datapath: direct`. */
 const prepare = async (lab: Lab, host: Host, entries: readonly PreparedFor[]): Promise<void> => {
   const directory = join(lab.directory, `${host.name}-etc`)
+  const file = join(directory, 'agent.yaml')
   mkdirSync(directory)
-  for (let i = 0; i < entries.length; i += mostEntries) {
-    const file = join(directory, `agent-${i}.yaml`)
-    const lines = entries
-      .slice(i, i + mostEntries)
-      .map(({ serverPort, ...bind }) => ({ ...bind, server_port: serverPort }))
-    writeFileSync(file, JSON.stringify({ direct_return_directory: join(directory, 'run'), direct_return: lines }))
-    const { code, stderr } = await host.run(process.execPath, [agentProgram, 'direct-return', 'up', '--config', file])
-    if (code !== 0) throw new Error(`mysqlchk-agent direct-return up on ${host.name}: ${stderr}`)
-  }
+  const lines = entries.map(({ serverPort, ...bind }) => ({ ...bind, server_port: serverPort }))
+  writeFileSync(file, JSON.stringify({ direct_return_directory: join(directory, 'run'), direct_return: lines }))
+  const { code, stderr } = await host.run(process.execPath, [agentProgram, 'direct-return', 'up', '--config', file])
+  if (code !== 0) throw new Error(`mysqlchk-agent direct-return up on ${host.name}: ${stderr}`)
 }
 
 const sumOf = (counts: Readonly<Record<string, number>>): number =>
@@ -110,8 +104,18 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
     return [...bindsOf(behaviour, i), ...spare].map((bind) => ({ ...bind, serverPort: portOf(i) }))
   }
   if (datapath === 'direct') {
-    const all = [...behaviours, {}].flatMap(preparedFor)
-    await Promise.all(databases.map((host) => prepare(lab, host, all)))
+    // Others do with the address that these bring along: their ports are the same, and their servers refuse nobody.
+    const all = behaviours.map((behaviour, i) => ({ behaviour, entries: preparedFor(behaviour, i) }))
+    const special = all.filter(({ behaviour, entries }) => entries.length > 1 || behaviour.name === 'death')
+    await Promise.all(
+      databases.map((host) =>
+        prepare(
+          lab,
+          host,
+          special.flatMap(({ entries }) => entries),
+        ),
+      ),
+    )
   }
 
   const casts = new Map<string, StandIn[]>()
@@ -163,11 +167,15 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
   )
   // What is shown comes into force a little later, in order.
   const untilLastIs = (server: string): Promise<unknown> =>
-    waitFor(`a client of the last listener to get ${server}`, async () => {
-      const client = await openClient(clients, { ...lastBind, from: undefined })
-      client.close()
-      return client.server === server
-    })
+    waitFor(
+      `a client of the last listener to get ${server}`,
+      async () => {
+        const client = await openClient(clients, { ...lastBind, from: undefined })
+        client.close()
+        return client.server === server
+      },
+      { limit: 90_000 },
+    )
   await untilLastIs('last')
   await ours.ask('server last/last drain')
   await untilLastIs('-')
