@@ -41,11 +41,14 @@ export type SupervisedProcessOptions = {
   readonly onMisfit: () => void
 }
 
-/** The vrrp process may keep its addresses for five seconds until another router has them. */
+/**
+ * The vrrp process may keep its addresses for five seconds until another router has them. Frames of clients may still come where they
+ * have left, and rules are taken away by a program that a busy host starts late.
+ */
 const stopLimitMillis: Readonly<Record<ProcessRole, number>> = {
   vrrp: 10_000,
   proxy: 3000,
-  kernel: 3000,
+  kernel: 10_000,
   director: 3000,
 }
 

@@ -1,9 +1,10 @@
 // The view of `npm start`: who holds the address, each server's state, and what a client sees of it all.
 
 import { styleText } from 'node:util'
-import type { Probe, ProbeCounters } from '../lab/gap-probe.ts'
+import type { ProbeCounters } from '../lab/gap-probe.ts'
 import { type BalancerHost, type Site, type SiteStatus, virtualAddress } from '../lab/site.ts'
 import { textTable } from './table.ts'
+import type { TourProbes } from './tour.ts'
 
 /** A running view. */
 export type LiveView = { readonly stop: () => void }
@@ -14,7 +15,7 @@ export type Screen = { readonly isTerminal: boolean; readonly write: (text: stri
 const refreshMillis = 500
 
 /** Draws the state of the site until it is stopped. */
-export const startLiveView = (site: Site, probe: Probe, screen: Screen): LiveView => {
+export const startLiveView = (site: Site, { probe, proxied }: TourProbes, screen: Screen): LiveView => {
   let drawn = 0
   let said = ''
   let stopped = false
@@ -24,7 +25,7 @@ export const startLiveView = (site: Site, probe: Probe, screen: Screen): LiveVie
     const seen = await Promise.all(site.balancers.map(look))
     if (stopped) return
     if (screen.isTerminal) {
-      const lines = picture(seen, probe.counters())
+      const lines = picture(seen, probe.counters(), proxied.counters())
       const up = drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ''
       screen.write(`${up}${lines.join('\n')}\n`)
       drawn = lines.length
@@ -67,7 +68,7 @@ const serversSeen = (seen: readonly Seen[]) =>
   (seen.find(({ holds, status }) => holds && status !== undefined) ?? seen.find(({ status }) => status !== undefined))
     ?.status?.listeners[0]?.servers ?? []
 
-const picture = (seen: readonly Seen[], counters: ProbeCounters): readonly string[] => {
+const picture = (seen: readonly Seen[], counters: ProbeCounters, inUserSpace: ProbeCounters): readonly string[] => {
   const routers = seen.map((balancer) => [
     balancer.name,
     colouredState(stateOf(balancer)),
@@ -81,18 +82,29 @@ const picture = (seen: readonly Seen[], counters: ProbeCounters): readonly strin
     `${server.total_sessions ?? '-'}`,
     server.last_check === null ? '' : `${server.last_check.reason}: ${server.last_check.text}`,
   ])
-  const failed = coloured(`${counters.failed} failed`, counters.failed === 0)
   return [
     '',
     ...textTable(['balancer', 'state', 'address', 'sessions'], routers),
     '',
     ...textTable(['server', 'state', 'sessions', 'in all', 'last check'], servers),
     '',
-    `client: ${counters.attempts} new connections, ${failed}; ${counters.openSessions} sessions held, ${counters.lostSessions} lost so far; last answer from ${counters.lastServer || 'nobody'}`,
+    ...textTable(
+      ['client', 'new connections', 'failed', 'sessions held', 'lost so far', 'last answer'],
+      [clientLine('direct', counters), clientLine('userspace', inUserSpace)],
+    ),
     '',
     'Ctrl-C ends it and leaves nothing behind.',
   ]
 }
+
+const clientLine = (datapath: string, counters: ProbeCounters): readonly string[] => [
+  datapath,
+  `${counters.attempts}`,
+  coloured(`${counters.failed}`, counters.failed === 0),
+  `${counters.openSessions}`,
+  coloured(`${counters.lostSessions}`, counters.lostSessions === 0),
+  counters.lastServer || 'nobody',
+]
 
 const stateColours = { MASTER: 'green', BACKUP: 'cyan' } as const
 

@@ -7,7 +7,7 @@ import { startForwarder } from '../lab/forwarder.ts'
 import { startProbe } from '../lab/gap-probe.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
 import { appUser } from '../lab/mariadb-files.ts'
-import { buildSite, type Site, servicePort, statusLogin, statusPort, virtualAddress } from '../lab/site.ts'
+import { buildSite, proxiedPort, type Site, servicePort, statusLogin, statusPort, virtualAddress } from '../lab/site.ts'
 import { startLiveView } from './live-view.ts'
 import { runTour } from './tour.ts'
 
@@ -49,7 +49,10 @@ const describeSite = async (site: Site): Promise<void> => {
   const [db1, db2] = databases
   const holder = await site.holder()
   print('')
-  print(`  address of the service   ${virtualAddress}:${servicePort}`)
+  print(
+    `  address of the service   ${virtualAddress}:${servicePort}  datapath: direct, the servers answer clients themselves`,
+  )
+  print(`  ${''.padEnd(24)} ${virtualAddress}:${proxiedPort}  datapath: userspace, to compare with`)
   for (const { host } of balancers) print(`  ${host.name.padEnd(24)} ${host.address}`)
   for (const { host } of databases) print(`  ${host.name.padEnd(24)} ${host.address}  agent on port 9222`)
   print(`  ${client.name.padEnd(24)} ${client.address}`)
@@ -67,6 +70,10 @@ const describeSite = async (site: Site): Promise<void> => {
     `  kill ${holder.process().pid}                         # the active balancer, ${holder.host.name}, stops cleanly`,
   )
   print(`  ip -n ${switchOf(lab)} link set ${holder.host.name} down     # pull its cable; up puts it back`)
+  print(
+    `  nsenter --net=/run/netns/${db1?.host.namespace} node dist/agent/main.js direct-return status --config ${db1?.configFile}`,
+  )
+  print(`  node dist/balancer/main.js show sessions --config ${holder.configFile}`)
 }
 
 const clientFile = (lab: Lab): string => join(lab.directory, 'client.cnf')
@@ -85,21 +92,21 @@ const lastWords = (lab: Lab): string =>
     .join('\n')
 
 const demo = async (lab: Lab, tour: boolean, interruption: Promise<unknown>): Promise<boolean> => {
-  const site = await buildSite(lab, { onProgress: progress })
-  const probe = await startProbe(site.client, {
-    target: { address: virtualAddress, port: servicePort },
-    user: appUser.user,
-    password: appUser.password,
-    interval: tour ? 10 : 100,
-    sessions: 8,
-  })
+  const site = await buildSite(lab, { onProgress: progress, datapath: 'direct', proxied: true })
+  const look = (port: number, interval: number) =>
+    startProbe(site.client, { target: { address: virtualAddress, port }, ...appUser, interval, sessions: 8 })
+  const [probe, proxied] = await Promise.all([look(servicePort, tour ? 10 : 100), look(proxiedPort, 100)])
   await describeSite(site)
   print('')
-  if (tour) return runTour(site, probe, print)
-  const view = startLiveView(site, probe, {
-    isTerminal: process.stdout.isTTY,
-    write: (text) => process.stdout.write(text),
-  })
+  if (tour) return runTour(site, { probe, proxied }, print)
+  const view = startLiveView(
+    site,
+    { probe, proxied },
+    {
+      isTerminal: process.stdout.isTTY,
+      write: (text) => process.stdout.write(text),
+    },
+  )
   await interruption
   view.stop()
   return true

@@ -18,11 +18,15 @@ import { waitFor } from './wait-for.ts'
 /** The address that clients know, and its port. */
 export const virtualAddress = '198.18.0.100'
 export const servicePort = 3306
+/** Of the listener in user space that a site may have beside the usual one. */
+export const proxiedPort = 3307
 export const statusPort = 8888
 export const agentPort = 9222
 export const instanceName = 'VI_1'
 const balancerAddresses = ['198.18.0.2', '198.18.0.3']
 const peersPort = 9224
+/** Of a balancer on a machine that does much besides, in milliseconds: each of its processes loads its program. */
+const startLimit = 90_000
 
 /** User and password of the status page. */
 export const statusLogin = { user: 'admin', password: 'lab-status-password' }
@@ -32,6 +36,7 @@ export type DatabaseHost = {
   readonly host: Host
   readonly server: MariaDb
   readonly agent: () => LabProcess
+  readonly configFile: string
   readonly startAgent: () => Promise<void>
   /** Prepares the host for listeners with `datapath: direct`, or undoes that. */
   readonly directReturn: (what: 'up' | 'down') => Promise<void>
@@ -88,6 +93,8 @@ export type BalancerHost = {
   readonly start: () => Promise<void>
   /** Its status document, asked for at the host's own address; throws when it does not answer. */
   readonly status: () => Promise<SiteStatus>
+  /** The same with all that is in it. */
+  readonly document: () => Promise<unknown>
   readonly holdsAddress: () => Promise<boolean>
 }
 
@@ -109,6 +116,8 @@ export type SiteOptions = {
   /** The file that the balancers are started from. */
   readonly balancerProgram?: string
   readonly datapath?: Datapath
+  /** A second listener at the same address, in user space, on `proxiedPort`: what it does beside the first one. */
+  readonly proxied?: boolean
   /** Starts the servers; default: a Galera cluster. */
   readonly startServers?: (
     lab: Lab,
@@ -123,7 +132,12 @@ const program = (daemon: 'agent' | 'balancer'): string =>
 /** Builds the site in a lab and waits until every server is up and one balancer holds the address. */
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
-  const { balancerProgram = program('balancer'), datapath = 'userspace', startServers = startGalera } = options
+  const {
+    balancerProgram = program('balancer'),
+    datapath = 'userspace',
+    startServers = startGalera,
+    proxied = false,
+  } = options
   const [one = '', two = ''] = balancerAddresses
   const balancerHosts = [await lab.addHost('lb1', `${one}/24`), await lab.addHost('lb2', `${two}/24`)]
   const databaseHosts: Host[] = []
@@ -148,7 +162,7 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
         client,
         host,
         balancerProgram,
-        balancerConfig(lab, host, databaseHosts, { priority: 101 - i, advertisementInterval, datapath }),
+        balancerConfig(lab, host, databaseHosts, { priority: 101 - i, advertisementInterval, datapath, proxied }),
       ),
     ),
   )
@@ -204,6 +218,7 @@ ${datapath === 'direct' ? `direct_return: [{ address: ${virtualAddress}, port: $
   return {
     host,
     server,
+    configFile,
     agent: () => running(agent, `agent of ${host.name}`),
     startAgent: async () => {
       agent = host.spawn('agent', process.execPath, [program('agent'), '--config', configFile])
@@ -243,7 +258,8 @@ const balancerConfig = (
     priority,
     advertisementInterval,
     datapath,
-  }: { readonly priority: number; readonly advertisementInterval: string; readonly datapath: string },
+    proxied,
+  }: Required<Pick<SiteOptions, 'advertisementInterval' | 'datapath' | 'proxied'>> & { readonly priority: number },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
   const passwordFile = join(directory, 'status.password')
@@ -263,16 +279,7 @@ vrrp:
       preempt: false
       virtual_addresses: [${virtualAddress}/24]
 listeners:
-  - name: mysql
-    bind: ${virtualAddress}:${servicePort}
-    datapath: ${datapath}
-    balance: roundrobin
-    max_connections: 4000
-    timeouts: { connect: 2s }
-    check: { type: http, port: ${agentPort}, path: /, interval: 500ms, timeout: 1s, rise: 2, fall: 3 }
-    servers:
-${servers.join('\n')}
-${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
+${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${virtualAddress}:${statusPort}, ${host.address}:${statusPort}]
@@ -283,6 +290,22 @@ ${datapath === 'direct' ? peersOf(lab, host) : ''}admin:
   )
   return { configFile, passwordFile }
 }
+
+const listener = (
+  name: string,
+  port: number,
+  datapath: Datapath,
+  servers: readonly string[],
+): string => `  - name: ${name}
+    bind: ${virtualAddress}:${port}
+    datapath: ${datapath}
+    balance: roundrobin
+    max_connections: 4000
+    timeouts: { connect: 2s }
+    check: { type: http, port: ${agentPort}, path: /, interval: 500ms, timeout: 1s, rise: 2, fall: 3 }
+    servers:
+${servers.join('\n')}
+`
 
 /** The balancers tell each other of sessions; both have the key. */
 const peersOf = (lab: Lab, { address }: Host): string => {
@@ -303,6 +326,14 @@ const balancerHost = async (
   const authorization = `Basic ${Buffer.from(`${statusLogin.user}:${statusLogin.password}`).toString('base64')}`
   const env = { RUNTIME_DIRECTORY: dirname(configFile) }
   let balancer: LabProcess | undefined
+  const document = async (): Promise<unknown> => {
+    const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
+      headers: { authorization, connection: 'close' },
+      signal: AbortSignal.timeout(2000),
+    })
+    if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
+    return await answer.json()
+  }
   return {
     host,
     configFile,
@@ -310,16 +341,10 @@ const balancerHost = async (
     process: () => running(balancer, `balancer of ${host.name}`),
     start: async () => {
       balancer = host.spawn('balancer', process.execPath, [balancerProgram, '--config', configFile], { env })
-      await balancer.waitForOutput(/Balancer is running/)
+      await balancer.waitForOutput(/Balancer is running/, { limit: startLimit })
     },
-    status: async () => {
-      const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
-        headers: { authorization, connection: 'close' },
-        signal: AbortSignal.timeout(2000),
-      })
-      if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
-      return statusSchema.parse(await answer.json())
-    },
+    status: async () => statusSchema.parse(await document()),
+    document,
     holdsAddress: async () => (await host.addresses()).some((address) => address.startsWith(`${virtualAddress}/`)),
   }
 }

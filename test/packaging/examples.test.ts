@@ -18,37 +18,41 @@ chmodSync(directory, 0o755)
 t.teardown(() => rmSync(directory, { recursive: true }))
 const hash = await hashPassword('example')
 
-/** What each site is: the listeners with their balance, paths of checks and servers, and both unicast addresses. */
+/** What each site is: the listeners with their datapath, balance, paths of checks and servers, and both unicast addresses. */
 const sites: Readonly<Record<string, { readonly listeners: readonly string[]; readonly unicast: readonly string[] }>> =
   {
     'db-hosts': {
-      listeners: ['10.1.6.173:3366 roundrobin http / mysql -> db1 10.1.6.203:3306, db2 10.1.6.205:3306'],
+      listeners: ['10.1.6.173:3366 direct roundrobin http / mysql -> db1 10.1.6.203:3306, db2 10.1.6.205:3306'],
       unicast: [],
     },
     'own-hosts': {
       listeners: [
-        '10.1.6.100:3306 leastconn http / mysql -> db1 10.1.6.21:3306, db2 10.1.6.22:3306, db3 10.1.6.23:3306',
+        '10.1.6.100:3306 direct roundrobin http / mysql -> db1 10.1.6.21:3306, db2 10.1.6.22:3306, db3 10.1.6.23:3306',
       ],
       unicast: [],
     },
     'cloud-unicast': {
       listeners: [
-        '10.1.6.100:3306 leastconn http / mysql -> db-a 10.1.16.21:3306, db-b 10.1.32.21:3306, db-c 10.1.48.21:3306',
+        '10.1.6.100:3306 userspace leastconn http / mysql -> db-a 10.1.16.21:3306, db-b 10.1.32.21:3306, db-c 10.1.48.21:3306',
       ],
       unicast: ['10.1.6.11 10.1.6.12', '10.1.6.12 10.1.6.11'],
     },
     'read-write-split': {
       listeners: [
-        '10.1.6.100:3306 single http /primary mysql -> db1 10.1.6.21:3306, db2 10.1.6.22:3306, db3 10.1.6.23:3306',
-        '10.1.6.100:3307 leastconn http /replica?lag=10s mysql -> db1 10.1.6.21:3306, db2 10.1.6.22:3306, db3 10.1.6.23:3306',
+        '10.1.6.100:3306 direct single http /primary mysql -> db1 10.1.6.21:3306, db2 10.1.6.22:3306, db3 10.1.6.23:3306',
+        '10.1.6.100:3307 direct roundrobin http /replica?lag=10s mysql -> db1 10.1.6.21:3306, db2 10.1.6.22:3306, db3 10.1.6.23:3306',
       ],
       unicast: [],
     },
   }
 
 const balancer = (text: string): BalancerConfig => {
-  for (const name of ['check.password', 'status.password']) {
-    writeFileSync(join(directory, name), name === 'check.password' ? 'example\n' : hash, { mode: 0o600 })
+  for (const [name, content] of [
+    ['check.password', 'example\n'],
+    ['status.password', hash],
+    ['peers.key', 'a key of an example that is long enough\n'],
+  ] as const) {
+    writeFileSync(join(directory, name), content, { mode: 0o600 })
   }
   writeFileSync(join(directory, 'take-address'), '#!/bin/sh\n', { mode: 0o755 })
   const file = join(directory, 'balancer.yaml')
@@ -64,11 +68,11 @@ const otherHost = (text: string): string =>
   text.replaceAll(/^( *[a-z_]+: )[^#\n]*?( +# on (?:lb2|db2): )(.+)$/gm, '$1$3')
 
 const shown = ({ listeners }: BalancerConfig): readonly string[] =>
-  listeners.map(({ bind, balance, check, servers }) => {
+  listeners.map(({ bind, datapath, balance, check, servers }) => {
     const checks = check.map((one) => (one.type === 'http' ? `http ${one.path}` : one.type))
     const targets = servers.map(({ name, address }) => `${name} ${address.address}:${address.port}`)
     const places = bind.map(({ address, port }) => `${address}:${port}`)
-    return `${places.join(' ')} ${balance} ${checks.join(' ')} -> ${targets.join(', ')}`
+    return `${places.join(' ')} ${datapath} ${balance} ${checks.join(' ')} -> ${targets.join(', ')}`
   })
 
 t.test('there is an example for each site, and no other', async (t) => {
@@ -97,6 +101,16 @@ for (const [name, { listeners, unicast }] of Object.entries(sites)) {
     )
     const bound = [one, other].map(({ admin }) => admin.http?.bind.map(({ address }) => address))
     t.not(bound[0]?.at(-1), bound[1]?.at(-1), 'each shows its page on an address of its own')
+    if (one.peers !== undefined) {
+      const [listen, ...rest] = [one, other].map(({ peers }) => peers?.listen)
+      t.same(one.peers.to, [listen, ...rest])
+      t.same(other.peers?.to, one.peers.to)
+      t.notSame(listen, rest[0])
+    }
+    t.equal(
+      one.peers !== undefined,
+      one.listeners.some(({ datapath }) => datapath === 'direct'),
+    )
     const warned = [one, other].flatMap(({ vrrp }) => prospectsOf(vrrp).flatMap(outlookOf)).filter((o) => o.isWarning)
     t.same(warned, [])
   })
@@ -119,6 +133,9 @@ for (const [name, { listeners, unicast }] of Object.entries(sites)) {
       t.equal(port, listen.port)
       t.ok(timeout > check.timeout, 'the balancer waits for the answer of an agent whose probe takes all its time')
     }
+    const prepared = loaded.config.direct_return.entries.map(({ address, port: at }) => `${address}:${at}`)
+    const direct = both.flatMap(({ listeners: all }) => all.filter(({ datapath }) => datapath === 'direct'))
+    t.same([...new Set(direct.flatMap(({ bind }) => bind.map((one) => `${one.address}:${one.port}`)))], prepared)
     const isAllowed = accessRules(access)
     const own = both.map(({ admin }) => admin.http?.bind.at(-1)?.address ?? '')
     t.same(['127.0.0.1', ...own, '203.0.113.1'].map(isAllowed), [true, true, true, false])

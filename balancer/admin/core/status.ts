@@ -135,6 +135,8 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
 const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool, moment: ToMoment) => {
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
+  const { detail } = traffic ?? {}
+  const inUserSpace = detail?.kind === 'userspace' ? detail : null
   return {
     name: server.name,
     address: endpointText(server.address),
@@ -163,8 +165,9 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     bytes_in: traffic?.bytesIn ?? null,
     bytes_out: traffic?.bytesOut ?? null,
     connect_failures: traffic?.connectFailures ?? null,
-    retries: traffic?.detail?.retries ?? null,
-    redispatches: traffic?.detail?.redispatches ?? null,
+    connections: detail?.kind === 'direct' ? detail.connections : null,
+    retries: inUserSpace?.retries ?? null,
+    redispatches: inUserSpace?.redispatches ?? null,
   }
 }
 

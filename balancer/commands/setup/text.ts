@@ -47,6 +47,7 @@ export const configurationText = (answers: Settled, first: readonly string[]): s
     'listeners:',
     '  - name: mysql',
     `    bind: ${at(address.address, port)}`,
+    '    # datapath: direct                  # sessions outlive balancers; prepare the servers first: balancer.yaml(5), DATAPATHS',
     '    balance: roundrobin                 # or leastconn; single: one server, the others take over',
     '    timeouts: { connect: 5s, client: 8h, server: 8h, queue: 5s }',
     '    # mysqlchk-agent on each server; without agents write { type: tcp, interval: 2s }',

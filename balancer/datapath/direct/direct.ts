@@ -64,7 +64,7 @@ const countMillis = 5000
 /** Longest wait for those who have to be told of the end of their sessions. */
 const longestFarewell = 2000
 /** Clients with an old ARP entry send their frames here when the address has left: until none came for a while, or so long. */
-const [quietMillis, longestGrace] = [500, 3000]
+const [quietMillis, longestGrace] = [300, 2000]
 
 /** Adopts the rules that are there, or makes them. */
 export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
@@ -322,11 +322,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     stop: async () => {
       if (isOver) return
-      await Promise.race([endings.told(), wait(longestFarewell)])
-      await untilQuiet(async () => {
+      const quiet = untilQuiet(async () => {
         await counters.look()
         return [...counters.packets().values()].reduce((sum, count) => sum + count, 0)
       })
+      await Promise.all([quiet, Promise.race([endings.told(), wait(longestFarewell)])])
       const left = counts.remembered()
       await end()
       const { removed, failed } = await releaseDirect()

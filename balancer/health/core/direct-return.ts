@@ -13,13 +13,16 @@ export type Unprepared = { readonly text: string; readonly hard: boolean }
 const says = 'not prepared for direct return'
 const prepare = `${says}: run mysqlchk-agent direct-return up there`
 
-/** Null where the report has each bind ready. Without a report nothing is known, and that is not enough. */
+/**
+ * Null where the report has each bind ready. Without a report nothing is known, and that is not enough; neither is it certain: an
+ * agent answers who is slow to ask, such as a busy balancer, in plain text.
+ */
 export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | undefined): Unprepared | null => {
   if (binds.length === 0) return null
   if (told === undefined) {
     return {
       text: `${says}, as far as is known: the answer is no report of mysqlchk-agent; ask the agent, with GET`,
-      hard: true,
+      hard: false,
     }
   }
   const { direct_return: entries } = told
@@ -38,4 +41,21 @@ export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | u
   if (lacking.length === 0) return null
   const missing = lacking.map(({ bind, entry }) => `${bind}: ${entry?.missing.join('; ') || 'not ready'}`)
   return { text: `${prepare} (${missing.join('. ')})`, hard: false }
+}
+
+/** What an agent tells of these binds; null where it tells nothing. Connections are those of the server, whichever way they came. */
+export const returnedIn = (
+  binds: readonly Endpoint[],
+  told: HealthReport | undefined,
+): { readonly bytesOut: number | null; readonly connections: number | null } | null => {
+  const entries = (told?.direct_return ?? []).filter(({ address, port }) =>
+    binds.some((bind) => bind.address === address && bind.port === port),
+  )
+  const [first] = entries
+  if (first === undefined) return null
+  const bytes = entries.flatMap(({ bytes_out: out }) => out ?? [])
+  return {
+    bytesOut: bytes.length === 0 ? null : bytes.reduce((sum, one) => sum + one, 0),
+    connections: first.connections,
+  }
 }

@@ -2,7 +2,7 @@
 
 import { type HealthReport, parseHealthReport } from '../../../shared/health-report.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
-import { unpreparedFor } from './direct-return.ts'
+import { returnedIn, unpreparedFor } from './direct-return.ts'
 import { failed, type Judgement, passed } from './result.ts'
 
 /** What a check wants of an answer (HAProxy: `http-check expect`, `disable-on-404`). */
@@ -41,12 +41,14 @@ type Told = {
 }
 
 const judge = (answer: Told, expected: Expectation): Judgement => {
-  const judged = judgeHealth(answer, expected)
+  const returned = returnedIn(expected.directReturn ?? [], answer.told)
+  const judged: Judgement = { ...judgeHealth(answer, expected), ...(returned === null ? {} : { returned }) }
   const unprepared = judged.passed ? unpreparedFor(expected.directReturn ?? [], answer.told) : null
   if (unprepared === null) return judged
   const { code, malformedReport, role, percent, ageMs } = judged
   const more = { code, malformedReport, role, percent, ageMs, hard: unprepared.hard }
-  return failed('L7STS', 'not-prepared', unprepared.text, more)
+  const refused = failed('L7STS', 'not-prepared', unprepared.text, more)
+  return returned === null ? refused : { ...refused, returned }
 }
 
 const judgeHealth = ({ status, body, told, malformedReport }: Told, expected: Expectation): Judgement => {

@@ -3,7 +3,7 @@
 import type { HealthReport } from '../../../shared/health-report.ts'
 import { type Shortage, shortageReason } from '../../core/shortage.ts'
 import { oneLine } from '../../core/text.ts'
-import type { CheckStatus } from '../../pool/core/facts.ts'
+import type { CheckStatus, ServerHealthFact } from '../../pool/core/facts.ts'
 
 /**
  * What a check found. `hard`: the server itself said why it cannot serve, one such answer is enough. `drain`: it answered
@@ -26,6 +26,8 @@ export type CheckResult = {
   readonly percent: number | null
   readonly malformedReport: 'too-long' | 'not-json' | 'wrong-shape' | null
   readonly shortage: Shortage | null
+  /** What the server sent past the balancers, where its agent tells that. */
+  readonly returned?: ServerHealthFact['returned']
   /** How old the agent's finding was when it said so, in milliseconds; null where it does not say. */
   readonly ageMs: number | null
   /** Whether it was asked for, or came by itself. */

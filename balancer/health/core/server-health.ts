@@ -21,6 +21,8 @@ export type CheckState = {
   readonly percent: number | null
   /** The server can serve where nobody else does. */
   readonly isLastResort: boolean
+  /** What it sent past the balancers, by its last answer that told it. */
+  readonly returned?: ServerHealthFact['returned']
 }
 
 /** The state of one server. Moments are milliseconds since the epoch, for people. */
@@ -257,6 +259,7 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
     isRoleOld: state.isRoleOld && isRoleKept,
     percent,
     isLastResort: lastResort,
+    returned: result.returned ?? state.returned,
   }
   return {
     ...health,
@@ -310,6 +313,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
   const { rise, fall } = listener.check[deciding] ?? noThresholds
   const weight = orders.weight ?? server.weight
   const drainingSince = checks.flatMap((check) => check.drainingSince ?? [])
+  const [returned] = checks.flatMap((check) => check.returned ?? [])
   return {
     fact: 'server-health',
     listener: listener.name,
@@ -334,6 +338,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     watched: false,
     malformedReports: health.malformedReports,
     lateChecks: health.lateChecks,
+    ...(returned === undefined ? {} : { returned }),
   }
 }
 

@@ -141,6 +141,11 @@ const agentCheck = z
   })
   .readonly()
 
+/** What an agent tells of a server that answers clients of a listener itself; null is not known. */
+const returned = z
+  .object({ bytesOut: z.number().nullable(), connections: z.number().nullable() })
+  .readonly()
+
 const serverHealthFact = z
   .object({
     fact: z.literal('server-health'),
@@ -167,6 +172,7 @@ const serverHealthFact = z
     watched: z.boolean().default(false),
     malformedReports: counters,
     lateChecks: z.number(),
+    returned: returned.exactOptional(),
   })
   .readonly()
 
@@ -253,7 +259,8 @@ export type VirtualRouteState = VirtualRouterFact['routes'][number]
  * `0..rise-1` is down, `rise..rise+fall-1` is up; `counters` has those of all checks, null before the first result.
  * `roleIsOld`: its check was changed, and the new one has not told the role yet.
  * `found` is what brought it up or down last, and how old the agent's finding was then, null where it did not say; `watched`: its
- * agent says what changes by itself.
+ * agent says what changes by itself. `returned`: what it tells of answers that go to clients past the balancers, bytes from the listener's
+ * addresses and connections of the whole server.
  * `malformedReports` counts, by reason, answers that claimed to be a health report; `lateChecks` those that ran out of
  * time while this program was stalled, and say nothing of the server. */
 export type ServerHealthFact = z.output<typeof serverHealthFact>

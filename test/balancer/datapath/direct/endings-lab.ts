@@ -42,11 +42,17 @@ export type EndingsLab = {
   readonly atServer: (name: ServerName) => Promise<readonly string[]>
   /** How many forged packets have come to these hosts. */
   readonly forged: (...names: readonly string[]) => Promise<number>
-  /** Marks in the map of a bind, by client. */
+  /** Keys that are in the map of a bind more than once. */
+  readonly twins: (bind: Endpoint) => Promise<readonly string[]>
+  /** The map of a bind as nft lists it. */
   readonly flows: (bind: Endpoint) => Promise<string>
 }
 
-const process_ = (name: string): string => fileURLToPath(new URL(`./${name}-process.js`, import.meta.url))
+const programs = {
+  endings: fileURLToPath(new URL('./endings-process.js', import.meta.url)),
+  sessions: fileURLToPath(new URL('./sessions-process.js', import.meta.url)),
+  standIn: fileURLToPath(new URL('./stand-in-process.js', import.meta.url)),
+}
 
 const macOf = async (host: Host): Promise<string> => {
   const { stdout } = await host.run('ip', ['-o', 'link', 'show', 'eth0'])
@@ -146,7 +152,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       path: name === 'lb1' ? { kind: 'here' as const } : { kind: 'link' as const, device: 'eth0', mac: macs[name] },
     }))
   const start = async (): Promise<LabProcess> => {
-    const started = host('lb1').spawn('endings', process.execPath, [process_('endings')], { ipc: true })
+    const started = host('lb1').spawn('endings', process.execPath, [programs.endings], { ipc: true })
     await started.waitForOutput(/^ready/)
     return started
   }
@@ -188,7 +194,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
       await direct(targets)
     },
     sessions: async (name) => {
-      const child = host(name).spawn('sessions', process.execPath, [process_('sessions')], { ipc: true })
+      const child = host(name).spawn('sessions', process.execPath, [programs.sessions], { ipc: true })
       const waiting: ((told: SessionsTold) => void)[] = []
       child.onMessage((message) => waiting.shift()?.(message as SessionsTold))
       await child.waitForOutput(/ready/)
@@ -209,12 +215,7 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
     },
     serve: async (name, port) => {
       const inside = port === movedPort ? movedTo : port
-      const server = host(name).spawn(`server-${port}`, process.execPath, [
-        process_('stand-in'),
-        name,
-        `${inside}`,
-        '::',
-      ])
+      const server = host(name).spawn(`server-${port}`, process.execPath, [programs.standIn, name, `${inside}`, '::'])
       await server.waitForOutput(/ready/)
       return server
     },
@@ -234,6 +235,11 @@ export const openEndingsLab = async (): Promise<EndingsLab> => {
         names.map((name) => must(name, ['nft', 'list', 'counter', 'inet', 'seen', 'forged'])),
       )
       return texts.reduce((sum, text) => sum + Number(/packets (\d+)/.exec(text)?.[1]), 0)
+    },
+    twins: async (bind) => {
+      const text = await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', flowsName(bind.address, bind.port)])
+      const keys = [...text.matchAll(/(\S+ \. \S+) timeout/g)].map(([, key = '']) => key)
+      return keys.filter((key, i) => keys.indexOf(key) !== i)
     },
     flows: async (bind) =>
       await must('lb1', ['nft', 'list', 'map', 'netdev', 'balancer', flowsName(bind.address, bind.port)]),

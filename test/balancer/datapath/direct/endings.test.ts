@@ -64,7 +64,10 @@ t.test('a demoted server: clients in every state, behind firewalls too, and the 
   }
   await lab.direct(['db2'])
   const begun = Date.now()
-  for (const one of lab.binds) t.equal((await endServer(one, 'db1')).trouble, null)
+  for (const one of lab.binds) {
+    t.equal((await endServer(one, 'db1')).trouble, null)
+    t.same(await lab.twins(one), [], 'no packet has put back what it was')
+  }
   for (const sessions of [client, walled, inner]) {
     await gone(sessions, 'db1')
     const told = await sessions.look()
