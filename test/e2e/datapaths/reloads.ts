@@ -54,6 +54,50 @@ export const reloadBehaviours: readonly Behaviour[] = [
     },
   },
   {
+    name: 'binds-change',
+    title: 'a reload adds and removes an address of a listener: sessions at the others go on',
+    about: ['bind'],
+    servers: ['a', 'b'],
+    spares: 1,
+    see: async (t, { keys, holdEach, become, freePort, untilSpread }) => {
+      const port = freePort()
+      const { bind } = keys
+      const held = await holdEach({ a: 1, b: 1 })
+      await become({ ...keys, bind: [bind, `198.18.0.3:${port}`].flat() })
+      await untilSpread({ a: 2, b: 2 }, { port })
+      const beside = await holdEach({ a: 1, b: 1 }, { port })
+      await become(keys)
+      for (const one of beside) t.equal(await one.ended, 'reset')
+      await untilSpread({ '-': 1 }, { port })
+      for (const one of held) t.ok(await one.echoes())
+      await untilSpread({ a: 2, b: 2 })
+      closeAll(held)
+    },
+  },
+  {
+    name: 'datapath-change',
+    title: 'a reload has another datapath forward, and back again: sessions end, and the next clients are served',
+    about: ['bind'],
+    servers: ['a', 'b'],
+    see: async (t, { datapath, keys, open, become, show }) => {
+      // A server that is prepared for direct server return keeps what it answers to a translated address.
+      const other = datapath === 'userspace' ? 'kernel' : 'userspace'
+      for (const next of [other, datapath]) {
+        const before = await open()
+        t.not(before.server, '-')
+        await become({ ...keys, datapath: next })
+        t.equal(await before.ended, 'reset')
+        t.equal((await show()).datapath, next)
+        const after = await waitFor(`a client to be served by ${next}`, async () => {
+          const one = await open()
+          return one.server === '-' ? undefined : one
+        })
+        t.ok(await after.echoes())
+        after.close()
+      }
+    },
+  },
+  {
     name: 'listeners-change',
     title: 'a reload adds, moves and removes listeners: an address that is no longer served ends its sessions',
     about: ['bind'],
