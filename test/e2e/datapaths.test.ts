@@ -18,7 +18,6 @@ import { openTheatre, type Theatre } from './datapaths/theatre.ts'
 
 t.setTimeout(240_000)
 const atOnce = 12
-const built = datapaths.filter((datapath) => datapath !== 'direct')
 
 const behaviours = [...reloadBehaviours, ...balanceBehaviours, ...outageBehaviours, ...connectionBehaviours]
 const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
@@ -47,13 +46,14 @@ const refusesInVain = async (t: Test, datapath: Datapath, { balancer }: Theatre,
   t.equal(code, isRefused ? 78 : 0, stderr)
 }
 
-for (const datapath of built) {
+for (const datapath of datapaths) {
   t.test(datapath, async (t) => {
     const lab = await createLab({ name: `e2e-${datapath}` })
     t.teardown(() => lab.destroy())
-    const theatre = await openTheatre(lab, datapath, behaviours)
+    const own = behaviours.filter(({ needs }) => needs === undefined || abilityOf(datapath, needs).can !== 'no')
+    const theatre = await openTheatre(lab, datapath, own)
     t.jobs = atOnce
-    for (const [i, behaviour] of behaviours.entries()) {
+    for (const [i, behaviour] of own.entries()) {
       const stage = theatre.stages[i]
       if (stage === undefined) throw new Error(`no stage for ${behaviour.name}`)
       t.test(`${behaviour.name}: ${behaviour.title}`, { buffered: true }, (t) => behaviour.see(t, stage))

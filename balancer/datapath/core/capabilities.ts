@@ -212,7 +212,11 @@ export const capabilities: readonly Capability[] = [
     no('counts no retries: the kernel of the client asks again by itself', 'remove this key'),
     no('counts no retries: the kernel of the client asks again by itself', 'remove this key'),
   ]),
-  row('redispatch', everywhere, 'true'),
+  row(
+    'redispatch',
+    [yes, nearly('A client whose server does not answer asks again, and gets another one when that is marked down.')],
+    'true',
+  ),
   row(
     'redispatch',
     [

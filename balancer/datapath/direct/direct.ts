@@ -234,8 +234,8 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     elements.close()
   }
   const setBinds = (): void => {
-    const binds = listeners.wanted().flatMap(({ binds: all, timeouts }) =>
-      all.map((bind) => ({
+    const binds = listeners.wanted().flatMap(({ binds: all, former = [], timeouts }) =>
+      [...all, ...former].map((bind) => ({
         ...bind,
         idle: timeouts.idle,
         connect: millis(Math.max(timeouts.connect, leastConnect)),

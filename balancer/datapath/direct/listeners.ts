@@ -53,7 +53,7 @@ export type ListenersOptions = {
   readonly neededUntil: (bind: Endpoint) => number
 }
 
-/** A listener that a reload took away, and when: a moment of `performance.now()`. */
+/** What a listener was whose binds a reload took away, and when: a moment of `performance.now()`. */
 type Going = { readonly wanted: DirectListener; readonly leftAt: number }
 /** Until what ends with it has been looked for. */
 const leastGoing = 5000
@@ -64,7 +64,7 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
   let running = new Map<string, RunningListener>()
   let binds = new Map<string, RunningListener>()
   let configured: readonly ListenerConfig[] = []
-  /** Those that are gone refuse whoever comes, until all are told whose sessions ended. */
+  /** What is left of binds that are gone, until all are told whose sessions ended. */
   let going: readonly Going[] = []
   let isAdopting = true
 
@@ -90,19 +90,27 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     return listener
   }
 
-  const goingBy = (gone: readonly RunningListener[]): readonly Going[] =>
-    gone.map((listener) => ({ wanted: { ...listener.wanted(), admits: 'none' }, leftAt: performance.now() }))
-  const isNeeded = ({ wanted, leftAt }: Going): boolean =>
-    performance.now() < Math.max(leftAt + leastGoing, ...wanted.binds.map(neededUntil))
-  /** What is left of those that are gone beside others, which may have a bind or the name. */
+  /** Binds that no listener has any more; `kept` are those that some still has. */
+  const goingBy = (kept: ReadonlySet<string>): readonly Going[] =>
+    [...running.values()].flatMap((listener) => {
+      const wanted = listener.wanted()
+      const former = wanted.binds.filter((bind) => !kept.has(endpointText(bind)))
+      return former.length === 0 ? [] : [{ wanted: { ...wanted, binds: [], former }, leftAt: performance.now() }]
+    })
+  const isNeeded = ({ wanted: { former = [] }, leftAt }: Going): boolean =>
+    performance.now() < Math.max(leftAt + leastGoing, ...former.map(neededUntil))
+  /** What is left of those that are gone beside others, which may have a bind again, or the name. */
   const withGoing = (wanted: readonly DirectListener[], also: readonly Going[] = []): readonly DirectListener[] => {
     const taken = new Set(wanted.flatMap((listener) => listener.binds.map(endpointText)))
-    const names = new Set(wanted.map(({ name }) => name))
-    const rest = [...going, ...also].flatMap(({ wanted: left }) => {
-      const free = left.binds.filter((bind) => !taken.has(endpointText(bind)))
-      return free.length === 0 || names.has(left.name) ? [] : [{ ...left, binds: free }]
-    })
-    return [...wanted, ...rest]
+    const all = new Map(wanted.map((listener) => [listener.name, listener]))
+    for (const { wanted: left } of [...going, ...also]) {
+      const free = (left.former ?? []).filter((bind) => !taken.has(endpointText(bind)))
+      if (free.length === 0) continue
+      for (const bind of free) taken.add(endpointText(bind))
+      const beside = all.get(left.name) ?? left
+      all.set(left.name, { ...beside, former: beside === left ? free : [...(beside.former ?? []), ...free] })
+    }
+    return [...all.values()]
   }
 
   const prepare = (configs: readonly ListenerConfig[], facts: readonly DecidingFact[]): Prepared => {
@@ -123,13 +131,13 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     const gone = [...running.values()].filter((listener) => !next.some((one) => one.listener === listener))
     const wanted = withGoing(
       next.map(({ config, listener }) => (fresh.has(listener) ? listener.wanted() : listener.prospect(config))),
-      goingBy(gone),
+      goingBy(bindsOfAll(configs)),
     )
     const commit = (): void => {
       isAdopting = false
       const before = binds
       const ends = configured.flatMap(({ bind }) => bind)
-      going = [...going.filter(isNeeded), ...goingBy(gone)]
+      going = [...going.filter(isNeeded), ...goingBy(bindsOfAll(configs))]
       running = new Map(next.map(({ config, listener }) => [config.name, listener]))
       binds = new Map(next.flatMap(({ config, listener }) => bindsOf(config).map((bind) => [bind, listener] as const)))
       configured = configs
@@ -158,7 +166,7 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     serverAt: (bind, number) =>
       (
         binds.get(bind)?.wanted() ??
-        going.find(({ wanted }) => wanted.binds.some((one) => endpointText(one) === bind))?.wanted
+        going.find(({ wanted }) => wanted.former?.some((one) => endpointText(one) === bind))?.wanted
       )?.servers.find((server) => server.number === number),
     tidy: () => {
       const before = going.length
@@ -173,6 +181,8 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
 
 /** The binds of a listener as texts. */
 export const bindsOf = ({ bind }: Pick<ListenerConfig, 'bind'>): readonly string[] => bind.map(endpointText)
+
+const bindsOfAll = (configs: readonly ListenerConfig[]): ReadonlySet<string> => new Set(configs.flatMap(bindsOf))
 
 const hearBy = (listener: RunningListener, fact: DecidingFact): void => {
   if (fact.fact === 'writer') listener.setWriter(fact.server)

@@ -38,6 +38,7 @@ export const balanceBehaviours: readonly Behaviour[] = [
     name: 'leastconn',
     title: 'leastconn: the server with fewer sessions gets the next clients',
     about: ['balance leastconn'],
+    needs: 'balance leastconn',
     servers: ['a', 'b'],
     keys: () => ({ balance: 'leastconn' }),
     see: async (t, { can, hold, show, spread }) => {

@@ -23,9 +23,13 @@ export type Stage = {
   readonly open: (road?: Road) => Promise<Client>
   /** Opens as many, one after the other. */
   readonly hold: (count: number, road?: Road) => Promise<readonly Client[]>
+  /** Whether servers take turns, and not a hash of the client's port decides. */
+  readonly takesTurns: boolean
+  /** Opens clients until so many of each server are there; those over leave. Where servers take turns there are none over. */
+  readonly holdEach: (counts: Readonly<Record<string, number>>, road?: Road) => Promise<readonly Client[]>
   /** Which servers as many clients get, one after the other; each leaves before the next comes. */
   readonly spread: (count: number, road?: Road) => Promise<Readonly<Record<string, number>>>
-  /** Waits until clients are spread like this. */
+  /** Waits until clients are spread like this; where a hash decides, until many are about as these few. */
   readonly untilSpread: (expected: Readonly<Record<string, number>>, road?: Road) => Promise<void>
   readonly show: () => Promise<ShownListener>
   readonly showServer: (name: string) => Promise<ShownServer>
@@ -39,7 +43,7 @@ export type Stage = {
   readonly become: (...listeners: readonly Keys[]) => Promise<string>
   /** A server of the same host that is in no configuration yet, and its entry in one. */
   readonly addServer: (name: string) => Promise<{ readonly standIn: StandIn; readonly keys: object }>
-  /** A port of the balancer that nothing else uses. */
+  /** A port of the listener's first address that nothing else uses; see `spares`. */
   readonly freePort: () => number
 }
 
@@ -55,6 +59,10 @@ export type Behaviour = {
   readonly family?: 'ipv4' | 'ipv6'
   /** How many addresses its listener has; 1 unless given. */
   readonly binds?: number
+  /** How many more ports of the first address its servers are prepared for; 0 unless given. */
+  readonly spares?: number
+  /** A row of capabilities.ts without which it is none: a datapath that cannot do this is asked in refusals.ts. */
+  readonly needs?: string
   /** Keys of the listener. */
   readonly keys?: (can: Stage['can']) => object
   /** Keys of one of its servers. */
@@ -72,3 +80,7 @@ export const abilityOf = (datapath: Datapath, name: string): Ability => {
   if (row === undefined) throw new Error(`capabilities.ts has no row "${name}"`)
   return row.abilities[datapath]
 }
+
+/** Who finds no room is turned away soon, by every datapath. */
+export const shortQueue = (can: Stage['can']): object =>
+  can('timeouts.queue') === 'no' ? {} : { timeouts: { queue: '100ms' } }

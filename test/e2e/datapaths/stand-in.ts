@@ -1,4 +1,4 @@
-// Servers of the behaviours: each has an address of its own on one host, says who it is, echoes, and can die or be cut off.
+// Servers of the behaviours: each has an address and a port of its own on one host, says who it is, echoes, and can die or be cut off.
 // Beside them an agent tells of each what a test wants told.
 
 import { createServer as createHttpServer } from 'node:http'
@@ -6,8 +6,11 @@ import type { Server, Socket } from 'node:net'
 import type { Host } from '../../lab/host.ts'
 import { openHostSockets } from '../../lab/host-sockets.ts'
 
-/** The ports of every server. */
-export const standInPorts = { sessions: 3306, agent: 9222, line: 9223 } as const
+/** Ports that servers have in common. */
+export const standInPorts = { agent: 9222, line: 9223 } as const
+
+/** An address and port of the balancer for which a host with a server on `serverPort` is prepared. */
+export type PreparedFor = { readonly address: string; readonly port: number; readonly serverPort: number }
 
 /** What the agent says of a server. `line` is that of HAProxy's `agent-check`. */
 export type Word = {
@@ -22,6 +25,7 @@ export type Word = {
 export type StandIn = {
   readonly name: string
   readonly address: string
+  readonly port: number
   /** As when its process is killed: sessions are reset, and who connects is refused. */
   readonly die: () => void
   readonly start: () => Promise<void>
@@ -34,20 +38,24 @@ export type StandIn = {
   readonly mute: (isMute: boolean) => Promise<void>
 }
 
-/** The host that has them all. */
-export type StandInHost = { readonly add: (name: string, address: string) => Promise<StandIn> }
+/** A server that is to be; `preparedFor` is what its agent says of direct server return. */
+export type StandInPlace = Pick<StandIn, 'name' | 'address' | 'port'> & { readonly preparedFor: readonly PreparedFor[] }
+
+/** A host that has many of them. */
+export type StandInHost = { readonly add: (place: StandInPlace) => Promise<StandIn> }
 
 const drops = `table inet stand-in {
   set cut4 { type ipv4_addr; }
-  set mute4 { type ipv4_addr; }
+  set cut-ports { type inet_service; }
+  set mute-ports { type inet_service; }
   chain in { type filter hook input priority 0;
-    ip daddr @cut4 drop; ip daddr @mute4 tcp dport ${standInPorts.sessions} tcp flags & (syn | ack) == syn drop; }
-  chain out { type filter hook output priority 0; ip saddr @cut4 drop; }
+    ip daddr @cut4 drop; tcp dport @cut-ports drop; tcp dport @mute-ports tcp flags & (syn | ack) == syn drop; }
+  chain out { type filter hook output priority 0; ip saddr @cut4 drop; tcp sport @cut-ports drop; }
 }`
 
 const good: Word = { passes: true, reason: 'ok', role: 'unknown', line: 'up ready 100%' }
 
-const reportOf = (name: string, { passes, reason, role }: Word): string =>
+const reportOf = (name: string, { passes, reason, role }: Word, preparedFor: readonly PreparedFor[]): string =>
   JSON.stringify({
     version: 1,
     verdict: passes ? 'pass' : 'fail',
@@ -58,6 +66,13 @@ const reportOf = (name: string, { passes, reason, role }: Word): string =>
     writable: null,
     age_ms: 0,
     probe_ms: 1,
+    direct_return: preparedFor.map(({ address, port }) => ({
+      ...{ address, port },
+      ready: true,
+      missing: [],
+      bytes_out: null,
+      connections: null,
+    })),
     facts: {},
     agent: { host: name, version: '0.1.0', uptime_s: 1 },
   })
@@ -76,7 +91,7 @@ const greet = (name: string, socket: Socket): void => {
 /** Makes it ready for servers. */
 export const openStandInHost = async (host: Host): Promise<StandInHost> => {
   const sockets = openHostSockets(host)
-  const words = new Map<string, { readonly name: string; word: Word }>()
+  const words = new Map<string, { readonly place: StandInPlace; word: Word }>()
   const toldAt = (socket: Socket) => words.get(socket.localAddress?.replace('::ffff:', '') ?? '')
   const run = async (command: string, args: readonly string[], input?: string): Promise<void> => {
     const { code, stderr } = await host.run(command, args, input === undefined ? {} : { input })
@@ -88,7 +103,7 @@ export const openStandInHost = async (host: Host): Promise<StandInHost> => {
     const told = toldAt(request.socket)
     const word = told?.word ?? good
     response.writeHead(word.passes ? 200 : 503, { 'content-type': 'application/json' })
-    response.end(reportOf(told?.name ?? '', word))
+    response.end(reportOf(told?.place.name ?? '', word, told?.place.preparedFor ?? []))
   })
   const agentDoor = await sockets.listen({ address: '::', port: standInPorts.agent })
   agentDoor.on('connection', (socket) => agent.emit('connection', socket))
@@ -99,8 +114,9 @@ export const openStandInHost = async (host: Host): Promise<StandInHost> => {
   })
 
   return {
-    add: async (name, address) => {
-      const told = { name, word: good }
+    add: async (place) => {
+      const { name, address, port } = place
+      const told = { place, word: good }
       words.set(address, told)
       const isIpv6 = address.includes(':')
       await run('ip', [
@@ -113,10 +129,10 @@ export const openStandInHost = async (host: Host): Promise<StandInHost> => {
       ])
       const open = new Set<Socket>()
       let server: Server | undefined
-      const element = (set: string, isIn: boolean): Promise<void> =>
-        run('nft', [isIn ? 'add' : 'delete', 'element', 'inet', 'stand-in', set, `{ ${address} }`])
+      const element = (set: string, isIn: boolean, value: string): Promise<void> =>
+        run('nft', [isIn ? 'add' : 'delete', 'element', 'inet', 'stand-in', set, `{ ${value} }`])
       const start = async (): Promise<void> => {
-        server = await sockets.listen({ address, port: standInPorts.sessions })
+        server = await sockets.listen({ address: '::', port })
         server.on('connection', (socket) => {
           open.add(socket)
           socket.on('close', () => open.delete(socket)).on('error', () => socket.destroy())
@@ -127,6 +143,7 @@ export const openStandInHost = async (host: Host): Promise<StandInHost> => {
       return {
         name,
         address,
+        port,
         start,
         sessions: () => open.size,
         die: () => {
@@ -136,8 +153,11 @@ export const openStandInHost = async (host: Host): Promise<StandInHost> => {
         says: (word) => {
           told.word = { ...told.word, ...word }
         },
-        cutOff: (isCut) => element('cut4', isCut),
-        mute: (isMute) => element('mute4', isMute),
+        cutOff: async (isCut) => {
+          await element('cut-ports', isCut, `${port}`)
+          await element('cut4', isCut, address)
+        },
+        mute: (isMute) => element('mute-ports', isMute, `${port}`),
       }
     },
   }

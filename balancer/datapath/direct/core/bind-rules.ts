@@ -56,7 +56,9 @@ export const bindChains = (
   const number = withMark(`and ${markText(numberMask)}`)
   const byTable = (of: SlotTable, map: string): string => `meta mark set ${slotHash(version, of)} map @${map}`
   const held = `counter name "${refusalCounter('held', name)}" drop`
-  const closed = admits === 'none' ? resetFor('no-server', name) : held
+  const isFormer = listener.former?.includes(bind) === true
+  const refused = admits === 'none' ? resetFor('no-server', name) : held
+  const closed = isFormer ? 'accept' : refused
 
   const syn = byTable(table, slotMap(name))
   const begun = [
@@ -70,11 +72,21 @@ export const bindChains = (
   const other = byTable(established, established === table ? slotMap(name) : establishedMap(name))
   const chain = (kind: string, rules: readonly string[]): Chain => ({ name: `${kind}/${id}`, hook: null, rules })
   return [
-    chain('unknown', [...prefixRules(version), `${other} ${remember(shortSeconds)} ${out}`, `${other} ${out}`, closed]),
-    chain('new', [
-      ...(hasAccessRules(version) ? [`jump ${accessChain(version, name)}`] : []),
-      ...(admits === 'all' ? begun : [closed]),
-    ]),
+    chain(
+      'unknown',
+      isFormer
+        ? [closed]
+        : [...prefixRules(version), `${other} ${remember(shortSeconds)} ${out}`, `${other} ${out}`, closed],
+    ),
+    chain(
+      'new',
+      isFormer
+        ? [forget, closed]
+        : [
+            ...(hasAccessRules(version) ? [`jump ${accessChain(version, name)}`] : []),
+            ...(admits === 'all' ? begun : [closed]),
+          ],
+    ),
     // Ended, or about to.
     chain('over', [
       `${has(endedBit, '!=')} ${resetFor('ended', name)}`,
@@ -93,7 +105,7 @@ export const bindChains = (
     chain('flags', [
       `tcp flags and (fin | syn | rst | ack) == syn goto new/${id}`,
       `meta mark set ${key} map ${flows} goto ending/${id}`,
-      `${other} ${out}`,
+      ...(isFormer ? [] : [`${other} ${out}`]),
       closed,
     ]),
     {

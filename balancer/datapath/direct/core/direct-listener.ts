@@ -21,6 +21,8 @@ export type DirectServer = Endpoint & {
 export type DirectListener = {
   readonly name: string
   readonly binds: readonly Endpoint[]
+  /** What it served until a while ago: whose session there has ended hears it, and all else is whoever's has it now. Default: none. */
+  readonly former?: readonly Endpoint[]
   /** All that may have sessions, departed ones too; of two with one name the first one takes the new ones. */
   readonly servers: readonly DirectServer[]
   /** Who takes new sessions. */

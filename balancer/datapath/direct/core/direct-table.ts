@@ -27,9 +27,9 @@ const peerSet = 'peers'
 /** Everything that is in the table, in the same order for the same rules. */
 export const directTable = (listeners: readonly DirectListener[], host: DirectHost): Table => {
   const parts = listeners.map((listener) => listenerParts(listener, host, peerSet))
-  const binds = listeners.flatMap((listener) => listener.binds)
-  const addresses = [...new Set(binds.map(({ address }) => address))]
-  const versions = ipVersions.filter((version) => addresses.some((address) => versionOf(address) === version))
+  const binds = listeners.flatMap((listener) => [...listener.binds, ...(listener.former ?? [])])
+  const addresses = [...new Set(listeners.flatMap((listener) => listener.binds.map(({ address }) => address)))]
+  const versions = ipVersions.filter((version) => binds.some(({ address }) => versionOf(address) === version))
   return {
     family: 'netdev',
     name: tableName,

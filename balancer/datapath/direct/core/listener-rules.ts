@@ -33,7 +33,7 @@ export type ListenerParts = {
 
 /** The parts of a listener. `peerSet`: of the MAC addresses whose frames are for a server on this host. */
 export const listenerParts = (listener: DirectListener, host: DirectHost, peerSet: string): ListenerParts => {
-  const { name, binds, servers, table, established = table } = listener
+  const { name, binds, former = [], servers, table, established = table } = listener
   const versions = ipVersions.filter((version) => binds.some(({ address }) => versionOf(address) === version))
   const access = versions.map((version) => ({ version, ...accessOf(listener, version) }))
   const limited = access.filter(({ rules }) => rules.length > 0)
@@ -52,12 +52,12 @@ export const listenerParts = (listener: DirectListener, host: DirectHost, peerSe
       ...(established === table ? [] : [slotSet(establishedMap(name), established, servers)]),
       counterSet(listener),
       ...pathSets(listener, host),
-      ...binds.map((bind) => flowMap(bind, host.mostSessions)),
+      ...[...binds, ...former].map((bind) => flowMap(bind, host.mostSessions)),
     ],
     chains: [
       ...limited.map(({ version, rules }) => ({ name: accessChain(version, name), hook: null, rules })),
       out(listener, host),
-      ...binds.flatMap((bind) => bindChains(listener, bind, surroundings)),
+      ...[...binds, ...former].flatMap((bind) => bindChains(listener, bind, surroundings)),
     ],
   }
 }
