@@ -45,11 +45,11 @@ export const startLedger = async (host: Host, order: LedgerOrder): Promise<Ledge
       const found = await Promise.all(
         servers.map(async (server) => {
           const sql =
-            'SELECT session, COUNT(*) AS lines, MAX(n) AS last FROM app.ledger GROUP BY session ORDER BY session'
+            'SELECT session, COUNT(*) AS count, MAX(n) AS last FROM app.ledger GROUP BY session ORDER BY session'
           const rows = await server.query(sql)
           const has = rows.map((row) => ({
             session: Number(row['session']),
-            lines: Number(row['lines']),
+            lines: Number(row['count']),
             last: Number(row['last']),
           }))
           return JSON.stringify(has) === JSON.stringify(wanted) ? [] : [`${server.name} has ${JSON.stringify(has)}`]
