@@ -21,9 +21,9 @@ const balancerHost = await lab.addHost('lb', '198.18.0.2/15')
 const standIns = await openStandInHost(await lab.addHost('servers', '198.18.0.10/15'))
 const names = ['db1', 'db2', 'db3'] as const
 const [db1, db2, db3] = await Promise.all([
-  standIns.add(names[0], '198.18.1.1'),
-  standIns.add(names[1], '198.18.1.2'),
-  standIns.add(names[2], '198.18.1.3'),
+  standIns.add({ name: names[0], address: '198.18.1.1', port: 3306, preparedFor: [] }),
+  standIns.add({ name: names[1], address: '198.18.1.2', port: 3307, preparedFor: [] }),
+  standIns.add({ name: names[2], address: '198.18.1.3', port: 3308, preparedFor: [] }),
 ])
 
 const users = { operator: 'the operator’s password', viewer: 'the viewer’s password' } as const
@@ -55,7 +55,7 @@ writeFileSync(
         name: 'mysql',
         bind: '198.18.0.100:3306',
         check: { type: 'http', port: standInPorts.agent, interval: '300ms', rise: 1, fall: 1 },
-        servers: [db1, db2, db3].map(({ name, address }) => ({ name, address: `${address}:${standInPorts.sessions}` })),
+        servers: [db1, db2, db3].map(({ name, address, port }) => ({ name, address: `${address}:${port}` })),
       },
     ],
     admin: {
