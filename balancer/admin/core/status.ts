@@ -145,8 +145,6 @@ const serverStatus = (
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const account = accounts.server(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
-  const { detail } = traffic ?? {}
-  const inUserSpace = detail?.kind === 'userspace' ? detail : null
   return {
     name: server.name,
     address: endpointText(server.address),
@@ -179,11 +177,12 @@ const serverStatus = (
     total_sessions: total(account?.totals.totalSessions),
     ...rates(account?.traffic, moment),
     bytes_in: total(account?.totals.bytesIn),
-    bytes_out: total(account?.totals.bytesOut),
+    // What passes no balancer is known by the agent's word alone.
+    bytes_out: total(account?.totals.bytesOut) ?? health?.returned?.bytesOut ?? null,
     connect_failures: total(account?.totals.connectFailures),
-    connections: detail?.kind === 'direct' ? detail.connections : null,
-    retries: inUserSpace?.retries ?? null,
-    redispatches: inUserSpace?.redispatches ?? null,
+    connections: health?.returned?.connections ?? null,
+    retries: traffic?.detail?.retries ?? null,
+    redispatches: traffic?.detail?.redispatches ?? null,
   }
 }
 
