@@ -19,7 +19,6 @@ const target = { address: virtualAddress, port: servicePort }
 const seed = Number(process.env['SIM_SEED'] ?? Date.now() % 100_000)
 const handOvers = 14
 const shortConnections = 6000
-const sentFile = '/sys/class/net/eth0/statistics/tx_packets'
 
 type Field = { readonly lab: Lab; readonly pair: Pair; readonly events: DirectEvents; readonly clients: DirectClients }
 
@@ -53,9 +52,12 @@ const quiet = async (t: Test, { clients }: Field, event: string, act: () => Prom
   const { lost, failed, reasons } = await clients.noticed(event, act)
   t.same({ lost, failed, reasons }, { lost: [], failed: 0, reasons: {} }, event)
 }
-const macOf = async (host: Host): Promise<string> => {
-  const { stdout } = await host.run('cat', ['/sys/class/net/eth0/address'])
-  return stdout.trim()
+/** The interface of a host, and the frames that it has sent. */
+const linkOf = async (host: Host): Promise<{ readonly mac: string; readonly sent: number }> => {
+  const { stdout } = await host.run('ip', ['-statistics', 'link', 'show', 'dev', 'eth0'])
+  const [, mac = ''] = /link\/ether (\S+)/.exec(stdout) ?? []
+  const [, sent = ''] = /TX:[^\n]*\n\s+\d+\s+(\d+)/.exec(stdout) ?? []
+  return { mac, sent: Number(sent) }
 }
 const pinned = async (host: Host, mac: string, act: () => Promise<unknown>): Promise<void> => {
   const words = ['replace', virtualAddress, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent']
@@ -63,7 +65,6 @@ const pinned = async (host: Host, mac: string, act: () => Promise<unknown>): Pro
   await act()
   await host.run('ip', ['neigh', 'delete', virtualAddress, 'dev', 'eth0'])
 }
-const numberIn = async (host: Host, file: string): Promise<number> => Number((await host.run('cat', [file])).stdout)
 const forwardedBy = async ({ host }: BalancerHost): Promise<number> => {
   const { stdout } = await host.run('nft', ['list', 'counters', 'table', 'netdev', 'balancer'])
   return [...stdout.matchAll(/counter server[^{]*\{\s*packets (\d+)/g)].reduce(
@@ -80,10 +81,10 @@ await withField('balancers on the database hosts', { areTogether: true }, async 
 
   await t.test('balancers that disagree, and frames by hand for each: none circles', async (t) => {
     for (const [i, balancer] of site.balancers.entries()) await ask(balancer, `server mysql/db${i + 1} drain`)
-    const before = { forwarded: 0, sent: await numberIn(site.client, sentFile) }
+    const before = { forwarded: 0, sent: (await linkOf(site.client)).sent }
     for (const balancer of site.balancers) before.forwarded += await forwardedBy(balancer)
     for (const { host } of site.balancers) {
-      await pinned(site.client, await macOf(host), async () => {
+      await pinned(site.client, (await linkOf(host)).mac, async () => {
         const probe = await startProbe(site.client, { target, ...appUser, interval: 10 })
         await waitFor('connections', () => probe.counters().attempts >= 300)
         await probe.settled()
@@ -95,7 +96,7 @@ await withField('balancers on the database hosts', { areTogether: true }, async 
     }
     let forwarded = -before.forwarded
     for (const balancer of site.balancers) forwarded += await forwardedBy(balancer)
-    const sent = (await numberIn(site.client, sentFile)) - before.sent
+    const sent = (await linkOf(site.client)).sent - before.sent
     t.comment(`${sent} frames sent by the client, ${forwarded} times passed on`)
     t.ok(forwarded > 0)
     t.ok(forwarded <= sent, 'no frame is passed on twice')
@@ -147,7 +148,7 @@ await withField('source ports that come again, and old ARP entries', {}, async (
   })
   await t.test('a client whose ARP entry stays at the old master', async (t) => {
     const master = await site.holder()
-    await pinned(site.client, await macOf(master.host), async () => {
+    await pinned(site.client, (await linkOf(master.host)).mac, async () => {
       for (let i = 0; i < 3; i += 1) await quiet(t, field, 'hand-over with an old ARP entry', events.handOver)
     })
   })
