@@ -66,16 +66,16 @@ const order = async (all: readonly BalancerHost[], line: string): Promise<void> 
   await sleep(tellMillis)
 }
 
-/** Sessions that a change moves from one balancer that is still there to another, or from one that has gone, of all. */
+/** What each change of the router's next hops moves, and what of that from one that stays to one that was there before. */
 const moved: string[] = []
 const change = async (ways: Ways, what: string, next: readonly BalancerHost[]): Promise<void> => {
   const before = await nextHops(router, client, target, sampled)
   const hosts = next.map(({ host }) => host)
   await ways.use(hosts)
   const after = await nextHops(router, client, target, sampled)
-  const stays = (address: string | undefined): boolean => hosts.some((host) => host.address === address)
-  const changed = before.flatMap((address, i) => (address === after[i] ? [] : [address]))
-  const needlessly = changed.filter(stays).length
+  const changed = before.flatMap((from, i) => (from === after[i] ? [] : [{ from, to: after[i] ?? '' }]))
+  const stays = (address: string): boolean => before.includes(address) && hosts.some((host) => host.address === address)
+  const needlessly = changed.filter(({ from, to }) => stays(from) && stays(to)).length
   moved.push(`${ways.name}, ${what}: ${changed.length} of ${sampled} sessions move, ${needlessly} of them needlessly`)
 }
 const stopped = async (balancer: BalancerHost): Promise<void> => {
