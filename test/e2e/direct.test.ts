@@ -1,5 +1,6 @@
 // The direct datapath end to end: clients connect, servers answer them themselves, and nobody loses a session with a balancer.
 
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { startProbe } from '../lab/gap-probe.ts'
@@ -20,6 +21,7 @@ t.teardown(() => lab.destroy())
 
 const target = { address: virtualAddress, port: servicePort }
 const held = 12
+const agent = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 
 const pair = await buildPair(lab, {
   databases: 2,
@@ -76,6 +78,10 @@ const tables = async (host: Host): Promise<string> => (await host.run('nft', ['l
 
 await t.test('what a balancer tells: who is connected, and what servers send past it', async (t) => {
   await waitFor('the other one to be connected', async () => (await shown(first)).peers.peers[0]?.connected)
+  // The part of the agent that a unit runs counts them.
+  for (const { host, configFile } of site.databases) {
+    host.spawn('direct-return', process.execPath, [agent, 'direct-return', 'up', '--watch', '--config', configFile])
+  }
   await waitFor('bytes in by the counters, and bytes out by the word of the agents', async () => {
     const servers = (await shown(first)).listeners.flatMap((listener) => listener.servers)
     return servers.every(({ bytes_in: come, bytes_out: left }) => (come ?? 0) > 0 && (left ?? 0) > 0)
@@ -89,9 +95,10 @@ await t.test('hand-overs around a drained server, a crash and a stop: nobody los
     for (const balancer of [first, second]) await pair.ask(balancer, `server mysql/db1 ${what}`)
   }
   await noticed(t, 'drained, and handed over', async () => {
+    const before = (await shown(first)).peers.peers[0]?.told ?? 0
     await order('drain')
     await waitFor('sessions of the drained server to be told', async () => {
-      return ((await shown(first)).peers.peers[0]?.told ?? 0) > 0
+      return ((await shown(first)).peers.peers[0]?.told ?? 0) > before
     })
     await pair.ask(first, 'vrrp VI_1 handover')
     await pair.untilHeldBy(second)

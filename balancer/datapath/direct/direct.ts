@@ -187,8 +187,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     }))
     const now = JSON.stringify(own)
     if (now === tables) return
+    const isFirst = tables === ''
     tables = now
     others.setOwn(own)
+    // Whose sessions are elsewhere from now on is told at once: this host may die in the next second.
+    if (!isFirst) void flows.lookAround()
   }
 
   /** Addresses that move between hosts and are not here, and since when: a moment of `performance.now()`. */
