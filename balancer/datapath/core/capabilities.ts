@@ -132,7 +132,7 @@ const hostsAddress = 'write the address that this host has in its network'
 
 /** Every key of a listener, in the order of the man page. */
 export const capabilities: readonly Capability[] = [
-  row('bind', everywhere),
+  row('bind', [yes, nearly('Sessions at an address that a reload takes away from a listener end.')]),
   row(
     'bind',
     [

@@ -59,7 +59,7 @@ export const reloadBehaviours: readonly Behaviour[] = [
     about: ['bind'],
     servers: ['a', 'b'],
     spares: 1,
-    see: async (t, { keys, holdEach, become, freePort, untilSpread }) => {
+    see: async (t, { can, keys, holdEach, become, freePort, untilSpread }) => {
       const port = freePort()
       const { bind } = keys
       const held = await holdEach({ a: 1, b: 1 })
@@ -67,11 +67,14 @@ export const reloadBehaviours: readonly Behaviour[] = [
       await untilSpread({ a: 2, b: 2 }, { port })
       const beside = await holdEach({ a: 1, b: 1 }, { port })
       await become(keys)
-      for (const one of beside) t.equal(await one.ended, 'reset')
+      for (const one of beside) {
+        if (can('bind') === 'yes') t.ok(await one.echoes(), 'who came by the old one goes on')
+        else t.equal(await one.ended, 'reset')
+      }
       await untilSpread({ '-': 1 }, { port })
       for (const one of held) t.ok(await one.echoes())
       await untilSpread({ a: 2, b: 2 })
-      closeAll(held)
+      closeAll([...held, ...beside])
     },
   },
   {
