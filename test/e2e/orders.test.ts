@@ -1,6 +1,7 @@
 // Planned switch-overs, and processes of a master that hang or die. One lab for all, in order.
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
 import { familyOf, identify, signalProcess } from '../lab/proc.ts'
@@ -305,4 +306,21 @@ await t.test('a vrrp process that cannot be brought back: the parent hands the a
   t.match(gone, /valid_lft [1-9]\d*sec/, 'it was taken away before its lease ended')
   await monitor.stop()
   await untilHeldBy(first)
+})
+
+await t.test('an order to a server, and what has happened, last over a stop and a kill -9 of everything', async (t) => {
+  const server = 'mysql/db1'
+  const shown = async (): Promise<string> => (await command(second, 'show', 'servers')).stdout
+  await edit(second, (document) => document.set('state_file', join(lab.directory, 'second.json')))
+  t.match(await ask(second, `server ${server} drain`), /drain/)
+  const isDrained = async () => new RegExp(`^${server} +DRAIN `, 'm').test(await shown())
+  await waitFor('it to be drained', isDrained)
+  t.match(await second.process().stop(), { code: 0 })
+  await second.start()
+  await waitFor('it to be drained again', isDrained)
+  t.match((await command(second, 'show', 'events')).stdout, `Server ${server}: an operator ordered drain`)
+  await second.host.killAll()
+  await second.start()
+  await waitFor('it to be drained still', isDrained)
+  t.match(await ask(second, `server ${server} ready`), /ready/)
 })
