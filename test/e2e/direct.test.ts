@@ -1,6 +1,7 @@
 // The direct datapath end to end: clients connect, servers answer them themselves, and nobody loses a session with a balancer.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { startProbe } from '../lab/gap-probe.ts'
@@ -23,6 +24,7 @@ t.teardown(() => lab.destroy())
 
 const target = { address: virtualAddress, port: servicePort }
 const held = 12
+const agent = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 /** From one look at all flows to the next, and the way of what it finds. */
 const lookMillis = 1500
 
@@ -92,6 +94,10 @@ const tables = async (host: Host): Promise<string> => (await host.run('nft', ['l
 
 await t.test('what a balancer tells: who is connected, and what servers send past it', async (t) => {
   await waitFor('the other one to be connected', async () => (await shown(first)).peers.peers[0]?.connected)
+  // The part of the agent that a unit runs counts them.
+  for (const { host, configFile } of site.databases) {
+    host.spawn('direct-return', process.execPath, [agent, 'direct-return', 'up', '--watch', '--config', configFile])
+  }
   await waitFor('bytes in by the counters, and bytes out by the word of the agents', async () => {
     const servers = (await shown(first)).listeners.flatMap((listener) => listener.servers)
     return servers.every(({ bytes_in: come, bytes_out: left }) => (come ?? 0) > 0 && (left ?? 0) > 0)
@@ -107,6 +113,7 @@ await t.test('hand-overs around a drained server, a crash and a stop: nobody los
     await pair.ask(first, 'vrrp VI_1 handover')
     await pair.untilHeldBy(second)
     await order('ready')
+    await sleep(lookMillis)
     await pair.ask(second, 'vrrp VI_1 handover')
     await pair.untilHeldBy(first)
   })
