@@ -47,6 +47,8 @@ export type News = {
 
 /** Changes of a server that comes and goes: so many a second, so many at once. The newest one always arrives. */
 const newsRate = { per_source: 4, burst: 4 } as const
+/** Bytes and connections of servers that answer clients themselves go on all the time: they are told so often, in milliseconds. */
+const countsInterval = 5000
 /** What a client has not read. */
 const mostUnread = 65_536
 
@@ -74,14 +76,19 @@ export const createWatchers = (
         response.destroy()
       }
       let told = ''
+      let counted = { at: millis(performance.now()), text: '' }
       let usedUntil = millis(0)
       let pending: NodeJS.Timeout | undefined
       const tell = (): void => {
         pending = undefined
         const report = sources.present(check.question)
         const news = essenceOf(report)
-        if (news === told) return
+        const counts = countsOf(report)
+        const now = millis(performance.now())
+        const isDue = counts !== counted.text && now - counted.at >= countsInterval
+        if (news === told && !isDue) return
         told = news
+        counted = { at: now, text: counts }
         say({ event: 'report', status: statusOf(report, check.maintenance404), report })
       }
       const hear = (): void => {
@@ -105,7 +112,11 @@ export const createWatchers = (
         onCount(-1)
       })
       // The first word may have to wait for a probe, and a client that hears nothing takes us for dead.
-      const pulse = setInterval(() => say({ event: 'heartbeat' }), heartbeat)
+      const pulse = setInterval(() => {
+        say({ event: 'heartbeat' })
+        // What only counts on is told from time to time.
+        if (told !== '' && performance.now() - counted.at >= countsInterval) tell()
+      }, heartbeat)
       const unsubscribe = sources.subscribe(hear)
       end = () => {
         clearInterval(pulse)
@@ -122,6 +133,10 @@ export const createWatchers = (
     },
   }
 }
+
+/** What is told when there is time for it. */
+const countsOf = ({ direct_return }: HealthReport): string =>
+  JSON.stringify(direct_return?.map(({ bytes_out, connections }) => [bytes_out, connections]) ?? null)
 
 /** What has to be told when it changes. Times and counts go on by themselves; an operator's words are told as they stand. */
 const essenceOf = ({ verdict, reason, mode, role, writable, warnings, direct_return }: HealthReport): string => {

@@ -135,8 +135,6 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, moment: ToMoment) 
 const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool, moment: ToMoment) => {
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
-  const { detail } = traffic ?? {}
-  const inUserSpace = detail?.kind === 'userspace' ? detail : null
   return {
     name: server.name,
     address: endpointText(server.address),
@@ -163,11 +161,12 @@ const serverStatus = (listener: ListenerConfig, server: ServerConfig, pool: Pool
     session_limit: health?.maximumSessions ?? server.max_connections,
     total_sessions: traffic?.totalSessions ?? null,
     bytes_in: traffic?.bytesIn ?? null,
-    bytes_out: traffic?.bytesOut ?? null,
+    // What passes no balancer is known by the agent's word alone.
+    bytes_out: traffic?.bytesOut ?? health?.returned?.bytesOut ?? null,
     connect_failures: traffic?.connectFailures ?? null,
-    connections: detail?.kind === 'direct' ? detail.connections : null,
-    retries: inUserSpace?.retries ?? null,
-    redispatches: inUserSpace?.redispatches ?? null,
+    connections: health?.returned?.connections ?? null,
+    retries: traffic?.detail?.retries ?? null,
+    redispatches: traffic?.detail?.redispatches ?? null,
   }
 }
 

@@ -41,11 +41,11 @@ export const reportOf = (input: ReportInput): ListenerFact => {
         server: place.server,
         ...tallies.server(number),
         bytesIn: number === undefined ? null : (counters.get(serverCounter(name, number))?.bytes ?? null),
-        bytesOut: listener.returnedBy(place)?.bytesOut ?? null,
+        bytesOut: null,
         connectFailures: null,
         refusedConnects: null,
         failuresInARow: null,
-        detail: { kind: 'direct', connections: listener.returnedBy(place)?.connections ?? null },
+        detail: null,
       }
     }),
     detail: { kind: 'direct', exceptions },

@@ -43,8 +43,6 @@ export type RunningListener = {
   readonly serverOf: (number: number) => string | undefined
   /** The servers that are configured, in the order of the file. */
   readonly places: () => readonly Place[]
-  /** What its agent tells of answers that pass no balancer. */
-  readonly returnedBy: (place: Pick<Place, 'id'>) => ServerHealthFact['returned']
   readonly isPanicking: () => boolean
   /**
    * Looks at the counts, which are of a moment of `performance.now()`: tells the plan whose sessions are gone. Whether the rules
@@ -213,7 +211,6 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       return [...servers, ...departed].find(({ id }) => numbers.get(id) === number)?.server
     },
     places: () => running.plan().servers,
-    returnedBy: ({ id }) => running.plan().servers.find((one) => one.id === id)?.fact?.returned,
     isPanicking: () => running.targets().isPanicking,
     look: (countedAt) => {
       tellEmptied(countedAt)

@@ -142,9 +142,7 @@ const agentCheck = z
   .readonly()
 
 /** What an agent tells of a server that answers clients of a listener itself; null is not known. */
-const returned = z
-  .object({ bytesOut: z.number().nullable(), connections: z.number().nullable() })
-  .readonly()
+const returned = z.object({ bytesOut: z.number().nullable(), connections: z.number().nullable() }).readonly()
 
 const serverHealthFact = z
   .object({

@@ -22,7 +22,6 @@ const serverTraffic = z
     detail: z
       .discriminatedUnion('kind', [
         z.object({ kind: z.literal('userspace'), retries: z.number(), redispatches: z.number() }),
-        z.object({ kind: z.literal('direct'), connections: count }),
       ])
       .readonly()
       .nullable(),
@@ -68,7 +67,6 @@ export const queuedIn = ({ detail }: Pick<ListenerFact, 'detail'>): number | nul
 /**
  * Traffic of one server through one listener since its forwarder began to count. `in` is what clients sent. `refusedConnects`
  * are connect failures that leave no doubt; `failuresInARow` starts anew with each connection that works. `detail` as that of the
- * listener: after a failure in user space a client came here again (`retries`) or went elsewhere (`redispatches`); of
- * `direct` the connections that the server has by its agent, whichever way they came, as `bytesOut` is the agent's word, too.
+ * listener: after a failure in user space a client came here again (`retries`) or went elsewhere (`redispatches`).
  */
 export type ServerTraffic = z.output<typeof serverTraffic>
