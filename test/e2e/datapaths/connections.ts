@@ -58,7 +58,9 @@ export const connectionBehaviours: readonly Behaviour[] = [
       const seen = await waitFor('the end to be counted', async () => {
         const one = await showServer(name)
         const bytes = [one.bytes_in, ...(isAnswerSeen ? [one.bytes_out] : [])]
-        return one.sessions === 0 && bytes.every((count) => (count ?? 0) >= sent.length) ? one : undefined
+        if (one.sessions !== 0 || bytes.some((count) => (count ?? 0) < sent.length))
+          throw new Error(`${one.sessions} sessions, ${bytes.join(' and ')} bytes`)
+        return one
       })
       t.equal(seen.total_sessions, 1)
       for (const bytes of [seen.bytes_in ?? 0, ...(isAnswerSeen ? [seen.bytes_out ?? 0] : [])]) {
