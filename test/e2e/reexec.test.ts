@@ -119,7 +119,7 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
     says: /its process vrrp died \(exit code 1\)/,
   },
   'one with a director that dies': {
-    patch: { file: 'main/director.js', from: 'const page = ', to: 'process.exit(4); const page = ' },
+    patch: { file: 'main/director.js', from: 'page = await', to: 'process.exit(4); page = await' },
     says: /its process director died \(exit code 4\)/,
   },
   'one that finds no space for the runtime socket': {
