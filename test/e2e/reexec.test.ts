@@ -44,8 +44,8 @@ const startedBy = (balancer: BalancerHost, version: string): number | undefined 
 /** A director that never says that it is ready. */
 const hangs: Patch = {
   file: 'main/director.js',
-  from: 'const page = ',
-  to: 'await new Promise(() => {}); const page = ',
+  from: 'page = await',
+  to: 'await new Promise(() => {}); page = await',
 }
 /** Has a program of this version begin to take over, which it never ends. */
 const halfway = async (version: string) => {
