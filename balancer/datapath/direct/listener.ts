@@ -56,8 +56,8 @@ export type RunningListener = {
 
 export type ListenerOptions = {
   readonly config: ListenerConfig
-  /** Shares and numbers of servers, by name, that an earlier process left. */
-  readonly inherited: { readonly shares: ReadonlyMap<string, number>; readonly numbers: ReadonlyMap<string, number> }
+  /** What an earlier process left: names of the servers that get new sessions, and numbers by name. */
+  readonly inherited: { readonly takers: ReadonlySet<string>; readonly numbers: ReadonlyMap<string, number> }
   readonly pathOf: (address: string) => ServerPath | null
   /** Live sessions with a number; and whether any is in the kernel, ended ones among them. */
   readonly sessionsOf: (number: number) => number
@@ -73,14 +73,12 @@ const settling = 1000
 export const runListener = (options: ListenerOptions): RunningListener => {
   const { pathOf, sessionsOf, isInUse, onStep } = options
   let { config } = options
-  let shares = options.inherited.shares
+  let { takers } = options.inherited
   let numbers: ServerNumbers = new Map()
   let admission: Admission = { admits: 'all', closedSince: null }
   let shown = ''
   let shownTargets: Targets | undefined
-  let known:
-    | { readonly of: Targets; readonly shares: ReadonlyMap<string, number>; readonly table: SlotTable }
-    | undefined
+  let known: { readonly of: Targets; readonly takers: ReadonlySet<string>; readonly table: SlotTable } | undefined
   let established: Established | null = null
   /** When a server was last seen to take sessions. */
   const takingAt = new Map<number, number>()
@@ -115,7 +113,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   const sessions = (): number => [...new Set(numbers.values())].reduce((sum, number) => sum + sessionsOf(number), 0)
   const tableOf = (plan: Plan, targets: Targets): SlotTable => {
     const own = targets.targets.map(({ server, weight }) => ({ server, weight }))
-    const left = leftBehind(plan, shares, new Set(own.map(({ server }) => server)))
+    const left = leftBehind(plan, takers, new Set(own.map(({ server }) => server)))
     const all = plan.config.servers.flatMap(({ name }) => [...own, ...left].filter(({ server }) => server === name))
     return slotTable(
       plan.config.name,
@@ -126,10 +124,10 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   }
   const table = (): SlotTable => {
     const targets = running.targets()
-    if (known?.of !== targets || known.shares !== shares) {
+    if (known?.of !== targets || known.takers !== takers) {
       const next = tableOf(running.plan(), targets)
       // Its slots are remembered by the object.
-      known = { of: targets, shares, table: isDeepStrictEqual(known?.table, next) && known ? known.table : next }
+      known = { of: targets, takers, table: isDeepStrictEqual(known?.table, next) && known ? known.table : next }
     }
     return known.table
   }
@@ -161,7 +159,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
     const { targets } = running.targets()
     for (const { id } of targets) takingAt.set(id, performance.now())
     // Servers that the plan does not know yet still get sessions.
-    if (shares.size > 0) return
+    if (takers.size > 0) return
     const { servers, departed } = running.plan()
     for (const { id, mayHaveSessions, logins } of [...servers, ...departed]) {
       const isSettled = countedAt > (takingAt.get(id) ?? Number.NEGATIVE_INFINITY) + settling
@@ -220,11 +218,11 @@ export const runListener = (options: ListenerOptions): RunningListener => {
     isPanicking: () => running.targets().isPanicking,
     look: (countedAt) => {
       tellEmptied(countedAt)
-      if (shares.size > 0 && isKnown(running.plan())) shares = new Map()
+      if (takers.size > 0 && isKnown(running.plan())) takers = new Set()
       const targets = running.targets()
       admission = admissionOf(running.plan(), targets, table())
       if (established !== null && performance.now() >= established.until) established = null
-      const now = `${admission.admits} ${shares.size} ${running.plan().departed.length} ${established?.since}`
+      const now = `${admission.admits} ${takers.size} ${running.plan().departed.length} ${established?.since}`
       const isOther = now !== shown || targets !== shownTargets
       shown = now
       shownTargets = targets

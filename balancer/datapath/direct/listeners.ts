@@ -79,7 +79,7 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
     const listener: RunningListener = runListener({
       config,
       inherited: {
-        shares: new Map(own.flatMap(({ server, share }) => (share > 0 ? [[server, share] as const] : []))),
+        takers: new Set(own.flatMap(({ server, takes }) => (takes ? [server] : []))),
         numbers: new Map(own.map(({ server, number }) => [server, number])),
       },
       pathOf,

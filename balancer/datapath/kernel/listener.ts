@@ -40,8 +40,8 @@ export type RunningListener = {
 
 export type ListenerOptions = {
   readonly config: ListenerConfig
-  /** Shares of servers, by name, that an earlier process left: they count as long as nothing is known of the server. */
-  readonly inherited: ReadonlyMap<string, number>
+  /** Names of servers that get sessions by what an earlier process left: they do as long as nothing is known of them. */
+  readonly inherited: ReadonlySet<string>
   /** Sessions and attempts with a mark, and of the whole listener. */
   readonly sessionsOf: (mark: number) => number
   readonly sessionsOfListener: (mark: number) => number
@@ -135,7 +135,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
     isPanicking: () => running.targets().isPanicking,
     look: () => {
       tellEmptied()
-      if (inherited.size > 0 && isKnown(running.plan())) inherited = new Map()
+      if (inherited.size > 0 && isKnown(running.plan())) inherited = new Set()
       const targets = running.targets()
       const full = targets.targets.filter(({ id, maximumSessions: most }) => most > 0 && sessionsAt(id) >= most)
       const parts = [[isFull(), inherited.size], full.map(({ id }) => id), [...factors.values()]]

@@ -7,7 +7,7 @@ import type { PlanEffect } from '../core/plan.ts'
 import type { DecidingFact } from '../datapath.ts'
 import type { Listing } from '../rules/core/listing.ts'
 import type { Table, TimeoutPolicy } from '../rules/core/table.ts'
-import { sharesIn, timeoutsOf } from './core/adoption.ts'
+import { takersIn, timeoutsOf } from './core/adoption.ts'
 import type { KernelListener, Numbering } from './core/kernel-listener.ts'
 import { kernelTable } from './core/kernel-table.ts'
 import { idleOf } from './core/listener-of-config.ts'
@@ -82,7 +82,7 @@ export const runListeners = (options: ListenersOptions): RunningListeners => {
   const start = (config: ListenerConfig, numbers: Numbering): RunningListener => {
     const listener: RunningListener = runListener({
       config,
-      inherited: isAdopting() ? sharesFound(found, config, numbers) : new Map(),
+      inherited: isAdopting() ? takersFound(found, config, numbers) : new Set(),
       sessionsOf: view.sessionsOf,
       sessionsOfListener: view.sessionsOfListener,
       onStep: (effects) =>
@@ -209,23 +209,18 @@ const hearBy = (listener: RunningListener, fact: DecidingFact): void => {
   else listener.hear(fact)
 }
 
-/** The shares that a table gives to the servers of a listener, by name. */
-const sharesFound = (
+/** The servers of a listener that a table gives new sessions to, by name. */
+const takersFound = (
   found: Listing | null,
   { name: listener, servers }: ListenerConfig,
   numbers: Numbering,
-): ReadonlyMap<string, number> => {
-  if (found === null) return new Map()
+): ReadonlySet<string> => {
+  if (found === null) return new Set()
   const names = new Map(
     servers.flatMap(({ name: server }) => {
       const mark = numbers.get(numberKey({ listener, server }))
       return mark === undefined ? [] : [[mark, server] as const]
     }),
   )
-  return new Map(
-    [...sharesIn(found, listener, names.keys())].flatMap(([mark, share]) => {
-      const server = names.get(mark)
-      return server === undefined ? [] : [[server, share] as const]
-    }),
-  )
+  return new Set([...takersIn(found, listener, names.keys())].flatMap((mark) => names.get(mark) ?? []))
 }

