@@ -305,7 +305,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     othersChanged: (isLost) => {
       if (isLost) takeover.peerLost()
-      else if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
+      else {
+        takeover.peerHeard()
+        if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
+      }
       segment.refresh()
       void flows.lookAround()
     },

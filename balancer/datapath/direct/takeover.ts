@@ -11,6 +11,8 @@ export type Takeover = {
   readonly addressCame: (address: string) => void
   readonly addressLeft: (address: string) => void
   readonly peerLost: () => void
+  /** A peer tells its slots: it is connected. */
+  readonly peerHeard: () => void
   /** This balancer has just started, and another one tells of the slots that it keeps for those whom it took over. */
   readonly joined: (tables: readonly OwnTable[]) => void
 }
@@ -33,7 +35,9 @@ const sameEvent = 15_000
 export const watchTakeovers = ({ listeners, isComplete }: TakeoverOptions): Takeover => {
   const cameAt = new WeakMap<TakingListener, { readonly at: number; readonly table: SlotTable }>()
   const leftAt = new WeakMap<TakingListener, number>()
-  const isRecent = (at: number | null | undefined): boolean => at != null && performance.now() - at < sameEvent
+  /** Whoever was lost before this moment is back: what is kept since then is of a loss that is over. */
+  let completeAt = Number.NEGATIVE_INFINITY
+  const isRecent = (at: number): boolean => performance.now() - at < sameEvent
   const addressesOf = (listener: TakingListener): readonly string[] =>
     listener.config().bind.map(({ address }) => address)
   return {
@@ -42,12 +46,17 @@ export const watchTakeovers = ({ listeners, isComplete }: TakeoverOptions): Take
         if (!addressesOf(listener).includes(address)) continue
         const table = listener.table()
         cameAt.set(listener, { at: performance.now(), table })
-        if (!isComplete() && !isRecent(listener.establishedSince())) listener.keepEstablished(table)
+        const since = listener.establishedSince()
+        const isOfThisLoss = since !== null && isRecent(since) && since > completeAt
+        if (!isComplete() && !isOfThisLoss) listener.keepEstablished(table)
       }
     },
     addressLeft: (address) => {
       for (const listener of listeners()) {
-        if (addressesOf(listener).includes(address)) leftAt.set(listener, performance.now())
+        if (!addressesOf(listener).includes(address)) continue
+        leftAt.set(listener, performance.now())
+        // What it came with is nobody's any more, however short a time ago that was.
+        cameAt.delete(listener)
       }
     },
     // It has told until now what is elsewhere than the slots say: what it had besides is where they say.
@@ -61,6 +70,9 @@ export const watchTakeovers = ({ listeners, isComplete }: TakeoverOptions): Take
         // What is elsewhere than the slots that are kept was told as well. Those who are silent are waited for anew.
         else listener.keepEstablished((isKept ? listener.established() : undefined) ?? listener.table())
       }
+    },
+    peerHeard: () => {
+      if (isComplete()) completeAt = performance.now()
     },
     joined: (tables) => {
       for (const { established } of tables) {

@@ -55,6 +55,32 @@ t.test('with VRRP: whoever had lost the address meanwhile has nothing that he to
   t.equal(one.kept(), drained)
 })
 
+t.test('an address that came and left again shortly before a loss says nothing of it', async (t) => {
+  const one = startListener()
+  const takeover = watchTakeovers({ listeners: () => [one.listener], isComplete: () => false })
+  one.become(drained)
+  takeover.addressCame('198.18.0.100')
+  takeover.addressLeft('198.18.0.100')
+  one.become(both)
+  takeover.peerLost()
+  t.equal(one.kept(), both)
+})
+
+t.test('a loss is that of the address which comes then, unless whoever was lost was back meanwhile', async (t) => {
+  for (const isBack of [false, true]) {
+    const one = startListener()
+    let isComplete = false
+    const takeover = watchTakeovers({ listeners: () => [one.listener], isComplete: () => isComplete })
+    takeover.peerLost()
+    isComplete = isBack
+    takeover.peerHeard()
+    isComplete = false
+    one.become(drained)
+    takeover.addressCame('198.18.0.100')
+    t.equal(one.kept(), isBack ? drained : both)
+  }
+})
+
 t.test(
   'a balancer that has just started keeps what another one keeps, unless it took somebody over itself',
   async (t) => {
