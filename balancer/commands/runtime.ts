@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { parse } from 'yaml'
-import { refusal } from '../admin/runtime-socket.ts'
+import { refusal } from '../admin/socket/runtime-socket.ts'
 import { defaultSocket } from '../config/places.ts'
 import { longestReload } from '../supervisor/core/processes.ts'
 import { longestSuccession } from '../supervisor/core/succession.ts'

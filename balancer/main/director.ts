@@ -1,12 +1,12 @@
 // The director process: health checks, the pool of all facts, and the status page and runtime socket that show it.
 
 import { isDeepStrictEqual } from 'node:util'
-import { historyOf } from '../admin/core/history.ts'
-import type { Answer } from '../admin/core/page/forms.ts'
-import type { Scene } from '../admin/core/page/parts.ts'
-import { statusOf } from '../admin/core/status.ts'
-import { RuntimeError, type RuntimeSocket, startRuntimeSocket } from '../admin/runtime-socket.ts'
-import { type StatusPage, startStatusPage } from '../admin/status-page.ts'
+import { historyOf } from '../admin/core/model/history.ts'
+import { statusOf } from '../admin/core/model/status.ts'
+import type { Answer } from '../admin/core/views/page/forms.ts'
+import type { Scene } from '../admin/core/views/page/parts.ts'
+import { type StatusPage, startStatusPage } from '../admin/http/status-page.ts'
+import { RuntimeError, type RuntimeSocket, startRuntimeSocket } from '../admin/socket/runtime-socket.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { startChecker } from '../health/checker.ts'
 import { createAccounts } from '../pool/core/accounts.ts'

@@ -1,10 +1,10 @@
 // What the runtime socket understands, wired to those who know the answers.
 
-import { describePeers } from '../admin/core/peers-text.ts'
-import { showEvents, showServers, showSessions, toJson } from '../admin/core/show.ts'
-import type { Status } from '../admin/core/status.ts'
-import { describeRouters } from '../admin/core/vrrp-text.ts'
-import { type RuntimeCommand, RuntimeError } from '../admin/runtime-socket.ts'
+import type { Status } from '../admin/core/model/status.ts'
+import { describePeers } from '../admin/core/views/peers-text.ts'
+import { showEvents, showServers, showSessions, toJson } from '../admin/core/views/show.ts'
+import { describeRouters } from '../admin/core/views/vrrp-text.ts'
+import { type RuntimeCommand, RuntimeError } from '../admin/socket/runtime-socket.ts'
 import { parseIpAddress } from '../config/values.ts'
 import type { Events } from '../pool/core/events.ts'
 import type { ServerHealthFact, VirtualRouterFact } from '../pool/core/facts.ts'

@@ -124,7 +124,7 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
   },
   'one that finds no space for the runtime socket': {
     patch: {
-      file: 'admin/runtime-socket.js',
+      file: 'admin/socket/runtime-socket.js',
       from: 'renameSync(beside, path)',
       to: '(() => { throw new Error("ENOSPC: no space left on device") })()',
     },

@@ -1,8 +1,8 @@
 // A site in which much is to be seen: what the pictures of the README show.
 
-import { historyOf } from '../../balancer/admin/core/history.ts'
-import type { Scene } from '../../balancer/admin/core/page/parts.ts'
-import { type PageRefusals, statusOf } from '../../balancer/admin/core/status.ts'
+import { historyOf } from '../../balancer/admin/core/model/history.ts'
+import { type PageRefusals, statusOf } from '../../balancer/admin/core/model/status.ts'
+import type { Scene } from '../../balancer/admin/core/views/page/parts.ts'
 import { balancerSchema } from '../../balancer/config/schema.ts'
 import { createAccounts } from '../../balancer/pool/core/accounts.ts'
 import type { Events } from '../../balancer/pool/core/events.ts'

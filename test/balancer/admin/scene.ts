@@ -1,10 +1,10 @@
 // The page as tests need it: of a status, with nothing that happened and nobody who may order anything, unless told.
 
-import { historyOf } from '../../../balancer/admin/core/history.ts'
-import { type Page, renderPage } from '../../../balancer/admin/core/page/page.ts'
-import type { Scene } from '../../../balancer/admin/core/page/parts.ts'
-import type { Status } from '../../../balancer/admin/core/status.ts'
-import type { RunOrder } from '../../../balancer/admin/order-forms.ts'
+import { historyOf } from '../../../balancer/admin/core/model/history.ts'
+import type { Status } from '../../../balancer/admin/core/model/status.ts'
+import { type Page, renderPage } from '../../../balancer/admin/core/views/page/page.ts'
+import type { Scene } from '../../../balancer/admin/core/views/page/parts.ts'
+import type { RunOrder } from '../../../balancer/admin/http/order-forms.ts'
 import { createAccounts } from '../../../balancer/pool/core/accounts.ts'
 
 const now = 5000

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { statusOf } from '../../../balancer/admin/core/status.ts'
+import { statusOf } from '../../../balancer/admin/core/model/status.ts'
 import { balancerSchema } from '../../../balancer/config/schema.ts'
 import { runtimeCommands } from '../../../balancer/main/runtime-commands.ts'
 import { createAccounts } from '../../../balancer/pool/core/accounts.ts'

@@ -1,0 +1,85 @@
+// The status page as one HTML document: the verdict, who holds the address, what happened, and every server.
+
+import type { ListenerStatus, RouterStatus, Status } from '../../model/status.ts'
+import { type Html, html, ownText } from '../html.ts'
+import { writtenAge } from './age.ts'
+import { charts } from './chart.ts'
+import { type Answer, listenerForm, routerForm, serverPick, type Viewer } from './forms.ts'
+import { icon } from './icon.ts'
+import { listenerCells, listenerSummary, serverCells, tableHead, tableRow } from './listeners.ts'
+import { drainingMarkup, ids, outlineOf, type Scene } from './parts.ts'
+import { peersMarkup } from './peers.ts'
+import { routerMarkup } from './routers.ts'
+import { liveScript } from './script.ts'
+import { styleSheet } from './style.ts'
+import { timelineMarkup } from './timeline.ts'
+import { moodSigns, verdictMarkup, verdictOf } from './verdict.ts'
+
+/** The page: what it shows, for whom, where it is, and how often a browser without JavaScript is to ask for it again. */
+export type Page = Scene & {
+  readonly viewer: Viewer
+  readonly answer: Answer | null
+  readonly path: string
+  readonly refreshSeconds: number
+}
+
+/** Renders it in pieces, so that the maker may pause between them. */
+export function* renderPage(page: Page): Generator<string> {
+  const { status, timeline, viewer } = page
+  yield head(page).text
+  yield html`<section aria-labelledby="h-vrrp"><h2 id="h-vrrp">VRRP</h2>${
+    status.vrrp.length === 0
+      ? html`<p>No VRRP instance is configured.</p>`
+      : html`<div class="cards">${status.vrrp.map((router, i) => routerBox(router, i, page))}</div>`
+  }</section>
+<div id="peers">${peersMarkup(status, writtenAge)}</div>
+<section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline" class="day" role="group" aria-labelledby="h-events" tabindex="0">${timelineMarkup(timeline, writtenAge)}</div></section>
+<div id="draining">${drainingMarkup(status)}</div>
+`.text
+  for (const [i, listener] of status.listeners.entries()) yield* listenerSection(listener, i, page)
+  yield html`</main><footer><p>balancer ${status.version}. The same for programs: <a href="${below(page.path)}/json">JSON</a>, <a href="${page.path};csv">CSV</a>, <a href="/metrics">metrics</a>, <a href="/events">events</a>. You are ${viewer.user}, ${viewer.token === null ? 'viewer' : 'operator'}.</p></footer><script>${ownText(liveScript)}</script></body></html>
+`.text
+}
+
+/** What the tab is called. */
+export const titleOf = (status: Status): string => {
+  const { mood, headline } = verdictOf(status)
+  return `${moodSigns[mood]} ${status.router_id}: ${headline}`
+}
+
+const below = (path: string): string => path.replace(/\/$/, '')
+
+const head = ({ status, answer, path, refreshSeconds, viewer }: Page): Html => {
+  const verdict = verdictOf(status)
+  const attributes = html`data-live="${below(path)}/live" data-outline="${outlineOf(status)}" data-at="${status.generated_at}" data-refresh="${refreshSeconds}"`
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>
+<link rel="icon" id="icon" href="${icon(verdict.mood)}">
+<title>${titleOf(status)}</title><style>${ownText(styleSheet)}</style></head><body ${attributes}>
+<a class="skip" href="#main">To the content</a>
+<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at}</time></span></p></header>
+<main id="main" tabindex="-1">${answer === null ? null : html`<p id="answer" role="status" tabindex="-1" class="${answer.ok ? 'done' : 'refused'}"><b>${answer.ok ? 'Done' : 'Not done'}:</b> ${answer.text}</p>`}
+<section aria-label="Is all well?" id="verdict">${verdictMarkup(verdict)}</section>
+${viewer.token === null ? null : html`<p class="dim">Orders are given below VRRP instances and tables; they are logged with your name.</p>`}
+`
+}
+
+const routerBox = (router: RouterStatus, i: number, page: Page): Html =>
+  html`<article aria-labelledby="hv${i}"><h3 id="hv${i}">${router.name}</h3><div id="${ids.router(i)}">${routerMarkup(router, writtenAge)}</div>${routerForm(page.viewer, page.path, router.name, i)}</article>`
+
+function* listenerSection(listener: ListenerStatus, i: number, page: Page): Generator<string> {
+  const { name, servers, writer } = listener
+  const formId = `f${i}`
+  yield html`<section aria-labelledby="hl${i}"><h2 id="hl${i}">Listener ${name}</h2><p id="${ids.summary(i)}">${listenerSummary(listener)}</p>
+<div class="charts" id="${ids.charts(i)}">${charts(page.history(listener))}</div>
+<div class="scroll" role="group" aria-labelledby="hl${i}" tabindex="0"><table><caption>Servers of ${name}, the whole listener below them</caption>${tableHead}<tbody>`
+    .text
+  for (const [j, server] of servers.entries()) {
+    const pick = serverPick(page.viewer, formId, listener.name, server)
+    yield tableRow(ids.server(i, j), pick, serverCells(server, writer === server.name, writtenAge)).text
+  }
+  yield html`</tbody><tfoot>${tableRow(ids.whole(i), 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
+${listenerForm(page.viewer, page.path, name, formId)}</section>
+`.text
+}

@@ -1,0 +1,65 @@
+// The page in parts: each has a key, by which a page that is open finds what to replace.
+
+import type { History } from '../../model/history.ts'
+import type { ListenerStatus, Status } from '../../model/status.ts'
+import { type Content, type Html, html } from '../html.ts'
+import { drainingLines } from '../text.ts'
+import { liveAge } from './age.ts'
+import { charts } from './chart.ts'
+import { listenerCells, listenerSummary, serverCells } from './listeners.ts'
+import { peersMarkup } from './peers.ts'
+import { routerMarkup } from './routers.ts'
+import { type Timeline, timelineMarkup } from './timeline.ts'
+import { verdictMarkup, verdictOf } from './verdict.ts'
+
+/** All that the page shows. `history` of a listener by its name. */
+export type Scene = {
+  readonly status: Status
+  readonly timeline: Timeline
+  readonly history: (listener: ListenerStatus) => History
+}
+
+/** The inside of an element by its id, or of a cell of a row: `ROW/NUMBER`, the name being cell 0. */
+export type Part = readonly [key: string, html: string]
+
+/** Ids: of instance i, listener i, its charts, its own row, and the row of its server j. */
+export const ids = {
+  router: (i: number) => `v${i}`,
+  summary: (i: number) => `l${i}`,
+  charts: (i: number) => `c${i}`,
+  whole: (i: number) => `w${i}`,
+  server: (i: number, j: number) => `s${i}-${j}`,
+} as const
+
+/** Names of all that the page has a place for: where another one is shown than was loaded, it has to be loaded anew. */
+export const outlineOf = ({ vrrp, listeners }: Status): string =>
+  JSON.stringify([
+    vrrp.map(({ name }) => name),
+    listeners.map(({ name, servers }) => [name, servers.map((s) => s.name)]),
+  ])
+
+/** Makes them one after another, so that the maker may pause between them. */
+export function* partsOf({ status, timeline, history }: Scene): Generator<Part> {
+  const { vrrp, listeners } = status
+  yield ['verdict', verdictMarkup(verdictOf(status)).text]
+  yield ['draining', drainingMarkup(status).text]
+  yield ['peers', peersMarkup(status, liveAge).text]
+  yield ['timeline', timelineMarkup(timeline, liveAge).text]
+  for (const [i, router] of vrrp.entries()) yield [ids.router(i), routerMarkup(router, liveAge).text]
+  for (const [i, listener] of listeners.entries()) {
+    yield [ids.summary(i), listenerSummary(listener).text]
+    yield [ids.charts(i), charts(history(listener)).text]
+    yield* cellParts(ids.whole(i), listenerCells(listener, liveAge))
+    for (const [j, server] of listener.servers.entries()) {
+      yield* cellParts(ids.server(i, j), serverCells(server, listener.writer === server.name, liveAge))
+    }
+  }
+}
+
+function* cellParts(row: string, cells: readonly Content[]): Generator<Part> {
+  for (const [i, cell] of cells.entries()) yield [`${row}/${i + 1}`, html`${cell}`.text]
+}
+
+/** What earlier programs still have. */
+export const drainingMarkup = ({ draining }: Status): Html =>
+  html`${drainingLines(draining).map((line) => html`<p>An earlier program still runs: ${line}.</p>`)}`

@@ -1,0 +1,104 @@
+// Whether all is well, in one line, and what is not, a line each: what an operator looks at first.
+
+import type { ListenerStatus, RouterStatus, Status } from '../../model/status.ts'
+import { healthzOf } from '../healthz.ts'
+import { type Html, html } from '../html.ts'
+
+/** `trouble`: clients notice, or soon will; `attention`: something is not as it should be; `well`: nothing to do. */
+export type Mood = 'well' | 'attention' | 'trouble'
+
+/** The verdict: its mood, its one line, and what it is made of, the worst first. */
+export type Verdict = { readonly mood: Mood; readonly headline: string; readonly findings: readonly Finding[] }
+
+type Finding = { readonly mood: Mood; readonly text: string }
+
+/** What was heard of another master or of another configuration is news for this long, milliseconds. */
+const news = 60_000
+/** From here on a listener is nearly full. */
+const nearlyFull = 0.9
+const mostServers = 8
+
+/** Judges the status. */
+export const verdictOf = (status: Status): Verdict => {
+  const { vrrp, listeners } = status
+  const findings = [
+    ...healthzOf(status).lines.map((text): Finding => ({ mood: 'trouble', text })),
+    ...vrrp.flatMap(routerFindings),
+    ...listeners.flatMap(listenerFindings),
+    ...serverFindings(listeners),
+  ]
+  const sorted = (['trouble', 'attention', 'well'] as const).flatMap((mood) => findings.filter((f) => f.mood === mood))
+  const mood = sorted[0]?.mood ?? 'well'
+  const all = listeners.flatMap(({ servers }) => servers)
+  const counts = `${all.filter(({ up }) => up).length} of ${all.length} servers up`
+  return { mood, headline: `${moodWords[mood]}: ${roleText(vrrp)}, ${counts}`, findings: sorted }
+}
+
+const moodWords: Readonly<Record<Mood, string>> = { well: 'All is well', attention: 'Attention', trouble: 'Trouble' }
+/** Signs beside the colours, for who sees none. */
+export const moodSigns: Readonly<Record<Mood, string>> = { well: '\u2714', attention: '!', trouble: '\u2716' }
+
+const roleText = (vrrp: readonly RouterStatus[]): string => {
+  if (vrrp.length === 0) return 'no VRRP here'
+  const held = vrrp.filter(({ state }) => state === 'master').flatMap(({ virtual_addresses: all }) => all)
+  return held.length === 0 ? 'stands by' : `holds ${held.join(', ')}`
+}
+
+const routerFindings = (router: RouterStatus): readonly Finding[] => {
+  const { name, state, other_masters: others, conflicts } = router
+  const of = `VRRP instance ${name}`
+  return [
+    ...(state === 'init' ? [attention(`${of} has not begun`)] : []),
+    ...(others.last !== null && others.last.ago_ms < news
+      ? [trouble(`${of}: ${others.last.from} says that it is master too`)]
+      : []),
+    ...(conflicts.last !== null && conflicts.last.ago_ms < news
+      ? [trouble(`${of}: ${conflicts.last.from} ${conflicts.last.differs}`)]
+      : []),
+    ...router.virtual_routes.flatMap(({ route, trouble: why }) =>
+      why === null ? [] : [attention(`${of}: route ${route}: ${why}`)],
+    ),
+    ...(router.in_maintenance ? [attention(`${of} is in maintenance by order`)] : []),
+    ...(router.stands_back ? [attention(`${of} stands back by order, and preempts nobody`)] : []),
+    ...(router.handing_over ? [attention(`${of} hands over`)] : []),
+  ]
+}
+
+const listenerFindings = (listener: ListenerStatus): readonly Finding[] => {
+  const { name, balance, writer, panicking, sessions, session_limit: limit, queued } = listener
+  return [
+    ...(balance === 'single' && writer === null ? [trouble(`Listener ${name} has no writer`)] : []),
+    ...(panicking ? [trouble(`Listener ${name}: so few servers pass that all are used`)] : []),
+    ...(sessions !== null && sessions >= limit * nearlyFull
+      ? [attention(`Listener ${name} has ${sessions} of at most ${limit} sessions`)]
+      : []),
+    ...(queued !== null && queued > 0 ? [attention(`Listener ${name}: ${queued} clients wait in the queue`)] : []),
+  ]
+}
+
+const serverFindings = (listeners: readonly ListenerStatus[]): readonly Finding[] => {
+  const findings = listeners.flatMap(({ name, servers }) =>
+    servers.flatMap((server): readonly Finding[] => {
+      const of = `${name}/${server.name}`
+      const holder = server.held_by[0]
+      const check = server.last_check
+      if (server.admin === 'maint') return [attention(`${of} is in maintenance by ${holder?.by ?? 'order'}`)]
+      if (!server.up) return [attention(`${of} is DOWN: ${check === null ? 'not checked yet' : check.reason}`)]
+      if (!server.takes_sessions) return [attention(`${of} gets no new sessions, by ${holder?.by ?? 'its weight'}`)]
+      return server.agent_trouble?.silent ? [attention(`${of}: its agent is silent`)] : []
+    }),
+  )
+  const more = findings.length - mostServers
+  return more <= 0 ? findings : [...findings.slice(0, mostServers), attention(`and ${more} more servers`)]
+}
+
+const trouble = (text: string): Finding => ({ mood: 'trouble', text })
+const attention = (text: string): Finding => ({ mood: 'attention', text })
+
+/** The verdict as markup. */
+export const verdictMarkup = ({ mood, headline, findings }: Verdict): Html =>
+  html`<p class="verdict ${mood}"><span aria-hidden="true">${moodSigns[mood]}</span> ${headline}</p>${
+    findings.length === 0
+      ? null
+      : html`<ul class="findings">${findings.map(({ mood: one, text }) => html`<li class="${one}"><span aria-hidden="true">${moodSigns[one]}</span> ${text}</li>`)}</ul>`
+  }`

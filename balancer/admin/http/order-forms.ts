@@ -1,0 +1,109 @@
+// Orders from the page: who may give them, how a form proves that it is ours, and the answer that is shown once.
+
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Logger } from 'pino'
+import { createBoundedLog } from '../../bounded-log.ts'
+import { oneLine } from '../../core/text.ts'
+import { readOrder } from '../core/commands/orders.ts'
+import type { Answer } from '../core/views/page/forms.ts'
+
+/** Carries out one command for a user; tells what came of it. */
+export type RunOrder = (user: string, words: readonly string[]) => Promise<Answer>
+
+/** A form that was taken: whether all that it orders was done, and where to look for what came of it. Or why it was not, with the HTTP status. */
+export type Taken =
+  | { readonly ok: true; readonly isDone: boolean; readonly answerId: string }
+  | { readonly ok: false; readonly code: number; readonly reason: string; readonly text: string }
+
+/** The orders of one process. */
+export type OrderForms = {
+  /** What a user's forms prove themselves with. */
+  readonly tokenOf: (user: string) => string
+  /** Takes a form of a user who may give orders. */
+  readonly take: (request: IncomingMessage, user: string) => Promise<Taken>
+  /** What came of an order of this user; null where there was none, or it is long ago. */
+  readonly answer: (id: string | null, user: string) => Answer | null
+}
+
+/** A thousand names of servers fit in. */
+const mostBytes = 128 * 1024
+const mostAnswers = 64
+const longestAnswer = 600
+const idBytes = 12
+
+/** No order yet. Forms of a page that another process made are refused. */
+export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
+  const key = randomBytes(32)
+  const answers = new Map<string, Answer & { readonly user: string }>()
+  const bounded = createBoundedLog(log)
+  const tokenOf = (user: string): string => createHmac('sha256', key).update(user).digest('base64url')
+
+  const isOurs = (token: string, user: string): boolean => {
+    const [given, right] = [Buffer.from(token), Buffer.from(tokenOf(user))]
+    return given.length === right.length && timingSafeEqual(given, right)
+  }
+  const keep = (answer: Answer, user: string): string => {
+    const id = randomBytes(idBytes).toString('base64url')
+    answers.set(id, { ...answer, user })
+    for (const old of [...answers.keys()].slice(0, -mostAnswers)) answers.delete(old)
+    return id
+  }
+  const carryOut = async (form: URLSearchParams, user: string): Promise<Answer> => {
+    const order = readOrder(form)
+    if (!order.ok) return order
+    const results: Answer[] = []
+    for (const words of order.commands) results.push(await run(user, words))
+    const failed = results.filter(({ ok }) => !ok)
+    const told = failed.length === 0 ? results : failed
+    return { ok: failed.length === 0, text: oneLine(told.map(({ text }) => text).join('; '), longestAnswer) }
+  }
+  return {
+    tokenOf,
+    take: async (request, user) => {
+      const refuse = (code: number, reason: string, text: string): Taken => {
+        const fields = { user, reason, source: request.socket.remoteAddress }
+        bounded('warn', reason, fields, `Status page: an order of user ${user} was refused: ${text}`)
+        return { ok: false, code, reason, text }
+      }
+      if (!isSameOrigin(request)) return refuse(403, 'origin', 'the form was not sent by this page')
+      const type = request.headers['content-type'] ?? ''
+      if (!/^application\/x-www-form-urlencoded\b/i.test(type)) return refuse(415, 'body-type', 'it is no form')
+      const body = await bodyOf(request)
+      if (body === 'too-large') return refuse(413, body, 'the form is too large')
+      if (body === 'gone') return refuse(400, body, 'the form was not sent to its end')
+      const form = new URLSearchParams(body.text)
+      if (!isOurs(form.get('token') ?? '', user)) {
+        return refuse(
+          403,
+          'token',
+          'the form has no token of yours; the page may be from before a restart: load it again',
+        )
+      }
+      const answer = await carryOut(form, user)
+      return { ok: true, isDone: answer.ok, answerId: keep(answer, user) }
+    },
+    answer: (id, user) => {
+      const found = id === null ? undefined : answers.get(id)
+      return found?.user === user ? { ok: found.ok, text: found.text } : null
+    },
+  }
+}
+
+/** Browsers say where a form comes from; whoever does not is none. */
+const isSameOrigin = ({ headers: { origin, host } }: IncomingMessage): boolean =>
+  host !== undefined && (origin === `http://${host}` || origin === `https://${host}`)
+
+/** The body, or why there is none. How long it may take is the server's `requestTimeout`. */
+const bodyOf = (request: IncomingMessage): Promise<{ readonly text: string } | 'too-large' | 'gone'> =>
+  new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= mostBytes) chunks.push(chunk)
+      else resolve('too-large')
+    })
+    request.once('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8') }))
+    request.once('close', () => resolve('gone'))
+  })
