@@ -144,6 +144,20 @@ t.test('who may be logging in ends later, and who came since does not', async (t
   t.same(texts(happen(1502, at)), ['end 2'])
 })
 
+t.test('where nobody begins a session any more ends also whom no look had when it was ordered', async (t) => {
+  for (const isClosed of [true, false]) {
+    const { happen, deadline } = endings()
+    happen(0, { event: 'ordered', id: 1, bind, ending: everybody, waits: false, isClosed })
+    t.same(texts(happen(9000, looked(8000))), ['over 1'], 'this look lacks it')
+    const said: string[] = []
+    for (let at = deadline(); at !== null && at < 10_000; at = deadline()) {
+      happen(at, { event: 'deadline-reached' })
+      said.push(...texts(happen(at + 1, looked(at, flow(1, { begunAfter: 8000, begunBy: 9401 })))))
+    }
+    t.same(said, isClosed ? ['end 1'] : [])
+  }
+})
+
 t.test('where the address is not here nothing is marked and nobody told, until it comes', async (t) => {
   const { happen, deadline, isElsewhere: is } = endings()
   happen(0, { event: 'binds', binds: [bind, other] })
