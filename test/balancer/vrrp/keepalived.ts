@@ -32,6 +32,7 @@ export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedO
     global_defs {
       router_id ${host.name}
       vrrp_version ${version}
+      vrrp_rt_priority 10
     }
     vrrp_instance VI_1 {
       state BACKUP
