@@ -28,7 +28,7 @@ const config = balancerSchema.parse({
 })
 
 /** The moment of all these documents, milliseconds since the epoch. */
-export const now = 1_700_000_100_000
+const now = 1_700_000_100_000
 const iso = (moment: number): string => new Date(moment).toISOString()
 
 /** The status after these facts, each heard one second after the other. */
