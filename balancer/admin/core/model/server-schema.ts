@@ -78,6 +78,11 @@ export const serverStatus = z
     backup: z.boolean().describe('It gets sessions only where no other server can take them'),
     weight: z.number().describe('The weight in force, 0 to 256'),
     configured_weight: z.number().describe('The weight of the configuration, 0 to 256'),
+    throttle_percent: orNull(
+      z.number(),
+      'The share of its weight that it has while it starts slowly, percent (HAProxy: throttle)',
+      'when it has all of it, or is down',
+    ),
     takes_sessions: z.boolean().describe('New sessions may go to it'),
     role: z.enum(roles).describe('What it is to its cluster, as its agent says'),
     admin: admin.describe('The stricter of what an operator and the agent want'),

@@ -20,6 +20,13 @@ const bind = z
   })
   .describe('An address that the listener has')
 
+const finding = z
+  .object({
+    server: orNull(z.string(), 'The server that it is about', 'when it is about the listener'),
+    text: z.string().describe('What was found, in words'),
+  })
+  .describe('Something that the datapath found wrong')
+
 const listenerStatus = z
   .object({
     name: z.string().describe('Its name in the configuration'),
@@ -37,6 +44,17 @@ const listenerStatus = z
     maximum_session_rate: orNull(z.number(), 'The most new sessions a second', unknown),
     last_session: orNull(moment, 'When the last session came', 'when none has come, or that is not known'),
     queued: orNull(count, 'Clients that wait for a server', 'when the datapath has no queue'),
+    maximum_queued: orNull(count, 'The most clients that waited at once', 'when the datapath has no queue'),
+    denied: orNull(count, 'Clients turned away by access lists and rates', unknown),
+    exceptions: orNull(
+      count,
+      'Sessions that the own slots would send to another server (datapath: direct)',
+      'in the other datapaths, and before the first look',
+    ),
+    not_counted: z
+      .array(z.string())
+      .describe('Members that are null for ever, because the number does not exist in this datapath'),
+    findings: z.array(finding).describe('What the datapath found wrong when it tested itself'),
     ends: counts.describe('How clients ended, by reason; closed is the good one'),
     servers: z.array(serverStatus).describe('Its servers, in the order of the configuration'),
   })

@@ -2,6 +2,7 @@
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../../config/schema.ts'
 import { endpointText } from '../../../core/endpoint.ts'
+import { millis } from '../../../core/time.ts'
 import type { Accounts, TrafficAccount } from '../../../pool/core/accounts.ts'
 import { drainingSessions } from '../../../pool/core/draining.ts'
 import type {
@@ -11,13 +12,16 @@ import type {
   LastCheck,
   Orders,
   PeersFact,
+  ServerHealthFact,
   VirtualRouterFact,
 } from '../../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../../pool/core/holders.ts'
-import { queuedIn } from '../../../pool/core/listener-fact.ts'
+import { deniedIn, exceptionsIn, mostQueuedIn, queuedIn } from '../../../pool/core/listener-fact.ts'
+import { notCounted } from '../../../pool/core/numbers.ts'
 import { failOverCost } from '../../../pool/core/peers-fact.ts'
 import { type Pool, serverKey } from '../../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../../pool/core/server-state.ts'
+import { slowStartShare } from '../../../pool/core/slow-start.ts'
 import {
   type ListenerStatus,
   type RouterStatus,
@@ -56,7 +60,7 @@ export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt,
     generated_at: iso(now),
     director_started: moment(startedAt),
     vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
-    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, accounts, moment)),
+    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, accounts, moment, now)),
     draining: [...pool.draining.values()].map((worker) => drainingStatus(worker, now, moment)),
     peers: peersStatus(pool.peers(), moment),
     status_page: { refused: refusals },
@@ -114,9 +118,15 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
   }
 }
 
-const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts, moment: ToMoment): ListenerStatus => {
+const listenerStatus = (
+  listener: ListenerConfig,
+  pool: Pool,
+  accounts: Accounts,
+  moment: ToMoment,
+  now: number,
+): ListenerStatus => {
   const fact = pool.listeners.get(listener.name)
-  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment))
+  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment, now))
   return {
     name: listener.name,
     datapath: listener.datapath,
@@ -131,6 +141,11 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts
     total_sessions: total(accounts.listener(listener.name)?.totals.totalSessions),
     ...rates(accounts.listener(listener.name)?.traffic, moment),
     queued: fact === undefined ? null : queuedIn(fact),
+    maximum_queued: fact === undefined ? null : mostQueuedIn(fact),
+    denied: fact === undefined ? null : deniedIn(fact),
+    exceptions: fact === undefined ? null : exceptionsIn(fact),
+    not_counted: notCounted(listener.datapath),
+    findings: fact?.findings ?? [],
     ends: fact?.ends ?? {},
     servers,
   }
@@ -142,6 +157,7 @@ const serverStatus = (
   pool: Pool,
   accounts: Accounts,
   moment: ToMoment,
+  now: number,
 ): ServerStatus => {
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const account = accounts.server(serverKey(listener.name, server.name))
@@ -152,6 +168,7 @@ const serverStatus = (
     backup: health?.backup ?? server.backup,
     weight: health?.weight ?? server.weight,
     configured_weight: server.weight,
+    throttle_percent: throttle(listener, health, now),
     takes_sessions: health !== undefined && takesSessions(health),
     role: health?.role ?? 'unknown',
     admin: health?.admin ?? 'ready',
@@ -186,6 +203,19 @@ const serverStatus = (
     redispatches: traffic?.detail?.redispatches ?? null,
   }
 }
+
+/** How much of its weight a server has that has just come up (HAProxy: throttle), percent; null where it has all. */
+const throttle = (
+  { slow_start: slowStart }: ListenerConfig,
+  health: ServerHealthFact | undefined,
+  now: number,
+): number | null => {
+  if (health === undefined || !health.up) return null
+  const share = slowStartShare(slowStart, millis(Math.max(0, now - health.since)))
+  return share === 1 ? null : Math.round(share * percent)
+}
+
+const percent = 100
 
 /** Sessions a second, now and at most, and the last one that came. */
 const rates = (traffic: TrafficAccount | undefined, moment: ToMoment) => ({

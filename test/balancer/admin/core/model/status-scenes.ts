@@ -19,10 +19,15 @@ const config = balancerSchema.parse({
       name: 'mysql',
       bind: '198.18.0.100:3306',
       balance: 'single',
+      slow_start: '1h',
       servers: [
         { name: 'db1', address: '198.18.0.11:3306' },
         { name: 'db2', address: '198.18.0.12:3306', backup: true, max_connections: 10 },
       ],
+    },
+    {
+      ...{ name: 'read', bind: '198.18.0.100:3307', datapath: 'direct' },
+      servers: [{ name: 'db1', address: '198.18.0.11:3307' }],
     },
   ],
 })
@@ -55,7 +60,11 @@ const listener = (totalSessions: number): Fact =>
     ],
     ...{ sessions: 3, maximumSessions: 7, totalSessions, ends: { closed: 30, denied: 2 } },
     servers: [{ server: 'db1', ...traffic, totalSessions, detail: { kind: 'userspace', retries: 1, redispatches: 0 } }],
-    detail: { kind: 'userspace', queued: 5 },
+    detail: { kind: 'userspace', queued: 5, maximumQueued: 8 },
+    findings: [
+      { server: null, text: 'nobody answers' },
+      { server: 'db1', text: 'answers nobody' },
+    ],
   })
 
 /** All that can be told. */
@@ -109,6 +118,7 @@ export const eventful: readonly Fact[] = [
     ],
   },
   listener(44),
+  listenerFact({ listener: 'read', datapath: 'direct', detail: { kind: 'direct', exceptions: 4 } }),
 ]
 
 /** Everything has just begun: most of it has nothing to say. */
