@@ -129,6 +129,8 @@ const ask = async (...command: readonly string[]): Promise<string> => {
   const { stdout, stderr } = await host.run(process.execPath, [balancer, ...command, '--config', configFile])
   return stdout + stderr
 }
+/** The start of five programs on a host with much to do. */
+const patient = { limit: 120_000 }
 /** The same without the program that asks. */
 const say = (command: string): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -168,10 +170,14 @@ const running = host.spawn('balancer', 'sh', [
 const everything: string[] = []
 
 await t.test('what others say is there in every output, and none of it acts', async (t) => {
-  await waitFor('all to have said something', async () => {
-    const servers = await say('show servers')
-    return [seen('agent'), seen('line')].every((pattern) => pattern.test(servers))
-  })
+  await waitFor(
+    'all to have said something',
+    async () => {
+      const servers = await say('show servers')
+      return [seen('agent'), seen('line')].every((pattern) => pattern.test(servers))
+    },
+    patient,
+  )
   await waitFor('scripts to have said something', () =>
     ['notifier', 'teller'].every((who) => seen(who).test(read(output))),
   )
@@ -199,7 +205,8 @@ await t.test('what others say is there in every output, and none of it acts', as
     /^local3 warning balancer director: ?Status page: wrong password from \S+ for user "ro \[2Jot"$/m,
   )
   await get(`admin:${secrets.page}`, `/healthz?token=${secrets.guess}&x="a"`)
-  const asked = /^local3 info balancer request: ?198\.18\.0\.2:\d+ \[.*\] stats stats\/<STATS> 0\/0\/0\/0\/\d+ (\d+) \d+ - - LR-- \d+\/\d+\/0\/0\/0 0\/0 (.*)$/gm
+  const asked =
+    /^local3 info balancer request: ?198\.18\.0\.2:\d+ \[.*\] stats stats\/<STATS> 0\/0\/0\/0\/\d+ (\d+) \d+ - - LR-- \d+\/\d+\/0\/0\/0 0\/0 (.*)$/gm
   const requests = () => [...read(syslogFile).matchAll(asked)].map(([, status, what]) => `${status} ${what}`)
   await waitFor('the requests in syslog', () => requests().some((line) => line.includes('healthz')))
   t.same(requests(), [

@@ -95,7 +95,9 @@ t.test('no password and no token of a URL is told', async (t) => {
 t.test('it is off unless wanted, and beyond a hundred lines a second it only counts', async (t) => {
   const warned: string[] = []
   const lines: { readonly text: string; readonly fields: object; readonly plain: string }[] = []
-  const log = createRequestLog(pino({}, { write: (line: string) => void warned.push(line) }), (line) => lines.push(line))
+  const log = createRequestLog(pino({}, { write: (line: string) => void warned.push(line) }), (line) =>
+    lines.push(line),
+  )
   log('off', () => record)
   t.same(lines, [])
   log('json', () => record)
@@ -192,7 +194,9 @@ listen stats
   }
   const ask = (path: string, auth: string | undefined, method = 'GET') =>
     both(`${method} ${path}`, (port) =>
-      finished(request({ host: '127.0.0.1', port, path, method, agent: false, ...(auth === undefined ? {} : { auth }) })),
+      finished(
+        request({ host: '127.0.0.1', port, path, method, agent: false, ...(auth === undefined ? {} : { auth }) }),
+      ),
     )
   const raw = (text: string) =>
     both(text, async (port) => {
