@@ -78,7 +78,7 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     talliesOf(listener).end(end)
     onSession(() => {
       const [client = { address: '0.0.0.0', port: 0 }] = flows.clientsOf(key)
-      const total = Number.isFinite(begunBy) ? performance.now() - begunBy : 0
+      const total = Number.isFinite(begunBy) ? performance.now() - begunBy : null
       return sessionLine(
         { client, listener: listener.config().name, server, total, end },
         {
