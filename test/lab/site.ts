@@ -289,7 +289,7 @@ const balancerConfig = (
     configFile,
     `router_id: ${host.name}
 ${isRouted ? '' : routerOf(priority, advertisementInterval)}listeners:
-${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
+${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}${datapath === 'direct' ? `state_file: ${join(directory, 'state.json')}\n` : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
     bind: [${isRouted ? '' : `${virtualAddress}:${statusPort}, `}${host.address}:${statusPort}]

@@ -107,14 +107,26 @@ await withField('balancers on the database hosts', { areTogether: true }, async 
   await t.test('a host with balancer and server loses its power: sessions of the other server go on', async (t) => {
     const master = await site.holder()
     const its = site.databases.find(({ host }) => host === master.host)
+    let cut = clients.probe.mark()
     const { lost, failed, longestGapMs } = await clients.noticed('power cut of balancer and server', () =>
-      events.powerCut(async () => {
-        await its?.server.start()
-        await its?.directReturn('up')
-        await its?.startAgent()
+      events.powerCut({
+        onCut: () => {
+          cut = clients.probe.mark()
+        },
+        restore: async () => {
+          await its?.server.start()
+          await its?.directReturn('up')
+          await its?.startAgent()
+        },
       }),
     )
-    t.comment(`longest pause ${longestGapMs} ms, ${failed} new ones failed`)
+    const { failedNewcomers, attempts, reasons, slow } = clients.probe.since(cut)
+    t.comment(
+      `longest pause ${longestGapMs} ms, ${failed} failed: ${JSON.stringify(reasons)}; of ${attempts} since the cut ` +
+        `${failedNewcomers} failed, ${slow} took longer than half a second`,
+    )
+    // Who was logging in to the server that died is reset.
+    t.equal(failedNewcomers, 0, 'nobody who began after the cut')
     const others = lost.filter((text) => text !== 'held' && !text.includes(` on ${master.host.name}:`))
     t.same(others, [])
     t.ok(lost.length > 0, 'its own sessions are told')

@@ -298,7 +298,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     // What is told while this stops is for whoever takes over.
-    told: async (peer, exceptions) => (isOver ? [] : exchange.told(peer, exceptions)),
+    told: async (peer, exceptions) => (isOver ? { better: [], over: [] } : exchange.told(peer, exceptions)),
     find: exchange.find,
     gone: async (peer, sessions) => {
       if (!isOver) await exchange.gone(peer, sessions)
