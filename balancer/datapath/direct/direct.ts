@@ -93,6 +93,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
+    hasMovedHere: (address) => isMoving(address) && !absent.has(address),
     onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
