@@ -168,4 +168,11 @@ await t.test('power cut of a master with a drained server: no session is lost, w
   await waiting.stop()
 })
 
-await probe.stop()
+await t.test('when all have gone nobody is counted, wherever a session began and ended', async () => {
+  await probe.stop()
+  await waitFor('the last session to be over', async () => {
+    const [listener] = (await second.status()).listeners
+    if (listener?.sessions !== 0) throw new Error(`${listener?.sessions} sessions`)
+    return true
+  })
+})

@@ -185,7 +185,6 @@ t.test('servers and instances are those of the running balancer', async (t) => {
       orderRouter: refuse,
       order: () => undefined,
       endSessions: async () => ({ ended: [], troubles: [] }),
-      routers: () => [],
       events: () => [],
     },
     status,

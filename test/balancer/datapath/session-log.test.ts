@@ -55,7 +55,7 @@ t.test('a line has the fields of tcplog in their order', async (t) => {
   }
   t.equal(
     tcplogLine({ ...record, ...lost }, at),
-    '10.0.1.2:33313 [06/Feb/2009:12:12:51.443] fnt fnt/<NOSRV> -1/-1/5007 0 SC 4/3/2/1/+1 0/5',
+    '10.0.1.2:33313 [06/Feb/2009:12:12:51.443] fnt fnt/<NOSRV> -1/-1/5007 - SC 4/3/2/1/+1 0/5',
   )
   t.same(sessionMembers({ ...record, ...lost }, 'then'), {
     client: '10.0.1.2:33313',

@@ -168,6 +168,12 @@ t.test('another key is told once and clearly on both sides; the right one connec
   await lb1.until('lb3 said goodbye', () => saying(lb1, /lb3.*is not connected: it stops/).length > 0)
 })
 
+t.test('slots that stay different are told in the log, once', async (t) => {
+  const differs = /Peer lb2 .*: for 10 s now, listener mysql: new sessions go to/
+  await lb1.process.waitForOutput(differs, { limit: 30_000 })
+  t.equal(saying(lb1, differs).length, 1)
+})
+
 t.test('who is no peer, or has not shown the key, costs nothing', async (t) => {
   const stranger = await ill('stranger', '198.18.0.9', 'stranger')
   await stranger.waitForOutput(/closed/)

@@ -177,8 +177,9 @@ export const endsAt = (
   at: number,
   slack = 0,
 ): number | null => {
-  // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment.
-  if (flow.state === 'closing' || flow.state === 'ended') return null
+  // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment. Who has only asked asks again, and by
+  // the time of the mark may have a session with another server; one that this server has answered meanwhile is found by the next look.
+  if (flow.state !== 'live') return null
   if (server !== null && flow.number !== server) return null
   if (client !== null && !isOf(flow, client)) return null
   if (flow.begunBy <= begunBefore) return at
