@@ -20,6 +20,16 @@ t.test('the first lines of a kind are written, the rest is counted and told once
   t.ok(at(1000, 'a', 'five'), 'and begins anew')
 })
 
+t.test('whoever makes each line another one is stopped all the same', async (t) => {
+  const limit = createLineLimit<string>(bound)
+  const written = Array.from({ length: 9000 }, (_, i) => limit.admits(`kind ${i}`, `line ${i}`, millis(1))).filter(
+    Boolean,
+  )
+  t.equal(written.length, 5000)
+  t.same(limit.settle(millis(101)), [{ line: 'line 8999', count: 4000 }])
+  t.ok(limit.admits('kind 0', 'line', millis(102)), 'and begins anew')
+})
+
 t.test('of any lines none is forgotten, and no kind is written more often than allowed', async (t) => {
   const line = fc.record({ kind: fc.constantFrom('a', 'b', 'c'), pause: fc.integer({ min: 0, max: 60 }) })
   fc.assert(
