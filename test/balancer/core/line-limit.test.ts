@@ -57,16 +57,6 @@ t.test('of any lines none is forgotten, and no kind is written more often than a
   )
 })
 
-t.test('a thousand kinds at once are no repetition, and cost no more memory than that', async (t) => {
-  const limit = createLineLimit<number>(bound)
-  for (let i = 0; i < 5000; i += 1) t.ok(limit.admits(`kind ${i}`, i, millis(0)))
-  t.notOk(
-    Array.from({ length: 3 }, () => limit.admits('kind 999', 0, millis(1))).every(Boolean),
-    'the last one that is counted',
-  )
-  t.ok(Array.from({ length: 3 }, () => limit.admits('kind 1000', 0, millis(1))).every(Boolean))
-})
-
 t.test('what was left out is told when its time is over, though nothing more happens', async (t) => {
   const told: LeftOut<string>[] = []
   const limited = limitLines<string>({ lines: 1, window: millis(20) }, (leftOut) => told.push(leftOut))
