@@ -72,7 +72,7 @@ const prefixTimeout = 7 * 24 * 3600 * 1000
  * balancer takes over is known to nobody else, and slots change: an hour later its next packet would go to another server, and if its
  * server dies it could not be told. Short connections, which are the most, are none of these.
  */
-const settledMillis = 3000
+const settledMillis = 1000
 
 /** Nobody has been told, or has told anything. */
 export const openExchange = ({ others, flows, elements, listenerAt, isElsewhere, log }: ExchangeOptions): Exchange => {
