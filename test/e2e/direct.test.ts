@@ -18,7 +18,7 @@ import { buildPair } from './pair.ts'
 import { startWaiting } from './waiting.ts'
 import { waitingKinds } from './waiting-messages.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-direct' })
 t.teardown(() => lab.destroy())
 

@@ -173,6 +173,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
           counters: counters.counts(),
           exceptions: exchange.exceptionsOf(listener.config().name),
           trouble: trouble(),
+          findings: ways.findings(listener.config()),
         }),
       )
     }

@@ -80,7 +80,7 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     talliesOf(listener).end(end)
     onSession(() => {
       const [client = { address: '0.0.0.0', port: 0 }] = flows.clientsOf(key)
-      const total = Number.isFinite(begunBy) ? performance.now() - begunBy : 0
+      const total = Number.isFinite(begunBy) ? performance.now() - begunBy : null
       return sessionLine(
         { client, listener: listener.config().name, server, total, end },
         {
@@ -92,7 +92,7 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     })
   }
   return {
-    look: (bind, { begun, gone }) => {
+    look: (bind, { begun, gone, unanswered }) => {
       const [one, listener] = [flows.at(bind), listenerAt(bind)]
       if (one === undefined || listener === undefined) return
       const told = onlyTold(bind)
@@ -107,7 +107,9 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
       }
       talliesOf(listener).look(now, began)
       // What ends of an address that has left is another balancer's to tell.
-      if (leftAt(one.bind.address) === null) for (const flow of gone) tell(bind, listener, flow)
+      if (leftAt(one.bind.address) !== null) return
+      for (const flow of gone) tell(bind, listener, flow)
+      talliesOf(listener).fail(unanswered)
     },
     sessionsOf,
     isInUse: (binds, number) =>
