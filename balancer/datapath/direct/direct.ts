@@ -300,6 +300,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   return {
     hear: (fact) => {
       listeners.hear(fact)
+      orders.hear(fact)
       ways.hear(fact)
     },
     reconfigure,
