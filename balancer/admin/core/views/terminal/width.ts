@@ -41,7 +41,7 @@ export const wrapped = (text: string, width: number): readonly string[] => {
   let rest = text
   while (widthOf(rest) > width) {
     const most = beginning(rest, width)
-    const blank = most.lastIndexOf(' ')
+    const blank = rest[most.length] === ' ' ? most.length : most.lastIndexOf(' ')
     // A word that is longer than a line is broken, and so is what stands in no wider terminal than one letter.
     const at = blank > indent.length ? blank : Math.max(1, most.length)
     lines.push(rest.slice(0, at))
