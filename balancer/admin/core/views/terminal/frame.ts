@@ -17,9 +17,9 @@ const footRows = 1
 /** The lines of a window: as many as it has, none wider than it is. */
 export const frameOf = (state: WatchState): readonly Line[] => {
   const { rows, columns } = state.size
-  const { lines, from, all } = bodyOf(state)
-  const body = Array.from({ length: bodyRows(state) }, (_, i): Line => lines[i] ?? [])
-  const frame = [headLine(state), stateLine(state), [], ...body, footLine(state, from, all)]
+  const shown = bodyOf(state)
+  const body = Array.from({ length: bodyRows(state) }, (_, i): Line => shown.lines[i] ?? [])
+  const frame = [headLine(state), stateLine(state), [], ...body, footLine(state, shown)]
   return frame.slice(0, rows).map((line) => cutLine(line, columns))
 }
 
@@ -139,9 +139,8 @@ const stateLine = (state: WatchState): Line => {
   return answer === null ? [...paused, plain('asking the balancer')] : [...paused, ...verdictLine(answer.status)]
 }
 
-const footLine = ({ size }: WatchState, from: number, all: number): Line => {
-  const keys = 'q quit  p pause  arrows j k scroll  1-6 tab view'
-  const isScrolled = all > 0
-  const place = isScrolled ? `  from line ${from + 1} of ${all}` : ''
-  return [{ text: size.columns < 20 ? 'q quit' : `${keys}${place}`, tone: 'dim' }]
+const footLine = ({ size }: WatchState, { from, all, most }: Body): Line => {
+  const place = most > 0 ? `line ${from + 1} of ${all}  ` : ''
+  const keys = size.columns < 20 ? 'q quit' : 'q quit  p pause  arrows j k scroll  1-6 tab view'
+  return [{ text: `${place}${keys}`, tone: 'dim' }]
 }
