@@ -9,7 +9,7 @@ import { createQueue } from '../../../balancer/notify/queue.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { directory, linesOf, program, serve, start, vrrpOf } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 /** Writes down, in one line, a word, the arguments, and what the environment told the program when it was started. */
 const teller = (word: string, out: string): string =>
@@ -172,7 +172,7 @@ t.test('of thousands of changes that nobody has time for the newest are told, in
   const { notifications, messages } = start(vrrpOf({ any, timeout: '1m' }))
   for (let i = 1; i <= 5000; i += 1) notifications.entered('V', i % 2 === 0 ? 'master' : 'backup', i, '')
   t.match(messages().at(-1), /notify scripts are too slow: left out /)
-  t.equal(messages().length, 5000 - 16)
+  t.equal(messages().length, 5, 'and the rest is counted')
   writeFileSync(gate, '')
   await waitFor('the rest', () => linesOf(out).at(-1) === '5000')
   t.same(
