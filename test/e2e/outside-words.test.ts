@@ -216,6 +216,21 @@ await t.test('what others say is there in every output, and none of it acts', as
     '200 {admin} "GET /status/json HTTP/1.1"',
     '503 {} "GET /healthz?token=***&x=#22a#22 HTTP/1.1"',
   ])
+  // As an operator's monitoring asks; no server is up.
+  const plugin = async (...words: readonly string[]): Promise<string> => {
+    const { code, stdout } = await host.run('/usr/lib/nagios/plugins/check_http', [
+      '-H',
+      '198.18.0.2',
+      '-p',
+      '8888',
+      ...words,
+    ])
+    everything.push(stdout)
+    return `${code} ${stdout}`
+  }
+  t.match(await plugin('-u', '/healthz'), /^2 HTTP CRITICAL: HTTP\/1\.1 503 /)
+  t.match(await plugin('-u', '/status'), /^1 HTTP WARNING: HTTP\/1\.1 401 /)
+  t.match(await plugin('-u', '/status', '-a', `admin:${secrets.page}`, '-s', '>db1<'), /^0 HTTP OK: HTTP\/1\.1 200 OK /)
   everything.push(read(output), read(syslogFile), read(place('told')))
   for (const [i, text] of everything.entries()) {
     t.ok(text.length > 0, `output ${i}`)
