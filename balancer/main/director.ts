@@ -171,7 +171,6 @@ runChild('director', async (assignment) => {
       return result
     },
     status: () => status({}),
-    routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
     endSessions: async (end, by) => {
       const result = await endSessions(end)

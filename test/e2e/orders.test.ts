@@ -9,7 +9,7 @@ import { type BalancerHost, instanceName, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { buildPair, ofInstance } from './pair.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-orders' })
 t.teardown(() => lab.destroy())
 const pair = await buildPair(lab)
@@ -159,11 +159,9 @@ const begin = async (order: string) => {
 }
 
 await t.test('two orders at once are one hand-over', async (t) => {
-  const both = await Promise.all(['handover', 'handover'].map((order) => command(first, 'vrrp', instanceName, order)))
-  t.match(both, [
-    { code: 0, stdout: /is handed over/ },
-    { code: 0, stdout: /is handed over/ },
-  ])
+  // Not by the command: a second one may take as long to start as the first hand-over takes.
+  const both = await Promise.all(['handover', 'handover'].map((order) => ask(first, `vrrp ${instanceName} ${order}`)))
+  t.match(both, [/is handed over/, /is handed over/])
   t.equal((await command(first, 'vrrp', instanceName, 'ready')).code, 0)
   await untilHeldBy(first)
 })

@@ -214,8 +214,9 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   }
 }
 
+/** The schema says nothing of this host. */
 const isPublic = (name: DocumentName, { public: names }: StatusPageConfig): boolean =>
-  names.some((known) => known === name)
+  name === 'schema' || names.some((known) => known === name)
 
 const isPost = ({ method }: IncomingMessage): boolean => method === 'POST'
 
@@ -223,7 +224,7 @@ const isPost = ({ method }: IncomingMessage): boolean => method === 'POST'
 const asksForStream = ({ headers: { accept = '' } }: IncomingMessage): boolean => accept.includes('text/event-stream')
 
 const whereAll = (path: string): string =>
-  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json, as HAProxy's CSV at ${path};csv; events are at /events, as a list or a stream; /metrics is for Prometheus, /healthz for other load balancers\n`
+  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json (its schema at schema.json beside), as HAProxy's CSV at ${path};csv; events are at /events, as a list or a stream; /metrics is for Prometheus, /healthz for other load balancers\n`
 
 const nothing: Inherit = () => undefined
 const unheard: LogRequest = () => {}

@@ -93,6 +93,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
+    hasMovedHere: (address) => isMoving(address) && !absent.has(address),
     onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
@@ -153,7 +154,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     log,
   })
   const orders = createOrders({ endings, listeners: listeners.all, change })
-  const exchange = openExchange({ others, flows, elements, listenerAt: listeners.at, log })
+  const exchange = openExchange({
+    ...{ others, flows, elements, log },
+    listenerAt: listeners.at,
+    isElsewhere: (address) => absent.has(address),
+  })
   const counters = watchCounters({ table: directOwnTable, onGone: rules.doubt, onPackets: () => {} })
 
   let isWaiting = false
@@ -168,6 +173,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
           counters: counters.counts(),
           exceptions: exchange.exceptionsOf(listener.config().name),
           trouble: trouble(),
+          findings: ways.findings(listener.config()),
         }),
       )
     }
@@ -208,6 +214,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       absent.set(address, performance.now())
       takeover.addressLeft(address)
       endings.addressLeft(address)
+      void flows.lookAround()
     }
   }
   const takeover = watchTakeovers({
@@ -293,12 +300,13 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   return {
     hear: (fact) => {
       listeners.hear(fact)
+      orders.hear(fact)
       ways.hear(fact)
     },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     // What is told while this stops is for whoever takes over.
-    told: async (peer, exceptions) => (isOver ? [] : exchange.told(peer, exceptions)),
+    told: async (peer, exceptions) => (isOver ? { better: [], over: [] } : exchange.told(peer, exceptions)),
     find: exchange.find,
     gone: async (peer, sessions) => {
       if (!isOver) await exchange.gone(peer, sessions)

@@ -39,9 +39,15 @@ export type DirectEndings = {
   /**
    * Ends sessions of a bind, when the rules do not send anybody there any more. Resolves when those that are meant are marked; both
    * sides hear of it within a second, or as soon as the pace allows. Where the address of the bind is not on this host an order that
-   * `waits` is carried out when it comes, and another one is not.
+   * `waits` is carried out when it comes, and another one is not. Where a bind `isClosed` nobody begins a session any more.
    */
-  readonly end: (bind: Endpoint, ending: Ending, how: { readonly waits: boolean }) => Promise<Ended>
+  readonly end: (
+    bind: Endpoint,
+    ending: Ending,
+    how: { readonly waits: boolean; readonly isClosed?: boolean; readonly untilUp?: boolean },
+  ) => Promise<Ended>
+  /** A server is up: what waits for the address because it was down (`untilUp`) is not owed any more. */
+  readonly serverUp: (bind: Endpoint, server: number) => void
   /** An address that moves is not here, or is here again. One that nobody moves is always here. */
   readonly addressLeft: (address: string) => void
   readonly addressCame: (address: string) => void
@@ -202,12 +208,13 @@ export const createDirectEndings = (options: DirectEndingsOptions): DirectEnding
 
   return {
     setBinds: (binds) => happen({ event: 'binds', binds }),
-    end: (bind, ending, { waits }) =>
+    end: (bind, ending, how) =>
       new Promise((resolve) => {
         lastId += 1
         orders.set(lastId, { sessions: new Map(), trouble: null, over: resolve })
-        happen({ event: 'ordered', id: lastId, bind, ending, waits })
+        happen({ event: 'ordered', id: lastId, bind, ending, ...how })
       }),
+    serverUp: (bind, server) => happen({ event: 'server-up', bind, server }),
     addressLeft: (address) => happen({ event: 'address-left', address }),
     addressCame: (address) => happen({ event: 'address-came', address }),
     neededUntil: (bind) => (endedAt.get(endpointText(bind)) ?? Number.NEGATIVE_INFINITY) + markMillis,

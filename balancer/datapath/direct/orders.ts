@@ -3,15 +3,17 @@
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import { mergeEnded, type SessionsEnded, type SessionsToEnd } from '../../pool/core/session-order.ts'
 import type { SessionEnd } from '../kernel/core/session-counts.ts'
+import type { DecidingFact } from '../datapath.ts'
 import type { Ending } from './core/ending.ts'
 import type { DirectEndings, Ended } from './endings.ts'
 import type { RunningListener } from './listener.ts'
-import type { DueEffect } from './listeners.ts'
+import { bindsOf, type DueEffect } from './listeners.ts'
 
 /** Ends sessions, and remembers why. */
 export type Orders = {
   /** Carries out what plans want when the rules follow them. */
   readonly carryOut: (effects: readonly DueEffect[]) => void
+  readonly hear: (fact: DecidingFact) => void
   /** All sessions of binds that are nobody's any more, or another listener's. */
   readonly endBinds: (binds: readonly Endpoint[]) => void
   readonly order: (end: SessionsToEnd) => Promise<SessionsEnded>
@@ -20,7 +22,7 @@ export type Orders = {
 }
 
 export type OrdersOptions = {
-  readonly endings: Pick<DirectEndings, 'end'>
+  readonly endings: Pick<DirectEndings, 'end' | 'serverUp'>
   readonly listeners: () => readonly RunningListener[]
   /** Brings the rules in line with the plans. */
   readonly change: () => Promise<unknown>
@@ -31,9 +33,10 @@ const everybody = Number.POSITIVE_INFINITY
 /** Nothing is due yet. */
 export const createOrders = ({ endings, listeners, change }: OrdersOptions): Orders => {
   const reasons = new Map<string, SessionEnd>()
-  const end = (bind: Endpoint, ending: Ending, reason: SessionEnd, waits: boolean): Promise<Ended> => {
+  type How = Parameters<DirectEndings['end']>[2]
+  const end = (bind: Endpoint, ending: Ending, reason: SessionEnd, how: How): Promise<Ended> => {
     reasons.set(`${endpointText(bind)} ${ending.server ?? ''}`, reason)
-    return endings.end(bind, ending, { waits })
+    return endings.end(bind, ending, how)
   }
   const carryOut: Orders['carryOut'] = (effects) => {
     const due = effects.flatMap(({ listener, effect }) => {
@@ -46,11 +49,13 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
     })
     if (due.length === 0) return
     void change().then(() => {
-      for (const { bind, ending, reason } of due) void end(bind, ending, reason, true)
+      for (const { bind, ending, reason } of due) {
+        void end(bind, ending, reason, { waits: true, untilUp: reason === 'server-down' })
+      }
     })
   }
   const orderAt = async (listener: RunningListener, bind: Endpoint, ending: Ending): Promise<SessionsEnded> => {
-    const { sessions, trouble } = await end(bind, ending, 'ordered', false)
+    const { sessions, trouble } = await end(bind, ending, 'ordered', { waits: false })
     const { name } = listener.config()
     return {
       ended: [...sessions].map(([number, count]) => ({
@@ -63,8 +68,19 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
   }
   return {
     carryOut,
+    hear: (fact) => {
+      if (fact.fact !== 'server-health' || !fact.up) return
+      const listener = listeners().find((one) => one.config().name === fact.listener)
+      const server = listener?.numberNamed(fact.server)
+      if (listener === undefined || server === undefined) return
+      for (const bind of listener.config().bind) endings.serverUp(bind, server)
+    },
     endBinds: (binds) => {
-      for (const bind of binds) void end(bind, { server: null, client: null, begunBefore: everybody }, 'stopped', false)
+      const taken = new Set(listeners().flatMap((listener) => bindsOf(listener.config())))
+      for (const bind of binds) {
+        const how = { waits: false, isClosed: !taken.has(endpointText(bind)) }
+        void end(bind, { server: null, client: null, begunBefore: everybody }, 'stopped', how)
+      }
     },
     order: async (order) => {
       const answers = listeners().flatMap((listener) => {

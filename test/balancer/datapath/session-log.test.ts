@@ -19,7 +19,7 @@ import { createSessionLog } from '../../../balancer/session-log.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { freePort, startBackend, startClient, startFront, type TestClient } from './loopback.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const record: SessionRecord = {
   client: { address: '10.0.1.2', port: 33_313 },
