@@ -85,7 +85,7 @@ t.test('the page shows every server with its state and reason, and text of other
   t.match(page, 'L7STS/503 by push')
   t.match(page, 'not-primary: &lt;b&gt;cut off&lt;/b&gt;')
   t.notMatch(page, '<b>cut off')
-  t.match(page, '<p class="verdict attention">')
+  t.match(page, '<div class="verdict attention">')
   t.match(page, '1 of 2 servers up')
 })
 
@@ -106,7 +106,7 @@ t.test('the page shows why a virtual router is what it is, and what its priority
   const page = rendered(statusOf({ config, pool: createPool([fact]), ...clock, refusals: {} }))
   t.match(page, /FAULT<\/span> for <time [^>]+>[^<]*<\/time>, because: script chk&lt;1&gt;: exited with status 3/)
   t.match(page, '93 <small>= configured 100, script &lt;b&gt; -7</small>')
-  t.match(page, '<p class="verdict trouble">')
+  t.match(page, '<div class="verdict trouble">')
 })
 
 /** What a forwarder tells of `mysql` that cannot count sessions. */
@@ -163,7 +163,7 @@ t.test('a number that is not known is a dash for people and null for programs', 
   t.equal(statusWith(uncounted, draining).listeners[0]?.sessions, null, 'two and an unknown number')
   const page = rendered(status)
   t.match(page, '198.18.0.100:3306 forwarding is off on &lt;eth1&gt;')
-  const cells = ['-', '-', '-', '-', '7', '-', '-', '-', '2.0 KiB', '-', '-'].map(
+  const cells = ['', '', '-', '-', '-', '7', '-', '-', '-', '', '2.0 KiB', '-', '-'].map(
     (cell) => `<td class="n">${cell}</td>`,
   )
   t.match(page, cells.join(''))
