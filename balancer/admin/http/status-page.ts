@@ -1,6 +1,7 @@
 // The HTTP server of the status page: limits, authentication, who may do what, and where each answer comes from.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { readPasswordFile } from '../../config/password-file.ts'
@@ -21,6 +22,7 @@ import { createEventStream } from './event-stream.ts'
 import { createLive } from './live.ts'
 import { createLoginLog } from './login-log.ts'
 import { createOrderForms, type RunOrder } from './order-forms.ts'
+import { createTurns, oneAtATime } from './turns.ts'
 
 /** The status page, open or not. */
 export type StatusPage = {
@@ -59,6 +61,9 @@ const limits = {
 const silenceLimit = 15_000
 const maximumConnections = { all: 256, perSource: 32 }
 const millisPerSecond = 1000
+/** What the documents show is so old at most, and never older than the last event or order. */
+const sceneMillis = 250
+const nobody = { code: 204, type: 'text/plain', text: '' }
 
 /** Serves the page and the other documents where `admin.http` asks for it. Throws `FailedStart`. */
 export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage> => {
@@ -71,7 +76,15 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   const credentials = createCredentials()
   const loginRefused = createLoginLog(log)
   const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
-  const scene = () => options.scene(refusals)
+  const turns = createTurns(refused)
+  const inTurn = oneAtATime()
+  let looked: { readonly at: number; readonly scene: Scene } | undefined
+  /** Strangers may ask for `/healthz`, as often as they like: what is made of a thousand servers is made four times a second at most. */
+  const scene = (): Scene => {
+    const now = performance.now()
+    if (looked === undefined || now - looked.at > sceneMillis) looked = { at: now, scene: options.scene(refusals) }
+    return looked.scene
+  }
   const documents = createDocuments()
   const forms = createOrderForms(options.run, log)
   const live = createLive(scene, log, refused)
@@ -99,6 +112,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       return send(response, 403, 'text/plain', text)
     }
     const taken = await forms.take(request, viewer.user)
+    looked = undefined
     if (taken.ok) {
       if (!taken.isDone) refused('order')
       const location = `${http?.path ?? '/'}?answer=${taken.answerId}`
@@ -135,8 +149,13 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     if (name === 'live') return
     const query = new URLSearchParams(queryText)
     const answer = forms.answer(query.get('answer'), user)
-    const page: Page = { ...scene(), viewer, answer, path: http.path, refreshSeconds: http.refresh / millisPerSecond }
-    const { code, type, text } = await documents(name, page, query)
+    const { path: own, refresh } = http
+    const { code, type, text } = await inTurn(async () => {
+      // Whoever waited for his turn may have gone.
+      if (response.destroyed) return nobody
+      const page: Page = { ...scene(), viewer, answer, path: own, refreshSeconds: refresh / millisPerSecond }
+      return documents(name, page, query)
+    })
     return send(response, code, type, text)
   }
   const endStreams = (): void => {
@@ -149,13 +168,15 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       const { socket } = request
       admission.busy(socket)
       response.once('close', () => admission.idle(socket))
-      respond(request, response)
-        .catch((error: unknown) => {
-          log.error({ err: error }, 'The status page failed')
-          response.destroy()
-        })
-        // A body that nobody has read would keep the next request from coming.
-        .finally(() => request.resume())
+      turns(request, response, () => {
+        respond(request, response)
+          .catch((error: unknown) => {
+            log.error({ err: error }, 'The status page failed')
+            response.destroy()
+          })
+          // A body that nobody has read would keep the next request from coming.
+          .finally(() => request.resume())
+      })
     })
     created.timeout = silenceLimit
     created.on('connection', admission.enter)
@@ -194,6 +215,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   return {
     prepare,
     note: (event) => {
+      looked = undefined
       stream.note(event)
       live.hurry()
     },
