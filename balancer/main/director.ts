@@ -32,6 +32,7 @@ runChild('director', async (assignment) => {
     config: first,
     facts,
     log,
+    logRequest,
     publish,
     requestReload,
     requestReexec,
@@ -158,7 +159,6 @@ runChild('director', async (assignment) => {
       return result
     },
     status: () => status({}),
-    routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
     endSessions: async (end, by) => {
       const result = await endSessions(end)
@@ -174,7 +174,7 @@ runChild('director', async (assignment) => {
     },
   }
   const commands = runtimeCommands(sources)
-  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(sources), log, inherit })
+  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(sources), log, logRequest, inherit })
   let socket = await startRuntimeSocket(config.admin.socket, commands, log, { takesOver: assignment.succeeds })
 
   const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {

@@ -2,12 +2,12 @@
 
 import type { Status } from '../admin/core/model/status.ts'
 import { describePeers } from '../admin/core/views/peers-text.ts'
-import { showEvents, showServers, showSessions, toJson } from '../admin/core/views/show.ts'
+import { showEvents, showServers, showSessions, showStatus, toJson } from '../admin/core/views/show.ts'
 import { describeRouters } from '../admin/core/views/vrrp-text.ts'
 import { type RuntimeCommand, RuntimeError } from '../admin/socket/runtime-socket.ts'
 import { parseIpAddress } from '../config/values.ts'
 import type { Events } from '../pool/core/events.ts'
-import type { ServerHealthFact, VirtualRouterFact } from '../pool/core/facts.ts'
+import type { ServerHealthFact } from '../pool/core/facts.ts'
 import { describeOrder } from '../pool/core/holders.ts'
 import { parseServerOrder, type ServerOrder } from '../pool/core/server-order.ts'
 import {
@@ -28,7 +28,6 @@ export type RuntimeSources = {
   readonly requestReexec: () => Promise<ReloadResult>
   readonly orderRouter: (instance: string, order: RouterOrder, by: string) => Promise<ReloadResult>
   readonly status: () => Status
-  readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
   readonly endSessions: (end: SessionsToEnd, by: string) => Promise<SessionsEnded>
   readonly order: (order: Extract<ServerOrder, { ok: true }>, by: string) => ServerHealthFact | undefined
@@ -41,10 +40,11 @@ export const runtimeCommands = (
 ): Readonly<Record<string, RuntimeCommand>> => {
   const shows: Readonly<Record<string, (json: boolean) => string>> = {
     servers: (json) => showServers(sources.status(), json),
-    vrrp: (json) => (json ? toJson(sources.status().vrrp) : describeRouters(sources.routers(), Date.now())),
+    vrrp: (json) => (json ? toJson(sources.status().vrrp) : describeRouters(sources.status().vrrp)),
     peers: (json) => (json ? toJson(sources.status().peers) : describePeers(sources.status().peers)),
     sessions: (json) => showSessions(sources.status(), json),
     events: (json) => showEvents(sources.events(), json, iso),
+    status: (json) => showStatus(sources.status(), sources.events(), json, iso),
   }
   /** What is not there of a server, and what is. */
   const absence = (place: { readonly listener: string; readonly server: string }): string | undefined => {

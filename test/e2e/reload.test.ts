@@ -13,7 +13,7 @@ import { waitFor } from '../lab/wait-for.ts'
 import { actorPorts, startActor } from './actor.ts'
 import { ask, openSession, startOurs } from './sides.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 const lab = await createLab({ name: 'e2e-reload' })
 t.teardown(() => lab.destroy())

@@ -23,6 +23,10 @@ export const createMetrics = (): Metrics => {
     prefix: 'balancer_director_',
     eventLoopMonitoringPrecision: loopPrecisionMillis,
   })
+  // Gauges that are named like counters: promtool objects to them. The same numbers are there by type.
+  for (const what of ['handles', 'requests', 'resources']) {
+    ownProcess.removeSingleMetric(`balancer_director_nodejs_active_${what}_total`)
+  }
   return async (status, names) => {
     const registry = new Registry()
     const add = adderTo(registry)

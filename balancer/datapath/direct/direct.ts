@@ -93,6 +93,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
+    hasMovedHere: (address) => isMoving(address) && !absent.has(address),
     onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
@@ -299,7 +300,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     // What is told while this stops is for whoever takes over.
-    told: async (peer, exceptions) => (isOver ? [] : exchange.told(peer, exceptions)),
+    told: async (peer, exceptions) => (isOver ? { better: [], over: [] } : exchange.told(peer, exceptions)),
     find: exchange.find,
     gone: async (peer, sessions) => {
       if (!isOver) await exchange.gone(peer, sessions)

@@ -18,7 +18,7 @@ const answer = async (words: string, result: SessionsEnded) => {
   const asked: SessionsToEnd[] = []
   const commands = runtimeCommands({
     ...{ requestReload: refuse, requestReexec: refuse, orderRouter: refuse },
-    ...{ order: () => undefined, routers: () => [], events: () => [] },
+    ...{ order: () => undefined, events: () => [] },
     status: () =>
       statusOf({
         config,

@@ -22,6 +22,15 @@ import { failOverCost } from '../../../pool/core/peers-fact.ts'
 import { type Pool, serverKey } from '../../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../../pool/core/server-state.ts'
 import { slowStartShare } from '../../../pool/core/slow-start.ts'
+import {
+  type ListenerStatus,
+  type RouterStatus,
+  type ServerStatus,
+  type Status,
+  schemaVersion,
+} from './status-schema.ts'
+
+export type { ListenerStatus, RouterStatus, ServerStatus, Status } from './status-schema.ts'
 
 /** Requests to the status page that got no page, counted by reason. */
 export type PageRefusals = Readonly<Record<string, number>>
@@ -38,23 +47,14 @@ export type StatusInput = {
   readonly refusals: PageRefusals
 }
 
-/**
- * The whole state of one balancer. A moment is `{ at, ago_ms }`; durations carry their unit in the name. Numbers about
- * sessions are null where they are not known: before the first report of the forwarder, or because they do not exist in the
- * datapath; `not_counted` of the listener names those. `findings` are what the datapath found wrong when it tested itself.
- */
-export type Status = ReturnType<typeof statusOf>
-export type ListenerStatus = Status['listeners'][number]
-export type ServerStatus = ListenerStatus['servers'][number]
-export type RouterStatus = Status['vrrp'][number]
-
 /** A moment for people and for arithmetic. */
 export type Moment = { readonly at: string; readonly ago_ms: number }
 
 /** Builds the status document. */
-export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt, refusals }: StatusInput) => {
+export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt, refusals }: StatusInput): Status => {
   const moment = (at: number): Moment => ({ at: iso(at), ago_ms: now - at })
   return {
+    schema_version: schemaVersion,
     router_id: config.router_id,
     version,
     generated_at: iso(now),
@@ -69,7 +69,7 @@ export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt,
 
 type ToMoment = (at: number) => Moment
 
-const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
+const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment): RouterStatus => {
   const heard = fact?.lastAdvertisement
   const other = fact?.otherMasters.last
   const conflict = fact?.conflicts.last
@@ -118,7 +118,13 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
   }
 }
 
-const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts, moment: ToMoment, now: number) => {
+const listenerStatus = (
+  listener: ListenerConfig,
+  pool: Pool,
+  accounts: Accounts,
+  moment: ToMoment,
+  now: number,
+): ListenerStatus => {
   const fact = pool.listeners.get(listener.name)
   const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment, now))
   return {
@@ -153,7 +159,7 @@ const serverStatus = (
   accounts: Accounts,
   moment: ToMoment,
   now: number,
-) => {
+): ServerStatus => {
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const account = accounts.server(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)

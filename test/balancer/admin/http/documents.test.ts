@@ -120,6 +120,7 @@ t.test('paths', async (t) => {
   const cases = {
     '/status': 'page',
     '/status/json': 'json',
+    '/status/schema.json': 'schema',
     '/status;csv': 'csv',
     '/status/csv': 'csv',
     '/status/live': 'live',

@@ -2,7 +2,8 @@
 
 import type { ListenerStatus, ServerStatus } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
-import { count, stateOf } from './listeners.ts'
+import { serverTone } from '../state-tone.ts'
+import { count } from './listeners.ts'
 
 /** With more servers than this those that are well are counted, and the others named, so many at most. */
 const [mostNamed, mostUnwell] = [12, 8]
@@ -20,9 +21,9 @@ export const glanceCells = (listener: ListenerStatus): readonly Content[] => {
 
 const servers = ({ servers: all, writer }: ListenerStatus): Html => {
   const chip = (server: ServerStatus): Html =>
-    html`<span class="chip ${stateOf(server)}">${server.name} ${server.status}${writer === server.name ? ' writer' : null}</span> `
+    html`<span class="chip ${serverTone(server)}">${server.name} ${server.status}${writer === server.name ? ' writer' : null}</span> `
   if (all.length <= mostNamed) return html`${all.map(chip)}`
-  const unwell = all.filter((server) => !['up', 'backup'].includes(stateOf(server)))
+  const unwell = all.filter((server) => !['up', 'backup'].includes(serverTone(server)))
   const well = all.length - unwell.length
   const more = unwell.length - mostUnwell
   return html`<span class="chip ${well === 0 ? 'down' : 'up'}">${well} of ${all.length} UP</span> ${unwell.slice(0, mostUnwell).map(chip)}${more > 0 ? `and ${more} more` : null}`

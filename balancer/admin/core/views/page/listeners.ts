@@ -3,6 +3,7 @@
 import type { NumberName } from '../../../../pool/core/numbers.ts'
 import type { ListenerStatus, ServerStatus } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
+import { serverTone } from '../state-tone.ts'
 import { bytes, duration, holderLines } from '../text.ts'
 import type { Age } from './age.ts'
 import { counted } from './routers.ts'
@@ -89,7 +90,7 @@ export const serverCells = (server: ServerStatus, listener: ListenerStatus, age:
   const shown = shownIn(listener)
   const { weight, configured_weight: configured } = server
   return [
-    html`<span class="state ${stateOf(server)}">${server.status}</span> ${age(server.since)}${notes(server, listener, age).map((line) => html`<br><small>${line}</small>`)}`,
+    html`<span class="state ${serverTone(server)}">${server.status}</span> ${age(server.since)}${notes(server, listener, age).map((line) => html`<br><small>${line}</small>`)}`,
     lastCheck(server),
     weight === configured ? `${weight}` : `${weight} of ${configured}`,
     // Clients wait at the listener.
@@ -154,15 +155,6 @@ const sum = (servers: readonly ServerStatus[], of: (server: ServerStatus) => num
     all += one
   }
   return all
-}
-
-/** HAProxy's colours by name; the words beside them say the same. */
-export const stateOf = (server: ServerStatus): string => {
-  if (server.admin === 'maint') return 'maint'
-  if (!server.up) return server.last_check === null ? 'unchecked' : server.status.includes('/') ? 'rising' : 'down'
-  if (!server.takes_sessions) return 'drain'
-  if (server.status.includes('/')) return 'failing'
-  return server.backup ? 'backup' : 'up'
 }
 
 const notes = (server: ServerStatus, listener: ListenerStatus, age: Age): readonly Content[] => [

@@ -2,21 +2,14 @@
 
 import type { ListenerStatus, RouterStatus, Status } from '../../model/status.ts'
 import { type Html, html, ownText } from '../html.ts'
+import { serverTone } from '../state-tone.ts'
 import { writtenAge } from './age.ts'
 import { charts } from './chart.ts'
 import { type Answer, listenerForm, routerForm, serverPick, type Viewer } from './forms.ts'
 import { glanceRow, glanceTable } from './glance.ts'
 import { icon } from './icon.ts'
 import { legend } from './legend.ts'
-import {
-  listenerCells,
-  listenerNotes,
-  listenerSummary,
-  serverCells,
-  stateOf,
-  tableHead,
-  tableRow,
-} from './listeners.ts'
+import { listenerCells, listenerNotes, listenerSummary, serverCells, tableHead, tableRow } from './listeners.ts'
 import { drainingMarkup, ids, outlineOf, type Scene } from './parts.ts'
 import { peersMarkup } from './peers.ts'
 import { routerMarkup } from './routers.ts'
@@ -94,7 +87,7 @@ function* listenerSection(listener: ListenerStatus, i: number, page: Page): Gene
     .text
   for (const [j, server] of servers.entries()) {
     const pick = serverPick(page.viewer, formId, listener.name, server)
-    yield tableRow(ids.server(i, j), stateOf(server), pick, serverCells(server, listener, writtenAge)).text
+    yield tableRow(ids.server(i, j), serverTone(server), pick, serverCells(server, listener, writtenAge)).text
   }
   yield html`</tbody><tfoot>${tableRow(ids.whole(i), 'whole', 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
 ${listenerNotes(listener)}${listenerForm(page.viewer, page.path, name, formId)}</section>

@@ -3,11 +3,12 @@
 import type { History } from '../../model/history.ts'
 import type { ListenerStatus, Status } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
+import { serverTone } from '../state-tone.ts'
 import { drainingLines } from '../text.ts'
 import { liveAge } from './age.ts'
 import { charts } from './chart.ts'
 import { glanceCells } from './glance.ts'
-import { listenerCells, listenerSummary, serverCells, stateOf } from './listeners.ts'
+import { listenerCells, listenerSummary, serverCells } from './listeners.ts'
 import { peersMarkup } from './peers.ts'
 import { routerMarkup } from './routers.ts'
 import { type Timeline, timelineMarkup } from './timeline.ts'
@@ -55,7 +56,7 @@ export function* partsOf({ status, timeline, history }: Scene): Generator<Part> 
     yield [ids.charts(i), charts(history(listener)).text]
     yield* cellParts(ids.whole(i), listenerCells(listener, liveAge))
     for (const [j, server] of listener.servers.entries()) {
-      yield [`${ids.server(i, j)}/class`, stateOf(server)]
+      yield [`${ids.server(i, j)}/class`, serverTone(server)]
       yield* cellParts(ids.server(i, j), serverCells(server, listener, liveAge))
     }
   }
