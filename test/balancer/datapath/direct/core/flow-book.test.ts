@@ -278,3 +278,30 @@ t.test('a hundred thousand flows come and go, and their room with them', async (
     20_000,
   )
 })
+
+t.test('an attempt that becomes no session was not answered, and one that does was', async (t) => {
+  const book = createFlowBook(6, 1)
+  const look = (at: number, flows: readonly (readonly [key: number, expires: number])[]) => {
+    book.beginLook({ at: millis(at), idle: millis(3_600_000), connect: millis(10_000) })
+    for (const [key, expires] of flows) {
+      book.see({ buffer: Uint8Array.of(0, 0, 0, 0, 0, key), keyAt: 0, value: 3, expires }, at)
+    }
+    return book.endLook({ at: millis(at), isTorn: false }).unanswered
+  }
+  t.equal(
+    look(0, [
+      [1, 10_000],
+      [2, 10_000],
+    ]).size,
+    0,
+  )
+  t.equal(
+    look(1000, [
+      [1, 9000],
+      [2, 3_599_000],
+    ]).size,
+    0,
+  )
+  t.same([...look(12_000, [[2, 3_598_000]])], [[3, 1]])
+  t.equal(look(13_000, [[2, 3_597_000]]).size, 0, 'it is told once')
+})
