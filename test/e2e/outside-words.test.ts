@@ -189,7 +189,7 @@ await t.test('what others say is there in every output, and none of it acts', as
   // Strangers at the page, at the runtime socket and at the network.
   await get(`ro\u001b[2Jot\u202e:${secrets.guess}`, '/status')
   await get(`admin:${secrets.guess}`, '/status')
-  for (const shown of ['servers', 'sessions', 'events', 'vrrp']) {
+  for (const shown of ['status', 'servers', 'sessions', 'events', 'vrrp']) {
     everything.push(await say(`show ${shown}`), await say(`show ${shown} --json`))
   }
   everything.push(
