@@ -133,11 +133,14 @@ const main = async (): Promise<number> => {
 }
 
 /** What an option means that has nothing behind it, although it may have. */
-const bare: Readonly<Record<string, string>> = { '--watch': '--watch=', '--color': '--color=always' }
+const bare: ReadonlyMap<string, string> = new Map([
+  ['--watch', '--watch='],
+  ['--color', '--color=always'],
+])
 
 const parse = () =>
   parseArgs({
-    args: process.argv.slice(2).map((word) => bare[word] ?? word),
+    args: process.argv.slice(2).map((word) => bare.get(word) ?? word),
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'c', default: defaultConfigFile },
