@@ -181,8 +181,17 @@ const permit = (path: string, { mode, group }: SocketPlace): void => {
   const { gid } = lstatSync(path)
   const wanted = group === undefined ? (process.getegid?.() ?? gid) : findGroup(group)
   if (wanted === undefined) throw new Error(`there is no group ${group}`)
-  if (wanted !== gid) chownSync(path, process.geteuid?.() ?? 0, wanted)
+  if (wanted !== gid) giveTo(path, wanted)
   chmodSync(path, mode)
+}
+
+const giveTo = (path: string, gid: number): void => {
+  try {
+    chownSync(path, process.geteuid?.() ?? 0, gid)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error
+    throw new Error('it takes CAP_CHOWN to give it to a group')
+  }
 }
 
 /** Of those for whom nothing is being done the one that never spoke, or has been silent for the longest time. */
