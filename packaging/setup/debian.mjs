@@ -35,6 +35,7 @@ const neededByTests = [
   'netcat-openbsd',
   'iptables',
   'monitoring-plugins-basic',
+  'monitoring-plugins-contrib',
   'iputils-ping',
   'systemd',
   'groff-base',

@@ -16,6 +16,9 @@ export type Side = {
   readonly states: (scenario: string) => Promise<Readonly<Record<string, string>>>
   readonly order: (scenario: string, server: string, state: 'ready' | 'drain' | 'maint') => Promise<void>
   readonly weigh: (scenario: string, server: string, weight: number) => Promise<void>
+  /** The runtime socket, and what it answers to one line, or to several at once. */
+  readonly socket: string
+  readonly ask: (line: string) => Promise<string>
 }
 
 /** Where a load balancer runs: on a host of a lab, or on loopback. */
@@ -71,6 +74,8 @@ ${sections.join('\n')}
   if (!haproxy.isRunning()) throw new Error(`HAProxy ended:\n${haproxy.lines().join('\n')}`)
   return {
     name: 'HAProxy',
+    socket,
+    ask: (line) => ask(socket, line),
     port: (scenario) => portOf(ports, scenario),
     states: async (scenario) => {
       const rows = (await ask(socket, 'show stat')).split('\n').map((line) => line.split(','))
@@ -113,22 +118,22 @@ export type ShownListener = z.output<typeof shown>[number]
 /** Our balancer, with what only it can do. */
 export type OurSide = Side & {
   readonly show: (listener: string) => Promise<ShownListener>
-  readonly ask: (line: string) => Promise<string>
   /** Writes another configuration and has it applied; the answer of the reload. */
   readonly reload: (listeners: readonly object[]) => Promise<string>
   readonly process: LabProcess
 }
 
-/** Starts our balancer with these listeners. */
+/** Starts our balancer with these listeners; `http` is its status page. */
 export const startOurs = async (
   { directory, spawn }: Place,
   listeners: readonly object[],
   ports: ReadonlyMap<string, number>,
+  http?: object,
 ): Promise<OurSide> => {
   const socket = join(directory, 'admin.sock')
   const file = join(directory, 'balancer.yaml')
   const write = (wanted: readonly object[]): void =>
-    writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners: wanted, admin: { socket } }))
+    writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners: wanted, admin: { socket, http } }))
   write(listeners)
   const balancer = spawn('balancer', process.execPath, [program, '--config', file])
   await balancer.waitForOutput(/Balancer is running/)
@@ -140,6 +145,7 @@ export const startOurs = async (
   }
   return {
     name: 'ours',
+    socket,
     show,
     ask: (line) => ask(socket, line),
     process: balancer,
