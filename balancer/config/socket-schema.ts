@@ -33,6 +33,3 @@ export const socketSchema = oneOrMore(
     socketPath,
   ),
 ).prefault(defaultSocket)
-
-/** The sockets of one balancer. */
-export type SocketConfig = z.output<typeof socketSchema>[number]

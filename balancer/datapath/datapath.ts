@@ -45,7 +45,7 @@ export type RunningDatapath = {
    * the sessions that it has kept.
    */
   readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
-  /** The sessions that there are now, as far as this datapath knows them, those of clients that wait included; no more than `mostListed`. */
+  /** The sessions that there are now, as far as this datapath knows them, those of clients that wait included; see `collectSessions`. */
   readonly listSessions: () => Promise<SessionList>
   /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
   readonly unreachable: (limit: Millis) => Promise<void>

@@ -204,7 +204,8 @@ await t.test('the runtime socket: orders lead to the same state, and sessions ar
   for (const [order, expected] of steps) {
     for (const side of [haproxy, ours]) {
       t.equal(await side.ask(order), '\n', `${side.name}: ${order}`)
-      const isSo = async () => Object.entries(expected).every(([key, value]) => seen[key as keyof typeof seen] === value)
+      const isSo = async () =>
+        Object.entries(expected).every(([key, value]) => seen[key as keyof typeof seen] === value)
       let seen = await state(side)
       await waitFor(`${side.name} after ${order}`, async () => {
         seen = await state(side)
@@ -216,10 +217,14 @@ await t.test('the runtime socket: orders lead to the same state, and sessions ar
   for (const side of [haproxy, ours]) {
     const session = await openSession(side.port(pair))
     const shown = (await side.ask('show sess')).split('\n').find((line) => line.includes(` fe=${pair} be=${pair} `))
-    const form = /^(0x[0-9a-f]+): proto=tcpv4 src=127\.\d+\.\d+\.\d+:\d+ fe=\S+ be=\S+ srv=[ab] ts=\S+ .* exp=\S* rc=0 c_exp=$/
+    const form =
+      /^(0x[0-9a-f]+): proto=tcpv4 src=127\.\d+\.\d+\.\d+:\d+ fe=\S+ be=\S+ srv=[ab] ts=\S+ .* exp=\S* rc=0 c_exp=$/
     t.match(shown, form, side.name)
     const [, id] = form.exec(shown ?? '') ?? []
-    t.match(await side.ask(`show sess ${id}`), new RegExp(`^${id}: \\[.*\\n {2}frontend=${pair} \\(id=2 mode=tcp\\)`, 's'))
+    t.match(
+      await side.ask(`show sess ${id}`),
+      new RegExp(`^${id}: \\[.*\\n {2}frontend=${pair} \\(id=2 mode=tcp\\)`, 's'),
+    )
     t.equal(await side.ask(`shutdown session ${id}`), '\n')
     await waitFor('its end', () => !session.isOpen())
   }
@@ -234,7 +239,11 @@ await t.test("Debian's tools for HAProxy work against it", async (t) => {
     await side.order(pair, 'b', 'ready')
     await waitFor('both servers', async () => isDeepStrictEqual(await side.states(pair), { a: 'UP', b: 'UP' }))
   }
-  const found = ['haproxy_up 1', `haproxy_server_up{backend="${pair}",server="a"} 1`, 'haproxy_exporter_csv_parse_failures_total 0']
+  const found = [
+    'haproxy_up 1',
+    `haproxy_server_up{backend="${pair}",server="a"} 1`,
+    'haproxy_exporter_csv_parse_failures_total 0',
+  ]
   for (const uri of [`unix:${ours.socket}`, `http://admin:right@127.0.0.1:${pagePort}/status;csv`]) {
     const metrics = await exported(place, uri)
     for (const line of found) t.ok(metrics.includes(line), `${line} from ${uri}`)

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { addressBytes, addressText, familyOf } from '../../core/ip-address.ts'
 
 /** How many one process tells of at most: what is asked for is an answer on a terminal, not a copy of a table. */
-export const mostListed = 5000
+const mostListed = 5000
 
 const endpoint = z.object({ address: z.string(), port: z.number() }).readonly()
 const maybe = z.number().nullable()
