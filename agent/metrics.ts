@@ -32,6 +32,10 @@ export const createMetrics = (): Metrics => {
   const registers = [new Registry()]
   const [registry = new Registry()] = registers
   collectDefaultMetrics({ register: registry, prefix: 'mysqlchk_', eventLoopMonitoringPrecision: loopPrecisionMillis })
+  // Gauges that are named like counters: promtool objects to them. The same numbers are there by type.
+  for (const what of ['handles', 'requests', 'resources']) {
+    registry.removeSingleMetric(`mysqlchk_nodejs_active_${what}_total`)
+  }
   const gauge = (name: string, help: string) => new Gauge({ name: `mysqlchk_${name}`, help, registers })
   const up = gauge('up', '1 while the configured check passes, else 0')
   const writable = gauge('writable', '1 while the node takes writes, else 0; absent where it is not known')

@@ -4,12 +4,13 @@ import { isDeepStrictEqual } from 'node:util'
 import { destination, type Logger, pino, stdTimeFunctions } from 'pino'
 import { createBoundedLog, limitLines } from './bounded-log.ts'
 import type { LogConfig } from './config/log-schema.ts'
+import type { RequestRecord } from './core/request-record.ts'
 import { type LogLevel, logLevels } from './core/syslog.ts'
 import { printableJson } from './core/text.ts'
 import { millis } from './core/time.ts'
 import { callExit } from './os/libc.ts'
 import type { SessionRecord } from './pool/core/session-record.ts'
-import { createSessionLog } from './session-log.ts'
+import { createRequestLog, createSessionLog } from './session-log.ts'
 import { openSyslog, type Syslog, type SyslogTrouble } from './syslog.ts'
 
 /** Log lines kept in memory while the reader of standard output is stuck; older ones are dropped beyond it. */
@@ -30,6 +31,8 @@ export type ProcessLog = {
   readonly configure: (config: LogConfig) => void
   /** Notes a session that has ended, where that is wanted; `record` is called at once, or never. Of any datapath. */
   readonly session: (record: () => SessionRecord) => void
+  /** The same of a request to the status page. */
+  readonly request: (record: () => RequestRecord) => void
   readonly exit: (code: number) => Promise<never>
 }
 
@@ -92,9 +95,13 @@ export const openLog = (role: string): ProcessLog => {
     }
     running = next
   }
-  const session = createSessionLog(log, ({ text, fields, plain }) => {
+  const sessions = createSessionLog(log, ({ text, fields, plain }) => {
     unlimited.info(fields, text)
     syslog?.write({ level: 'info', kind: 'session', text: plain })
+  })
+  const requests = createRequestLog(log, ({ text, fields, plain }) => {
+    unlimited.info(fields, text)
+    syslog?.write({ level: 'info', kind: 'request', text: plain })
   })
   // Not flushSync: it would overtake the lines that are being written at this moment.
   const close = (): Promise<'closed' | 'stuck'> =>
@@ -125,7 +132,13 @@ export const openLog = (role: string): ProcessLog => {
     ending ??= end(code)
     return ending
   }
-  return { log, configure, session: (record) => session(running?.sessions ?? 'off', record), exit }
+  return {
+    log,
+    configure,
+    session: (record) => sessions(running?.sessions ?? 'off', record),
+    request: (record) => requests(running?.requests ?? 'off', record),
+    exit,
+  }
 }
 
 type Repeated = { readonly level: LogLevel; readonly text: string }

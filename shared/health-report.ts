@@ -13,42 +13,105 @@ export const testedModes = ['ping', 'galera', 'replica', 'group_replication', 'n
 const shownText = z.string().transform((text) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim())
 
 const reasonSchema = z.object({
-  code: z.string().transform((code) => reasonCodes.find((known) => known === code) ?? 'unknown'),
-  text: z.string().max(1024).pipe(shownText),
+  code: z
+    .string()
+    .transform((code) => reasonCodes.find((known) => known === code) ?? 'unknown')
+    .describe('The reason as a code, such as ok or read-only; later versions may know more'),
+  text: z.string().max(1024).pipe(shownText).describe('The reason in words'),
 })
 
 /** A listener's address and port that this host answers itself. A report holds a few of them. */
 const directReturn = z.object({
-  address: z.string().max(64).pipe(shownText),
-  port: z.number().int().min(1).max(65_535),
-  ready: z.boolean(),
-  missing: z.array(z.string().max(256).pipe(shownText)).max(16).readonly(),
-  bytes_out: z.number().nonnegative().nullable(),
-  connections: z.number().nonnegative().nullable(),
+  address: z.string().max(64).pipe(shownText).describe('The address of the listener'),
+  port: z.number().int().min(1).max(65_535).describe('The port of the listener'),
+  ready: z.boolean().describe('Whether this host is prepared to answer its clients'),
+  missing: z.array(z.string().max(256).pipe(shownText)).max(16).readonly().describe('What is not in place, in words'),
+  bytes_out: z
+    .number()
+    .nonnegative()
+    .nullable()
+    .describe('What was sent from the address, bytes; null when it is not counted'),
+  connections: z
+    .number()
+    .nonnegative()
+    .nullable()
+    .describe('Connections of the whole server; null when it was not asked'),
 })
 
 /** The shape of a report; members of newer agents are left out. */
-export const healthReportSchema = z.object({
-  version: z.literal(1),
-  verdict: z.enum(['pass', 'fail']),
-  reason: reasonSchema,
-  last_resort: z.boolean().default(false),
-  certainty: z.enum(['hard', 'soft']),
-  mode: z
-    .string()
-    .nullable()
-    .transform((mode) => testedModes.find((known) => known === mode) ?? null),
-  role: z.string().transform((role) => roles.find((known) => known === role) ?? 'unknown'),
-  writable: z.boolean().nullable(),
-  lag_s: z.number().nonnegative().nullable().default(null),
-  connections_free_percent: z.number().min(0).max(100).nullable().default(null),
-  age_ms: z.number().nonnegative().nullable(),
-  probe_ms: z.number().nonnegative().nullable(),
-  warnings: z.array(z.string().max(256).pipe(shownText)).max(8).readonly().default([]),
-  direct_return: z.array(directReturn).max(64).readonly().exactOptional(),
-  facts: z.record(shownText, z.union([shownText, z.number(), z.boolean(), z.null()])),
-  agent: z.object({ host: shownText, version: shownText, uptime_s: z.number().nonnegative() }),
-})
+export const healthReportSchema = z
+  .object({
+    version: z
+      .literal(1)
+      .describe('The version of this form. A member that goes away or changes its meaning makes the next one'),
+    verdict: z.enum(['pass', 'fail']).describe('Whether the node may be given clients'),
+    reason: reasonSchema.describe('Why'),
+    last_resort: z
+      .boolean()
+      .default(false)
+      .describe('The node fails, and can serve all the same where nobody else does'),
+    certainty: z
+      .enum(['hard', 'soft'])
+      .describe('How sure a failing answer is: hard is enough once, soft may be a passing trouble'),
+    mode: z
+      .string()
+      .nullable()
+      .transform((mode) => testedModes.find((known) => known === mode) ?? null)
+      .describe(`The test that decided: ${testedModes.join(', ')}; null when none did`),
+    role: z
+      .string()
+      .transform((role) => roles.find((known) => known === role) ?? 'unknown')
+      .describe(`What the node is to its cluster: ${roles.join(', ')}`),
+    writable: z.boolean().nullable().describe('Whether it takes writes; null when that is not known'),
+    lag_s: z
+      .number()
+      .nonnegative()
+      .nullable()
+      .default(null)
+      .describe(
+        'How far replication is behind, the worst of all channels, seconds; null when there is none, or it is not known',
+      ),
+    connections_free_percent: z
+      .number()
+      .min(0)
+      .max(100)
+      .nullable()
+      .default(null)
+      .describe('The share of max_connections that is free, percent; null when the server was not asked'),
+    age_ms: z
+      .number()
+      .nonnegative()
+      .nullable()
+      .describe('How long ago the probe was started, milliseconds; null before the first one'),
+    probe_ms: z
+      .number()
+      .nonnegative()
+      .nullable()
+      .describe('How long the probe took, milliseconds; null before the first one'),
+    warnings: z
+      .array(z.string().max(256).pipe(shownText))
+      .max(8)
+      .readonly()
+      .default([])
+      .describe('What is no failure yet, in words'),
+    direct_return: z
+      .array(directReturn)
+      .max(64)
+      .readonly()
+      .exactOptional()
+      .describe('Listeners with direct server return that this host answers; absent where it has none'),
+    facts: z
+      .record(shownText, z.union([shownText, z.number(), z.boolean(), z.null()]))
+      .describe('What was found, for people'),
+    agent: z
+      .object({
+        host: shownText.describe('The name of the host'),
+        version: shownText.describe('The version of the agent'),
+        uptime_s: z.number().nonnegative().describe('How long the agent has been running, seconds'),
+      })
+      .describe('Who says so'),
+  })
+  .describe('The health of one database node, as mysqlchk-agent tells it')
 
 /**
  * One node's health, as `/status` and `Accept: application/json` carry it. `age_ms` counts from the start of the probe;

@@ -13,6 +13,7 @@ export const logSchema = z
     format: z.enum(syslogFormats).default('rfc3164'),
     facility: z.enum(facilities).default('local0'),
     sessions: z.enum(['off', 'tcplog', 'json']).default('off'),
+    requests: z.enum(['off', 'httplog', 'json']).default('off'),
   })
   .prefault({})
 
@@ -21,7 +22,7 @@ export type LogConfig = z.output<typeof logSchema>
 
 /** What a reload changes in the log, for the operator who asked for it. */
 export const describeLogChanges = (before: LogConfig, after: LogConfig): readonly string[] => {
-  const keys = (['level', 'syslog', 'format', 'facility', 'sessions'] as const).filter(
+  const keys = (['level', 'syslog', 'format', 'facility', 'sessions', 'requests'] as const).filter(
     (key) => !isDeepStrictEqual(before[key], after[key]),
   )
   return keys.length === 0 ? [] : [`log: changed ${keys.join(', ')}`]

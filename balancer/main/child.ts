@@ -32,6 +32,7 @@ import { version } from '../version.ts'
 export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly log: Logger
   readonly logSession: ProcessLog['session']
+  readonly logRequest: ProcessLog['request']
   readonly publish: (fact: Fact) => void
   readonly requestReload: () => Promise<ReloadResult>
   readonly requestReexec: () => Promise<ReloadResult>
@@ -76,7 +77,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   // The parent decides when its children end: a Ctrl-C reaches the whole terminal group.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-  const { log, configure: configureLog, session: logSession, exit: exitWith } = openLog(role)
+  const { log, configure: configureLog, session: logSession, request: logRequest, exit: exitWith } = openLog(role)
   let work: Promise<Work> | undefined
   const send = (message: FromChild, handle?: ListeningHandle): void => {
     // A parent that just died is no error here: the closed channel says it.
@@ -235,6 +236,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
           ...message,
           log,
           logSession,
+          logRequest,
           publish: (fact) => send({ type: 'fact', fact }),
           requestReload,
           requestReexec,

@@ -36,6 +36,7 @@ runChild('director', async (assignment) => {
     config: first,
     facts,
     log,
+    logRequest,
     publish,
     requestReload,
     requestReexec,
@@ -163,7 +164,6 @@ runChild('director', async (assignment) => {
       return result
     },
     status: () => status({}),
-    routers: () => config.vrrp.instances.flatMap(({ name }) => pool.routers.get(name) ?? []),
     events: () => events,
     endSessions: async (end, by) => {
       const result = await endSessions(end)
@@ -191,7 +191,7 @@ runChild('director', async (assignment) => {
     },
   }
   const run = runtimeCommands(sources, log)
-  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(run), log, inherit })
+  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(run), log, logRequest, inherit })
   const sockets = await startRuntimeSockets(config.admin.socket, run, log, { takesOver: assignment.succeeds })
 
   const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {

@@ -2,7 +2,7 @@
 
 import type { WordsOf } from '../admin/core/commands/table.ts'
 import { describePeers } from '../admin/core/views/peers-text.ts'
-import { showEvents, showServers, showSessions, toJson } from '../admin/core/views/show.ts'
+import { showEvents, showServers, showSessions, showStatus, toJson } from '../admin/core/views/show.ts'
 import { describeRouters } from '../admin/core/views/vrrp-text.ts'
 import { parseIpAddress } from '../config/values.ts'
 import { describeOrder } from '../pool/core/holders.ts'
@@ -24,8 +24,10 @@ export const ownCommands = (sources: RuntimeSources): Readonly<Record<WordsOf<'b
   return {
     'show servers': shown('servers', (json) => showServers(sources.status(), json)),
 
+    'show status': shown('status', (json) => showStatus(sources.status(), sources.events(), json, iso)),
+
     'show vrrp': shown('vrrp', (json) =>
-      json ? toJson(sources.status().vrrp) : describeRouters(sources.routers(), Date.now()),
+      json ? toJson(sources.status().vrrp) : describeRouters(sources.status().vrrp),
     ),
 
     'show peers': shown('peers', (json) =>

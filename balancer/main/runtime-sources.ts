@@ -3,7 +3,7 @@
 import type { Status } from '../admin/core/model/status.ts'
 import type { ProcessFacts } from '../admin/core/views/haproxy-info.ts'
 import type { Events } from '../pool/core/events.ts'
-import type { ServerHealthFact, VirtualRouterFact } from '../pool/core/facts.ts'
+import type { ServerHealthFact } from '../pool/core/facts.ts'
 import type { ServerOrder } from '../pool/core/server-order.ts'
 import type { SessionList } from '../pool/core/session-list.ts'
 import type { SessionsEnded, SessionsToEnd } from '../pool/core/session-order.ts'
@@ -23,7 +23,6 @@ export type RuntimeSources = {
   readonly requestReexec: () => Promise<ReloadResult>
   readonly orderRouter: (instance: string, order: RouterOrder, by: string) => Promise<ReloadResult>
   readonly status: () => Status
-  readonly routers: () => readonly VirtualRouterFact[]
   readonly events: () => Events
   readonly endSessions: (end: SessionsToEnd, by: string) => Promise<SessionsEnded>
   readonly order: (order: Extract<ServerOrder, { ok: true }>, by: string) => ServerHealthFact | undefined

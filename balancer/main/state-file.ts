@@ -1,8 +1,8 @@
 // The file in which the director remembers what lasts over a restart: written in one step, now and then, by nobody who is waited for.
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { mkdir, open, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { maximumStateBytes } from '../pool/core/lasting-state.ts'
@@ -29,7 +29,7 @@ const usualPace = { soon: 1000, usual: 60_000 }
 
 /** Begins to write it. A disk that is full or hangs delays nothing but the file; it is said once, and once when that is over. */
 export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOptions): StateFile => {
-  let last: Promise<void> = Promise.resolve()
+  let last = removeDrafts(path)
   let isWriting = false
   let soon: NodeJS.Timeout | undefined
   let trouble: string | null = null
@@ -45,7 +45,7 @@ export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOp
     isWriting = true
     last = replaceFile(path, text())
       .then(() => told(null))
-      .catch((error: unknown) => told(error instanceof Error ? error.message : String(error)))
+      .catch((error: unknown) => told(whyNot(error)))
       .finally(() => {
         isWriting = false
       })
@@ -72,21 +72,56 @@ export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOp
   }
 }
 
+/** The process that writes is root's, and has none of root's powers over files of others. */
+const ofOthers = ['EACCES', 'EPERM']
+
+const whyNot = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error)
+  const isOfOthers = 'code' in error && ofOthers.includes(String(error.code))
+  return isOfOthers ? `${error.message}; its directory has to belong to root` : error.message
+}
+
+/** Another program of this balancer may write at this moment: each has a draft of its own. */
+const draftOf = (path: string, pid: number): string => `${path}.${pid}`
+
 const replaceFile = async (path: string, text: string): Promise<void> => {
   await mkdir(dirname(path), { recursive: true })
-  // Beside another program of this balancer that writes at this moment.
-  const draft = `${path}.${process.pid}`
-  // A link that somebody put there is not followed.
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-  const file = await open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+  const draft = draftOf(path, process.pid)
+  // What somebody put there, a link or a pipe, is not written to.
+  await rm(draft, { force: true })
   try {
-    await file.writeFile(text)
-    // The name must not be there before the contents are: a power cut would leave an empty file.
-    await file.sync()
-  } finally {
-    await file.close()
+    const file = await open(draft, 'wx', 0o600)
+    try {
+      await file.writeFile(text)
+      // The name must not be there before the contents are: a power cut would leave an empty file.
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(draft, path)
+  } catch (error) {
+    // Half a draft keeps a full disk full.
+    await rm(draft, { force: true }).catch(() => undefined)
+    throw error
   }
-  await rename(draft, path)
+}
+
+/** Drafts of processes that were killed while they wrote. */
+const removeDrafts = async (path: string): Promise<void> => {
+  const directory = dirname(path)
+  const names = await readdir(directory).catch(() => [])
+  for (const name of names) {
+    const [, of, pid] = /^(.*)\.(\d+)$/.exec(name) ?? []
+    if (of === basename(path) && !isRunning(Number(pid))) await rm(join(directory, name)).catch(() => undefined)
+  }
+}
+
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
+  }
 }
 
 /** The file's text; null where there is none. A problem is a sentence without the path. */

@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { type Endpoint, endpointText } from '../core/endpoint.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { PeerState as PeerReport } from '../pool/core/peers-fact.ts'
-import type { SessionException, SessionOfClient } from '../pool/core/session-exception.ts'
+import type { BetterKnown, SessionException, SessionOver } from '../pool/core/session-exception.ts'
 import { type Connection, openConnection } from './connection.ts'
 import { differencesOf } from './core/differences.ts'
 import type { PeerTable } from './core/messages.ts'
@@ -19,17 +19,17 @@ export type PeerHandlers = {
   /** Its slots, when it is connected and whenever they change; null: it is not connected any more. */
   readonly onTables: (peer: string, tables: readonly PeerTable[] | null) => void
   /**
-   * Exceptions that it has. The answer are sessions of these that were heard later here and go to another server: they are
+   * Exceptions that it has. The answer are sessions of these that were heard later here, and go to another server or are over: that is
    * told back, exceptions or not, since there an entry would stay that is wrong. What is told next waits until this resolves.
    */
-  readonly onTold: (
-    peer: string,
-    exceptions: readonly SessionException[],
-  ) => Promise<readonly SessionException[]> | readonly SessionException[]
+  readonly onTold: (peer: string, exceptions: readonly SessionException[]) => Promise<BetterKnown> | BetterKnown
   /** As the last look at the flows knows it. */
   readonly find: FindSession
-  /** What is over there. To be deleted here as well where it was taken from a peer, and no packet of it has been seen here since. */
-  readonly onGone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void> | void
+  /**
+   * What is over there. To be deleted here as well where it was taken from a peer and no packet of it has been seen here since, and where
+   * its last packet came here before its client said goodbye there.
+   */
+  readonly onGone: (peer: string, sessions: readonly SessionOver[]) => Promise<void> | void
 }
 
 export type PeerOptions = PeerHandlers & {
@@ -62,6 +62,8 @@ export type Peer = {
 /** Entries of the book looked at in one turn of the loop: a millisecond or two. */
 const entriesPerTurn = 4000
 const stuckLimit = 5000
+/** So long two may see a server otherwise, or an operator may take to give both an order, before it is worth a line in the log. */
+const differenceLimit = 10_000
 const usefulReasons = 50
 
 /** Connects, and goes on with that until it is stopped. */
@@ -88,6 +90,7 @@ export const startPeer = (options: PeerOptions): Peer => {
   let why: string | null = 'not tried yet'
   let malformed: Readonly<Record<string, number>> = {}
   let warnings: readonly string[] = []
+  const passing = new Map<string, { readonly since: Millis; isSaid: boolean }>()
   const shown = (): string => (routerId === null ? `Peer ${name}` : `Peer ${routerId} (${name})`)
   /** Reasons already told since it was connected last. */
   const told = new Set<string>()
@@ -114,10 +117,19 @@ export const startPeer = (options: PeerOptions): Peer => {
     const before = new Set(warnings)
     const differences = tables === null ? [] : differencesOf(own, tables, routerId ?? name)
     warnings = differences.map(({ text }) => text)
+    for (const text of passing.keys()) if (!warnings.includes(text)) passing.delete(text)
     for (const { text, isPassing } of differences) {
-      if (!isPassing && !before.has(text)) log.warn({ peer: name }, `${shown()}: ${text}`)
+      if (isPassing) passing.set(text, passing.get(text) ?? { since: now(), isSaid: false })
+      else if (!before.has(text)) log.warn({ peer: name }, `${shown()}: ${text}`)
     }
     onChange(false)
+  }
+  const sayWhatDoesNotPass = (): void => {
+    for (const [text, one] of passing) {
+      if (one.isSaid || now() - one.since < differenceLimit) continue
+      one.isSaid = true
+      log.warn({ peer: name }, `${shown()}: for ${differenceLimit / 1000} s now, ${text}`)
+    }
   }
 
   let isPumping = false
@@ -203,6 +215,7 @@ export const startPeer = (options: PeerOptions): Peer => {
       case 'down':
         since = Date.now()
         ;[book, tables, warnings] = [null, null, []]
+        passing.clear()
         complain(effect.why)
         onTables(name, null)
         return
@@ -230,8 +243,8 @@ export const startPeer = (options: PeerOptions): Peer => {
         return answer(onTold(name, exceptions))
       }
       case 'gone': {
-        const { listener, bind } = message
-        const sessions = message.clients.map((client) => ({ listener, bind, client }))
+        const { listener, bind, idle } = message
+        const sessions = message.clients.map((client, i) => ({ listener, bind, client, idle: idle?.[i] ?? null }))
         book?.hasNot(sessions)
         return onGone(name, sessions)
       }
@@ -244,10 +257,11 @@ export const startPeer = (options: PeerOptions): Peer => {
     }
   }
 
-  const answer = async (better: ReturnType<typeof onTold>): Promise<void> => {
-    const sessions = await better
-    if (sessions.length === 0) return
-    book?.correct(sessions, now())
+  const answer = async (known: ReturnType<typeof onTold>): Promise<void> => {
+    const { better, over } = await known
+    if (better.length + over.length === 0) return
+    book?.correct(better, now())
+    book?.retract(over, now())
     pumpSoon()
   }
 
@@ -266,6 +280,7 @@ export const startPeer = (options: PeerOptions): Peer => {
   // After a stall timers fire before sockets are read: what has come in meanwhile is heard first.
   const due = (): void => void setImmediate(onDeadline)
   const onDeadline = (): void => {
+    sayWhatDoesNotPass()
     for (const [link, connection] of connections) {
       if (connection.isBusy()) void dispatch({ type: 'heard', now: now(), link })
       if (connection.fullFor() < stuckLimit) continue

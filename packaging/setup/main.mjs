@@ -1,6 +1,6 @@
 // @ts-check
-// `npm start`, `npm test`, `npm run test:servers`, `npm run test:packages`, `npm run bench:datapath` and `npm run deb`: looks what
-// is missing, says so, puts it in place, then runs the demo, the tests or the benchmark, or builds the packages.
+// `npm start`, `npm test`, `npm run test:servers`, `test:packages` and `test:long`, `npm run bench:datapath` and `npm run deb`: looks
+// what is missing, says so, puts it in place, then runs the demo, the tests or the benchmark, or builds the packages.
 
 import { fileURLToPath } from 'node:url'
 import { build, isBuilt } from './build.mjs'
@@ -14,12 +14,12 @@ import { installPackageRoots, missingPackageRoots, rootsDirectory } from './root
 import { installServerRoots, missingServerRoots, serversDirectory } from './servers.mjs'
 import { Interrupted, StepFailed, watchInterrupts } from './step.mjs'
 import { buildTestPackages, printFigures, testArchitecture, testPackagesAreBuilt } from './test-packages.mjs'
-import { runTests, testsOf } from './tests.mjs'
+import { chooseTests, runTests } from './tests.mjs'
 
-/** @typedef {'start' | 'test' | 'servers' | 'packages' | 'datapath' | 'deb'} Purpose */
+/** @typedef {'start' | 'test' | 'servers' | 'packages' | 'long' | 'datapath' | 'deb'} Purpose */
 
 /** @type {readonly Purpose[]} */
-const purposes = ['start', 'test', 'servers', 'packages', 'datapath', 'deb']
+const purposes = ['start', 'test', 'servers', 'packages', 'long', 'datapath', 'deb']
 
 /** What of dist runs in this process, so that Ctrl-C has one process to end. */
 const programs = { start: 'demo/main.js', datapath: 'bench/datapath.js' }
@@ -144,8 +144,10 @@ const [asked, ...args] = process.argv.slice(2)
 if (asked === 'has-servers') process.exit(missingServerRoots().length === 0 ? 0 : 1)
 const purpose = purposes.find((name) => name === asked)
 if (purpose === undefined) {
-  console.error('Usage: npm start [-- ARGUMENTS], npm test [-- ARGUMENTS OF TAP]')
-  console.error('or npm run test:servers, npm run test:packages, npm run bench:datapath, npm run deb [-- OPTIONS]')
+  console.error(
+    'Usage: npm start [-- ARGUMENTS], npm test [-- FILES], npm run test:servers, test:packages, test:long [-- FILES]',
+  )
+  console.error('or npm run bench:datapath, npm run deb [-- OPTIONS]')
   process.exit(2)
 }
 const deb = purpose === 'deb' ? parseDebOptions(args) : undefined
@@ -175,5 +177,11 @@ try {
 }
 
 if (purpose === 'start' || purpose === 'datapath') await runProgram(purpose, args)
-else if (purpose !== 'deb')
-  process.exitCode = await runTests([...testsOf(purpose), ...args], purpose === 'packages' ? printFigures : undefined)
+else if (purpose !== 'deb') {
+  const chosen = chooseTests(purpose, args)
+  if (typeof chosen === 'string') {
+    console.error(chosen)
+    process.exit(2)
+  }
+  process.exitCode = await runTests(chosen, () => purpose === 'packages' && printFigures())
+}

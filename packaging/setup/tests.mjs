@@ -1,77 +1,119 @@
 // @ts-check
-// The tests: runs tap over dist and counts what passed and failed.
+// The tests: runs files of dist, each in a process of its own, and tells what passed and what failed.
 
-import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
+import { runTestFile } from './test-file.mjs'
+import { inOrder, runInOrder } from './test-queue.mjs'
+
+/** @typedef {{ readonly folder: string, readonly ending: string, readonly timeout: number, readonly jobs?: number }} Kind */
 
 /**
- * The counts in the last line of tap's own summary, `# { total: 3, pass: 2, fail: 1 }`.
- * @param {string} tapOutput
+ * Where the tests of a purpose are; how many seconds a file has that asks for no other limit; how many run at once.
+ * @type {Readonly<Record<'test' | 'servers' | 'packages' | 'long', Kind>>}
  */
-const countsIn = (tapOutput) => {
-  const summaries = [...tapOutput.matchAll(/^# \{ (total: .*) \}$/gm)]
-  const summary = summaries.at(-1)?.[1] ?? ''
-  const count = (/** @type {string} */ word) => Number(summary.match(new RegExp(`\\b${word}: (\\d+)`))?.[1] ?? 0)
-  return { passed: count('pass'), failed: count('fail') }
-}
-
-/** Programs that tests start have no NODE_OPTIONS: `test/lab/environment.ts`. */
-const testEnvironment = `NODE_OPTIONS=--require=${JSON.stringify(fileURLToPath(new URL('without-hooks.cjs', import.meta.url)))}`
-
-/**
- * @param {readonly string[]} args
- * @returns {Promise<number>} the exit code
- */
-const runTap = (args) =>
-  new Promise((resolve, reject) => {
-    // With CI set, tap's reporter loses the failures when it does not write to a terminal.
-    const { NODE_OPTIONS: _, CI: _ci, ...env } = process.env
-    const child = spawn('node_modules/.bin/tap', args, { env, stdio: 'inherit' })
-    // Ctrl-C reaches tap as well; this process waits for it, to count and to clean up.
-    const wait = () => undefined
-    process.on('SIGINT', wait)
-    child.once('error', reject)
-    child.once('close', (code) => {
-      process.off('SIGINT', wait)
-      resolve(code ?? 1)
-    })
-  })
-
-/**
- * How tap has to run the tests of a purpose that a plain `npm test` leaves out; nothing for that one itself.
- * @param {import('./main.mjs').Purpose} purpose
- * @returns {readonly string[]}
- */
-export const testsOf = (purpose) => {
-  if (purpose !== 'servers' && purpose !== 'packages') return []
-  const directory = join('dist/test', purpose)
-  const files = readdirSync(directory).filter((file) => file.endsWith(`.${purpose}.js`))
-  return ['--disable-coverage', '--jobs=2', ...files.map((file) => join(directory, file))]
+const kinds = {
+  test: { folder: 'dist/test', ending: '.test.js', timeout: 300 },
+  servers: { folder: 'dist/test/servers', ending: '.servers.js', timeout: 300 },
+  packages: { folder: 'dist/test/packages', ending: '.packages.js', timeout: 300, jobs: 2 },
+  long: { folder: 'dist/test/long', ending: '.long.js', timeout: 3600, jobs: 1 },
 }
 
 /**
- * Runs all tests; `args` are passed on to tap. The last line says how many assertions passed and failed.
- * @param {readonly string[]} args
- * @param {() => void} [afterwards] prints what else there is to say, before that last line
- * @returns {Promise<number>} the exit code
+ * @typedef {{
+ *   readonly files: readonly string[],
+ *   readonly timeout: number,
+ *   readonly jobs: number | undefined,
+ * }} Chosen
  */
-export const runTests = async (args, afterwards = () => undefined) => {
-  const directory = mkdtempSync(join(tmpdir(), 'mysql-balancer-test-'))
-  const outputFile = join(directory, 'output.tap')
-  const reporter = process.stdout.isTTY ? [] : ['--reporter=terse']
-  try {
-    const code = await runTap([`--output-file=${outputFile}`, `--test-env=${testEnvironment}`, ...reporter, ...args])
-    const { passed, failed } = countsIn(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
-    // tap also fails where no assertion did: a test file that crashed, or no test at all.
-    const hasFailed = code !== 0 || failed > 0 || passed === 0
-    afterwards()
-    // A new line first: it takes what tap sends to the terminal at its end.
-    console.log(`\n${passed} passed, ${hasFailed ? Math.max(failed, 1) : 0} failed`)
-    return hasFailed ? 1 : 0
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+
+/**
+ * The files that `args` choose: files and folders of dist, and `--jobs=N`. Without any, all of that purpose.
+ * @param {keyof typeof kinds} purpose
+ * @param {readonly string[]} args
+ * @returns {Chosen | string} or what is wrong with them
+ */
+export const chooseTests = (purpose, args) => {
+  const { folder, ending, timeout, jobs: usual } = kinds[purpose]
+  const options = args.filter((arg) => arg.startsWith('-'))
+  const jobs = /^--jobs=([1-9]\d*)$/.exec(options[0] ?? '')?.[1]
+  if (options.length > 1 || (options.length === 1 && jobs === undefined))
+    return `Usage: files and folders of ${folder}, and --jobs=N`
+  const places = args.filter((arg) => !arg.startsWith('-'))
+  const files = []
+  for (const place of places.length > 0 ? places : [folder]) {
+    const stat = statSync(place, { throwIfNoEntry: false })
+    if (stat === undefined) return `${place} does not exist`
+    if (!stat.isDirectory()) files.push(place)
+    else {
+      const found = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith(ending))
+      files.push(...found.map((file) => join(place, file)))
+    }
   }
+  if (files.length === 0) return `No tests in ${places.join(', ')}`
+  return { files: inOrder([...new Set(files)]), timeout, jobs: jobs === undefined ? usual : Number(jobs) }
+}
+
+/** What tap says about where it is and in which words, which the stack says already. */
+const leftOut = new Set(['at', 'source', 'compare', 'tapCaught', 'test'])
+
+/** @param {import('./test-file.mjs').Failure} failure */
+const textOf = ({ name, details }) => {
+  const lines = Object.entries(details)
+    .filter(([key]) => !leftOut.has(key))
+    .map(
+      ([key, value]) => `${key}: ${typeof value === 'string' ? `\n${value.trimEnd()}` : inspect(value, { depth: 6 })}`,
+    )
+  return [`  ✖ ${name}`, ...lines.flatMap((line) => line.split('\n').map((part) => `      ${part}`))].join('\n')
+}
+
+/** @param {import('./test-file.mjs').FileResult} result */
+const print = ({ file, passed, failures, seconds, said }) => {
+  const count = failures.length === 0 ? '' : `, ${failures.length} FAILED`
+  console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}  ${passed} passed${count}`)
+  for (const failure of failures) console.log(textOf(failure))
+  if (said !== '') console.log(said.replace(/^/gm, '      | '))
+}
+
+/**
+ * Runs these tests. A line a file, with all about its failures; in the end these once more. The last line says how many assertions
+ * passed and failed.
+ * @param {Chosen} chosen
+ * @param {() => void} afterwards prints what else there is to say, before that last line
+ * @returns {Promise<number>} the exit code
+ */
+export const runTests = async ({ files, timeout, jobs }, afterwards) => {
+  // Not before npm ci.
+  const { Parser } = await import('tap-parser')
+  /** @type {import('./test-file.mjs').FileResult[]} */
+  const results = []
+  // Ctrl-C reaches the running files as well; this process waits for them to clean up.
+  let isInterrupted = false
+  const onInterrupt = () => {
+    isInterrupted = true
+  }
+  process.on('SIGINT', onInterrupt)
+  const begun = performance.now()
+  const run = async (/** @type {string} */ file) => {
+    if (isInterrupted) return
+    const result = await runTestFile(file, { timeout, Parser })
+    results.push(result)
+    print(result)
+  }
+  await runInOrder(files, run, jobs)
+  process.off('SIGINT', onInterrupt)
+
+  const minutes = (performance.now() - begun) / 60_000
+  console.log(`\n${results.length} of ${files.length} files in ${minutes.toFixed(1)} minutes`)
+  const failed = results.filter(({ failures }) => failures.length > 0)
+  for (const { file, failures } of failed) {
+    console.log(`FAILED ${file}`)
+    for (const { name } of failures) console.log(`  ✖ ${name}`)
+  }
+  afterwards()
+  const passes = results.reduce((sum, { passed }) => sum + passed, 0)
+  const failures = failed.reduce((sum, one) => sum + one.failures.length, 0)
+  console.log(`\n${passes} passed, ${failures} failed`)
+  return failures > 0 || isInterrupted ? 1 : 0
 }

@@ -10,7 +10,7 @@ import { startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'agent-health' })
 t.teardown(lab.destroy)
 const db = await startMariaDb({ lab, name: 'db1' })

@@ -12,7 +12,7 @@ import { checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { dial } from './client.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'agent-operating' })
 t.teardown(lab.destroy)
 const { user, password } = checkUser

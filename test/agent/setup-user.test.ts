@@ -8,7 +8,7 @@ import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
 import { setupHere } from './setup/here.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'setup-user' })
 t.teardown(lab.destroy)
 const settings = {

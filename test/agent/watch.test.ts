@@ -15,7 +15,7 @@ import { waitFor } from '../lab/wait-for.ts'
 import { dial } from './client.ts'
 import { report } from './samples.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'agent-watch' })
 t.teardown(lab.destroy)
 const db = await startMariaDb({ lab, name: 'db1' })

@@ -10,7 +10,7 @@ import { type SyslogLine, syslogMessage } from '../../balancer/core/syslog.ts'
 import { openSyslog, type SyslogTrouble } from '../../balancer/syslog.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const directory = mkdtempSync(join(tmpdir(), 'syslog-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { Host } from '../lab/host.ts'
-import { createLab, type Lab } from '../lab/lab.ts'
+import type { Lab } from '../lab/lab.ts'
 import { help, parseWanted, type Wanted } from './datapath/arguments.ts'
 import { measureChanges, probeInterval } from './datapath/change.ts'
 import type { Contestant, Running, Site } from './datapath/contestant.ts'
@@ -25,14 +25,12 @@ import {
 import { prepareLoads, runLoad } from './datapath/load.ts'
 import { loadNames, loads } from './datapath/loads.ts'
 import { listenForOthers } from './datapath/machine-cpu.ts'
+import { messageOf, print, runInLab, wantedOrExit } from './run.ts'
 
-const exitUsage = 64
 /** Enough for what differs less from round to round, and takes longer. */
 const changeRounds = 3
 const thousandRounds = 2
 const minuteMillis = 60_000
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
 type Entrant = { readonly name: string; readonly contestant: Contestant; readonly host: Host }
 
@@ -75,7 +73,6 @@ const turned = <T>(list: readonly T[], by: number): readonly T[] => {
 }
 
 /** Of what a program said when it failed, as much as tells why. */
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300)
 
 const sayIdle = async (missing: string[]): Promise<void> => {
   const { line, isQuiet } = await listenForOthers()
@@ -198,29 +195,11 @@ const tell = (found: Found): boolean => {
   return findings.every(({ isMet }) => isMet) && found.missing.length === 0
 }
 
-const wantedOrExit = (): Wanted => {
-  try {
-    const wanted = parseWanted(process.argv.slice(2))
-    if (wanted !== null) return wanted
-    print(help)
-    return process.exit(0)
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n\n${help}`)
-    return process.exit(exitUsage)
-  }
-}
-
-const wanted = wantedOrExit()
-const lab = await createLab({ name: 'bench-datapath', log: print })
+const wanted = wantedOrExit(parseWanted, help)
 const found: Found = { loads: [], changes: [], thousand: [], thousandChanges: [], missing: [] }
-let code = 1
-try {
+await runInLab('bench-datapath', async (lab) => {
   await bench(lab, wanted, found)
-  code = tell(found) ? 0 : 1
   const machine = { processors: cpus().length, model: cpus()[0]?.model ?? '' }
   if (wanted.json !== null) writeFileSync(wanted.json, `${JSON.stringify({ wanted, machine, ...found }, null, 1)}\n`)
-} catch (error) {
-  process.stderr.write(`${messageOf(error)}\n`)
-}
-await lab.destroy()
-process.exit(code)
+  return tell(found)
+})

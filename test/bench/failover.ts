@@ -2,7 +2,7 @@
 // table, and ends with 1 when a target is missed.
 
 import type { Probe } from '../lab/gap-probe.ts'
-import { createLab, type Lab } from '../lab/lab.ts'
+import type { Lab } from '../lab/lab.ts'
 import { help, parseWanted, repetitionsAt, type Wanted } from './failover/arguments.ts'
 import { balancerSide } from './failover/balancer-side.ts'
 import { buildField, type Field, startClient } from './failover/field.ts'
@@ -12,11 +12,9 @@ import { keyOf, openRecords, type Records } from './failover/records.ts'
 import { type RowName, rows } from './failover/rows.ts'
 import { type Side, type SideName, sideNames } from './failover/side.ts'
 import { allowanceOf, intervalText, missedTargets, restartLines, tableOf } from './failover/verdict.ts'
+import { print, runInLab, wantedOrExit } from './run.ts'
 
-const exitUsage = 64
 const mostRestarts = 2
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
 type Job = {
   readonly row: RowName
@@ -118,7 +116,7 @@ const runJobs = async (field: Field, sides: readonly Side[], jobs: readonly Job[
   }
 }
 
-const bench = async (lab: Lab, wanted: Wanted): Promise<number> => {
+const bench = async (lab: Lab, wanted: Wanted): Promise<boolean> => {
   const records = openRecords(wanted.state, keyOf(), wanted.fresh)
   const field = await buildField(lab)
   const sides = [keepalivedSide(field), balancerSide(field)]
@@ -143,28 +141,8 @@ const bench = async (lab: Lab, wanted: Wanted): Promise<number> => {
   for (const line of restartLines(measured)) print(line)
   for (const line of missed) print(`MISSED: ${line}`)
   if (missed.length === 0) print('Every target is met.')
-  return missed.length === 0 ? 0 : 1
+  return missed.length === 0
 }
 
-const wantedOrExit = (): Wanted => {
-  try {
-    const wanted = parseWanted(process.argv.slice(2))
-    if (wanted !== null) return wanted
-    print(help)
-    return process.exit(0)
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${help}`)
-    return process.exit(exitUsage)
-  }
-}
-
-const wanted = wantedOrExit()
-const lab = await createLab({ name: 'bench-failover', log: print })
-let code = 1
-try {
-  code = await bench(lab, wanted)
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
-}
-await lab.destroy()
-process.exit(code)
+const wanted = wantedOrExit(parseWanted, help)
+await runInLab('bench-failover', (lab) => bench(lab, wanted))

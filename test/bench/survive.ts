@@ -3,19 +3,19 @@
 // should not have been, or something could not be measured.
 
 import { writeFileSync } from 'node:fs'
-import { createLab, type Lab } from '../lab/lab.ts'
+import type { Lab } from '../lab/lab.ts'
 import { appUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { listenForOthers } from './datapath/machine-cpu.ts'
 import { buildField, type Field, holdsAddress, reset, servicePort, virtualAddress } from './failover/field.ts'
 import type { Router, Side } from './failover/side.ts'
+import { messageOf, print, runInLab, wantedOrExit } from './run.ts'
 import { help, parseWanted, type Wanted } from './survive/arguments.ts'
 import { type Clients, startClients } from './survive/clients.ts'
 import { type ContestantName, contestants, createSides, prepareServers } from './survive/contestants.ts'
 import { cutServer, type EventName, events } from './survive/events.ts'
 import { broken, type SurviveRecord, summed, tablesOf } from './survive/figures.ts'
 
-const exitUsage = 64
 const minuteMillis = 60_000
 const advertisementInterval = 100
 const settlePatience = { limit: 40_000, interval: 50 }
@@ -23,9 +23,6 @@ const sessions = { idle: 8, waiting: 8, busy: 8 }
 /** Longer than any event takes but the power cut of a server, whose clients are told. */
 const waitMillis = 2500
 const patienceMillis = 2500
-
-const print = (line: string): void => void process.stdout.write(`${line}\n`)
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 600)
 
 type Found = { readonly records: SurviveRecord[]; readonly missing: string[] }
 
@@ -175,28 +172,10 @@ const tell = ({ records, missing }: Found): boolean => {
   return findings.length === 0
 }
 
-const wantedOrExit = (): Wanted => {
-  try {
-    const wanted = parseWanted(process.argv.slice(2))
-    if (wanted !== null) return wanted
-    print(help)
-    return process.exit(0)
-  } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n\n${help}`)
-    return process.exit(exitUsage)
-  }
-}
-
-const wanted = wantedOrExit()
-const lab = await createLab({ name: 'bench-survive', log: print })
-const found: Found = { records: [], missing: [] }
-let code = 1
-try {
+const wanted = wantedOrExit(parseWanted, help)
+await runInLab('bench-survive', async (lab) => {
+  const found: Found = { records: [], missing: [] }
   await bench(lab, wanted, found)
-  code = tell(found) ? 0 : 1
   if (wanted.json !== null) writeFileSync(wanted.json, `${JSON.stringify({ wanted, ...found }, null, 1)}\n`)
-} catch (error) {
-  process.stderr.write(`${messageOf(error)}\n`)
-}
-await lab.destroy()
-process.exit(code)
+  return tell(found)
+})

@@ -10,7 +10,7 @@ import { checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { type Agent, startAgent } from './agent.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-agent-clients' })
 t.teardown(() => lab.destroy())
 const db = await lab.addHost('db1', '198.18.0.11/24')

@@ -7,7 +7,7 @@ import { checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { bootAgentHost, checkout, checkoutInside, unit } from './agent-host.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const { lab, host, server, db1, journal, systemctl } = await bootAgentHost('e2e-agent-first-start')
 t.teardown(() => lab.destroy())
 for (const from of ['localhost', '127.0.0.1']) await server.query(`DROP USER '${checkUser.user}'@'${from}'`)

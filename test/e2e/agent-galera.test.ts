@@ -12,7 +12,7 @@ import { waitFor } from '../lab/wait-for.ts'
 import { startAgent } from './agent.ts'
 import { startOurs } from './sides.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-agent-galera' })
 t.teardown(() => lab.destroy())
 const hosts: Host[] = []

@@ -9,7 +9,7 @@ import { startMariaDb } from '../lab/mariadb.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { startAgent } from './agent.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-agent-migration' })
 t.teardown(() => lab.destroy())
 const db = await lab.addHost('db1', '198.18.0.11/24')

@@ -7,7 +7,7 @@ import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { startAgent } from './agent.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-agent-replica' })
 t.teardown(() => lab.destroy())
 const [host1, host2] = [await lab.addHost('db1', '198.18.0.11/24'), await lab.addHost('db2', '198.18.0.12/24')]

@@ -30,7 +30,6 @@ export type Agent = {
 }
 
 const entry = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
-const patience = { limit: 90_000 }
 
 /** Starts an agent for a server. `settings` are further lines of agent.yaml. */
 export const startAgent = async (
@@ -87,15 +86,11 @@ export const startAgent = async (
       return parsed.report
     },
     until: async (path, answer) => {
-      await waitFor(
-        `${answer} for ${path} on ${host.name}`,
-        async () => {
-          const seen = await ask(path)
-          if (seen !== answer) throw new Error(`it is ${seen}`)
-          return true
-        },
-        patience,
-      )
+      await waitFor(`${answer} for ${path} on ${host.name}`, async () => {
+        const seen = await ask(path)
+        if (seen !== answer) throw new Error(`it is ${seen}`)
+        return true
+      })
     },
   }
 }

@@ -9,7 +9,7 @@ import { createLab } from '../lab/lab.ts'
 import { bootSystemd } from '../lab/systemd.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(420_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-balancer-systemd' })
 t.teardown(() => lab.destroy())
 const [first, second, database] = [
@@ -67,7 +67,7 @@ const heldBy = (host: Host) => waitFor(`${host.name} to hold ${virtual}`, () => 
 const journalOf = async (action: () => unknown, until: () => Promise<boolean>): Promise<string> => {
   const known = (await journal()).length
   await action()
-  await waitFor('the unit', until, { limit: 60_000 })
+  await waitFor('the unit', until)
   return (await journal()).slice(known)
 }
 const peerFile = join(lab.directory, 'lb2.yaml')

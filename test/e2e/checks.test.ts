@@ -14,7 +14,7 @@ import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { type Side, startHaproxy, startOurs } from './sides.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const scriptPort = 9200
 const agentPort = 9222
 

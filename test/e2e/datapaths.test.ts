@@ -16,7 +16,7 @@ import { listenersAskingInVain, refusals } from './datapaths/refusals.ts'
 import { reloadBehaviours } from './datapaths/reloads.ts'
 import { openTheatre, type Theatre } from './datapaths/theatre.ts'
 
-t.setTimeout(360_000)
+t.setTimeout(600_000)
 /** Many elements change with each slot table of `direct`, and who ends sessions there waits for those transactions. */
 const atOnce: Readonly<Record<Datapath, number>> = { userspace: 12, kernel: 12, direct: 6 }
 

@@ -10,7 +10,10 @@ import { ofInstance, type Pair } from './pair.ts'
 /** Events of a pair. Each returns when both balancers are as before. */
 export type DirectEvents = {
   /** The master's host loses its power and comes back as backup; `restore` starts there what is not the balancer. */
-  readonly powerCut: (restore?: (host: Host) => Promise<unknown>) => Promise<void>
+  readonly powerCut: (beside?: {
+    readonly onCut?: () => void
+    readonly restore?: (host: Host) => Promise<unknown>
+  }) => Promise<void>
   readonly handOver: () => Promise<void>
   /** Every process of the master's balancer at once; it is started again. */
   readonly killAll: () => Promise<void>
@@ -50,9 +53,10 @@ export const directEvents = async (pair: Pair): Promise<DirectEvents> => {
   }
   return {
     untilConnected,
-    powerCut: async (restore) => {
+    powerCut: async ({ onCut, restore } = {}) => {
       const master = await site.holder()
       await master.host.powerCut()
+      onCut?.()
       await untilMoved(master)
       await master.host.powerOn()
       await restore?.(master.host)

@@ -13,7 +13,7 @@ import { openHostSockets } from '../lab/host-sockets.ts'
 import { createLab } from '../lab/lab.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-direct-return' })
 t.teardown(() => lab.destroy())
 

@@ -18,7 +18,7 @@ import { buildPair } from './pair.ts'
 import { startWaiting } from './waiting.ts'
 import { waitingKinds } from './waiting-messages.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-direct' })
 t.teardown(() => lab.destroy())
 
@@ -168,4 +168,11 @@ await t.test('power cut of a master with a drained server: no session is lost, w
   await waiting.stop()
 })
 
-await probe.stop()
+await t.test('when all have gone nobody is counted, wherever a session began and ended', async () => {
+  await probe.stop()
+  await waitFor('the last session to be over', async () => {
+    const [listener] = (await second.status()).listeners
+    if (listener?.sessions !== 0) throw new Error(`${listener?.sessions} sessions`)
+    return true
+  })
+})

@@ -12,7 +12,7 @@ import { createLab } from '../lab/lab.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { ask } from './sides.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-ipv6' })
 t.teardown(() => lab.destroy())
 const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))

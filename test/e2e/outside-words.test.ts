@@ -10,7 +10,7 @@ import { hashPassword } from '../../balancer/config/password-file.ts'
 import { createLab } from '../lab/lab.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-words' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')
@@ -116,7 +116,10 @@ const configuration = {
       users: [{ name: 'admin', password_file: file('page', `${await hashPassword(secrets.page)}\n`) }],
     },
   },
-  log: { level: 'trace', syslog: '127.0.0.1:514', format: 'rfc5424', facility: 'local3', sessions: 'tcplog' },
+  log: {
+    ...{ level: 'trace', syslog: '127.0.0.1:514', format: 'rfc5424', facility: 'local3' },
+    ...{ sessions: 'tcplog', requests: 'httplog' },
+  },
 }
 const configFile = file('balancer.yaml', JSON.stringify(configuration))
 const syslogFile = place('syslog')
@@ -126,6 +129,8 @@ const ask = async (...command: readonly string[]): Promise<string> => {
   const { stdout, stderr } = await host.run(process.execPath, [balancer, ...command, '--config', configFile])
   return stdout + stderr
 }
+/** The start of five programs on a host with much to do. */
+const patient = { limit: 120_000 }
 /** The same without the program that asks. */
 const say = (command: string): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -165,10 +170,14 @@ const running = host.spawn('balancer', 'sh', [
 const everything: string[] = []
 
 await t.test('what others say is there in every output, and none of it acts', async (t) => {
-  await waitFor('all to have said something', async () => {
-    const servers = await say('show servers')
-    return [seen('agent'), seen('line')].every((pattern) => pattern.test(servers))
-  })
+  await waitFor(
+    'all to have said something',
+    async () => {
+      const servers = await say('show servers')
+      return [seen('agent'), seen('line')].every((pattern) => pattern.test(servers))
+    },
+    patient,
+  )
   await waitFor('scripts to have said something', () =>
     ['notifier', 'teller'].every((who) => seen(who).test(read(output))),
   )
@@ -195,6 +204,18 @@ await t.test('what others say is there in every output, and none of it acts', as
     read(syslogFile),
     /^local3 warning balancer director: ?Status page: wrong password from \S+ for user "ro \[2Jot"$/m,
   )
+  await get(`admin:${secrets.page}`, `/healthz?token=${secrets.guess}&x="a"`)
+  const asked =
+    /^local3 info balancer request: ?198\.18\.0\.2:\d+ \[.*\] stats stats\/<STATS> 0\/0\/0\/0\/\d+ (\d+) \d+ - - LR-- \d+\/\d+\/0\/0\/0 0\/0 (.*)$/gm
+  const requests = () => [...read(syslogFile).matchAll(asked)].map(([, status, what]) => `${status} ${what}`)
+  await waitFor('the requests in syslog', () => requests().some((line) => line.includes('healthz')))
+  t.same(requests(), [
+    '401 {} "GET /status HTTP/1.1"',
+    '401 {admin} "GET /status HTTP/1.1"',
+    '200 {admin} "GET /status HTTP/1.1"',
+    '200 {admin} "GET /status/json HTTP/1.1"',
+    '503 {} "GET /healthz?token=***&x=#22a#22 HTTP/1.1"',
+  ])
   everything.push(read(output), read(syslogFile), read(place('told')))
   for (const [i, text] of everything.entries()) {
     t.ok(text.length > 0, `output ${i}`)
@@ -214,7 +235,7 @@ await t.test('a reload moves and ends syslog, and refuses a receiver that cannot
   t.ok(read(syslogFile).split('\n').length >= before, 'it goes on as it was')
   t.equal(
     await reload({ level: 'info', syslog: place('nowhere') }),
-    'log: changed level, syslog, format, facility, sessions\n',
+    'log: changed level, syslog, format, facility, sessions, requests\n',
   )
   await say('server agent/db1 maint')
   const missing = /"process":"director".*does not take lines of the log .ENOENT.; they are here/

@@ -14,7 +14,7 @@ import { waitFor } from '../lab/wait-for.ts'
 import { openStandInHost, standInPorts } from './datapaths/stand-in.ts'
 import { ask } from './sides.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-page' })
 t.teardown(() => lab.destroy())
 const balancerHost = await lab.addHost('lb', '198.18.0.2/15')

@@ -15,7 +15,7 @@ import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { startHaproxy, startOurs } from './sides.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const [agentPort, writerPort, readerPort, onePort, haproxyPort] = [9222, 3306, 3307, 3308, 3310]
 
 const lab = await createLab({ name: 'e2e-pool' })

@@ -9,7 +9,7 @@ import type { LabProcess } from '../lab/lab-process.ts'
 import { processesInNamespaces, signalProcess } from '../lab/proc.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-release' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')

@@ -18,7 +18,7 @@ import { makeCertificates } from '../lab/server-root.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { startOurs } from './sides.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'server-login' })
 const stalls = startStallWatch()
 t.teardown(async () => {

@@ -13,7 +13,7 @@ import { startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-setup' })
 t.teardown(() => lab.destroy())
 const [lb1, lb2, db1, client] = [

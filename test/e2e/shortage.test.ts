@@ -13,7 +13,7 @@ import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { type OurSide, openSession, startHaproxy, startOurs } from './sides.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const listenPort = 4400
 const checks = 300
 const interval = 50

@@ -16,9 +16,9 @@ export type Side = {
   readonly states: (scenario: string) => Promise<Readonly<Record<string, string>>>
   readonly order: (scenario: string, server: string, state: 'ready' | 'drain' | 'maint') => Promise<void>
   readonly weigh: (scenario: string, server: string, weight: number) => Promise<void>
-  /** The runtime socket, and what it answers to one line, or to several at once. */
+  /** The runtime socket, and what it answers to one line, or to several at once: all of it. */
   readonly socket: string
-  readonly ask: (line: string) => Promise<string>
+  readonly exchange: (line: string) => Promise<string>
 }
 
 /** Where a load balancer runs: on a host of a lab, or on loopback. */
@@ -27,8 +27,12 @@ export type Place = {
   readonly spawn: (program: string, command: string, args: readonly string[]) => LabProcess
 }
 
-/** Speaks one line over a UNIX socket and takes the whole answer. */
-export const ask = (path: string, line: string): Promise<string> =>
+/** What a runtime socket answers to one command, without the empty line at its end. */
+export const ask = async (path: string, line: string): Promise<string> =>
+  (await exchange(path, line)).replace(/\n\n$/, '\n')
+
+/** Speaks one line over a UNIX socket, or several at once, and takes the whole answer. */
+const exchange = (path: string, line: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(path, () => socket.write(`${line}\n`))
     let answer = ''
@@ -75,7 +79,7 @@ ${sections.join('\n')}
   return {
     name: 'HAProxy',
     socket,
-    ask: (line) => ask(socket, line),
+    exchange: (line) => exchange(socket, line),
     port: (scenario) => portOf(ports, scenario),
     states: async (scenario) => {
       const rows = (await ask(socket, 'show stat')).split('\n').map((line) => line.split(','))
@@ -118,6 +122,7 @@ export type ShownListener = z.output<typeof shown>[number]
 /** Our balancer, with what only it can do. */
 export type OurSide = Side & {
   readonly show: (listener: string) => Promise<ShownListener>
+  readonly ask: (line: string) => Promise<string>
   /** Writes another configuration and has it applied; the answer of the reload. */
   readonly reload: (listeners: readonly object[]) => Promise<string>
   readonly process: LabProcess
@@ -146,6 +151,7 @@ export const startOurs = async (
   return {
     name: 'ours',
     socket,
+    exchange: (line) => exchange(socket, line),
     show,
     ask: (line) => ask(socket, line),
     process: balancer,

@@ -9,7 +9,7 @@ import { createLab } from '../lab/lab.ts'
 import { processesInNamespaces } from '../lab/proc.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-start' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')

@@ -8,7 +8,7 @@ import { type BalancerHost, instanceName, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { buildPair, ofInstance } from './pair.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-groups' })
 t.teardown(() => lab.destroy())
 const { site, first, second, edit, showAll } = await buildPair(lab)

@@ -10,7 +10,7 @@ import { agentPort, instanceName, servicePort, statusLogin, statusPort, virtualA
 import { waitFor } from '../lab/wait-for.ts'
 import { buildPair, ofInstance } from './pair.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-tracking' })
 t.teardown(() => lab.destroy())
 const pair = await buildPair(lab)

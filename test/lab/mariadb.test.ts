@@ -5,7 +5,7 @@ import { createLab } from './lab.ts'
 import { freePort, startMariaDb } from './mariadb.ts'
 import { appUser, checkUser } from './mariadb-files.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('a server on the machine itself starts, stops, is killed and keeps its data', async (t) => {
   const lab = await createLab({ name: 'mariadb' })

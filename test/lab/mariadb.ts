@@ -57,7 +57,6 @@ export type MariaDb = {
 
 const mysqlPort = 3306
 const stopGrace = 30_000
-const readyPatience = { limit: 60_000, interval: 50 }
 const connectTimeout = 5000
 
 /** A TCP port of 127.0.0.1 on the machine itself that was free a moment ago. */
@@ -129,7 +128,7 @@ export const startMariaDb = async (options: MariaDbOptions): Promise<MariaDb> =>
       if (!server.isRunning()) return true
       return galera ? isSynced(await query("SHOW STATUS LIKE 'wsrep_%'")) : (await query('SELECT 1')).length === 1
     }
-    await waitFor(`MariaDB ${name} to be ready`, look, { ...readyPatience, ...patience })
+    await waitFor(`MariaDB ${name} to be ready`, look, patience)
     if (!server.isRunning()) throw new Error(`MariaDB ${name} ended:\n${server.lines().slice(-20).join('\n')}`)
   }
   await waitReady()

@@ -152,7 +152,6 @@ export const queryAsRoot = async (
 }
 
 const stopGrace = 30_000
-const readyPatience = { limit: 90_000, interval: 100 }
 
 const optionWords = (settings: Readonly<Record<string, string>>): readonly string[] =>
   Object.entries(settings).map(([option, value]) => `--${option}=${value}`)
@@ -185,7 +184,7 @@ export const startRooted = async (options: RootedServerOptions): Promise<RootedS
   const waitReady = async (): Promise<void> => {
     const server = current
     const look = async (): Promise<boolean> => !server.isRunning() || (await query('SELECT 1')).length === 1
-    await waitFor(`${product} ${name} to be ready`, look, readyPatience)
+    await waitFor(`${product} ${name} to be ready`, look)
     if (!server.isRunning()) throw new Error(`${product} ${name} ended:\n${server.lines().slice(-20).join('\n')}`)
   }
   await waitReady()

@@ -20,6 +20,8 @@ import { waitFor } from './wait-for.ts'
 
 /** The address that clients know, and its port. */
 export const virtualAddress = '198.18.0.100'
+/** The same of a site whose service is IPv6. */
+export const virtualAddress6 = '2001:2::100'
 export const servicePort = 3306
 /** Of the listener in user space that a site may have beside the usual one. */
 export const proxiedPort = 3307
@@ -126,6 +128,8 @@ export type SiteOptions = {
   readonly areTogether?: boolean
   /** Clients come through a router that sends each session to one of the balancers: there is no VRRP. The caller sets its routes. */
   readonly isRouted?: boolean
+  /** Clients know `virtualAddress6`, and servers are reached by IPv6. A host that comes back from a power cut wants `addAddress6`. */
+  readonly isIpv6?: boolean
   /** A second listener at the same address, in user space, on `proxiedPort`: what it does beside the first one. */
   readonly proxied?: boolean
   /** Starts the servers; default: a Galera cluster. */
@@ -148,7 +152,8 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
     startServers = startGalera,
     proxied = false,
   } = options
-  const { balancers: balancerCount = 2, areTogether = false, isRouted = false } = options
+  const { balancers: balancerCount = 2, areTogether = false, isRouted = false, isIpv6 = false } = options
+  const virtual = isIpv6 ? virtualAddress6 : virtualAddress
   const addHosts = async (name: string, first: number, many: number): Promise<readonly Host[]> => {
     const hosts: Host[] = []
     for (let i = 0; i < many; i += 1) hosts.push(await lab.addHost(`${name}${i + 1}`, `198.18.0.${first + i}/24`))
@@ -158,16 +163,17 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   const databaseHosts = await addHosts('db', 11, count)
   const balancerHosts = areTogether ? databaseHosts.slice(0, balancerCount) : ownHosts
   const client = await lab.addHost('client', isRouted ? '198.18.0.200/25' : '198.18.0.200/24')
+  if (isIpv6) await Promise.all([...new Set([...balancerHosts, ...databaseHosts, client])].map(addAddress6))
   if (isRouted) await addRouter(lab, [client], [...new Set([...databaseHosts, ...balancerHosts])])
   writeFileSync(
     join(lab.directory, 'client.cnf'),
-    `[client]\nhost=${virtualAddress}\nport=${servicePort}\nuser=${appUser.user}\npassword=${appUser.password}\n`,
+    `[client]\nhost=${virtual}\nport=${servicePort}\nuser=${appUser.user}\npassword=${appUser.password}\n`,
     { mode: 0o600 },
   )
   onProgress(`${lab.hosts().length} hosts and a switch are up`)
 
   const servers = await startServers(lab, databaseHosts, { onProgress: (line) => onProgress(`MariaDB: ${line}`) })
-  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i), datapath))
+  const databases = databaseHosts.map((host, i) => databaseHost(lab, host, at(servers, i), datapath, virtual))
   if (datapath === 'direct') await Promise.all(databases.map(({ directReturn }) => directReturn('up')))
   await Promise.all(databases.map(({ startAgent }) => startAgent()))
   onProgress(`agents answer on port ${agentPort} of ${databaseHosts.map(({ name }) => name).join(', ')}`)
@@ -185,6 +191,7 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
           proxied,
           peers: balancerHosts,
           isRouted,
+          virtual,
         }),
       ),
     ),
@@ -199,6 +206,17 @@ export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Si
   }
   onProgress(`balancers run on ${balancerHosts.map(({ name }) => name).join(' and ')}, ${held} holds ${virtualAddress}`)
   return site
+}
+
+/** The same host number as in its IPv4 address. */
+const address6 = ({ address }: Host): string => `2001:2::${address.split('.').at(-1)}`
+const inUrl = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+const isVirtual = (address: string): boolean => [virtualAddress, virtualAddress6].includes(address.replace(/\/.*/, ''))
+
+/** Gives a host its IPv6 address, which it forgets when it loses its power. */
+export const addAddress6 = async (host: Host): Promise<void> => {
+  const { code, stderr } = await host.run('ip', ['address', 'add', `${address6(host)}/64`, 'dev', 'eth0', 'nodad'])
+  if (code !== 0) throw new Error(`${host.name} has no IPv6 address: ${stderr}`)
 }
 
 const at = <T>(list: readonly T[], index: number): T => {
@@ -220,7 +238,7 @@ const daemonDirectory = (lab: Lab, host: Host): string => {
   return directory
 }
 
-const databaseHost = (lab: Lab, host: Host, server: MariaDb, datapath: Datapath): DatabaseHost => {
+const databaseHost = (lab: Lab, host: Host, server: MariaDb, datapath: Datapath, virtual: string): DatabaseHost => {
   const directory = daemonDirectory(lab, host)
   const forceFailFile = join(directory, 'proxyoff')
   const passwordFile = join(directory, 'password')
@@ -228,14 +246,14 @@ const databaseHost = (lab: Lab, host: Host, server: MariaDb, datapath: Datapath)
   writeFileSync(passwordFile, `${checkUser.password}\n`, { mode: 0o600 })
   writeFileSync(
     configFile,
-    `listen: { address: 0.0.0.0, port: ${agentPort} }
+    `listen: { address: ${virtual === virtualAddress6 ? "'::'" : '0.0.0.0'}, port: ${agentPort} }
 mysql:
   socket: ${server.socket}
   user: ${checkUser.user}
   password_file: ${passwordFile}
 check: { mode: auto, timeout: 1s, interval: 500ms, max_age: 200ms }
 force_fail_file: ${forceFailFile}
-${datapath === 'direct' ? directReturnKeys(directory, virtualAddress, servicePort) : ''}`,
+${datapath === 'direct' ? directReturnKeys(directory, virtual, servicePort) : ''}`,
   )
   let agent: LabProcess | undefined
   return {
@@ -275,24 +293,29 @@ const balancerConfig = (
     proxied,
     peers,
     isRouted,
+    virtual,
   }: Required<Pick<SiteOptions, 'advertisementInterval' | 'datapath' | 'proxied'>> & {
     readonly priority: number
     readonly peers: readonly Host[]
     readonly isRouted: boolean
+    readonly virtual: string
   },
 ): BalancerFiles => {
   const directory = daemonDirectory(lab, host)
   const passwordFile = join(directory, 'status.password')
   const configFile = join(directory, 'balancer.yaml')
-  const servers = databases.map(({ name, address }) => `      - { name: ${name}, address: ${address}:3306 }`)
+  const servers = databases.map((database) => {
+    const address = virtual === virtualAddress6 ? address6(database) : database.address
+    return `      - { name: ${database.name}, address: '${inUrl(address)}:3306' }`
+  })
   writeFileSync(
     configFile,
     `router_id: ${host.name}
-${isRouted ? '' : routerOf(priority, advertisementInterval)}listeners:
-${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxied', proxiedPort, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}admin:
+${isRouted ? '' : routerOf(priority, advertisementInterval, virtual)}listeners:
+${listener('mysql', `${inUrl(virtual)}:${servicePort}`, datapath, servers)}${proxied ? listener('proxied', `${virtual}:${proxiedPort}`, 'userspace', servers) : ''}${datapath === 'direct' ? peersOf(lab, host, peers) : ''}${datapath === 'direct' ? `state_file: ${join(directory, 'state.json')}\n` : ''}admin:
   socket: ${join(directory, 'admin.sock')}
   http:
-    bind: [${isRouted ? '' : `${virtualAddress}:${statusPort}, `}${host.address}:${statusPort}]
+    bind: [${isRouted ? '' : `'${inUrl(virtual)}:${statusPort}', `}${host.address}:${statusPort}]
     path: /status
     refresh: 2s
     users: [{ name: ${statusLogin.user}, password_file: ${passwordFile} }]
@@ -301,7 +324,7 @@ ${listener('mysql', servicePort, datapath, servers)}${proxied ? listener('proxie
   return { configFile, passwordFile }
 }
 
-const routerOf = (priority: number, advertisementInterval: string): string => `vrrp:
+const routerOf = (priority: number, advertisementInterval: string, virtual: string): string => `vrrp:
   instances:
     - name: ${instanceName}
       interface: eth0
@@ -310,16 +333,16 @@ const routerOf = (priority: number, advertisementInterval: string): string => `v
       priority: ${priority}
       advertisement_interval: ${advertisementInterval}
       preempt: false
-      virtual_addresses: [${virtualAddress}/24]
+      virtual_addresses: ['${virtual}/${virtual === virtualAddress6 ? 64 : 24}']
 `
 
 const listener = (
   name: string,
-  port: number,
+  bind: string,
   datapath: Datapath,
   servers: readonly string[],
 ): string => `  - name: ${name}
-    bind: ${virtualAddress}:${port}
+    bind: '${bind}'
     datapath: ${datapath}
     balance: roundrobin
     max_connections: 4000
@@ -369,6 +392,6 @@ const balancerHost = async (
     check: () => host.run(process.execPath, [balancerProgram, 'check', '--config', configFile], { env }),
     status: async () => statusSchema.parse(await document()),
     document,
-    holdsAddress: async () => (await host.addresses()).some((address) => address.startsWith(`${virtualAddress}/`)),
+    holdsAddress: async () => (await host.addresses()).some((address) => isVirtual(address)),
   }
 }

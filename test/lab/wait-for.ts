@@ -8,14 +8,14 @@ export type Patience = { readonly limit?: number; readonly interval?: number }
 
 type Observation<T> = { readonly value: T } | { readonly error: unknown }
 
-const patience = { limit: 30_000, interval: 50 }
+const patience = { limit: 90_000, interval: 50 }
 
 const describe = (seen: Observation<unknown>): string =>
   'value' in seen ? inspect(seen.value, { depth: 4 }) : `an error: ${String(seen.error)}`
 
 /**
  * Looks until `condition` returns something truthy and returns that. An error thrown by the condition counts as "not
- * yet". Past `limit` (30 s) it throws, naming what was awaited and what was seen last.
+ * yet". Past `limit` (90 s) it throws, naming what was awaited and what was seen last.
  */
 export const waitFor = async <T>(
   description: string,

@@ -11,7 +11,14 @@ import type { Host } from '../lab/host.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { appUser } from '../lab/mariadb-files.ts'
-import { type BalancerHost, type SiteOptions, servicePort, virtualAddress } from '../lab/site.ts'
+import {
+  addAddress6,
+  type BalancerHost,
+  type SiteOptions,
+  servicePort,
+  virtualAddress,
+  virtualAddress6,
+} from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(3_000_000)
@@ -39,7 +46,7 @@ const withField = (
     })
     const events = await directEvents(pair)
     const clients = await startDirectClients(lab, pair.site.client, {
-      target,
+      target: { ...target, address: options.isIpv6 === true ? virtualAddress6 : virtualAddress },
       servers: pair.site.databases.map(({ server }) => server),
       counts: { held: 12, waiting: 12, ledger: 0, idle: 12, load: 0 },
     })
@@ -107,14 +114,26 @@ await withField('balancers on the database hosts', { areTogether: true }, async 
   await t.test('a host with balancer and server loses its power: sessions of the other server go on', async (t) => {
     const master = await site.holder()
     const its = site.databases.find(({ host }) => host === master.host)
+    let cut = clients.probe.mark()
     const { lost, failed, longestGapMs } = await clients.noticed('power cut of balancer and server', () =>
-      events.powerCut(async () => {
-        await its?.server.start()
-        await its?.directReturn('up')
-        await its?.startAgent()
+      events.powerCut({
+        onCut: () => {
+          cut = clients.probe.mark()
+        },
+        restore: async () => {
+          await its?.server.start()
+          await its?.directReturn('up')
+          await its?.startAgent()
+        },
       }),
     )
-    t.comment(`longest pause ${longestGapMs} ms, ${failed} new ones failed`)
+    const { failedNewcomers, attempts, reasons, slow } = clients.probe.since(cut)
+    t.comment(
+      `longest pause ${longestGapMs} ms, ${failed} failed: ${JSON.stringify(reasons)}; of ${attempts} since the cut ` +
+        `${failedNewcomers} failed, ${slow} took longer than half a second`,
+    )
+    // Who was logging in to the server that died is reset.
+    t.equal(failedNewcomers, 0, 'nobody who began after the cut')
     const others = lost.filter((text) => text !== 'held' && !text.includes(` on ${master.host.name}:`))
     t.same(others, [])
     t.ok(lost.length > 0, 'its own sessions are told')
@@ -157,3 +176,32 @@ await withField('source ports that come again, and old ARP entries', {}, async (
   for (const name of ['db1', 'db2']) await testServerKilled(t, servers, name)
   await testPowerCuts(t, servers, { rounds: 5, seed })
 })
+
+await withField(
+  'IPv6',
+  {
+    isIpv6: true,
+    startServers: (lab, hosts) =>
+      Promise.all(
+        hosts.map(async (host) => {
+          const server = await startMariaDb({ lab, host, name: host.name, settings: { bind_address: '*' } })
+          const { user, password, database } = appUser
+          await server.query(`GRANT ALL ON ${database}.* TO '${user}'@'2001:2::%' IDENTIFIED BY '${password}'`)
+          return server
+        }),
+      ),
+  },
+  async (t, field) => {
+    const { events, clients } = field
+    const powerCut = (): Promise<void> => events.powerCut({ restore: addAddress6 })
+    await quiet(t, field, 'a server is drained (IPv6)', () => events.order('server mysql/db1 drain'))
+    for (let i = 0; i < 2; i += 1) {
+      await quiet(t, field, 'power cut of the master (IPv6)', powerCut)
+      await quiet(t, field, 'hand-over (IPv6)', events.handOver)
+    }
+    await quiet(t, field, 'the server is ready again (IPv6)', () => events.order('server mysql/db1 ready'))
+    await quiet(t, field, 'kill -9 of everything on the master (IPv6)', events.killAll)
+    await quiet(t, field, 'power cut of the master (IPv6)', powerCut)
+    t.same(await clients.end(), [])
+  },
+)

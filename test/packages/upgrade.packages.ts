@@ -1,4 +1,5 @@
-// Two balancer hosts and a database host are upgraded one after the other while clients work.
+// Two balancer hosts and a database host are upgraded one after the other while clients work, whose sessions a proxy forwards, or
+// the kernel to a server that answers for the virtual address itself.
 
 import t from 'tap'
 import { startProbe } from '../lab/gap-probe.ts'
@@ -7,13 +8,20 @@ import { waitFor } from '../lab/wait-for.ts'
 import { application, bootSite, prepareLoad, sessionsOf, startLoad, virtualAddress, watchAddress } from './pair.ts'
 import { debians, fileOf, installedVersion, type Machine, openToClients, versionOf, waitForUnit } from './system.ts'
 
-t.setTimeout(600_000)
+t.setTimeout(900_000)
 
 const edit = '# ours: edited at night'
 const sessions = 8
 
-for (const system of debians) {
-  await t.test(system.title, async (t) => {
+const prepares = 'mysqlchk-agent-direct-return.service'
+/** Rules are the same kernel's on every system. */
+const runs = [
+  ...debians.map((system) => ({ system, isDirect: false })),
+  ...debians.slice(-1).map((system) => ({ system, isDirect: true })),
+]
+
+for (const { system, isDirect } of runs) {
+  await t.test(`${system.title}${isDirect ? ', datapath: direct' : ''}`, async (t) => {
     const lab = await createLab({ name: 'packages-upgrade' })
     t.teardown(() => lab.destroy())
     const { lb1, lb2, db1, client } = await bootSite(lab, system)
@@ -22,11 +30,21 @@ for (const system of debians) {
       const own = `--virtual-router-id 51 --peer ${peer.host.address} --router-id ${machine.host.name} --priority ${priority}`
       const all = `--interface eth0 --address ${virtualAddress}/24:3306 --servers db1=${db1.host.address}`
       await machine.shell(`balancer setup --yes ${all} ${own} && echo '${edit}' >>/etc/balancer/balancer.yaml`)
+      if (isDirect)
+        await machine.shell("sed -i 's/# datapath: direct .*/datapath: direct/' /etc/balancer/balancer.yaml")
       await machine.shell('systemctl enable --now balancer')
     }
     await openToClients(db1)
     await db1.apt('install', fileOf('mysqlchk-agent', 'previous'))
     await db1.shell('mysqlchk-agent setup-user --apply')
+    if (isDirect) {
+      await db1.apt('install', 'nftables')
+      // These cannot be written from inside a container.
+      await db1.host.run('sysctl', ['-qw', 'net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'])
+      const keys = `direct_return: [{ address: ${virtualAddress}, port: 3306 }]`
+      await db1.shell(`echo '${keys}' >>/etc/mysqlchk-agent/agent.yaml && systemctl enable --now ${prepares}`)
+      await waitForUnit(db1, prepares, { ActiveState: 'active', SubState: 'running' })
+    }
     await setUp(lb1, lb2, 101)
     const holds = async (machine: Machine) => (await machine.host.addresses()).includes(`${virtualAddress}/24`)
     await waitFor('lb1 to hold the address', () => holds(lb1))
@@ -48,6 +66,7 @@ for (const system of debians) {
     })
     const begun = probe.mark()
     const changes = [await watchAddress(lb1.host), await watchAddress(lb2.host)]
+    const changesOnServer = await watchAddress(db1.host)
 
     for (const machine of [lb2, lb1]) {
       await t.test(`${machine.host.name}: the address stays, every session goes on`, async (t) => {
@@ -64,9 +83,16 @@ for (const system of debians) {
     }
 
     await t.test('the agent: no server goes down', async (t) => {
+      const before = [await db1.property(prepares, 'MainPID'), await db1.host.run('nft', ['list', 'ruleset'])] as const
       await db1.apt('install', fileOf('mysqlchk-agent'))
       await waitForUnit(db1, 'mysqlchk-agent.service', { ActiveState: 'active', SubState: 'running' })
       t.match(await db1.shell('mysqlchk-agent --version'), versionOf('current'))
+      if (isDirect) {
+        await waitFor('its successor', async () => !['0', before[0]].includes(await db1.property(prepares, 'MainPID')))
+        await waitForUnit(db1, prepares, { ActiveState: 'active', SubState: 'running' })
+      }
+      t.same(changesOnServer(), [], 'the address on lo stays')
+      t.same(await db1.host.run('nft', ['list', 'ruleset']), before[1], 'so do the rules')
       t.ok(load.isRunning())
     })
 
@@ -90,5 +116,6 @@ for (const system of debians) {
       t.same(changes[1]?.(), [], 'and was never on lb2')
       await load.stop()
     })
+    t.equal((await lb1.host.run('nft', ['list', 'tables'])).stdout.includes('balancer_direct'), isDirect)
   })
 }

@@ -12,7 +12,8 @@ const rulesSchema = z.object({
           alert: z.string(),
           expr: z.string(),
           for: z.string().optional(),
-          annotations: z.object({ summary: z.string() }),
+          labels: z.record(z.string(), z.string()),
+          annotations: z.record(z.string(), z.string()).refine(({ summary }) => summary !== undefined),
         }),
       ),
     }),
@@ -24,15 +25,23 @@ const boardSchema = z.object({
   templating: z.object({ list: z.array(z.object({ query: z.string() })) }),
 })
 
+/** An alert of a rules file. */
+export type AlertRule = z.output<typeof rulesSchema>['groups'][number]['rules'][number]
+
+/** The alerts of a file below packaging/. */
+export const alertsIn = (rules: string): readonly AlertRule[] =>
+  rulesSchema.parse(parse(packaged(rules))).groups.flatMap((group) => group.rules)
+
+/** The queries of a dashboard's panels. */
+export const queriesIn = (dashboard: string): readonly string[] =>
+  boardSchema.parse(JSON.parse(packaged(dashboard))).panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))
+
 /** The expressions of both files, below packaging/. */
-export const expressionsIn = (rules: string, dashboard: string): readonly string[] => {
-  const alerts = rulesSchema.parse(parse(packaged(rules))).groups.flatMap((group) => group.rules)
-  const { panels, templating } = boardSchema.parse(JSON.parse(packaged(dashboard)))
-  return [
-    ...[...alerts, ...panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr),
-    ...templating.list.map(({ query }) => query),
-  ]
-}
+export const expressionsIn = (rules: string, dashboard: string): readonly string[] => [
+  ...alertsIn(rules).map(({ expr }) => expr),
+  ...queriesIn(dashboard),
+  ...boardSchema.parse(JSON.parse(packaged(dashboard))).templating.list.map(({ query }) => query),
+]
 
 /** Names of metrics with this prefix that are asked for. */
 export const metricsIn = (expression: string, prefix: string): readonly string[] => [

@@ -1,10 +1,13 @@
-// The JSON schema of a configuration file, for editors: the shape from zod, the words from the man page. It is looser
-// than the daemon, which reads addresses and knows rules over several keys, and never stricter.
+// The JSON schemas. That of a configuration file is for editors: the shape from zod, the words from the man page. It is looser
+// than the daemon, which reads addresses and knows rules over several keys, and never stricter. Those of what the daemons say
+// are for who reads it: shape and words from zod.
 
 import { z } from 'zod'
 import { agentSchema } from '../../agent/config/schema.ts'
+import { statusJsonSchema } from '../../balancer/admin/core/model/status-json-schema.ts'
 import { balancerSchema } from '../../balancer/config/schema.ts'
 import { shortOf } from '../../balancer/config/shapes.ts'
+import { healthReportSchema } from '../../shared/health-report.ts'
 import { describedKeys, packaged } from './keys.ts'
 
 type Node = z.core.JSONSchema.BaseSchema
@@ -14,6 +17,8 @@ export const jsonSchemas = (): ReadonlyMap<string, Node> =>
   new Map([
     ['schema/agent.schema.json', jsonSchemaOf(agentSchema, 'man/mysqlchk-agent.yaml.5')],
     ['schema/balancer.schema.json', jsonSchemaOf(balancerSchema, 'man/balancer.yaml.5')],
+    ['schema/balancer-status.schema.json', statusJsonSchema()],
+    ['schema/health-report.schema.json', healthReportJsonSchema()],
   ])
 
 const jsonSchemaOf = (schema: z.ZodType, page: string): Node => {
@@ -21,6 +26,12 @@ const jsonSchemaOf = (schema: z.ZodType, page: string): Node => {
   describe(made, describedKeys(packaged(page)), [])
   return made
 }
+
+/** What `/status` of an agent says. Members that it does not name may be there: those of later versions. */
+const healthReportJsonSchema = (): Node => ({
+  title: 'Health report of mysqlchk-agent',
+  ...z.toJSONSchema(healthReportSchema, { io: 'input' }),
+})
 
 // Draft 7 is what the editors' YAML server knows best.
 const toJson = (schema: z.core.$ZodType): Node =>

@@ -115,14 +115,14 @@ export const madeUpSite = (bind: string, passwordFile: string) => {
       binds: [{ address: '10.1.6.173:3306', open: true, why: null }],
       ...{ sessions: 213, maximumSessions: 640, totalSessions: 211_009, ends: { closed: 210_611, 'client-left': 185 } },
       servers: [traffic('db1', 171, 41), traffic('db2', 42, 12), traffic('db3', 0, 33), traffic('db4', 0, 0)],
-      detail: { kind: 'userspace', queued: 0 },
+      detail: { kind: 'userspace', queued: 0, maximumQueued: 0 },
     }),
     {
       ...listenerFact({
         binds: [{ address: '10.1.6.173:3307', open: true, why: null }],
         ...{ sessions: 38, maximumSessions: 61, totalSessions: 40_233, ends: { closed: 40_195 } },
         servers: [traffic('db1', 38, 9), traffic('db2', 0, 0), traffic('db3', 0, 0)],
-        detail: { kind: 'userspace', queued: 0 },
+        detail: { kind: 'userspace', queued: 0, maximumQueued: 0 },
       }),
       listener: 'writer',
     },

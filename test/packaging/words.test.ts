@@ -9,7 +9,7 @@ import { balancerSchema } from '../../balancer/config/schema.ts'
 import { words as balancerWords } from '../../balancer/config/words.ts'
 import { packaged, uncommented } from './keys.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 type Path = readonly (string | number)[]
 

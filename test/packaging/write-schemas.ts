@@ -1,4 +1,4 @@
-// `npm run schema`: writes the JSON schemas of both configuration files.
+// `npm run schema`: writes the JSON schemas of both configuration files, of the status and of the health report.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -22,7 +22,6 @@ const questions: Readonly<Record<string, Question>> = {
 }
 
 const entry = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
-const patience = { limit: 60_000, interval: 100 }
 
 /** A running agent: how it answers a path, as `200 ok`, and the text of the reason. */
 export type LocalAgent = {
@@ -38,15 +37,11 @@ export const chk = { user: 'mysqlchkusr', password: 'matrix-password' }
 const until =
   (name: string, answer: (path: string) => Promise<string>): LocalAgent['until'] =>
   async (path, wanted) => {
-    await waitFor(
-      `${wanted} for ${path} of ${name}`,
-      async () => {
-        const seen = await answer(path)
-        if (seen.replace(/;.*/, '') === wanted) return true
-        throw new Error(`it is ${seen}`)
-      },
-      patience,
-    )
+    await waitFor(`${wanted} for ${path} of ${name}`, async () => {
+      const seen = await answer(path)
+      if (seen.replace(/;.*/, '') === wanted) return true
+      throw new Error(`it is ${seen}`)
+    })
   }
 
 /**

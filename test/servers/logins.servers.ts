@@ -15,7 +15,7 @@ import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
 import { makeCertificates, queryAsRoot, startRooted } from '../lab/server-root.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'logins' })
 const stalls = startStallWatch()
 t.teardown(async () => {

@@ -8,7 +8,7 @@ import { queryAsRoot, startRooted } from '../lab/server-root.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { chk, startHealthOf } from './agent.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'modes' })
 t.teardown(lab.destroy)
 

@@ -9,7 +9,7 @@ import { run } from '../lab/command.ts'
 import { createLab } from '../lab/lab.ts'
 import { runInside } from '../lab/server-root.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'options' })
 t.teardown(lab.destroy)
 const file = join(lab.directory, 'my.cnf')

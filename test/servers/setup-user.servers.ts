@@ -9,7 +9,7 @@ import { freePort } from '../lab/mariadb.ts'
 import { type Product, type RootedServer, startRooted } from '../lab/server-root.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'setup' })
 t.teardown(lab.destroy)
 const home = join(lab.directory, 'home')

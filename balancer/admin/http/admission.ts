@@ -10,6 +10,8 @@ export type Admission = {
   /** A request of it is complete: it does not make room until the answer is out. */
   readonly busy: (socket: Socket) => void
   readonly idle: (socket: Socket) => void
+  /** How many are in. */
+  readonly count: () => number
 }
 
 export type AdmissionLimits = { readonly all: number; readonly perSource: number }
@@ -50,5 +52,6 @@ export const createAdmission = ({ all, perSource }: AdmissionLimits, refused: ()
     idle: (socket) => {
       if (sources.has(socket)) idle.add(socket)
     },
+    count: () => sources.size,
   }
 }

@@ -1,5 +1,6 @@
 // What can be read over HTTP: each document with its path, its type, and how it is made from what the page shows.
 
+import { statusJsonSchema } from '../core/model/status-json-schema.ts'
 import { csvOf } from '../core/views/csv.ts'
 import { healthzOf } from '../core/views/healthz.ts'
 import { type Page, renderPage } from '../core/views/page/page.ts'
@@ -8,7 +9,7 @@ import { inSlices } from './in-slices.ts'
 import { createMetrics, otherNames } from './metrics.ts'
 
 /** The documents there are; the page is at `admin.http.path`, html. `live` is the stream of a page that is open. */
-export type DocumentName = 'page' | 'live' | 'json' | 'csv' | 'metrics' | 'healthz' | 'events'
+export type DocumentName = 'page' | 'live' | 'json' | 'schema' | 'csv' | 'metrics' | 'healthz' | 'events'
 
 /** An answer: its HTTP status, its type, its text. */
 export type Rendered = { readonly code: number; readonly type: string; readonly text: string }
@@ -21,6 +22,8 @@ export const documentAt = (path: string, page: string): DocumentName | undefined
       return 'page'
     case `${below}/json`:
       return 'json'
+    case `${below}/schema.json`:
+      return 'schema'
     // HAProxy: `stats uri` with `;csv` behind it.
     case `${page};csv`:
     case `${below}/csv`:
@@ -56,6 +59,8 @@ export const createDocuments = (): Documents => {
         return ok('application/json', `${showEvents(timeline.events, true, timeline.iso)}\n`)
       case 'json':
         return ok('application/json', `${toJson(status)}\n`)
+      case 'schema':
+        return ok('application/schema+json', `${toJson(statusJsonSchema())}\n`)
       case 'csv':
         return ok('text/plain', csvOf(status))
       case 'metrics': {

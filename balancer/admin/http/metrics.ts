@@ -23,6 +23,10 @@ export const createMetrics = (): Metrics => {
     prefix: 'balancer_director_',
     eventLoopMonitoringPrecision: loopPrecisionMillis,
   })
+  // Gauges that are named like counters: promtool objects to them. The same numbers are there by type.
+  for (const what of ['handles', 'requests', 'resources']) {
+    ownProcess.removeSingleMetric(`balancer_director_nodejs_active_${what}_total`)
+  }
   return async (status, names) => {
     const registry = new Registry()
     const add = adderTo(registry)
@@ -60,6 +64,7 @@ const addOwn = (status: Status, add: Add): void => {
   addRouters(status.vrrp, add)
   addListeners(status.listeners, add)
   addServers(status.listeners, add)
+  addPeers(status.peers, add)
   add(
     'counter',
     'balancer_status_page_refused_total',
@@ -194,6 +199,39 @@ const addListeners = (listeners: readonly ListenerStatus[], add: Add): void => {
       Object.entries(ends).map(([reason, count]): Sample => [{ listener: name, datapath, reason }, count]),
     ),
   )
+  add(
+    'counter',
+    'balancer_listener_denied_total',
+    'Clients that were not let in, by access lists or rates',
+    each((one) => one.denied),
+  )
+  add(
+    'gauge',
+    'balancer_listener_exceptions',
+    'Sessions older than the last change of servers, which another balancer finds only if it was told (datapath: direct)',
+    each((one) => one.exceptions),
+  )
+  add(
+    'gauge',
+    'balancer_listener_findings',
+    'What self-tests of the datapath found wrong; the status page says it in words',
+    each((one) => one.findings.length),
+  )
+}
+
+const addPeers = (peers: Status['peers'], add: Add): void => {
+  add(
+    'gauge',
+    'balancer_peer_connected',
+    '1 while the connection to the other balancer stands, else 0',
+    (peers?.peers ?? []).map(({ address, connected }): Sample => [{ peer: address }, connected]),
+  )
+  add(
+    'gauge',
+    'balancer_peer_exceptions',
+    'Sessions that a fail-over ends unless the other balancers were told of them',
+    [[{}, peers?.exceptions]],
+  )
 }
 
 const addServers = (listeners: readonly ListenerStatus[], add: Add): void => {
@@ -258,6 +296,24 @@ const addServers = (listeners: readonly ListenerStatus[], add: Add): void => {
     'balancer_server_connect_failures_total',
     'Connects that failed',
     each((one) => one.connect_failures),
+  )
+  add(
+    'counter',
+    'balancer_server_retries_total',
+    'Connects that failed and were tried here again',
+    each((one) => one.retries),
+  )
+  add(
+    'counter',
+    'balancer_server_redispatches_total',
+    'Connects that failed and were tried on another server',
+    each((one) => one.redispatches),
+  )
+  add(
+    'gauge',
+    'balancer_server_connections',
+    'Connections of the whole server, by the word of its agent (datapath: direct)',
+    each((one) => one.connections),
   )
   add(
     'counter',

@@ -21,6 +21,7 @@ import { createEventStream } from './event-stream.ts'
 import { createLive } from './live.ts'
 import { createLoginLog } from './login-log.ts'
 import { createOrderForms, type RunOrder } from './order-forms.ts'
+import { createRequestNotes, type LogRequest } from './request-log.ts'
 
 /** The status page, open or not. */
 export type StatusPage = {
@@ -43,6 +44,7 @@ export type StatusPageOptions = {
   /** Carries out what an operator orders on the page. */
   readonly run: RunOrder
   readonly log: Logger
+  readonly logRequest?: LogRequest
   readonly inherit?: Inherit
 }
 
@@ -71,6 +73,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   const credentials = createCredentials()
   const loginRefused = createLoginLog(log)
   const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
+  const notes = createRequestNotes(options.logRequest ?? unheard, admission.count)
   const scene = () => options.scene(refusals)
   const documents = createDocuments()
   const forms = createOrderForms(options.run, log)
@@ -86,6 +89,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     if (http !== undefined && name !== undefined && isPublic(name, http) && !isPost(request)) return ''
     const source = plainAddress(request.socket.remoteAddress)
     const { verdict, user } = await credentials.verify(request.headers.authorization, source)
+    if (http?.users.some(({ name }) => name === user)) notes.by(request, user)
     if (verdict === 'granted') return user
     if (verdict === 'wrong' || verdict === 'busy') loginRefused(verdict, source, user)
     refused(verdict === 'missing' ? 'no-password' : verdict === 'busy' ? 'busy' : 'wrong-password')
@@ -148,6 +152,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     const created = createServer({ ...limits, requireHostHeader: false }, (request, response) => {
       const { socket } = request
       admission.busy(socket)
+      notes.begun(request, response)
       response.once('close', () => admission.idle(socket))
       respond(request, response)
         .catch((error: unknown) => {
@@ -160,9 +165,12 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     created.timeout = silenceLimit
     created.on('connection', admission.enter)
     created.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      refused(error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'slow' : 'malformed')
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      else socket.destroy()
+      const isSlow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      refused(isSlow ? 'slow' : 'malformed')
+      if (!socket.writable) return void socket.destroy()
+      const [status, phrase] = isSlow ? ([408, 'Request Timeout'] as const) : ([400, 'Bad Request'] as const)
+      socket.end(`HTTP/1.1 ${status} ${phrase}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+      notes.refused(socket, status)
     })
     return created
   }
@@ -206,8 +214,9 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   }
 }
 
+/** The schema says nothing of this host. */
 const isPublic = (name: DocumentName, { public: names }: StatusPageConfig): boolean =>
-  names.some((known) => known === name)
+  name === 'schema' || names.some((known) => known === name)
 
 const isPost = ({ method }: IncomingMessage): boolean => method === 'POST'
 
@@ -215,9 +224,10 @@ const isPost = ({ method }: IncomingMessage): boolean => method === 'POST'
 const asksForStream = ({ headers: { accept = '' } }: IncomingMessage): boolean => accept.includes('text/event-stream')
 
 const whereAll = (path: string): string =>
-  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json, as HAProxy's CSV at ${path};csv; events are at /events, as a list or a stream; /metrics is for Prometheus, /healthz for other load balancers\n`
+  `The status page is at ${path}, as JSON at ${path.replace(/\/$/, '')}/json (its schema at schema.json beside), as HAProxy's CSV at ${path};csv; events are at /events, as a list or a stream; /metrics is for Prometheus, /healthz for other load balancers\n`
 
 const nothing: Inherit = () => undefined
+const unheard: LogRequest = () => {}
 
 const hashOf = (file: string) => {
   const read = readPasswordFile(file)

@@ -4,8 +4,8 @@ import type { ListenerConfig } from '../../config/schema.ts'
 import { type Millis, millis } from '../../core/time.ts'
 import type { ServerHealthFact } from '../../pool/core/facts.ts'
 import { takesSessions } from '../../pool/core/server-state.ts'
+import { nextStep, slowStartShare } from '../../pool/core/slow-start.ts'
 import { hasAny, type Place, type PlannedServer, placeOf } from './planned-server.ts'
-import { nextStep, slowStartShare } from './slow-start.ts'
 
 /** A server that takes sessions. `weight` is above 0, a fraction while it starts slowly; `maximumSessions` 0 is no limit. */
 export type Target = Place & { readonly weight: number; readonly maximumSessions: number }

@@ -94,6 +94,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
+    hasMovedHere: (address) => isMoving(address) && !absent.has(address),
     onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
@@ -169,6 +170,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
           counters: counters.counts(),
           exceptions: exchange.exceptionsOf(listener.config().name),
           trouble: trouble(),
+          findings: ways.findings(listener.config()),
         }),
       )
     }
@@ -300,7 +302,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
     listSessions: async () => (isOver ? mergeLists([]) : counts.list()),
     // What is told while this stops is for whoever takes over.
-    told: async (peer, exceptions) => (isOver ? [] : exchange.told(peer, exceptions)),
+    told: async (peer, exceptions) => (isOver ? { better: [], over: [] } : exchange.told(peer, exceptions)),
     find: exchange.find,
     gone: async (peer, sessions) => {
       if (!isOver) await exchange.gone(peer, sessions)

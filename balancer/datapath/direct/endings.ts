@@ -39,9 +39,13 @@ export type DirectEndings = {
   /**
    * Ends sessions of a bind, when the rules do not send anybody there any more. Resolves when those that are meant are marked; both
    * sides hear of it within a second, or as soon as the pace allows. Where the address of the bind is not on this host an order that
-   * `waits` is carried out when it comes, and another one is not.
+   * `waits` is carried out when it comes, and another one is not. Where a bind `isClosed` nobody begins a session any more.
    */
-  readonly end: (bind: Endpoint, ending: Ending, how: { readonly waits: boolean }) => Promise<Ended>
+  readonly end: (
+    bind: Endpoint,
+    ending: Ending,
+    how: { readonly waits: boolean; readonly isClosed?: boolean },
+  ) => Promise<Ended>
   /** An address that moves is not here, or is here again. One that nobody moves is always here. */
   readonly addressLeft: (address: string) => void
   readonly addressCame: (address: string) => void
@@ -202,11 +206,11 @@ export const createDirectEndings = (options: DirectEndingsOptions): DirectEnding
 
   return {
     setBinds: (binds) => happen({ event: 'binds', binds }),
-    end: (bind, ending, { waits }) =>
+    end: (bind, ending, how) =>
       new Promise((resolve) => {
         lastId += 1
         orders.set(lastId, { sessions: new Map(), trouble: null, over: resolve })
-        happen({ event: 'ordered', id: lastId, bind, ending, waits })
+        happen({ event: 'ordered', id: lastId, bind, ending, ...how })
       }),
     addressLeft: (address) => happen({ event: 'address-left', address }),
     addressCame: (address) => happen({ event: 'address-came', address }),

@@ -31,7 +31,8 @@ export const foreignRules = async (
   )
 }
 
-const elsewhere = 'put balancers and servers on one network segment, or write datapath: kernel'
+/** What to do where a server is on no segment of this host. */
+export const elsewhere = 'put balancers and servers on one network segment, or write datapath: kernel'
 /** A neighbour that is there answers within milliseconds; a kernel asks three times, once a second. */
 const [lookEvery, patience] = [100, 3000]
 

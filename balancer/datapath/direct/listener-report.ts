@@ -3,6 +3,7 @@
 
 import { endpointText } from '../../core/endpoint.ts'
 import type { ListenerFact } from '../../pool/core/facts.ts'
+import type { Finding } from '../../pool/core/listener-fact.ts'
 import type { Count } from '../rules/core/elements.ts'
 import { refusalCounter, serverCounter, turnedAway } from './core/names.ts'
 import type { Tallies } from './core/tallies.ts'
@@ -12,18 +13,19 @@ import type { RunningListener } from './listener.ts'
  * All that a fact is made of. `counters`: by name. `trouble`: why nobody is served who reaches an address; null where all are. `exceptions`: sessions that are not where the table would send them.
  */
 export type ReportInput = {
-  readonly listener: RunningListener
+  readonly listener: Pick<RunningListener, 'config' | 'places' | 'numberOf' | 'isPanicking'>
   readonly tallies: Tallies
   readonly counters: ReadonlyMap<string, Count>
   readonly exceptions: number | null
   readonly trouble: string | null
+  readonly findings: readonly Finding[]
 }
 
 /** The fact of one listener. Its addresses are open wherever they are now: whoever reaches one is forwarded. */
 export const reportOf = (input: ReportInput): ListenerFact => {
-  const { listener, tallies, counters, exceptions, trouble } = input
+  const { listener, tallies, counters, exceptions, trouble, findings } = input
   const { name, bind } = listener.config()
-  const { ends, ...counts } = tallies.all()
+  const { ends, connectFailures: _, ...counts } = tallies.all()
   const refused = turnedAway
     .map((reason) => [reason, counters.get(refusalCounter(reason, name))?.packets ?? 0] as const)
     .filter(([, packets]) => packets > 0)
@@ -42,12 +44,12 @@ export const reportOf = (input: ReportInput): ListenerFact => {
         ...tallies.server(number),
         bytesIn: number === undefined ? null : (counters.get(serverCounter(name, number))?.bytes ?? null),
         bytesOut: null,
-        connectFailures: null,
         refusedConnects: null,
         failuresInARow: null,
         detail: null,
       }
     }),
+    findings,
     detail: { kind: 'direct', exceptions },
   }
 }

@@ -6,7 +6,7 @@ import type { SessionEnd } from '../kernel/core/session-counts.ts'
 import type { Ending } from './core/ending.ts'
 import type { DirectEndings, Ended } from './endings.ts'
 import type { RunningListener } from './listener.ts'
-import type { DueEffect } from './listeners.ts'
+import { bindsOf, type DueEffect } from './listeners.ts'
 
 /** Ends sessions, and remembers why. */
 export type Orders = {
@@ -31,9 +31,10 @@ const everybody = Number.POSITIVE_INFINITY
 /** Nothing is due yet. */
 export const createOrders = ({ endings, listeners, change }: OrdersOptions): Orders => {
   const reasons = new Map<string, SessionEnd>()
-  const end = (bind: Endpoint, ending: Ending, reason: SessionEnd, waits: boolean): Promise<Ended> => {
+  type How = Parameters<DirectEndings['end']>[2]
+  const end = (bind: Endpoint, ending: Ending, reason: SessionEnd, how: How): Promise<Ended> => {
     reasons.set(`${endpointText(bind)} ${ending.server ?? ''}`, reason)
-    return endings.end(bind, ending, { waits })
+    return endings.end(bind, ending, how)
   }
   const carryOut: Orders['carryOut'] = (effects) => {
     const due = effects.flatMap(({ listener, effect }) => {
@@ -46,11 +47,11 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
     })
     if (due.length === 0) return
     void change().then(() => {
-      for (const { bind, ending, reason } of due) void end(bind, ending, reason, true)
+      for (const { bind, ending, reason } of due) void end(bind, ending, reason, { waits: true })
     })
   }
   const orderAt = async (listener: RunningListener, bind: Endpoint, ending: Ending): Promise<SessionsEnded> => {
-    const { sessions, trouble } = await end(bind, ending, 'ordered', false)
+    const { sessions, trouble } = await end(bind, ending, 'ordered', { waits: false })
     const { name } = listener.config()
     return {
       ended: [...sessions].map(([number, count]) => ({
@@ -64,7 +65,11 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
   return {
     carryOut,
     endBinds: (binds) => {
-      for (const bind of binds) void end(bind, { server: null, client: null, begunBefore: everybody }, 'stopped', false)
+      const taken = new Set(listeners().flatMap((listener) => bindsOf(listener.config())))
+      for (const bind of binds) {
+        const how = { waits: false, isClosed: !taken.has(endpointText(bind)) }
+        void end(bind, { server: null, client: null, begunBefore: everybody }, 'stopped', how)
+      }
     },
     order: async (order) => {
       const answers = listeners().flatMap((listener) => {

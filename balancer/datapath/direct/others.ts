@@ -6,17 +6,18 @@ import type { Logger } from 'pino'
 import { createBoundedLog } from '../../bounded-log.ts'
 import { endpointText } from '../../core/endpoint.ts'
 import { addressBytes, familyOf } from '../../core/ip-address.ts'
-import { millis } from '../../core/time.ts'
+import { type Millis, millis } from '../../core/time.ts'
 import type { ElementToAdd, NftElements } from '../../os/nft-elements.ts'
 import type { Outcome } from '../../os/outcome.ts'
-import type { SessionException, SessionOfClient } from '../../pool/core/session-exception.ts'
+import type { BetterKnown, SessionException, SessionOfClient, SessionOver } from '../../pool/core/session-exception.ts'
 import type { SlotTable } from '../../pool/core/slot-table.ts'
 import { endOfTold, endpointIn, isHeardSince, numberedSlots, type Told, toldException } from './core/exceptions.ts'
-import type { FlowException } from './core/flow-book.ts'
+import type { Flow, FlowException } from './core/flow-book.ts'
 import { flowKey, prefixBytes } from './core/flow-key.ts'
 import { mergeTold } from './core/flow-merge.ts'
 import { type FlowWatch, flowsMap, prefixSet, type WatchedFlows } from './flow-watch.ts'
 import type { RunningListener } from './listener.ts'
+import { removeTwins } from './twins.ts'
 
 /** A listener with its slots as they are, and the servers that are configured. */
 export type OwnTable = {
@@ -42,11 +43,11 @@ export type OtherBalancers = {
 export type Exchange = {
   /** After a look at all flows: whoever is connected is told. */
   readonly tell: () => void
-  /** Takes in what a peer has; the answer is what was heard later here and goes elsewhere. */
-  readonly told: (peer: string, exceptions: readonly SessionException[]) => Promise<readonly SessionException[]>
-  /** A session as the last look knows it; null where it is over. */
-  readonly find: (session: SessionOfClient) => SessionException | null
-  readonly gone: (peer: string, sessions: readonly SessionOfClient[]) => Promise<void>
+  /** Takes in what a peer has; the answer is what was heard later here, and goes elsewhere or is over. */
+  readonly told: (peer: string, exceptions: readonly SessionException[]) => Promise<BetterKnown>
+  /** A session as the last look knows it; `idle` alone where it is over, and null where nothing is known of it any more. */
+  readonly find: (session: SessionOfClient) => SessionException | { readonly idle: Millis } | null
+  readonly gone: (peer: string, sessions: readonly SessionOver[]) => Promise<void>
   /** Sessions of a bind that were told and not heard of here since then, by the hexadecimal text of their keys. */
   readonly onlyTold: (bind: string) => ReadonlySet<string>
   /** Sessions of a listener that are not where its own slots would send them, by the last look. */
@@ -56,7 +57,7 @@ export type Exchange = {
 export type ExchangeOptions = {
   readonly others: OtherBalancers
   readonly flows: FlowWatch
-  readonly elements: Pick<NftElements, 'add' | 'remove' | 'put'>
+  readonly elements: Pick<NftElements, 'add' | 'remove' | 'put' | 'dump'>
   readonly listenerAt: (bind: string) => RunningListener | undefined
   readonly log: Logger
 }
@@ -118,6 +119,7 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     if (one === undefined || key === null || listener?.config().name !== name) return null
     const flow = one.book.find(key)
     const left = flow === null ? 0 : Math.min(one.bind.idle, flow.expiresAt - performance.now())
+    if (flow?.state === 'closing' || flow?.state === 'ended') return { idle: idleOf(flow) }
     if (flow?.state !== 'live' || left <= 0) return null
     const session = { number: flow.number, idle: millis(one.bind.idle - left), timeout: one.bind.idle }
     return toldException(session, { listener: name, bind, client }, listener.serverOf)
@@ -156,18 +158,17 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     for (const told of taken.values()) for (const [client, { until }] of told) if (until < now) told.delete(client)
   }
 
-  const takeIn = async (
-    one: WatchedFlows,
-    peer: string,
-    told: readonly SessionException[],
-  ): Promise<readonly SessionException[]> => {
+  const takeIn = async (one: WatchedFlows, peer: string, told: readonly SessionException[]): Promise<BetterKnown> => {
     const bind = endpointText(one.bind)
     const listener = listenerAt(bind)
-    if (listener === undefined) return []
+    if (listener === undefined) return nothingBetter
     const now = millis(performance.now())
     const additions: ElementToAdd[] = []
     const replacements: ElementToAdd[] = []
+    /** Those of them that were something else. */
+    const changed: ElementToAdd[] = []
     const wrong: SessionOfClient[] = []
+    const over: SessionOver[] = []
     const prefixes = new Map<string, ElementToAdd>()
     const records = within(taken, bind, () => new Map<string, Told>())
     for (const { client, server, idle, timeout } of told) {
@@ -181,15 +182,19 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         )
         continue
       }
-      const merge = mergeTold(one.book.find(key), { number, idle, timeout }, now)
+      const own = one.book.find(key)
+      const merge = mergeTold(own, { number, idle, timeout }, now)
       if (merge.kind === 'keep-own') {
-        if (merge.contradicts) wrong.push({ listener: listener.config().name, bind, client })
+        const session = { listener: listener.config().name, bind, client }
+        if (merge.knows === 'another-server') wrong.push(session)
+        else if (merge.knows === 'it-is-over') over.push({ ...session, idle: own === null ? null : idleOf(own) })
         continue
       }
       records.set(client, { number, until: endOfTold(now, idle, timeout) })
       const element = { key, value: number, timeout: merge.timeout, expires: merge.expires }
       if (merge.kind === 'add') additions.push(element)
       else replacements.push(element)
+      if (own !== null && (own.number !== number || own.state !== 'live')) changed.push(element)
       const prefix = prefixOf(client)
       if (prefix !== null) prefixes.set(hexOf(prefix.key), prefix)
     }
@@ -197,13 +202,18 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     const added = await elements.add(map, additions)
     const put = await elements.put(map, replacements)
     const prefixed = await elements.put(prefixSet, [...prefixes.values()])
-    for (const outcome of [added, put, prefixed]) {
+    const checked = await removeTwins(elements, map, changed)
+    for (const outcome of [added, put, prefixed, checked]) {
       if (outcome.ok) continue
       bounded('warn', 'not-taken', { peer }, `What ${peer} tells of sessions was not taken in: ${outcome.text}`)
     }
     remember(one, additions, added)
     remember(one, replacements, put)
-    return wrong.flatMap((session) => find(session) ?? [])
+    const better = wrong.flatMap((session) => {
+      const known = find(session)
+      return known !== null && 'server' in known ? [known] : []
+    })
+    return { better, over }
   }
   /** Until the next look what was written is not known otherwise, and that may lack some. */
   const remember = (
@@ -225,25 +235,30 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
   return {
     tell,
     told: async (peer, exceptions) => {
-      const wrong: SessionException[] = []
+      const answers: BetterKnown[] = []
       for (const [bind, told] of byBind(exceptions)) {
         const one = flows.at(bind)
-        if (one !== undefined) wrong.push(...(await takeIn(one, peer, told)))
+        if (one !== undefined) answers.push(await takeIn(one, peer, told))
       }
-      return wrong
+      return { better: answers.flatMap(({ better }) => better), over: answers.flatMap(({ over }) => over) }
     },
     find,
     gone: async (_, sessions) => {
+      const now = performance.now()
       for (const [bind, all] of byBind(sessions)) {
         const [one, records] = [flows.at(bind), taken.get(bind)]
-        if (one === undefined || records === undefined) continue
+        if (one === undefined) continue
         // What is known may be older than what was told.
         await flows.look(bind)
-        const keys = all.flatMap(({ client }) => {
-          const [key, told] = [keyOf(client), records.get(client)]
-          records.delete(client)
+        const keys = all.flatMap(({ client, idle }) => {
+          const [key, told] = [keyOf(client), records?.get(client)]
+          records?.delete(client)
           const flow = key === null ? null : one.book.find(key)
-          return key === null || told === undefined || flow === null || isHeardSince(flow, told) ? [] : [key]
+          if (key === null || flow === null) return []
+          const isUntouched = told !== undefined && !isHeardSince(flow, told)
+          // It began here, and its client said goodbye there.
+          const isClosed = idle !== null && flow.state === 'live' && flow.heardAt < now - idle
+          return isUntouched || isClosed ? [key] : []
         })
         await elements.remove(flowsMap(one.bind), keys)
       }
@@ -261,6 +276,11 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
     exceptionsOf: (listener) => counts.get(listener) ?? null,
   }
 }
+
+const nothingBetter: BetterKnown = { better: [], over: [] }
+
+/** How long ago the last packet of a flow came. */
+const idleOf = ({ heardAt }: Flow): Millis => millis(Math.max(0, performance.now() - heardAt))
 
 /** A key as text. */
 export const hexOf = (key: Uint8Array): string => Buffer.from(key).toString('hex')

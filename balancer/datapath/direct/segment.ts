@@ -30,6 +30,8 @@ export type Segment = {
   /** Where a frame to a server goes and comes from, and as which address this host speaks; null where it is here, or not known. */
   readonly endsOf: (server: string) => SegmentEnds | null
   readonly problems: () => readonly SegmentProblem[]
+  /** Those that are not over by themselves; they are in the log too. */
+  readonly lasting: () => readonly SegmentProblem[]
   /** Listeners, places or balancers are others. */
   readonly refresh: () => void
   readonly close: () => void
@@ -197,6 +199,7 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       return mac === null || address === null ? null : { device: path.device, server: path.mac, own: { mac, address } }
     },
     problems,
+    lasting: () => problems().filter(({ server }) => troubles.get(server)?.isSaid === true),
     refresh: () => {
       follows()
       resolveMissing(true)

@@ -35,6 +35,8 @@ export type SessionCountsOptions = {
   readonly reasonOf: (bind: string, number: number) => SessionEnd
   /** Since when an address that moves is not here; null where it is. */
   readonly leftAt: (address: string) => number | null
+  /** Whether an address that moves is here: then no other balancer has any of its sessions. */
+  readonly hasMovedHere: (address: string) => boolean
   /** See others.ts: those are sessions of another balancer as long as no packet of them came here. */
   readonly onlyTold: (bind: string) => ReadonlySet<string>
   readonly onSession: (record: () => SessionRecord) => void
@@ -46,7 +48,7 @@ const nobody = { address: '0.0.0.0', port: 0 }
 
 /** Nothing is counted yet. */
 export const countSessions = (options: SessionCountsOptions): SessionCounts => {
-  const { flows, listenerAt, reasonOf, leftAt, onlyTold, onSession } = options
+  const { flows, listenerAt, reasonOf, leftAt, hasMovedHere, onlyTold, onSession } = options
   const tallies = new WeakMap<RunningListener, Tallies>()
   /** Live sessions by bind and number. Those of an address that has left are another balancer's. */
   const live = new Map<string, ReadonlyMap<number, number>>()
@@ -89,7 +91,7 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     talliesOf(listener).end(end)
     onSession(() => {
       const [client = nobody] = flows.clientsOf(key)
-      const total = Number.isFinite(begunBy) ? performance.now() - begunBy : 0
+      const total = Number.isFinite(begunBy) ? performance.now() - begunBy : null
       return sessionLine(
         { client, listener: listener.config().name, server, total, end },
         {
@@ -123,11 +125,11 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
       }
       return list()
     },
-    look: (bind, { begun, gone }) => {
+    look: (bind, { begun, gone, unanswered }) => {
       const [one, listener] = [flows.at(bind), listenerAt(bind)]
       if (one === undefined || listener === undefined) return
       const told = onlyTold(bind)
-      live.set(bind, liveIn(one, listener.numbers(), told))
+      live.set(bind, liveIn(one, listener.numbers(), hasMovedHere(one.bind.address) ? new Set() : told))
       const began = new Map<number, number>()
       for (const { key, number } of begun) {
         if (!told.has(hexOf(key))) began.set(number, (began.get(number) ?? 0) + 1)
@@ -138,7 +140,9 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
       }
       talliesOf(listener).look(now, began)
       // What ends of an address that has left is another balancer's to tell.
-      if (leftAt(one.bind.address) === null) for (const flow of gone) tell(bind, listener, flow)
+      if (leftAt(one.bind.address) !== null) return
+      for (const flow of gone) tell(bind, listener, flow)
+      talliesOf(listener).fail(unanswered)
     },
     sessionsOf,
     isInUse: (binds, number) =>

@@ -4,12 +4,12 @@ import type { Endpoint } from '../../core/endpoint.ts'
 import { type SessionRecord, terminationState } from '../../pool/core/session-record.ts'
 import type { SessionEnd } from '../kernel/core/session-counts.ts'
 
-/** A flow that is over. `total` is how long it was seen, in milliseconds, right to a look at the flows. */
+/** A flow that is over. `total` is how long it was seen, in milliseconds, right to a look at the flows; null: it was there before. */
 export type EndedFlowRecord = {
   readonly client: Endpoint
   readonly listener: string
   readonly server: string | null
-  readonly total: number
+  readonly total: number | null
   readonly end: SessionEnd
 }
 
@@ -19,7 +19,7 @@ export const sessionLine = (
   others: { readonly process: number; readonly listener: number; readonly server: number },
 ): SessionRecord => ({
   ...rest,
-  acceptedAt: Date.now() - total,
+  acceptedAt: Date.now() - (total ?? 0),
   queued: 0,
   connecting: null,
   total,

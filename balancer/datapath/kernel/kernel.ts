@@ -119,7 +119,12 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     view.look()
     for (const listener of listeners.all()) {
       const [servers, counts] = [view.servers(), view.listeners()]
-      publish(reportOf({ listener, servers, listeners: counts, refusals: counters.packets(), trouble: trouble() }))
+      publish(
+        reportOf({
+          ...{ listener, servers, listeners: counts, refusals: counters.packets() },
+          ...{ trouble: trouble(), findings: path.findings() },
+        }),
+      )
     }
   }
   let failures = tracker.failures()

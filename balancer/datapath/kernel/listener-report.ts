@@ -9,16 +9,18 @@ import type { RunningListener } from './listener.ts'
 
 /** All that a fact is made of. `trouble`: why nobody is served who reaches one of the addresses; null where all are. */
 export type ReportInput = {
-  readonly listener: RunningListener
+  readonly listener: Pick<RunningListener, 'config' | 'places' | 'markOf' | 'isPanicking'>
   readonly servers: ReadonlyMap<number, ServerCount>
   readonly listeners: ReadonlyMap<number, ListenerCount>
   /** Packets by the name of the counter. */
   readonly refusals: ReadonlyMap<string, number>
   readonly trouble: string | null
+  /** What a test of the packets' way found, for all listeners alike. */
+  readonly findings: readonly string[]
 }
 
 /** The fact of one listener. Its addresses are open wherever they are now: whoever reaches one is forwarded. */
-export const reportOf = ({ listener, servers, listeners, refusals, trouble }: ReportInput): ListenerFact => {
+export const reportOf = ({ listener, servers, listeners, refusals, trouble, findings }: ReportInput): ListenerFact => {
   const { name, bind } = listener.config()
   const places = listener.places()
   const [mark = 0] = places.flatMap((place) => listener.markOf(place) ?? [])
@@ -33,6 +35,7 @@ export const reportOf = ({ listener, servers, listeners, refusals, trouble }: Re
     maximumSessions: all?.maximumSessions ?? 0,
     totalSessions: all?.totalSessions ?? 0,
     panicking: listener.isPanicking(),
+    findings: findings.map((text) => ({ server: null, text })),
     ends: {
       ...all?.ends,
       ...Object.fromEntries(

@@ -23,6 +23,8 @@ export type PathTest = {
   readonly isWatching: () => boolean
   /** What keeps all clients from their servers: it stands in the rules, and nothing came through; else null. */
   readonly trouble: () => string | null
+  /** What is lost on the way, and which rules are in the way, a sentence each; they are in the log too. */
+  readonly findings: () => readonly string[]
   readonly stop: () => void
 }
 
@@ -64,10 +66,9 @@ export const testPath = ({ listeners, places, onWatching, log }: PathTestOptions
       tableName,
     ])
     if (isOver) return
-    for (const { text, isSure } of found) {
-      if (!said.has(text)) log.warn(`${text}${isSure ? '' : ' (unless another rule lets them pass)'}`)
-    }
-    said = new Set(found.map(({ text }) => text))
+    const texts = found.map(({ text, isSure }) => `${text}${isSure ? '' : ' (unless another rule lets them pass)'}`)
+    for (const text of texts) if (!said.has(text)) log.warn(text)
+    said = new Set(texts)
     findings = found
     if (!found.some(({ isSure }) => isSure)) trouble = null
   }
@@ -100,6 +101,7 @@ export const testPath = ({ listeners, places, onWatching, log }: PathTestOptions
     },
     isWatching: () => watch !== undefined,
     trouble: () => trouble,
+    findings: () => [...(saidLoss === '' ? [] : [saidLoss]), ...said],
     stop: () => {
       isOver = true
       clearTimeout(soon)

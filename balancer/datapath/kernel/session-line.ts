@@ -13,16 +13,15 @@ export const sessionLine = (
   names: { readonly listener: string; readonly server: string },
   view: SessionView,
 ): SessionRecord => {
-  const total = duration ?? 0
   const ofListener = view.sessionsOfListener(mark) + 1
   const all = [...view.listeners().values()].reduce((sum, { sessions }) => sum + sessions, 0)
   return {
     client: client === undefined ? nobody : { address: addressText(client.source), port: client.sourcePort },
     ...names,
-    acceptedAt: startedAt ?? Date.now() - total,
+    acceptedAt: startedAt ?? Date.now() - (duration ?? 0),
     queued: 0,
     connecting: null,
-    total,
+    total: duration,
     bytes: bytesIn === null || bytesOut === null ? null : { in: bytesIn, out: bytesOut },
     end: reason,
     state: terminationState(reason, 'data', false),

@@ -100,6 +100,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
   let sessions = 0
   let maximumSessions = 0
   let totalSessions = 0
+  let maximumQueued = 0
 
   const forget = (client: Client, reason: SessionEnd | Refusal): void => {
     const counts = { listener: clients.size, placed: sessions }
@@ -159,6 +160,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
     const retryAt = client.tried.size > 0 && retries < config.retries ? (failed?.retryAt ?? null) : null
     if (client.trace.attempts === 0) client.trace.position = queue.size() + 1
     queue.add(client, { until: client.waitUntil, retryAt })
+    maximumQueued = Math.max(maximumQueued, queue.size())
     if (placed === 'paused') queue.setAside(client)
     if (queue.size() === 1) options.onTrouble(config.name)
   }
@@ -335,7 +337,8 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       panicking: servers.isPanicking(),
       ends: { ...ends },
       servers: servers.slots().map((slot) => slot.traffic()),
-      detail: { kind: 'userspace', queued: queue.size() },
+      findings: [],
+      detail: { kind: 'userspace', queued: queue.size(), maximumQueued },
     }),
     sockets: () => clients.size + sessions,
     clients: () => clients.size,

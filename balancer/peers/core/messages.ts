@@ -90,6 +90,8 @@ const messages = z.discriminatedUnion('type', [
     listener: name,
     bind: endpoint,
     clients: z.array(endpoint).max(sessionsInLine).readonly(),
+    /** An earlier version does not say it. */
+    idle: z.array(duration.nullable()).max(sessionsInLine).readonly().optional(),
   }),
   z.object({ type: z.literal('synced') }),
   z.object({ type: z.literal('beat') }),
@@ -98,7 +100,8 @@ const messages = z.discriminatedUnion('type', [
 
 /**
  * One line. `hello` comes first and whenever other listeners are direct; a `table` for each of them follows, and whenever one
- * changes. `told` are exceptions: client, server, milliseconds since it was heard, its idle timeout. `gone` takes some back. `synced`:
+ * changes. `told` are exceptions: client, server, milliseconds since it was heard, its idle timeout. `gone` takes some back, `idle` is how
+ * long ago their clients said goodbye or they were ended, null where that was not seen. `synced`:
  * all exceptions against the tables of the receiver have been told once. `beat`: nothing else to say. `bye`: the connection ends.
  */
 export type PeerMessage = z.output<typeof messages>

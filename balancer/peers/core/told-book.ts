@@ -2,7 +2,7 @@
 // A hundred thousand entries leave no time to copy them, so this is a book that is written in.
 
 import { type Millis, millis } from '../../core/time.ts'
-import type { SessionException, SessionOfClient } from '../../pool/core/session-exception.ts'
+import type { SessionException, SessionOfClient, SessionOver } from '../../pool/core/session-exception.ts'
 import { type SessionMessage, sessionsInLine } from './messages.ts'
 
 /** What is to be said next: null is nothing for now. `isDone`: all that was offered has been said. */
@@ -19,6 +19,8 @@ export type ToldBook = {
   readonly hasNot: (sessions: readonly SessionOfClient[]) => void
   /** Of these the other one knows less: they are told, whatever is offered. */
   readonly correct: (sessions: readonly SessionException[], now: Millis) => void
+  /** It takes these for sessions, and they are over. */
+  readonly retract: (sessions: readonly SessionOver[], now: Millis) => void
   /** How many it has by our word. */
   readonly told: () => number
 }
@@ -47,8 +49,11 @@ const isNews = (endsAt: number, lastsUntil: number, timeout: number, now: number
 const longest = 0x7fff_ffff
 const whole = (duration: number): Millis => millis(Math.min(longest, Math.max(0, Math.round(duration))))
 
-/** The session as it is known here, exception or not; null when it is over. */
-export type FindSession = (session: SessionOfClient) => SessionException | null
+/**
+ * The session as it is known here, exception or not. `idle` alone: it is over, and so long ago its client said goodbye; null: nothing is
+ * known of it any more.
+ */
+export type FindSession = (session: SessionOfClient) => SessionException | { readonly idle: Millis } | null
 
 /** A book for one connection, which begins with nothing told. */
 export const createToldBook = (find: FindSession, limit = mostTold): ToldBook => {
@@ -63,6 +68,7 @@ export const createToldBook = (find: FindSession, limit = mostTold): ToldBook =>
   let rest: Iterator<readonly [Group, string, Entry]> | null = null
   let isDone = true
   let corrections: readonly { readonly one: SessionException; readonly at: number }[] = []
+  let retractions: readonly { readonly one: SessionOver; readonly at: number }[] = []
 
   let last: Group | null = null
   const groupOf = ({ listener, bind }: Pick<SessionOfClient, 'listener' | 'bind'>): Group => {
@@ -122,29 +128,37 @@ export const createToldBook = (find: FindSession, limit = mostTold): ToldBook =>
   }
 
   const nextCorrection = (now: Millis): SessionMessage | null => {
-    const [first] = corrections
+    const [these, rest] = firstLine(corrections)
+    corrections = rest
+    const [first] = these
     if (first === undefined) return null
-    const { listener, bind } = first.one
-    const isOfLine = ({ one }: typeof first, i: number): boolean =>
-      i < sessionsInLine && one.listener === listener && one.bind === bind
-    const end = corrections.findIndex((correction, i) => !isOfLine(correction, i))
-    const these = corrections.slice(0, end < 0 ? corrections.length : end)
-    corrections = corrections.slice(these.length)
     const group = groupOf(first.one)
     const sessions = these.map(({ one: { client, server, idle, timeout }, at }) => {
       write(group, client, { server, endsAt: at - idle + timeout, byUs: true, held: true, look })
       return [client, server, whole(now - at + idle), whole(timeout)] as const
     })
-    return { type: 'told', listener, bind, sessions }
+    return { type: 'told', listener: group.listener, bind: group.bind, sessions }
+  }
+  const nextRetraction = (now: Millis): SessionMessage | null => {
+    const [these, rest] = firstLine(retractions)
+    retractions = rest
+    const [first] = these
+    if (first === undefined) return null
+    const group = groupOf(first.one)
+    for (const { one } of these) strike(group, one.client)
+    return goneMessage(
+      group,
+      these.map(({ one: { client, idle }, at }) => ({ client, idle: idle === null ? null : whole(now - at + idle) })),
+    )
   }
 
   /** What the other one has and is no exception any more: it may be over, begun anew, or only be what the slots say. */
   const nextGone = (now: Millis, most: number): SessionMessage | null => {
     rest ??= allEntries()
-    const clients: string[] = []
+    const over: { readonly client: string; readonly idle: Millis | null }[] = []
     const anew: SessionException[] = []
     let of: Group | null = null
-    for (let looked = 0; looked < most && clients.length + anew.length < sessionsInLine; looked += 1) {
+    for (let looked = 0; looked < most && over.length + anew.length < sessionsInLine; looked += 1) {
       const step = rest.next()
       if (step.done === true) {
         isDone = true
@@ -157,7 +171,7 @@ export const createToldBook = (find: FindSession, limit = mostTold): ToldBook =>
       if (entry.endsAt <= now || entry.look === look) continue
       const { listener, bind } = group
       const known = find({ listener, bind, client })
-      if (known !== null) {
+      if (known !== null && 'server' in known) {
         if (known.server !== entry.server) anew.push(known)
         continue
       }
@@ -167,14 +181,16 @@ export const createToldBook = (find: FindSession, limit = mostTold): ToldBook =>
       // What was never taken over here is none of ours to take back.
       if (!entry.byUs && !entry.held) continue
       of = group
-      clients.push(client)
+      over.push({ client, idle: known === null ? null : whole(known.idle) })
     }
     correct(anew, offeredAt)
-    return of === null ? null : { type: 'gone', listener: of.listener, bind: of.bind, clients }
+    return of === null ? null : goneMessage(of, over)
   }
   const correct = (sessions: readonly SessionException[], at: number): void => {
     if (sessions.length > 0) corrections = [...corrections, ...sessions.map((one) => ({ one, at }))]
   }
+
+  const hasAnswered = (): boolean => corrections.length === 0 && retractions.length === 0
 
   return {
     offer: (exceptions, now) => {
@@ -186,13 +202,13 @@ export const createToldBook = (find: FindSession, limit = mostTold): ToldBook =>
       isDone = false
     },
     next: (now, most) => {
-      const correction = nextCorrection(now)
-      if (correction !== null) return { message: correction, isDone: isDone && corrections.length === 0 }
+      const correction = nextCorrection(now) ?? nextRetraction(now)
+      if (correction !== null) return { message: correction, isDone: isDone && hasAnswered() }
       if (isDone) return { message: null, isDone }
       const { message, looked } = nextTold(now, most)
       if (message !== null || cursor < offered.length || looked >= most) return { message, isDone }
       const gone = nextGone(now, most)
-      return { message: gone, isDone: isDone && corrections.length === 0 }
+      return { message: gone, isDone: isDone && hasAnswered() }
     },
     hasTold: (exceptions, now) => {
       for (const { listener, bind, client, server, idle, timeout } of exceptions) {
@@ -207,6 +223,31 @@ export const createToldBook = (find: FindSession, limit = mostTold): ToldBook =>
       }
     },
     correct,
+    retract: (sessions, now) => {
+      if (sessions.length > 0) retractions = [...retractions, ...sessions.map((one) => ({ one, at: now }))]
+    },
     told: () => told,
   }
 }
+
+/** Those that fit into one line with the first one, and the others. */
+const firstLine = <T extends { readonly one: SessionOfClient }>(
+  all: readonly T[],
+): readonly [readonly T[], readonly T[]] => {
+  const [first] = all
+  if (first === undefined) return [[], []]
+  const { listener, bind } = first.one
+  const end = all.findIndex(({ one }, i) => i >= sessionsInLine || one.listener !== listener || one.bind !== bind)
+  return end < 0 ? [all, []] : [all.slice(0, end), all.slice(end)]
+}
+
+const goneMessage = (
+  { listener, bind }: Pick<Group, 'listener' | 'bind'>,
+  over: readonly { readonly client: string; readonly idle: Millis | null }[],
+): SessionMessage => ({
+  type: 'gone',
+  listener,
+  bind,
+  clients: over.map(({ client }) => client),
+  idle: over.map(({ idle }) => idle),
+})

@@ -124,9 +124,9 @@ export const createAccounts = (): Accounts => {
           if (!listeners.has(name)) listeners.set(name, { ...emptyListener(), traffic, totals: account.totals ?? {} })
           continue
         }
-        const { checks = 0, failedChecks = 0, downs = 0, downMillis = 0 } = account
-        if (!servers.has(name))
-          servers.set(name, { ...emptyAccount(), checks, failedChecks, downs, downMillis, traffic })
+        const { checks = 0, failedChecks = 0, downs = 0, downMillis = 0, totals = {} } = account
+        const counts = { checks, failedChecks, downs, downMillis, totals }
+        if (!servers.has(name)) servers.set(name, { ...emptyAccount(), ...counts, traffic })
       }
     },
     clear: (all) => {

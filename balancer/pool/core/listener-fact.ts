@@ -8,6 +8,9 @@ const count = z.number().nullable()
 
 const bindState = z.object({ address: z.string(), open: z.boolean(), why: z.string().nullable() }).readonly()
 
+/** What a datapath found wrong by itself, as a sentence: about a server by its name, or about all of them. */
+const finding = z.object({ server: z.string().nullable(), text: z.string() }).readonly()
+
 const serverTraffic = z
   .object({
     server: z.string(),
@@ -41,9 +44,15 @@ export const listenerFact = z
     panicking: z.boolean(),
     ends: z.record(z.string(), z.number()).readonly(),
     servers: z.array(serverTraffic).readonly(),
+    findings: z.array(finding).readonly().default([]),
     detail: z
       .discriminatedUnion('kind', [
-        z.object({ kind: z.literal('userspace'), queued: z.number() }),
+        z.object({
+          kind: z.literal('userspace'),
+          queued: z.number(),
+          // Programs before this member did not count it.
+          maximumQueued: z.number().nullable().default(null),
+        }),
         z.object({ kind: z.literal('direct'), exceptions: count }),
       ])
       .readonly()
@@ -54,11 +63,29 @@ export const listenerFact = z
 /**
  * One listener. `binds` tells which of its addresses are `open`: a client that reaches one is forwarded. Where it is not, `why`
  * says why; else it is null. Numbers are null where the datapath does not know them. `ends` counts how clients ended, by reason: `closed` is the good one.
- * `panicking`: so few servers pass that all are used. `detail` is what only this kind of datapath has to tell, null where
- * that is nothing: in user space the clients that wait in the queue. Of `direct` how many sessions are
+ * `panicking`: so few servers pass that all are used. `findings` is what the datapath found wrong when it tested itself, and what to
+ * do. `detail` is what only this kind of datapath has to tell, null where
+ * that is nothing: in user space the clients that wait in the queue, and the most there were. Of `direct` how many sessions are
  * not where the table of this host would send them (`exceptions`).
  */
 export type ListenerFact = z.output<typeof listenerFact>
+/** See `findings` of `ListenerFact`. */
+export type Finding = z.output<typeof finding>
+
+/** Ends of clients that were not let in: by access lists, or because too many came (HAProxy: denied connections). */
+const denials = ['denied', 'rate', 'source-rate']
+
+/** The clients that were not let in. */
+export const deniedIn = ({ ends }: Pick<ListenerFact, 'ends'>): number =>
+  denials.reduce((sum, end) => sum + (ends[end] ?? 0), 0)
+
+/** The most that have waited in the queue at once; null where the datapath has none. */
+export const mostQueuedIn = ({ detail }: Pick<ListenerFact, 'detail'>): number | null =>
+  detail?.kind === 'userspace' ? detail.maximumQueued : null
+
+/** Sessions that are not where the table of this host would send them; null where there is no such table. */
+export const exceptionsIn = ({ detail }: Pick<ListenerFact, 'detail'>): number | null =>
+  detail?.kind === 'direct' ? detail.exceptions : null
 
 /** The clients that wait in the queue; null where the datapath has none. */
 export const queuedIn = ({ detail }: Pick<ListenerFact, 'detail'>): number | null =>

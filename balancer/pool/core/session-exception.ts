@@ -14,3 +14,9 @@ export type SessionException = SessionOfClient & {
   readonly idle: Millis
   readonly timeout: Millis
 }
+
+/** A session that is over. `idle`: how long ago its client said goodbye or it was ended, when this was made; null: that was not seen. */
+export type SessionOver = SessionOfClient & { readonly idle: Millis | null }
+
+/** What is to be said about sessions that another balancer has told: those of which more is known here, and those that are over. */
+export type BetterKnown = { readonly better: readonly SessionException[]; readonly over: readonly SessionOver[] }

@@ -10,7 +10,7 @@ export type SessionStage = 'queue' | 'connect' | 'data'
  * All that is to be said of it; null is not known by what forwarded it, or was never reached. `end` is how it ended, in our own
  * words (`ends` of a listener counts the same), `state` the same in HAProxy's two letters. Durations are milliseconds: `queued`
  * until its first attempt to connect or to its end in the queue, `connecting` from there until it had a server, `total` from its acceptance at
- * `acceptedAt` (since the epoch). `retries` are attempts after the first, `isRedispatched` one at another server among them.
+ * `acceptedAt` (since the epoch; where the former is not known, its end). `retries` are attempts after the first, `isRedispatched` one at another server among them.
  * `sessions` are those at that moment, this one included; `position` its place in the queue when it began to wait, 0 where it did not.
  */
 export type SessionRecord = {
@@ -20,7 +20,7 @@ export type SessionRecord = {
   readonly acceptedAt: number
   readonly queued: number | null
   readonly connecting: number | null
-  readonly total: number
+  readonly total: number | null
   readonly bytes: { readonly in: number; readonly out: number } | null
   readonly end: string
   readonly state: string
@@ -55,6 +55,7 @@ const whoEnded: Readonly<Record<string, string>> = {
   reset: 'C',
   timeout: 'c',
   ordered: 'K',
+  deleted: 'K',
 }
 
 /** Ends that say by themselves how far the session came. */
@@ -76,7 +77,10 @@ export const terminationState = (end: string, stage: SessionStage, isSilent: boo
 
 const whole = (milliseconds: number | null): number => (milliseconds === null ? -1 : Math.round(milliseconds))
 
-/** HAProxy's tcplog: `%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq`; `at` is when it was accepted. */
+/**
+ * HAProxy's tcplog: `%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq`; `at` is when it was accepted. Times that
+ * are not known are -1 there, and what else is not known is a hyphen.
+ */
 export const tcplogLine = (record: SessionRecord, at: Calendar): string => {
   const { client, listener, server, queued, connecting, total, bytes, state, retries, sessions, position } = record
   const times = [queued, connecting, total].map(whole).join('/')
@@ -85,7 +89,7 @@ export const tcplogLine = (record: SessionRecord, at: Calendar): string => {
   // HAProxy writes no brackets, and what reads its lines expects none.
   const who = `${client.address}:${client.port} [${sessionTime(at)}] ${listener} ${listener}/${server ?? '<NOSRV>'}`
   // A server has no queue of its own here.
-  return `${who} ${times} ${bytes?.out ?? 0} ${state} ${counts}/${again} 0/${position}`
+  return `${who} ${times} ${bytes?.out ?? '-'} ${state} ${counts}/${again} 0/${position}`
 }
 
 /** The same as members of a JSON object, with what tcplog does not tell; `at` as ISO 8601. */
@@ -99,7 +103,7 @@ export const sessionMembers = (record: SessionRecord, at: string): Readonly<Reco
     server,
     queue_ms: queued === null ? null : Math.round(queued),
     connect_ms: connecting === null ? null : Math.round(connecting),
-    total_ms: Math.round(total),
+    total_ms: total === null ? null : Math.round(total),
     bytes_in: bytes?.in ?? null,
     bytes_out: bytes?.out ?? null,
     end,

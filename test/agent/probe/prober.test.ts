@@ -17,7 +17,7 @@ import { freePort, startMariaDb } from '../../lab/mariadb.ts'
 import { checkUser } from '../../lab/mariadb-files.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'agent-probe' })
 const stalls = startStallWatch()
 t.teardown(async () => {

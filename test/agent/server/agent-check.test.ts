@@ -59,7 +59,7 @@ t.test('a client that has its line and goes on talking is let go', async (t) => 
   const client = dial({ linger: true })
   await client.untilText('up\n')
   const talking = setInterval(() => client.send('x'), 50)
-  await waitFor('the server to let go', () => client.ended() === 'reset', { limit: 30_000 })
+  await waitFor('the server to let go', () => client.ended() === 'reset')
   clearInterval(talking)
 })
 

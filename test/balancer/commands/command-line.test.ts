@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { version } from '../../../balancer/version.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const program = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'command-line-'))
 t.teardown(() => rmSync(directory, { recursive: true }))

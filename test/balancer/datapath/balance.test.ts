@@ -3,8 +3,8 @@ import t from 'tap'
 import type { Balance } from '../../../balancer/config/schema.ts'
 import { millis } from '../../../balancer/core/time.ts'
 import type { RoundRobin } from '../../../balancer/datapath/core/round-robin.ts'
-import { nextStep, slowStartShare } from '../../../balancer/datapath/core/slow-start.ts'
 import { type Asking, type ChoosableServer, chooseServer } from '../../../balancer/datapath/userspace/core/choice.ts'
+import { nextStep, slowStartShare } from '../../../balancer/pool/core/slow-start.ts'
 import { createRandom } from '../../sim/random.ts'
 
 const server = (name: string, change: Partial<ChoosableServer> = {}): ChoosableServer => ({

@@ -201,8 +201,9 @@ t.test('while clients wait, a server that is down is checked soon, whatever its 
     totalSessions: 1,
     panicking: false,
     ends: {},
+    findings: [],
     servers: [traffic],
-    detail: { kind: 'userspace', queued: 1 },
+    detail: { kind: 'userspace', queued: 1, maximumQueued: 1 },
   }
   await waitFor('it to be up', () => {
     checker.hearTraffic(waiting)

@@ -12,7 +12,7 @@ import { eventText, type GoodbyeReason } from '../../../shared/health-stream.ts'
 import { report } from '../../agent/samples.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const good = report()
 const hard = report({ verdict: 'fail', reason: { code: 'read-only', text: 'read_only is ON' }, certainty: 'hard' })
 const soft = report({ verdict: 'fail', reason: { code: 'timeout', text: 'no answer' }, certainty: 'soft' })

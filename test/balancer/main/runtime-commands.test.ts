@@ -56,7 +56,7 @@ const say = async (line: string, change: Partial<RuntimeSources> & { readonly en
   const run = runtimeCommands(
     {
       ...{ requestReload: refuse, requestReexec: refuse, orderRouter: refuse },
-      ...{ routers: () => [], events: () => [] },
+      events: () => [],
       status: () => statusOf({ config, pool: createPool(facts), accounts, ...clock }),
       order: ({ listener, server, orders }) => {
         ordered.push([`${listener}/${server}`, orders])
@@ -175,7 +175,7 @@ t.test('show stat answers rows of CSV, all or those asked for', async (t) => {
   t.same(await rows('show stat -1 4 -1 up'), ['mysql/db1'])
   t.equal(
     await answer('show stat typed'),
-    'error: show stat answers CSV here, not typed; for programs there is show servers --json',
+    'error: show stat answers CSV here, not typed; for programs there is show status --json',
   )
 })
 

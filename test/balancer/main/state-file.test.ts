@@ -1,6 +1,19 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import t from 'tap'
 import { keepStateFile, readStateFile } from '../../../balancer/main/state-file.ts'
@@ -58,4 +71,86 @@ t.test('what is no file is not read, and a missing one is no problem', async (t)
   const file = keepStateFile({ path, text: () => 'text', log: logInto([]), pace })
   await file.stop()
   t.equal(readFileSync(target, 'utf8'), 'kept', 'a draft that is a link is not followed')
+  t.equal(readFileSync(path, 'utf8'), 'text')
 })
+
+t.test('pipes in its place and in that of its draft are no files either, and keep nobody waiting', async (t) => {
+  const path = join(directory, 'pipe.json')
+  execFileSync('mkfifo', [path, `${path}.${process.pid}`])
+  t.match(readStateFile(path), { text: null, problem: 'it is no file' })
+  const file = keepStateFile({ path, text: () => 'text', log: logInto([]), pace })
+  await file.stop()
+  t.ok(statSync(path).isFile())
+  t.equal(readFileSync(path, 'utf8'), 'text')
+})
+
+t.test('drafts of processes that were killed are removed, others stay', async (t) => {
+  const below = join(directory, 'drafts')
+  mkdirSync(below)
+  const dead = spawn('true')
+  await once(dead, 'exit')
+  const [drafts, others] = [[`s.json.${dead.pid}`], [`s.json.${process.ppid}`, 's.json.bak', `t.json.${dead.pid}`]]
+  for (const name of [...drafts, ...others]) writeFileSync(join(below, name), '')
+  const file = keepStateFile({ path: join(below, 's.json'), text: () => 'text', log: logInto([]), pace })
+  await waitFor('them to be gone', () => !readdirSync(below).includes(drafts[0] ?? ''))
+  await file.stop()
+  t.same(readdirSync(below).sort(), ['s.json', ...others].sort())
+})
+
+t.test(
+  'a disk that is full, or only to be read, or of somebody else: said once, and all is well by itself',
+  async (t) => {
+    const disk = join(directory, 'disk')
+    mkdirSync(disk)
+    const program = fileURLToPath(new URL('state-file-process.js', import.meta.url))
+    // The director has none of root's powers over files.
+    const unprivileged = 'setpriv --bounding-set -all --inh-caps -all'
+    const script = `mount -t tmpfs -o size=256k,mode=755 disk "$1"; exec ${unprivileged} "$0" "$2" "$1/state.json" 100000`
+    const keeper = spawn('unshare', ['--mount', 'sh', '-ec', script, process.execPath, disk, program])
+    t.teardown(() => keeper.kill('SIGKILL'))
+    let said = ''
+    for (const stream of [keeper.stdout, keeper.stderr]) stream.on('data', (chunk) => void (said += String(chunk)))
+    /** As root in its mount namespace. */
+    const there = (...command: readonly string[]): void =>
+      void execFileSync('nsenter', ['--mount', '--target', `${keeper.pid}`, ...command], { stdio: 'pipe' })
+    const names = (): readonly string[] => readdirSync(join(`/proc/${keeper.pid}/root`, disk))
+    const lines = (): readonly string[] => said.split('\n').slice(0, -1)
+    const isWritten = (): boolean => statSync(join(`/proc/${keeper.pid}/root`, disk, 'state.json')).size === 100_000
+    await waitFor('the file', isWritten)
+    const troubles = [
+      {
+        begin: () => there('sh', '-c', `cat /dev/zero > ${disk}/filler || true`),
+        end: () => there('rm', `${disk}/filler`),
+        why: /ENOSPC: no space left on device/,
+      },
+      {
+        begin: () => there('mount', '-o', 'remount,ro', disk),
+        end: () => there('mount', '-o', 'remount,rw', disk),
+        why: /EROFS: read-only file system/,
+      },
+      {
+        begin: () => there('chown', '65534', disk),
+        end: () => there('chown', '0', disk),
+        why: /EACCES: permission denied.*; its directory has to belong to root"/,
+      },
+    ]
+    for (const [i, { begin, end, why }] of troubles.entries()) {
+      begin()
+      await waitFor(`the trouble ${why}`, () => lines().length === 2 * i + 1)
+      t.match(lines().at(-1), why)
+      t.match(lines().at(-1), /"level":40.*state\.json cannot be written, and a restart would forget orders/)
+      t.ok(isWritten(), 'the file before is whole')
+      t.notOk(
+        names().some((name) => name.startsWith('state.json.')),
+        'and no draft is left',
+      )
+      end()
+      await waitFor('the end of it', () => lines().length === 2 * i + 2)
+      t.match(lines().at(-1), /"level":30.*is written again/)
+    }
+    keeper.stdin.end()
+    await once(keeper, 'exit')
+    t.equal(lines().length, 6, said)
+    t.notOk(existsSync(join(disk, 'state.json')), 'the disk is gone with it')
+  },
+)

@@ -9,7 +9,7 @@ import { createQueue } from '../../../balancer/notify/queue.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { directory, linesOf, program, serve, start, vrrpOf } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 /** Writes down, in one line, a word, the arguments, and what the environment told the program when it was started. */
 const teller = (word: string, out: string): string =>

@@ -12,7 +12,7 @@ import { failedCheck, healthFact } from '../pool/health-fact.ts'
 import { quietLog } from '../vrrp/quiet-log.ts'
 import { directory, linesOf, program, serve } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const down = healthFact('db1', { up: false, lastCheck: failedCheck() })
 const unchecked = healthFact('db1', { up: false, counters: [null] })
 const writer = (server: string | null): WriterFact => ({ fact: 'writer', listener: 'mysql', server, since: 1 })

@@ -11,7 +11,7 @@ import { pauseAfter } from '../../../balancer/notify/core/notification.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { directory, type Handler, serve, start, vrrpOf } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('a webhook gets every field by POST, in order, with its headers and the secret one', async (t) => {
   const token = join(directory, 'token')

@@ -14,7 +14,7 @@ const start = (host: Host, ...words: readonly string[]): LabProcess =>
 const printed = (labProcess: LabProcess): object =>
   Object.assign({}, ...labProcess.lines().map((line): object => JSON.parse(line)))
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'os' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

@@ -24,7 +24,7 @@ table inet balancer {
   map ipv6 { type inet_service . ipv6_addr : mark; flags timeout; timeout 8h; }
 }`
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'elements' })
 t.teardown(() => lab.destroy())
 const makeHost = async (name: string, number: number): Promise<Host> => {

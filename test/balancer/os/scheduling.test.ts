@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import t from 'tap'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const moduleOf = (name: string): string =>
   JSON.stringify(new URL(`../../../balancer/os/${name}.js`, import.meta.url).href)
 

@@ -19,7 +19,7 @@ import { runScript, type Script } from '../../../balancer/os/script.ts'
 import { startScript } from '../../../balancer/os/script-process.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const directory = mkdtempSync(join(tmpdir(), 'script-'))
 chmodSync(directory, 0o777)
 t.teardown(() => rmSync(directory, { recursive: true }))

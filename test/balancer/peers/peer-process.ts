@@ -47,7 +47,7 @@ const peers = startPeers({
   },
   onTold: (_, told) => {
     for (const one of told) taken.set(one.client, one)
-    return []
+    return { better: [], over: [] }
   },
   onGone: (_, gone) => {
     for (const { client } of gone) taken.delete(client)

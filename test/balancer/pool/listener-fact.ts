@@ -13,6 +13,7 @@ export const listenerFact = (change: Partial<ListenerFact> = {}): ListenerFact =
   totalSessions: null,
   panicking: false,
   ends: {},
+  findings: [],
   servers: [],
   detail: null,
   ...change,

@@ -11,7 +11,7 @@ import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { instance, startRouter, virtualAddress, vrrpOf } from './router.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'vrrp-direct-return' })
 t.teardown(() => lab.destroy())
 const db1 = await lab.addHost('db1', '198.18.0.1/24')

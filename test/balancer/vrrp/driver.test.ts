@@ -7,7 +7,7 @@ import { capture, macOf } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
 import { instance, startRouter, virtualAddress } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'vrrp' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

@@ -8,7 +8,7 @@ import { waitFor } from '../../lab/wait-for.ts'
 import { startKeepalived } from './keepalived.ts'
 import { instance, startRouter, virtualAddress } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'vrrp-handover' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

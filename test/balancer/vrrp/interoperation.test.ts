@@ -6,7 +6,7 @@ import { capture } from './capture.ts'
 import { ipv6, openDuel, ways } from './duel.ts'
 import { startRouter } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 t.jobs = 4
 
 for (const way of ways) {

@@ -8,7 +8,7 @@ import { waitFor } from '../../lab/wait-for.ts'
 import { startKeepalived } from './keepalived.ts'
 import { instance, type Router, startRouter, virtualAddress, vrrpOf } from './router.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'last-word' })
 t.teardown(() => lab.destroy())
 const survivor = await lab.addHost('lb1', '198.18.0.1/24')

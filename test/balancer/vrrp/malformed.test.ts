@@ -13,7 +13,7 @@ import { capture } from './capture.ts'
 import { type Malformed, malformed } from './malformed.ts'
 import { instance, startRouter } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 t.jobs = 4
 
 const program = fileURLToPath(new URL('./frames-process.js', import.meta.url))

@@ -9,7 +9,7 @@ import { capture } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
 import { instance, type Router, startRouter, virtualAddress, vrrpOf } from './router.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'preemption' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

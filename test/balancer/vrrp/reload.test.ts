@@ -10,7 +10,7 @@ import { capture, type Frame } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
 import { instance, type Router, startRouter, vrrpOf } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 t.jobs = 3
 
 const at = (...addresses: readonly string[]): VrrpInstanceConfig['virtual_addresses'] =>

@@ -6,7 +6,7 @@ import { capture, type Frame } from './capture.ts'
 import { type Duel, openDuel, type Way, ways } from './duel.ts'
 import { startRouter } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 t.jobs = 4
 
 const chosen = ways.filter(({ name }) => ['version 2 with a password', 'version 3', 'IPv6, unicast'].includes(name))

@@ -6,7 +6,7 @@ import { waitFor } from '../../lab/wait-for.ts'
 import { capture } from './capture.ts'
 import { instance, startRouter, vrrpOf } from './router.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'vrrp-groups' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

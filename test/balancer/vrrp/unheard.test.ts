@@ -3,7 +3,7 @@ import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { instance, type Router, startRouter, virtualAddress } from './router.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'vrrp-mute' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

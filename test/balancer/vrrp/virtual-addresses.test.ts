@@ -11,7 +11,7 @@ import { waitFor } from '../../lab/wait-for.ts'
 import { capture, macOf } from './capture.ts'
 import { startRouter } from './router.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 t.jobs = 3
 const balancer = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 

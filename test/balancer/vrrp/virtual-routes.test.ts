@@ -7,7 +7,7 @@ import { createLab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { type Router, startRouter } from './router.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'vrrp-routes' })
 t.teardown(() => lab.destroy())
 const lb1 = await lab.addHost('lb1', '198.18.0.1/24')

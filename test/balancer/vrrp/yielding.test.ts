@@ -10,7 +10,7 @@ import { capture } from './capture.ts'
 import { startKeepalived } from './keepalived.ts'
 import { instance, startRouter, virtualAddress } from './router.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'yielding' })
 t.teardown(() => lab.destroy())
 const ours = await lab.addHost('ours', '198.18.0.2/24')

@@ -39,7 +39,7 @@ const turnedAway: Client = {
 }
 
 /** Longer than any retry of a SYN that a behaviour waits for. */
-const patience = 30_000
+const patience = 90_000
 
 /** Connects and waits for the greeting, or for the end; throws where neither comes. */
 export const openClient = async (sockets: HostSockets, target: Target): Promise<Client> => {

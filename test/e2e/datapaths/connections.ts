@@ -5,9 +5,6 @@ import { waitFor } from '../../lab/wait-for.ts'
 import { type Behaviour, type Stage, shortQueue } from './behaviour.ts'
 import { type Client, closeAll, serversOf } from './client.ts'
 
-/** Connection tracking tells the last counts when it lets go of what has ended, which it looks for once a minute. */
-const lastCounts = { limit: 90_000 }
-
 const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** One client more than there is room for waits until somebody leaves, or is turned away where there is no queue. */
@@ -58,17 +55,13 @@ export const connectionBehaviours: readonly Behaviour[] = [
       await waitFor('the echo', () => client.heard().length >= sent.length)
       t.equal(sha(client.heard()), sha(sent))
       client.close()
-      const seen = await waitFor(
-        'the end to be counted',
-        async () => {
-          const one = await showServer(name)
-          const bytes = [one.bytes_in, ...(isAnswerSeen ? [one.bytes_out] : [])]
-          if (one.sessions !== 0 || bytes.some((count) => (count ?? 0) < sent.length))
-            throw new Error(`${one.sessions} sessions, ${bytes.join(' and ')} bytes`)
-          return one
-        },
-        lastCounts,
-      )
+      const seen = await waitFor('the end to be counted', async () => {
+        const one = await showServer(name)
+        const bytes = [one.bytes_in, ...(isAnswerSeen ? [one.bytes_out] : [])]
+        if (one.sessions !== 0 || bytes.some((count) => (count ?? 0) < sent.length))
+          throw new Error(`${one.sessions} sessions, ${bytes.join(' and ')} bytes`)
+        return one
+      })
       t.equal(seen.total_sessions, 1)
       for (const bytes of [seen.bytes_in ?? 0, ...(isAnswerSeen ? [seen.bytes_out ?? 0] : [])]) {
         // Where packets are counted, so are their heads.

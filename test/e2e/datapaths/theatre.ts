@@ -167,15 +167,11 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
   )
   // What is shown comes into force a little later, in order.
   const untilLastIs = (server: string): Promise<unknown> =>
-    waitFor(
-      `a client of the last listener to get ${server}`,
-      async () => {
-        const client = await openClient(clients, { ...lastBind, from: undefined })
-        client.close()
-        return client.server === server
-      },
-      { limit: 90_000 },
-    )
+    waitFor(`a client of the last listener to get ${server}`, async () => {
+      const client = await openClient(clients, { ...lastBind, from: undefined })
+      client.close()
+      return client.server === server
+    })
   await untilLastIs('last')
   await ours.ask('server last/last drain')
   await untilLastIs('-')

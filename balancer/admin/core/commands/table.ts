@@ -8,6 +8,13 @@ const place = 'LISTENER/SERVER'
 const table = [
   // Ours: what `balancer` has as words of its command line.
   {
+    words: 'show status',
+    arguments: json,
+    help: 'all of it on one screen',
+    level: 'user',
+    of: 'balancer',
+  },
+  {
     words: 'show servers',
     arguments: json,
     help: 'each server: its state, why, and who holds it',

@@ -2,6 +2,7 @@
 
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../../config/schema.ts'
 import { endpointText } from '../../../core/endpoint.ts'
+import { millis } from '../../../core/time.ts'
 import type { Accounts, TrafficAccount } from '../../../pool/core/accounts.ts'
 import { drainingSessions } from '../../../pool/core/draining.ts'
 import type {
@@ -11,13 +12,25 @@ import type {
   LastCheck,
   Orders,
   PeersFact,
+  ServerHealthFact,
   VirtualRouterFact,
 } from '../../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../../pool/core/holders.ts'
-import { queuedIn } from '../../../pool/core/listener-fact.ts'
+import { deniedIn, exceptionsIn, mostQueuedIn, queuedIn } from '../../../pool/core/listener-fact.ts'
+import { notCounted } from '../../../pool/core/numbers.ts'
 import { failOverCost } from '../../../pool/core/peers-fact.ts'
 import { type Pool, serverKey } from '../../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../../pool/core/server-state.ts'
+import { slowStartShare } from '../../../pool/core/slow-start.ts'
+import {
+  type ListenerStatus,
+  type RouterStatus,
+  type ServerStatus,
+  type Status,
+  schemaVersion,
+} from './status-schema.ts'
+
+export type { ListenerStatus, RouterStatus, ServerStatus, Status } from './status-schema.ts'
 
 /** Requests to the status page that got no page, counted by reason. */
 export type PageRefusals = Readonly<Record<string, number>>
@@ -34,28 +47,20 @@ export type StatusInput = {
   readonly refusals: PageRefusals
 }
 
-/**
- * The whole state of one balancer. A moment is `{ at, ago_ms }`; durations carry their unit in the name. Numbers about
- * sessions are null where they are not known: before the first report of the forwarder, or because the datapath cannot tell.
- */
-export type Status = ReturnType<typeof statusOf>
-export type ListenerStatus = Status['listeners'][number]
-export type ServerStatus = ListenerStatus['servers'][number]
-export type RouterStatus = Status['vrrp'][number]
-
 /** A moment for people and for arithmetic. */
 export type Moment = { readonly at: string; readonly ago_ms: number }
 
 /** Builds the status document. */
-export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt, refusals }: StatusInput) => {
+export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt, refusals }: StatusInput): Status => {
   const moment = (at: number): Moment => ({ at: iso(at), ago_ms: now - at })
   return {
+    schema_version: schemaVersion,
     router_id: config.router_id,
     version,
     generated_at: iso(now),
     director_started: moment(startedAt),
     vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
-    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, accounts, moment)),
+    listeners: config.listeners.map((listener) => listenerStatus(listener, pool, accounts, moment, now)),
     draining: [...pool.draining.values()].map((worker) => drainingStatus(worker, now, moment)),
     peers: peersStatus(pool.peers(), moment),
     status_page: { refused: refusals },
@@ -64,7 +69,7 @@ export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt,
 
 type ToMoment = (at: number) => Moment
 
-const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment) => {
+const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment): RouterStatus => {
   const heard = fact?.lastAdvertisement
   const other = fact?.otherMasters.last
   const conflict = fact?.conflicts.last
@@ -113,9 +118,15 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
   }
 }
 
-const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts, moment: ToMoment) => {
+const listenerStatus = (
+  listener: ListenerConfig,
+  pool: Pool,
+  accounts: Accounts,
+  moment: ToMoment,
+  now: number,
+): ListenerStatus => {
   const fact = pool.listeners.get(listener.name)
-  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment))
+  const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment, now))
   return {
     name: listener.name,
     datapath: listener.datapath,
@@ -130,6 +141,11 @@ const listenerStatus = (listener: ListenerConfig, pool: Pool, accounts: Accounts
     total_sessions: total(accounts.listener(listener.name)?.totals.totalSessions),
     ...rates(accounts.listener(listener.name)?.traffic, moment),
     queued: fact === undefined ? null : queuedIn(fact),
+    maximum_queued: fact === undefined ? null : mostQueuedIn(fact),
+    denied: fact === undefined ? null : deniedIn(fact),
+    exceptions: fact === undefined ? null : exceptionsIn(fact),
+    not_counted: notCounted(listener.datapath),
+    findings: fact?.findings ?? [],
     ends: fact?.ends ?? {},
     servers,
   }
@@ -141,7 +157,8 @@ const serverStatus = (
   pool: Pool,
   accounts: Accounts,
   moment: ToMoment,
-) => {
+  now: number,
+): ServerStatus => {
   const health = pool.servers.get(serverKey(listener.name, server.name))
   const account = accounts.server(serverKey(listener.name, server.name))
   const traffic = pool.listeners.get(listener.name)?.servers.find((entry) => entry.server === server.name)
@@ -151,6 +168,7 @@ const serverStatus = (
     backup: health?.backup ?? server.backup,
     weight: health?.weight ?? server.weight,
     configured_weight: server.weight,
+    throttle_percent: throttle(listener, health, now),
     takes_sessions: health !== undefined && takesSessions(health),
     role: health?.role ?? 'unknown',
     admin: health?.admin ?? 'ready',
@@ -185,6 +203,19 @@ const serverStatus = (
     redispatches: traffic?.detail?.redispatches ?? null,
   }
 }
+
+/** How much of its weight a server has that has just come up (HAProxy: throttle), percent; null where it has all. */
+const throttle = (
+  { slow_start: slowStart }: ListenerConfig,
+  health: ServerHealthFact | undefined,
+  now: number,
+): number | null => {
+  if (health === undefined || !health.up) return null
+  const share = slowStartShare(slowStart, millis(Math.max(0, now - health.since)))
+  return share === 1 ? null : Math.round(share * percent)
+}
+
+const percent = 100
 
 /** Sessions a second, now and at most, and the last one that came. */
 const rates = (traffic: TrafficAccount | undefined, moment: ToMoment) => ({

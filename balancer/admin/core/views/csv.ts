@@ -68,8 +68,6 @@ const sum = (numbers: readonly (number | null)[]): number | null =>
   numbers.includes(null) ? null : numbers.reduce<number>((all, one) => all + (one ?? 0), 0)
 const whole = (rate: number | null): number | null => (rate === null ? null : Math.round(rate))
 
-const deniedEnds = ['denied', 'rate', 'source-rate']
-
 const traffic = (listener: ListenerStatus): Row => ({
   scur: listener.sessions,
   smax: listener.maximum_sessions,
@@ -91,7 +89,7 @@ const frontend = (listener: ListenerStatus): Row => ({
   conn_rate: whole(listener.session_rate),
   conn_rate_max: whole(listener.maximum_session_rate),
   conn_tot: listener.total_sessions,
-  dcon: deniedEnds.reduce((all, end) => all + (listener.ends[end] ?? 0), 0),
+  dcon: listener.denied,
   dses: 0,
 })
 
@@ -102,6 +100,7 @@ const backend = (listener: ListenerStatus): Row => {
   return {
     ...traffic(listener),
     qcur: listener.queued,
+    qmax: listener.maximum_queued,
     dreq: 0,
     dresp: 0,
     econ: sum(listener.servers.map(({ connect_failures: failures }) => failures)),
@@ -141,6 +140,7 @@ const serverRow = (server: ServerStatus): Row => ({
   chkdown: server.times_down,
   lastchg: server.since === null ? null : seconds(server.since.ago_ms),
   downtime: seconds(server.down_ms),
+  throttle: server.throttle_percent,
   lbtot: server.total_sessions,
   rate: whole(server.session_rate),
   rate_max: whole(server.maximum_session_rate),

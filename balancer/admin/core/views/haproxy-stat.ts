@@ -15,7 +15,7 @@ const all = -1
 export const statText = (status: Status, words: readonly string[]): { readonly ok: boolean; readonly text: string } => {
   const format = words.find((word) => word === 'typed' || word === 'json')
   if (format !== undefined) {
-    const text = `show stat answers CSV here, not ${format}; for programs there is show servers --json`
+    const text = `show stat answers CSV here, not ${format}; for programs there is show status --json`
     return { ok: false, text }
   }
   const isChosen = chooserOf(words)

@@ -21,7 +21,7 @@ const [unknownResult, failed, passed, passedConditionally] = [0, 2, 3, 4]
 const [disabledCheck, enabledCheck] = [0, 6]
 
 /** HAProxy's HCHK_STATUS_*; it has none for layer 3, which is told as the one above. */
-const checkNumbers: Readonly<Record<NonNullable<ServerStatus['last_check']>['status'], number>> = {
+const checkNumbers: Readonly<Record<string, number>> = {
   SOCKERR: 5,
   L3OK: 6,
   L4OK: 6,
@@ -36,7 +36,7 @@ const checkNumbers: Readonly<Record<NonNullable<ServerStatus['last_check']>['sta
   L7OKC: 16,
   L7STS: 17,
 }
-const initializing = 1
+const [unknownCheck, initializing] = [0, 1]
 const millisPerSecond = 1000
 
 /** `show servers state`, of one listener or of all; undefined where there is none of this name. */
@@ -48,7 +48,7 @@ export const serversState = (status: Status, name: string | undefined): string |
       ...[number, listener.name, i + 1, server.name, address],
       ...[operationalState(server), adminState(server), server.weight, server.configured_weight],
       server.since === null ? 0 : Math.floor(server.since.ago_ms / millisPerSecond),
-      server.last_check === null ? initializing : checkNumbers[server.last_check.status],
+      server.last_check === null ? initializing : (checkNumbers[server.last_check.status] ?? unknownCheck),
       ...[result, server.health?.value ?? 0, server.admin === 'maint' ? disabledCheck : enabledCheck],
       server.agent_check === null && server.agent_trouble === null ? 0 : enabledCheck,
       ...[0, 0, '-', port, '-', 0, 0, '-', '-', 0],

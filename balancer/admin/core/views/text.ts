@@ -63,6 +63,15 @@ export const drainingLines = (
     return `process ${pid} of version ${version}: ${sessions} sessions, takes no new ones for ${duration(since.ago_ms)}, ends in ${most}`
   })
 
+/** What a datapath found wrong with a listener when it tested itself, one line each: about a server, or about the listener. */
+export const findingLines = (listener: {
+  readonly name: string
+  readonly findings: readonly { readonly server: string | null; readonly text: string }[]
+}): readonly string[] =>
+  listener.findings.map(({ server, text }) =>
+    server === null ? `${listener.name}: ${text}` : `${listener.name}/${server} ${text}`,
+  )
+
 /** Who holds a server and how its agent-check goes, one line each; see `held_by` and `agent_trouble` of the status. */
 export const holderLines = (server: {
   readonly held_by: readonly {

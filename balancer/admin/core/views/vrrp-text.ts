@@ -1,61 +1,85 @@
 // What `balancer show vrrp` prints for people: who is master, since when and why, and what came in.
 
-import type { VirtualRouterFact } from '../../../pool/core/facts.ts'
-import { columns } from './show.ts'
+import type { RouterStatus } from '../model/status.ts'
+import { routerTone } from './state-tone.ts'
+import { type Block, type Cell, columnsOf, linesBlock, plain, plainText, type Table } from './table.ts'
 import { countsText, duration } from './text.ts'
 
-/** A table of the virtual routers, and under it why each is in its state and what it counted. `now`: since the epoch. */
-export const describeRouters = (facts: readonly VirtualRouterFact[], now: number): string => {
-  if (facts.length === 0) return 'no VRRP instance is configured'
-  const rows = facts.map((fact) => [
-    fact.name,
-    fact.state.toUpperCase(),
-    duration(now - fact.since),
-    priorityText(fact),
-    `${fact.interface}/${fact.virtualRouterId}`,
-    `v${fact.version} ${fact.family === 'ipv4' ? 'IPv4' : 'IPv6'}`,
-    duration(fact.advertisementInterval),
-    fact.addresses.join(' '),
+/** See `routersBlocks`, as text. */
+export const describeRouters = (routers: readonly RouterStatus[]): string => plainText(routersBlocks(routers))
+
+/** A table of the virtual routers, and under it why each is in its state and what it counted. */
+export const routersBlocks = (routers: readonly RouterStatus[]): readonly Block[] => {
+  if (routers.length === 0) return linesBlock(['no VRRP instance is configured'])
+  const columns = columnsOf(
+    ...['INSTANCE', 'STATE', 'SINCE', 'PRIORITY', ['INTERFACE/VRID', 2] as const],
+    ...[['PROTOCOL', 4] as const, ['INTERVAL', 3] as const, 'ADDRESSES'],
+  )
+  const rows = routers.map((router) => [
+    ...firstCells(router),
+    plain(`${router.interface ?? '-'}/${router.virtual_router_id ?? '-'}`),
+    plain(router.version === null ? '-' : `v${router.version} ${router.family === 'ipv4' ? 'IPv4' : 'IPv6'}`),
+    plain(router.advertisement_interval_ms === null ? '-' : duration(router.advertisement_interval_ms)),
+    addressesCell(router),
   ])
-  const head = ['INSTANCE', 'STATE', 'SINCE', 'PRIORITY', 'INTERFACE/VRID', 'PROTOCOL', 'INTERVAL', 'ADDRESSES']
-  return [columns(head, rows), ...facts.map((fact) => details(fact, now))].join('\n')
+  return [{ columns, rows }, ...routers.flatMap((router) => linesBlock([router.name, ...details(router)]))]
 }
 
-/** `150`, or the sum with its parts: `100 = configured 150, chk_disk -50`. */
-const priorityText = ({ priority, priorityParts }: VirtualRouterFact): string =>
-  priorityParts.length < 2
-    ? `${priority}`
-    : `${priority} = ${priorityParts.map((p) => `${p.of} ${p.value}`).join(', ')}`
+/** The virtual routers in a line each: in which state they are, and why. */
+export const routersTable = (routers: readonly RouterStatus[]): Table => ({
+  columns: columnsOf('INSTANCE', 'STATE', 'SINCE', ['PRIORITY', 1], 'ADDRESSES', 'BECAUSE'),
+  rows: routers.map((router) => [
+    ...firstCells(router),
+    addressesCell(router),
+    { text: reasonText(router), mark: `${router.name} because ${reasonText(router)}` },
+  ]),
+})
 
-const details = (fact: VirtualRouterFact, now: number): string => {
-  const { lastAdvertisement: heard, otherMasters, conflicts, peers, source } = fact
-  const ago = (at: number): string => `${duration(now - at)} ago`
-  const lines = [
-    `${fact.state.toUpperCase()} because: ${fact.reason}`,
-    ...(fact.handingOver ? ['hands over: keeps the addresses until another router has them'] : []),
-    ...(fact.standsBack
-      ? [`handed over by an operator: preempts nobody until "balancer vrrp ${fact.name} ready"`]
-      : []),
-    ...(fact.inMaintenance ? [`in maintenance: takes no part until "balancer vrrp ${fact.name} ready"`] : []),
+const firstCells = (router: RouterStatus): readonly Cell[] => {
+  const [state, priority] = [router.state.toUpperCase(), priorityText(router)]
+  return [
+    plain(router.name),
+    { text: state, tone: routerTone(router), mark: `${router.name} ${state}` },
+    plain(router.since === null ? '-' : duration(router.since.ago_ms)),
+    { text: priority, mark: `${router.name} priority ${priority}` },
+  ]
+}
+
+const addressesCell = ({ virtual_addresses: addresses }: RouterStatus): Cell => plain(addresses.join(' '))
+
+/** `150`, or the sum with its parts: `100 = configured 150, chk_disk -50`. */
+const priorityText = ({ priority, priority_parts: parts }: RouterStatus): string =>
+  parts.length < 2 ? `${priority ?? '-'}` : `${priority} = ${parts.map(({ of, value }) => `${of} ${value}`).join(', ')}`
+
+const reasonText = ({ reason, since }: RouterStatus): string =>
+  reason ?? (since === null ? 'the vrrp process has not told of it yet' : '')
+
+const details = (router: RouterStatus): readonly string[] => {
+  const { name, since, source, unicast_peers: peers, last_advertisement: heard, sync_group: group } = router
+  const { other_masters: others, conflicts } = router
+  const ago = (moment: { readonly ago_ms: number }): string => `${duration(moment.ago_ms)} ago`
+  if (since === null) return [`  ${reasonText(router)}`]
+  return [
+    `${router.state.toUpperCase()} because: ${reasonText(router)}`,
+    ...(router.handing_over ? ['hands over: keeps the addresses until another router has them'] : []),
+    ...(router.stands_back ? [`handed over by an operator: preempts nobody until "balancer vrrp ${name} ready"`] : []),
+    ...(router.in_maintenance ? [`in maintenance: takes no part until "balancer vrrp ${name} ready"`] : []),
     source === null ? 'no source address' : `sends from ${source} to ${peers?.join(', ') ?? 'the multicast group'}`,
     heard === null
       ? 'no advertisement heard'
-      : `last advertisement from ${heard.from}, priority ${heard.priority}, ${ago(heard.at)}`,
-    `${fact.transitions} transitions, ${fact.sent} sent, ${fact.received} received, dropped: ${countsText(fact.dropped)}`,
-    ...fact.routes.flatMap(({ route, isThere, trouble }) =>
-      trouble !== null ? [`route ${route} cannot be added: ${trouble}`] : isThere ? [`route ${route} is there`] : [],
+      : `last advertisement from ${heard.from}, priority ${heard.priority}, ${ago(heard)}`,
+    `${router.transitions} transitions, ${router.sent} sent, ${router.received} received, dropped: ${countsText(router.dropped)}`,
+    ...router.virtual_routes.flatMap(({ route, there, trouble }) =>
+      trouble !== null ? [`route ${route} cannot be added: ${trouble}`] : there ? [`route ${route} is there`] : [],
     ),
-    ...(fact.syncGroup === null ? [] : [`in sync group ${fact.syncGroup}`]),
-    ...(otherMasters.last === null
+    ...(group === null ? [] : [`in sync group ${group}`]),
+    ...(others.last === null
       ? []
-      : [
-          `${otherMasters.count} advertisements of another master: ${otherMasters.last.from}, ${ago(otherMasters.last.at)}`,
-        ]),
+      : [`${others.count} advertisements of another master: ${others.last.from}, ${ago(others.last)}`]),
     ...(conflicts.last === null
       ? []
       : [
-          `CONFIGURATION ERROR: ${conflicts.last.from} ${conflicts.last.differs} (${conflicts.count} advertisements, the last ${ago(conflicts.last.at)})`,
+          `CONFIGURATION ERROR: ${conflicts.last.from} ${conflicts.last.differs} (${conflicts.count} advertisements, the last ${ago(conflicts.last)})`,
         ]),
-  ]
-  return [`\n${fact.name}`, ...lines.map((line) => `  ${line}`)].join('\n')
+  ].map((line) => `  ${line}`)
 }

@@ -105,7 +105,13 @@ export const bindChains = (
     chain('flags', [
       `tcp flags and (fin | syn | rst | ack) == syn goto new/${id}`,
       `meta mark set ${key} map ${flows} goto ending/${id}`,
-      ...(isFormer ? [] : [`${other} ${out}`]),
+      // Of a session that another balancer has: it is told that this is over.
+      ...(isFormer
+        ? []
+        : [
+            `${other} ${withMark(`or ${markText(closingBit)}`)} ${remember(shortSeconds)} ${number} ${out}`,
+            `${other} ${out}`,
+          ]),
       closed,
     ]),
     {

@@ -64,7 +64,7 @@ export type Endings = {
 
 /**
  * What happened, at a moment of one monotonic clock. `ordered`: the rules do not send anybody there any more; an order that does not
- * wait is for what is here now. `looked`: the flows of a bind by a look that began at `since`, null where they could not be listed.
+ * wait is for what is here now, and where a bind `isClosed` nobody begins a session there any more. `looked`: the flows of a bind by a look that began at `since`, null where they could not be listed.
  * `not-marked`: what an `end` could not do. `told`: nobody waits to be told any more. `binds`: those there are; what earlier processes ended is looked for in new ones.
  */
 export type EndingEvent = { readonly at: number } & (
@@ -75,6 +75,7 @@ export type EndingEvent = { readonly at: number } & (
       readonly bind: Endpoint
       readonly ending: Ending
       readonly waits: boolean
+      readonly isClosed?: boolean
     }
   | {
       readonly event: 'looked'
@@ -176,8 +177,9 @@ export const endsAt = (
   at: number,
   slack = 0,
 ): number | null => {
-  // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment.
-  if (flow.state === 'closing' || flow.state === 'ended') return null
+  // Who says goodbye needs nobody to tell it, and its port may be another session's in a moment. Who has only asked asks again, and by
+  // the time of the mark may have a session with another server; one that this server has answered meanwhile is found by the next look.
+  if (flow.state !== 'live') return null
   if (server !== null && flow.number !== server) return null
   if (client !== null && !isOf(flow, client)) return null
   if (flow.begunBy <= begunBefore) return at
@@ -206,11 +208,17 @@ const owe = (bind: Endpoint, duty: Duty, since: number, id = noOrder): Owed => (
   slack: 0,
 })
 
-/** A plan's server gets nobody new: whoever is found there later was there before. An operator's may have clients that came back. */
-const oweEnd = (bind: Endpoint, ending: Ending, since: number, waits: boolean, id = noOrder): Owed => ({
+/** Whoever is found there later was there before, but for clients of an operator's that came back. */
+const slackOf = ({ waits, isClosed }: Pick<Order, 'waits' | 'isClosed'>): number => {
+  if (isClosed) return Number.POSITIVE_INFINITY
+  // A plan's server gets nobody new.
+  return waits ? usualGap : 0
+}
+
+const oweEnd = (bind: Endpoint, ending: Ending, since: number, slack: number, id = noOrder): Owed => ({
   ...owe(bind, { do: 'end', ending }, since, id),
   repeats: moreLooks,
-  slack: waits ? usualGap : 0,
+  slack,
 })
 
 const withBinds = (endings: Endings, binds: readonly Endpoint[], at: number): EndingStep => {
@@ -228,16 +236,17 @@ const askFor = (endings: Endings, fresh: readonly Owed[]): EndingStep => {
 const looksAt = (binds: readonly Endpoint[]): readonly EndingEffect[] =>
   binds.filter((bind, i) => binds.findIndex((one) => isSame(one, bind)) === i).map((bind) => ({ effect: 'look', bind }))
 
-const ordered = (
-  endings: Endings,
-  { id, bind, ending, waits, at }: Extract<EndingEvent, { event: 'ordered' }>,
-): EndingStep => {
-  if (!endings.absent.has(bind.address)) return askFor(endings, [oweEnd(bind, ending, at, waits, id)])
+type Order = Extract<EndingEvent, { event: 'ordered' }>
+
+const ordered = (endings: Endings, order: Order): EndingStep => {
+  const { id, bind, ending, waits, at } = order
+  const slack = slackOf(order)
+  if (!endings.absent.has(bind.address)) return askFor(endings, [oweEnd(bind, ending, at, slack, id)])
   if (!waits) return [endings, [{ effect: 'over', id, isLost: true }]]
   // Who begins a session until it is carried out does so by the rules of then.
   const bounded: Ending = { ...ending, begunBefore: Math.min(ending.begunBefore, at) }
   const others = endings.owed.filter((owed) => !isOlder(owed, bind, bounded))
-  const waiting = oweEnd(bind, bounded, at, waits)
+  const waiting = oweEnd(bind, bounded, at, slack)
   return [{ ...endings, owed: [...others, waiting] }, [{ effect: 'over', id, isLost: false }]]
 }
 

@@ -41,8 +41,15 @@ export type Flow = {
  */
 export type GoneFlow = Flow & { readonly reason: 'closed' | 'idle' | 'ended' | 'reused' | 'removed' }
 
-/** Sessions that began and ended since the end of the look before. */
-export type FlowChanges = { readonly begun: readonly Flow[]; readonly gone: readonly GoneFlow[] }
+/**
+ * Sessions that began and ended since the end of the look before. `unanswered`: by number, the attempts that never became one: the
+ * server did not answer, or refused, which passes no balancer.
+ */
+export type FlowChanges = {
+  readonly begun: readonly Flow[]
+  readonly gone: readonly GoneFlow[]
+  readonly unanswered: ReadonlyMap<number, number>
+}
 
 /** Flows of one server. `total`: sessions that were seen since the book was begun. */
 export type FlowCounts = {
@@ -97,6 +104,8 @@ const tolerance = 500
 const states: readonly FlowState[] = ['attempt', 'live', 'closing', 'ended']
 const [attempt, live, closing, ended] = [0, 1, 2, 3]
 
+const nothing = () => ({ begun: [], gone: [], unanswered: new Map<number, number>() })
+
 /** A book without flows, for keys of so many bytes; `seed`: a number by chance. */
 export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
   const table = createFlowTable(keyBytes, seed)
@@ -105,7 +114,7 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
   let look: Look = { at: millis(0), idle: millis(0), connect: millis(0) }
   let looks = 0
   let lookBefore = Number.NEGATIVE_INFINITY
-  let changes: { begun: Flow[]; gone: GoneFlow[] } = { begun: [], gone: [] }
+  let changes: { begun: Flow[]; gone: GoneFlow[]; unanswered: Map<number, number> } = nothing()
   let connect = 0
   /** With more time than this left it is more than an attempt. */
   let unproven = 0
@@ -184,11 +193,14 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
     see,
     endLook: ({ at, isTorn }) => {
       for (let i = 0; i < table.columns().taken.length; ) {
-        const { taken, look: seen, expiresAt } = table.columns()
+        const { taken, look: seen, expiresAt, phase, number } = table.columns()
         const missed = looks + 1 - (seen[i] ?? 0)
         const isOver = (expiresAt[i] ?? 0) < at - tolerance
         if (taken[i] === 1 && missed > 0 && (isOver || (!isTorn && missed >= mostMissed))) {
           end(i, isOver ? 'idle' : 'removed')
+          if (isOver && phase[i] === attempt) {
+            changes.unanswered.set(number[i] ?? 0, (changes.unanswered.get(number[i] ?? 0) ?? 0) + 1)
+          }
           count(i, -1)
           table.remove(i)
         } else i += 1
@@ -197,7 +209,7 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
       if (!isTorn) lookBefore = look.at
       table.shrink()
       const told = changes
-      changes = { begun: [], gone: [] }
+      changes = nothing()
       return told
     },
     counts: (number) => ({

@@ -7,12 +7,12 @@ import type { Flow } from './flow-book.ts'
 export type ToldFlow = { readonly number: number; readonly idle: Millis; readonly timeout: Millis }
 
 /**
- * What to do about it. `add`: where the map has none by now. `replace`: in place of what the map has. `keep-own`: nothing;
- * `contradicts`: this balancer knows better, and has to say so.
+ * What to do about it. `add`: where the map has none by now. `replace`: in place of what the map has. `keep-own`: nothing; this
+ * balancer may know better, and has to say so then: that it is on another server, or that it is over.
  */
 export type Merge =
   | { readonly kind: 'add' | 'replace'; readonly number: number; readonly timeout: Millis; readonly expires: Millis }
-  | { readonly kind: 'keep-own'; readonly contradicts: boolean }
+  | { readonly kind: 'keep-own'; readonly knows: 'nothing-better' | 'another-server' | 'it-is-over' }
 
 /** Entries of one server that differ by less are the same: what was told travels, and would be prolonged each time. */
 const tolerance = 1000
@@ -23,11 +23,13 @@ const tolerance = 1000
  */
 export const mergeTold = (own: Flow | null, told: ToldFlow, now: Millis): Merge => {
   const expires = millis(told.timeout - told.idle)
-  if (expires <= 0) return { kind: 'keep-own', contradicts: false }
+  if (expires <= 0) return { kind: 'keep-own', knows: 'nothing-better' }
   const theirs = { number: told.number, timeout: told.timeout, expires }
   if (own === null || own.expiresAt <= now) return { kind: 'add', ...theirs }
   const isSame = own.number === told.number && own.state === 'live'
   const aheadBy = now - told.idle - own.heardAt
   if (aheadBy > (isSame ? tolerance : 0)) return { kind: 'replace', ...theirs }
-  return { kind: 'keep-own', contradicts: own.number !== told.number && own.state === 'live' }
+  if (own.state === 'closing' || own.state === 'ended') return { kind: 'keep-own', knows: 'it-is-over' }
+  const isOther = own.number !== told.number && own.state === 'live'
+  return { kind: 'keep-own', knows: isOther ? 'another-server' : 'nothing-better' }
 }

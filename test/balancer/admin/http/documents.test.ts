@@ -52,7 +52,7 @@ const facts: readonly Fact[] = [
       { server: 'db1', ...traffic, detail: { kind: 'userspace', retries: 1, redispatches: 0 } },
       { server: 'db2', ...traffic, sessions: null, totalSessions: null, bytesIn: null, detail: null },
     ],
-    detail: { kind: 'userspace', queued: 5 },
+    detail: { kind: 'userspace', queued: 5, maximumQueued: 5 },
   }),
   routerFact({ dropped: { 'wrong-password': 1 } }),
 ]
@@ -120,6 +120,7 @@ t.test('paths', async (t) => {
   const cases = {
     '/status': 'page',
     '/status/json': 'json',
+    '/status/schema.json': 'schema',
     '/status;csv': 'csv',
     '/status/csv': 'csv',
     '/status/live': 'live',

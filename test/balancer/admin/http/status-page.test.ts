@@ -120,6 +120,7 @@ const uncounted: Fact = {
   totalSessions: null,
   panicking: false,
   ends: {},
+  findings: [],
   servers: [
     {
       server: 'db1',

@@ -5,7 +5,7 @@ import { rulesFor } from './flow-states.ts'
 
 const program = fileURLToPath(new URL('./flow-states-process.js', import.meta.url))
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('the book of flows tells sessions, attempts and ends from what the rules write, packet by packet', async (t) => {
   const lab = await createLab({ name: 'states' })

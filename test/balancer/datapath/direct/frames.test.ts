@@ -7,7 +7,7 @@ import type { Attempt } from '../kernel/peer.ts'
 import { type BalancerName, type Family, families, openDirectLab, port } from './direct-lab.ts'
 import { tableOf } from './sample-rules.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const lab = await openDirectLab()
 const { peer, put, packetsTo, run, macOf, serverOn } = lab

@@ -6,7 +6,7 @@ import { waitFor } from '../../../lab/wait-for.ts'
 import { type BalancerName, type Family, families, type HostName, openDirectLab, port } from './direct-lab.ts'
 import { tableOf } from './sample-rules.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const lab = await openDirectLab()
 const { peer, put, run, serverOn } = lab

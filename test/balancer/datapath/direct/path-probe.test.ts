@@ -11,7 +11,7 @@ import type { LabProcess } from '../../../lab/lab-process.ts'
 import { startMariaDb } from '../../../lab/mariadb.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 const balancer = fileURLToPath(new URL('../../../../balancer/main.js', import.meta.url))
 const program = fileURLToPath(new URL('./probe-process.js', import.meta.url))
 const lab = await createLab({ name: 'probe' })

@@ -9,7 +9,7 @@ import type { Attempt } from '../kernel/peer.ts'
 import { type Family, families, type HostName, openDirectLab, port } from './direct-lab.ts'
 import { tableOf } from './sample-rules.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const lab = await openDirectLab()
 const { peer, put, packetsTo, turnedAway, run, serverOn } = lab

@@ -80,7 +80,7 @@ const listing = z.object({
   ),
 })
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test(
   'this program finds the slot of each client that the kernel finds, of both families and with both hashes',

@@ -14,7 +14,7 @@ import { tableText } from '../../../../balancer/datapath/rules/core/table.ts'
 import { applyText, listTable, nftHost } from './nft-host.ts'
 import { listener, rules, target } from './sample-rules.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const runs = 12
 const longest = 5

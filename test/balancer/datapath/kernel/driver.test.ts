@@ -5,7 +5,7 @@ import { tableName } from '../../../../balancer/datapath/kernel/core/names.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import { openBalancerLab, servicePort, virtualAddress } from './balancer-lab.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 const site = await openBalancerLab()
 const { lab, lb, peer, write, ask, start, show, isServing, hasTable, entries, inLb, pids } = site
 t.teardown(() => lab.destroy())

@@ -6,7 +6,7 @@ import { parseRuleset } from '../../../../balancer/datapath/rules/core/ruleset.t
 import { mustRun } from '../../../lab/command.ts'
 import { createLab } from '../../../lab/lab.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'foreign-rules' })
 t.teardown(() => lab.destroy())
 const lb = await lab.addHost('lb1', '198.18.0.1/24')

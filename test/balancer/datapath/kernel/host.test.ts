@@ -16,7 +16,7 @@ import type { Host } from '../../../lab/host.ts'
 import { createLab } from '../../../lab/lab.ts'
 import { listener, rules, target } from './sample-rules.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'kernel-host' })
 t.teardown(() => lab.destroy())
 const lb = await lab.addHost('lb1', '198.18.0.1/24')

@@ -9,7 +9,7 @@ import { listTable } from './nft-host.ts'
 import { families, type HostName, listenerOn, openRulesLab, port, sharesOf } from './rules-lab.ts'
 import { listener, target } from './sample-rules.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const { lab, peer, put, putWatched, refusals, moveAddresses, entries } = await openRulesLab()
 t.teardown(() => lab.destroy())

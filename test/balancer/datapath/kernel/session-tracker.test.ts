@@ -22,7 +22,7 @@ const programs = {
   tracker: fileURLToPath(new URL('./tracker-process.js', import.meta.url)),
 }
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lab = await createLab({ name: 'sessions' })
 t.teardown(() => lab.destroy())
 const addHost = async (name: string, number: number): Promise<Host> => {

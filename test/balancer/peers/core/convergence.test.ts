@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type Balancers, slotOf, startBalancers, timeout } from './balancers.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const clients = Array.from({ length: 12 }, (_, i) => `10.0.0.${i}:${1000 + i * 7}`)
 

@@ -38,6 +38,7 @@ const messages: readonly PeerMessage[] = [
   { type: 'table', ...table('mysql', ['db1']), established: table('mysql', ['db1', 'db2']).table },
   told,
   { type: 'gone', listener: 'mysql', bind, clients: ['10.0.0.1:40000'] },
+  { type: 'gone', listener: 'mysql', bind, clients: ['10.0.0.1:40000', '10.0.0.1:40001'], idle: [millis(300), null] },
   { type: 'synced' },
   { type: 'beat' },
   { type: 'bye', why: 'it stops' },

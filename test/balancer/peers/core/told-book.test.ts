@@ -85,6 +85,20 @@ t.test('what the other one has told is not told back, and taken back only where 
   t.same(toldIn(hear(book, [exception(1), exception(2, { server: 'db3' })], 1200)), [exception(1).client])
 })
 
+t.test('of what is over it says how long it has been, where its end was seen', async (t) => {
+  const book = createToldBook(({ client }) => (client === exception(1).client ? { idle: millis(200) } : null))
+  hear(book, exceptions(2), 0)
+  t.match(hear(book, [], 1000), [{ clients: [exception(0).client, exception(1).client], idle: [null, 200] }])
+  book.hasTold(exceptions(3), millis(1000))
+  book.retract(
+    [1, 2].map((i) => ({ ...exception(i), idle: i === 1 ? null : millis(50) })),
+    millis(1000),
+  )
+  const [first, ...others] = allWords(book, 1400)
+  t.match(first, { type: 'gone', clients: [exception(1).client, exception(2).client], idle: [null, 450] })
+  t.same(others, [])
+})
+
 t.test(
   'one that began anew is told although the slots say it; one that only became what they say is left alone',
   async (t) => {

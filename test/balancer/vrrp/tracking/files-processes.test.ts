@@ -8,7 +8,7 @@ import { matches } from '../../../../balancer/os/process-table.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import { configOf, directory, start } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('the number in a file times its weight counts; weight 0 makes anything but 0 a fault', async (t) => {
   const file = join(directory, 'number')

@@ -6,7 +6,7 @@ import { createWatches } from '../../../../balancer/vrrp/tracking/watches.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import { configOf, directory, program, start } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const isAlive = (file: string): boolean => {
   const id = Number(readFileSync(file, 'utf8'))

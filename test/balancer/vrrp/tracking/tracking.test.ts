@@ -7,7 +7,7 @@ import { waitFor } from '../../../lab/wait-for.ts'
 import { listenerFact } from '../../pool/listener-fact.ts'
 import { start } from './stage.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const eth1 = { name: 'eth1', index: 2, mac: [], mtu: 1500, hasNeighbours: true, parentIndex: null }
 

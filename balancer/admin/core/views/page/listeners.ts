@@ -2,6 +2,7 @@
 
 import type { ListenerStatus, ServerStatus } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
+import { serverTone } from '../state-tone.ts'
 import { amount, bytes, duration, holderLines } from '../text.ts'
 import type { Age } from './age.ts'
 import { counted } from './routers.ts'
@@ -53,7 +54,7 @@ const columns = groups.flatMap((group) => group.columns)
 
 /** The cells of a server after its name. */
 export const serverCells = (server: ServerStatus, isWriter: boolean, age: Age): readonly Content[] => [
-  html`<span class="state ${stateOf(server)}">${server.status}</span> ${age(server.since)}${notes(server, isWriter).map((line) => html`<br><small>${line}</small>`)}`,
+  html`<span class="state ${serverTone(server)}">${server.status}</span> ${age(server.since)}${notes(server, isWriter).map((line) => html`<br><small>${line}</small>`)}`,
   lastCheck(server),
   `${server.weight}`,
   '-',
@@ -110,15 +111,6 @@ const sum = (servers: readonly ServerStatus[], of: (server: ServerStatus) => num
     all += one
   }
   return all
-}
-
-/** HAProxy's colours by name; the words beside them say the same. */
-const stateOf = (server: ServerStatus): string => {
-  if (server.admin === 'maint') return 'maint'
-  if (!server.up) return server.last_check === null ? 'unchecked' : server.status.includes('/') ? 'rising' : 'down'
-  if (!server.takes_sessions) return 'drain'
-  if (server.status.includes('/')) return 'failing'
-  return server.backup ? 'backup' : 'up'
 }
 
 const notes = (server: ServerStatus, isWriter: boolean): readonly string[] => [

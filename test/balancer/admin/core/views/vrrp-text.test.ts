@@ -1,7 +1,11 @@
 import t from 'tap'
+import { statusOf } from '../../../../../balancer/admin/core/model/status.ts'
 import { describeRouters } from '../../../../../balancer/admin/core/views/vrrp-text.ts'
+import { balancerSchema } from '../../../../../balancer/config/schema.ts'
 import { millis } from '../../../../../balancer/core/time.ts'
+import { createAccounts } from '../../../../../balancer/pool/core/accounts.ts'
 import type { VirtualRouterFact } from '../../../../../balancer/pool/core/facts.ts'
+import { createPool } from '../../../../../balancer/pool/core/pool.ts'
 import { routerFact } from '../../../pool/router-fact.ts'
 
 const now = 1_700_000_000_000
@@ -55,9 +59,25 @@ const fault: VirtualRouterFact = {
   dropped: {},
 }
 
+const described = (facts: readonly VirtualRouterFact[], names = facts.map(({ name }) => name)): string => {
+  const config = balancerSchema.parse({
+    router_id: 'lb1',
+    vrrp: {
+      instances: names.map((name, i) => ({
+        ...{ name, interface: 'eth0', virtual_router_id: i + 1, virtual_addresses: ['198.18.0.100/24'] },
+      })),
+    },
+    listeners: [{ name: 'mysql', bind: '198.18.0.100:3306', servers: [{ name: 'db1', address: '198.18.0.11:3306' }] }],
+  })
+  const clock = { version: '0', now, startedAt: now, iso: (moment: number) => `${moment}` }
+  return describeRouters(
+    statusOf({ config, pool: createPool(facts), accounts: createAccounts(), ...clock, refusals: {} }).vrrp,
+  )
+}
+
 t.test('show vrrp tells who is master, since when, why, and what was counted', async (t) => {
   t.equal(
-    describeRouters([master, fault], now),
+    described([master, fault]),
     `INSTANCE  STATE   SINCE  PRIORITY                            INTERFACE/VRID  PROTOCOL  INTERVAL  ADDRESSES
 VI_1      MASTER  1h     101                                 eth1/51         v2 IPv4   1s        198.18.0.100
 VI_6      FAULT   1h     100 = configured 150, chk_disk -50  eth1/51         v3 IPv6   100ms     fe80::100 2001:db8::100
@@ -77,22 +97,20 @@ VI_6
   no advertisement heard
   2 transitions, 3600 sent, 2 received, dropped: none`,
   )
-  t.equal(describeRouters([], now), 'no VRRP instance is configured')
+  t.equal(described([]), 'no VRRP instance is configured')
+  t.match(described([], ['VI_1']), /^VI_1 +INIT +- .*\n\nVI_1\n {2}the vrrp process has not told of it yet$/m)
 })
 
 t.test('a route is told where it is there, and where it should be and cannot', async (t) => {
-  const text = describeRouters(
-    [
-      routerFact({
-        routes: [
-          { route: '198.18.8.0/24 via 198.18.0.9 dev eth0', isThere: true, trouble: null },
-          { route: '198.18.9.0/24 dev eth0', isThere: false, trouble: 'its interface is down (ENETDOWN)' },
-          { route: '198.18.10.0/24 dev eth0', isThere: false, trouble: null },
-        ],
-      }),
-    ],
-    now,
-  )
+  const text = described([
+    routerFact({
+      routes: [
+        { route: '198.18.8.0/24 via 198.18.0.9 dev eth0', isThere: true, trouble: null },
+        { route: '198.18.9.0/24 dev eth0', isThere: false, trouble: 'its interface is down (ENETDOWN)' },
+        { route: '198.18.10.0/24 dev eth0', isThere: false, trouble: null },
+      ],
+    }),
+  ])
   t.match(text, '\n  route 198.18.8.0/24 via 198.18.0.9 dev eth0 is there\n')
   t.match(text, '\n  route 198.18.9.0/24 dev eth0 cannot be added: its interface is down (ENETDOWN)')
   t.notMatch(text, '198.18.10.0')

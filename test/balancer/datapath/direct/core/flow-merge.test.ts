@@ -30,31 +30,33 @@ t.test('a session that is not known here is added with what is left of it', asyn
     timeout: 8 * hour,
     expires: 7 * hour,
   })
-  t.same(mergeTold(null, told(2, 8 * hour), now), { kind: 'keep-own', contradicts: false }, 'unless it is over')
+  t.same(mergeTold(null, told(2, 8 * hour), now), { kind: 'keep-own', knows: 'nothing-better' }, 'unless it is over')
 })
 
 t.test('of two that differ the one is right who heard the client last', async (t) => {
   t.match(mergeTold(own(1, minute), told(2, second), now), { kind: 'replace', number: 2, expires: 8 * hour - second })
-  t.same(mergeTold(own(1, second), told(2, minute), now), { kind: 'keep-own', contradicts: true })
+  t.same(mergeTold(own(1, second), told(2, minute), now), { kind: 'keep-own', knows: 'another-server' })
   t.same(
     mergeTold(own(1, minute), told(2, minute), now),
-    { kind: 'keep-own', contradicts: true },
+    { kind: 'keep-own', knows: 'another-server' },
     'the own one of equals',
   )
-  t.same(mergeTold(own(1, second, 'attempt'), told(2, minute), now), { kind: 'keep-own', contradicts: false })
+  t.same(mergeTold(own(1, second, 'attempt'), told(2, minute), now), { kind: 'keep-own', knows: 'nothing-better' })
 })
 
 t.test('what is the same is prolonged, and not for the time that telling takes', async (t) => {
   t.match(mergeTold(own(1, minute), told(1, second), now), { kind: 'replace', number: 1, expires: 8 * hour - second })
-  t.same(mergeTold(own(1, minute), told(1, minute - 900), now), { kind: 'keep-own', contradicts: false })
-  t.same(mergeTold(own(1, second), told(1, minute), now), { kind: 'keep-own', contradicts: false })
+  t.same(mergeTold(own(1, minute), told(1, minute - 900), now), { kind: 'keep-own', knows: 'nothing-better' })
+  t.same(mergeTold(own(1, second), told(1, minute), now), { kind: 'keep-own', knows: 'nothing-better' })
 })
 
 t.test('what was ended or closed here stays so, unless the client was heard there after that', async (t) => {
   for (const state of ['ended', 'closing'] as const) {
     t.match(mergeTold(own(1, 30 * second, state), told(1, second), now), { kind: 'replace' })
-    t.same(mergeTold(own(1, 30 * second, state), told(1, minute), now), { kind: 'keep-own', contradicts: false })
-    t.same(mergeTold(own(1, 30 * second, state), told(2, minute), now), { kind: 'keep-own', contradicts: false })
+    for (const number of [1, 2]) {
+      const merged = mergeTold(own(1, 30 * second, state), told(number, minute), now)
+      t.same(merged, { kind: 'keep-own', knows: 'it-is-over' })
+    }
   }
 })
 
