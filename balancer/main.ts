@@ -16,7 +16,8 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer setup                     ask for what differs from host to host, and write the configuration; setup --help
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
                                      tell what each tracked failure will lead to
-  balancer show [${shownWords.join('|')}] [--json]       ask the running balancer
+  balancer show [${shownWords.join('|')}] [--json] [--color=WHEN] [--watch[=2s]]
+                                     ask the running balancer; --watch goes on looking, on the whole unless told otherwise
 ${orderUsage}
   balancer notify --test             run every notification script and webhook once; exit 0, or 1 if one fails
   balancer release [--config FILE]   take away what a dead balancer left: addresses, routes, interfaces, rules
@@ -33,6 +34,8 @@ type Arguments = {
   readonly config: string
   readonly words: readonly string[]
   readonly json: boolean
+  readonly color: string | undefined
+  readonly watch: string | undefined
   readonly test: boolean
 }
 
@@ -42,7 +45,10 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
 
   check: async ({ config: file }) => (await import('./commands/check.ts')).check(file),
 
-  show: ({ config: file, words, json }) => askRunning(file, ['show', ...words, ...(json ? ['--json'] : [])]),
+  show: async ({ config: file, words, json, color = 'auto', watch }) => {
+    const { show } = await import('./commands/show/show.ts')
+    return show({ file, words, json, watch, colour: color })
+  },
 
   notify: async ({ config: file, test }) => {
     if (!test) return usage('notify needs --test')
@@ -111,16 +117,25 @@ const main = async (): Promise<number> => {
   }
   if (rest.length > 0 && !takesWords(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
   if (values.json && command !== 'show') return usage(`${command} has no --json`)
+  const { color, watch } = values
+  if (color !== undefined && command !== 'show') return usage(`${command} has no --color`)
+  if (watch !== undefined && command !== 'show') return usage(`${command} has no --watch`)
   if (values.test && command !== 'notify') return usage(`${command} has no --test`)
-  return action({ config: values.config, words: rest, json: values.json, test: values.test })
+  return action({ config: values.config, words: rest, json: values.json, color, watch, test: values.test })
 }
+
+/** What an option means that has nothing behind it, although it may have. */
+const bare: Readonly<Record<string, string>> = { '--watch': '--watch=', '--color': '--color=always' }
 
 const parse = () =>
   parseArgs({
+    args: process.argv.slice(2).map((word) => bare[word] ?? word),
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'c', default: defaultConfigFile },
       json: { type: 'boolean', default: false },
+      color: { type: 'string' },
+      watch: { type: 'string' },
       test: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
       version: { type: 'boolean', short: 'V', default: false },

@@ -42,6 +42,26 @@ export const answerOfRunning = async (file: string, words: readonly string[]): P
   }
 }
 
+/** How long a view waits for an answer, milliseconds: one that comes later would be of another time. */
+const viewLimit = 5000
+
+/** What a balancer says that runs with `file`; or why it does not, in a sentence, because it refused or otherwise. */
+export const hearRunning = async (file: string, words: readonly string[]): Promise<Heard> => {
+  const socket = socketOf(file)
+  try {
+    const answer = await exchange(socket, words.join(' '), viewLimit)
+    const isRefused = isRefusal(answer)
+    return isRefused ? { ok: false, isRefused, text: answer.trim() } : { ok: true, text: answer }
+  } catch (error) {
+    return { ok: false, isRefused: false, text: socketTrouble(error, socket, viewLimit) }
+  }
+}
+
+/** See `hearRunning`. */
+type Heard =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly isRefused: boolean; readonly text: string }
+
 type WrittenSocket = { readonly path: string; readonly level?: unknown }
 
 /**

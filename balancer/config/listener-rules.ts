@@ -126,7 +126,8 @@ const checkFaults = ({ check: given, agent_check: agent, servers }: LenientListe
       const ofServer = type === 'http' ? serverOn(port) : undefined
       const isSlower = (durationMillis(fast) ?? 0) > (durationMillis(interval) ?? defaultInterval)
       return [
-        ...(file === undefined
+        // Text that is no path may be the password itself; the schema refuses it.
+        ...(!file?.startsWith('/')
           ? []
           : fileFindings(readSecretFile(file), []).map((found) => ({ ...found, path: at('password_file') }))),
         ...(tls === undefined ? [] : tlsFaults(tls, i)),

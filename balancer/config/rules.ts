@@ -64,9 +64,9 @@ const nameFindings = (config: Lenient): readonly Finding[] => {
 
 const adminFindings = (config: Lenient): readonly Finding[] => [
   ...(config?.admin?.http?.users ?? []).flatMap((user, i) =>
-    user?.password_file === undefined
-      ? []
-      : fileFindings(readPasswordFile(user.password_file), ['admin', 'http', 'users', i, 'password_file']),
+    user?.password_file?.startsWith('/')
+      ? fileFindings(readPasswordFile(user.password_file), ['admin', 'http', 'users', i, 'password_file'])
+      : [],
   ),
   ...(/[?#]/.test(config?.admin?.http?.path ?? '')
     ? [

@@ -51,8 +51,11 @@ export const describe = (issue: z.core.$ZodIssue, found: unknown): string => {
   return `found ${shown.length > shownLength ? `${shown.slice(0, shownLength)}…` : shown}; ${said}${meant}`
 }
 
-/** The address of a webhook and the headers of a request are as good as passwords. */
-const secretKey = /password|^url$|^headers$/
+/**
+ * The address of a webhook and the headers of a request are as good as passwords; and where the name of a file is wanted, somebody
+ * may have written what should stand in it.
+ */
+const secretKey = /password|^url$|^headers$|^header_files$|^key_file$/
 
 /** All that stands where a mapping should may be one too: `password:secret` without its space is a text. */
 const mayBeSecret = (issue: z.core.$ZodIssue, found: unknown): boolean =>

@@ -18,8 +18,9 @@ export type LineLimit<Line> = {
   readonly settlesAt: () => Millis | null
 }
 
-/** Kinds at once: beyond that lines that differ so much are no repetition, and are written. */
-const mostKinds = 1000
+/** Kinds at once: lines that differ so much are no repetition, and beyond it somebody floods the log. They are counted as one. */
+const mostKinds = 5000
+const allOthers = '\0'
 
 /** Makes a limit. A window begins with its first line. */
 export const createLineLimit = <Line>({ lines, window }: LineBound): LineLimit<Line> => {
@@ -36,10 +37,12 @@ export const createLineLimit = <Line>({ lines, window }: LineBound): LineLimit<L
   }
   return {
     admits: (kind, line, now) => {
-      const known = kinds.get(kind)
+      const known = kinds.get(kind) ?? (kinds.size < mostKinds ? undefined : kinds.get(allOthers))
       if (known === undefined) {
-        if (kinds.size < mostKinds) kinds.set(kind, { endsAt: millis(now + window), written: 1, leftOut: null })
-        return true
+        const isTooMany = kinds.size >= mostKinds
+        const begun = { endsAt: millis(now + window), leftOut: isTooMany ? { line, count: 1 } : null }
+        kinds.set(isTooMany ? allOthers : kind, { ...begun, written: isTooMany ? lines : 1 })
+        return !isTooMany
       }
       if (known.written < lines) {
         known.written += 1

@@ -9,7 +9,9 @@ import type { Scene } from '../admin/core/views/page/parts.ts'
 import { type StatusPage, startStatusPage } from '../admin/http/status-page.ts'
 import type { RunCommand } from '../admin/socket/conversation.ts'
 import { type PreparedSockets, startRuntimeSockets } from '../admin/socket/runtime-sockets.ts'
+import { limitLines } from '../bounded-log.ts'
 import type { BalancerConfig } from '../config/schema.ts'
+import { millis } from '../core/time.ts'
 import { startChecker } from '../health/checker.ts'
 import { createAccounts } from '../pool/core/accounts.ts'
 import { describeAgent } from '../pool/core/agent-change.ts'
@@ -30,6 +32,9 @@ import { processFacts } from './process-facts.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 import type { RuntimeSources } from './runtime-sources.ts'
 import { keepStateFile, type StateFile } from './state-file.ts'
+
+/** Changes of one server, or of one writer, that are told one by one. */
+const mostChanges = { lines: 20, window: millis(10_000) }
 
 runChild('director', async (assignment) => {
   const {
@@ -68,6 +73,13 @@ runChild('director', async (assignment) => {
     log[line.level](line.fields, line.text)
     note(line)
   }
+  /** A server that flaps, or whose agent says so, fills neither a disk nor the events. */
+  const changes = limitLines<ChangeLine>(mostChanges, ({ line: { level, text, fields }, count }) =>
+    say({ level, text: `${text} (the last of ${count} more)`, fields: { ...fields, suppressed: count } }),
+  )
+  const sayOf = (subject: string, line: ChangeLine): void => {
+    if (changes.admits(subject, line)) say(line)
+  }
   const decideWriter = (name: string): void => {
     const listener = config.listeners.find((candidate) => candidate.name === name)
     if (listener?.balance !== 'single') return
@@ -78,7 +90,7 @@ runChild('director', async (assignment) => {
     const fact: Fact = { fact: 'writer', listener: name, server, since: Date.now() }
     pool.hear(fact)
     publish(fact)
-    say(describeWriter(earlier, fact))
+    sayOf(`writer ${name}`, describeWriter(earlier, fact))
   }
   /** A writer whose server or listener has another name is still the writer. */
   const carryWriters = (formers: Formers): void => {
@@ -99,7 +111,7 @@ runChild('director', async (assignment) => {
     accounts.hear(fact, Date.now())
     if (!changed) return
     for (const line of [describeAgent(earlier, fact), describeChange(pool, earlier, fact)]) {
-      if (line !== undefined) say(line)
+      if (line !== undefined) sayOf(serverKey(fact.listener, fact.server), line)
     }
     publish(fact)
     // In a reload all servers come first: a writer must not move between two of them.
@@ -239,6 +251,7 @@ runChild('director', async (assignment) => {
     stop: async () => {
       stopHeartbeat()
       checker.stop()
+      changes.end()
       page.stop()
       sockets.stop()
       await stateFile?.stop()

@@ -45,17 +45,20 @@ export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOp
     isWriting = true
     last = replaceFile(path, text())
       .then(() => told(null))
-      .catch((error: unknown) => told(whyNot(error)))
+      .catch(told)
       .finally(() => {
         isWriting = false
       })
     return last
   }
-  const told = (problem: string | null): void => {
+  const told = (error: unknown): void => {
+    // The same trouble shows itself at one step or another.
+    const problem = error === null ? null : codeOf(error)
     if (problem === trouble) return
-    if (problem === null) log.info({ path }, `The state file ${path} is written again`)
-    else log.warn({ path }, `The state file ${path} cannot be written, and a restart would forget orders: ${problem}`)
     trouble = problem
+    const loss = `The state file ${path} cannot be written, and a restart would forget orders`
+    if (problem === null) log.info({ path }, `The state file ${path} is written again`)
+    else log.warn({ path, code: problem }, `${loss}: ${whyNot(error)}`)
   }
   const changed = (): void => {
     soon ??= setTimeout(() => void write(), pace.soon)
@@ -72,13 +75,14 @@ export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOp
   }
 }
 
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : 'failed')
+
 /** The process that writes is root's, and has none of root's powers over files of others. */
-const ofOthers = ['EACCES', 'EPERM']
+const isOfOthers = (error: unknown): boolean => ['EACCES', 'EPERM'].includes(codeOf(error))
 
 const whyNot = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error)
-  const isOfOthers = 'code' in error && ofOthers.includes(String(error.code))
-  return isOfOthers ? `${error.message}; its directory has to belong to root` : error.message
+  const text = error instanceof Error ? error.message : String(error)
+  return isOfOthers(error) ? `${text}; its directory has to belong to root` : text
 }
 
 /** Another program of this balancer may write at this moment: each has a draft of its own. */

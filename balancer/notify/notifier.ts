@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
+import { createBoundedLog } from '../bounded-log.ts'
 import type { WebhookConfig } from '../config/notify-schema.ts'
 import type { RunningScript } from '../os/script.ts'
 import { changeFields, changeText, type Notification, subjectOf } from './core/notification.ts'
@@ -43,6 +44,8 @@ export const createNotifier = ({ log, rowOf, mostWaiting }: NotifierOptions): No
   let receivers: readonly Receiver[] = []
   const leaving = new Set<Receiver>()
   let isStopped = false
+  /** A thing that flaps is told of so often that each line is another one. */
+  const bounded = createBoundedLog(log)
 
   const run = async ({ notification, scripts }: Due): Promise<void> => {
     for (const one of scripts) {
@@ -52,7 +55,9 @@ export const createNotifier = ({ log, rowOf, mostWaiting }: NotifierOptions): No
       running.add(script)
       const { ok, text, lastLine } = await script.result
       const output = lastLine === null ? {} : { output: lastLine }
-      log[ok ? 'debug' : 'warn'](
+      bounded(
+        ok ? 'debug' : 'warn',
+        `script ${ok} ${rowOf(notification)}`,
         { ...changeFields(notification), script: program, ...output },
         `(${subjectOf(notification)}) notify script ${program} ${ok ? 'succeeded' : `failed (${text})`}`,
       )
@@ -66,7 +71,7 @@ export const createNotifier = ({ log, rowOf, mostWaiting }: NotifierOptions): No
     if (known !== undefined) return known
     const queue = createQueue<Due>(mostWaiting, run, ({ notification: old }) => {
       const text = `(${subjectOf(old)}) notify scripts are too slow: left out ${changeText(old)}`
-      log.warn(changeFields(old), text)
+      bounded('warn', `left-out ${row}`, changeFields(old), text)
     })
     queues.set(row, queue)
     return queue
@@ -76,13 +81,13 @@ export const createNotifier = ({ log, rowOf, mostWaiting }: NotifierOptions): No
     const shown = webhookName(webhook)
     const send = async (notification: Notification): Promise<void> => {
       const { ok, text } = await deliver(webhook, notification, gone.signal)
-      log[ok ? 'debug' : 'warn'](
-        { webhook: shown, ...changeFields(notification) },
-        `(${subjectOf(notification)}) webhook ${shown} ${ok ? text : `failed (${text})`}`,
-      )
+      const fields = { webhook: shown, ...changeFields(notification) }
+      const said = `(${subjectOf(notification)}) webhook ${shown} ${ok ? text : `failed (${text})`}`
+      bounded(ok ? 'debug' : 'warn', `webhook ${ok} ${shown}`, fields, said)
     }
     const queue = createQueue<Notification>(mostDeliveries, send, (old) => {
-      log.warn({ webhook: shown }, `(${subjectOf(old)}) webhook ${shown} is too slow: left out ${changeText(old)}`)
+      const text = `(${subjectOf(old)}) webhook ${shown} is too slow: left out ${changeText(old)}`
+      bounded('warn', `left-out ${shown}`, { webhook: shown }, text)
     })
     return { webhook, queue, gone }
   }

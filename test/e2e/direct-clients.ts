@@ -46,8 +46,8 @@ export type DirectClients = {
 }
 
 const answeredWord = 'answered'
-/** Where balancers have other slots, by an order or a restart, it takes a look at the flows until the others know of a session. */
-const knownMillis = 2500
+/** Until the others know of a session: it is told when it has lived for a second, after a look at the flows, each second. */
+const knownMillis = 4000
 const ledgerPause = 150
 
 /** Opens all sessions at `target`; `servers` are those that may have them. */

@@ -159,11 +159,9 @@ const begin = async (order: string) => {
 }
 
 await t.test('two orders at once are one hand-over', async (t) => {
-  const both = await Promise.all(['handover', 'handover'].map((order) => command(first, 'vrrp', instanceName, order)))
-  t.match(both, [
-    { code: 0, stdout: /is handed over/ },
-    { code: 0, stdout: /is handed over/ },
-  ])
+  // Not by the command: a second one may take as long to start as the first hand-over takes.
+  const both = await Promise.all(['handover', 'handover'].map((order) => ask(first, `vrrp ${instanceName} ${order}`)))
+  t.match(both, [/is handed over/, /is handed over/])
   t.equal((await command(first, 'vrrp', instanceName, 'ready')).code, 0)
   await untilHeldBy(first)
 })

@@ -91,7 +91,7 @@ export const startProbe = async (host: Host, { target, ...options }: ProbeOption
         if (!labProcess.isRunning()) throw new Error(`the probe ended: ${labProcess.lines().join('\n')}`)
         return until > moment && (oldest === null || oldest > moment)
       },
-      { interval: lookInterval, limit: order.timeout * 2, ...patience },
+      { interval: lookInterval, ...patience },
     )
   await waitFor('the first report of the probe', () => until > 0, { interval: lookInterval })
 

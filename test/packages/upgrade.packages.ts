@@ -116,6 +116,6 @@ for (const { system, isDirect } of runs) {
       t.same(changes[1]?.(), [], 'and was never on lb2')
       await load.stop()
     })
-    t.equal((await lb1.host.run('nft', ['list', 'tables'])).stdout.includes('balancer_direct'), isDirect)
+    t.equal((await lb1.host.run('nft', ['list', 'tables'])).stdout.includes('table netdev balancer\n'), isDirect)
   })
 }

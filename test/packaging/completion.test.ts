@@ -124,6 +124,7 @@ t.test('so are the words that a command takes', async (t) => {
   t.same(sorted(server), sorted(known.get('server')?.choices))
   t.same(sorted(vrrp), sorted(known.get('vrrp')?.choices))
   t.same([sessions, weight, nothing], [['end'], ['initial'], []])
+  t.same(await completed(['balancer show --color=n']), [['--color=never']])
   const [actions] = await completed(['mysqlchk-agent direct-return '])
   t.same(sorted(actions), sorted(inHelp('mysqlchk-agent', agentHelp).get('direct-return')?.choices))
   t.same(sorted(actions), ['down', 'status', 'up'])

@@ -155,7 +155,11 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     log,
   })
   const orders = createOrders({ endings, listeners: listeners.all, change })
-  const exchange = openExchange({ others, flows, elements, listenerAt: listeners.at, log })
+  const exchange = openExchange({
+    ...{ others, flows, elements, log },
+    listenerAt: listeners.at,
+    isElsewhere: (address) => absent.has(address),
+  })
   const counters = watchCounters({ table: directOwnTable, onGone: rules.doubt, onPackets: () => {} })
 
   let isWaiting = false
@@ -211,6 +215,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       absent.set(address, performance.now())
       takeover.addressLeft(address)
       endings.addressLeft(address)
+      void flows.lookAround()
     }
   }
   const takeover = watchTakeovers({
@@ -296,6 +301,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   return {
     hear: (fact) => {
       listeners.hear(fact)
+      orders.hear(fact)
       ways.hear(fact)
     },
     reconfigure,

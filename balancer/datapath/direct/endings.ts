@@ -44,8 +44,10 @@ export type DirectEndings = {
   readonly end: (
     bind: Endpoint,
     ending: Ending,
-    how: { readonly waits: boolean; readonly isClosed?: boolean },
+    how: { readonly waits: boolean; readonly isClosed?: boolean; readonly untilUp?: boolean },
   ) => Promise<Ended>
+  /** A server is up: what waits for the address because it was down (`untilUp`) is not owed any more. */
+  readonly serverUp: (bind: Endpoint, server: number) => void
   /** An address that moves is not here, or is here again. One that nobody moves is always here. */
   readonly addressLeft: (address: string) => void
   readonly addressCame: (address: string) => void
@@ -212,6 +214,7 @@ export const createDirectEndings = (options: DirectEndingsOptions): DirectEnding
         orders.set(lastId, { sessions: new Map(), trouble: null, over: resolve })
         happen({ event: 'ordered', id: lastId, bind, ending, ...how })
       }),
+    serverUp: (bind, server) => happen({ event: 'server-up', bind, server }),
     addressLeft: (address) => happen({ event: 'address-left', address }),
     addressCame: (address) => happen({ event: 'address-came', address }),
     neededUntil: (bind) => (endedAt.get(endpointText(bind)) ?? Number.NEGATIVE_INFINITY) + markMillis,

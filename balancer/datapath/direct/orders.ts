@@ -3,6 +3,7 @@
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import { mergeEnded, type SessionsEnded, type SessionsToEnd } from '../../pool/core/session-order.ts'
 import type { SessionEnd } from '../kernel/core/session-counts.ts'
+import type { DecidingFact } from '../datapath.ts'
 import type { Ending } from './core/ending.ts'
 import type { DirectEndings, Ended } from './endings.ts'
 import type { RunningListener } from './listener.ts'
@@ -12,6 +13,7 @@ import { bindsOf, type DueEffect } from './listeners.ts'
 export type Orders = {
   /** Carries out what plans want when the rules follow them. */
   readonly carryOut: (effects: readonly DueEffect[]) => void
+  readonly hear: (fact: DecidingFact) => void
   /** All sessions of binds that are nobody's any more, or another listener's. */
   readonly endBinds: (binds: readonly Endpoint[]) => void
   readonly order: (end: SessionsToEnd) => Promise<SessionsEnded>
@@ -20,7 +22,7 @@ export type Orders = {
 }
 
 export type OrdersOptions = {
-  readonly endings: Pick<DirectEndings, 'end'>
+  readonly endings: Pick<DirectEndings, 'end' | 'serverUp'>
   readonly listeners: () => readonly RunningListener[]
   /** Brings the rules in line with the plans. */
   readonly change: () => Promise<unknown>
@@ -47,7 +49,9 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
     })
     if (due.length === 0) return
     void change().then(() => {
-      for (const { bind, ending, reason } of due) void end(bind, ending, reason, { waits: true })
+      for (const { bind, ending, reason } of due) {
+        void end(bind, ending, reason, { waits: true, untilUp: reason === 'server-down' })
+      }
     })
   }
   const orderAt = async (listener: RunningListener, bind: Endpoint, ending: Ending): Promise<SessionsEnded> => {
@@ -64,6 +68,13 @@ export const createOrders = ({ endings, listeners, change }: OrdersOptions): Ord
   }
   return {
     carryOut,
+    hear: (fact) => {
+      if (fact.fact !== 'server-health' || !fact.up) return
+      const listener = listeners().find((one) => one.config().name === fact.listener)
+      const server = listener?.numberNamed(fact.server)
+      if (listener === undefined || server === undefined) return
+      for (const bind of listener.config().bind) endings.serverUp(bind, server)
+    },
     endBinds: (binds) => {
       const taken = new Set(listeners().flatMap((listener) => bindsOf(listener.config())))
       for (const bind of binds) {

@@ -59,6 +59,8 @@ export type ExchangeOptions = {
   readonly flows: FlowWatch
   readonly elements: Pick<NftElements, 'add' | 'remove' | 'put' | 'dump'>
   readonly listenerAt: (bind: string) => RunningListener | undefined
+  /** Whether an address that moves is on another host. */
+  readonly isElsewhere: (address: string) => boolean
   readonly log: Logger
 }
 
@@ -70,10 +72,10 @@ const prefixTimeout = 7 * 24 * 3600 * 1000
  * balancer takes over is known to nobody else, and slots change: an hour later its next packet would go to another server, and if its
  * server dies it could not be told. Short connections, which are the most, are none of these.
  */
-const settledMillis = 3000
+const settledMillis = 1000
 
 /** Nobody has been told, or has told anything. */
-export const openExchange = ({ others, flows, elements, listenerAt, log }: ExchangeOptions): Exchange => {
+export const openExchange = ({ others, flows, elements, listenerAt, isElsewhere, log }: ExchangeOptions): Exchange => {
   const bounded = createBoundedLog(log)
   /** What others told, by bind and client, until it is over. */
   const taken = new Map<string, Map<string, Told>>()
@@ -140,7 +142,8 @@ export const openExchange = ({ others, flows, elements, listenerAt, log }: Excha
         if (theirs === undefined) return []
         // A server on this host dies with it, and nobody else could tell its clients: those are told of, wherever they would go.
         const numberOf = (server: string) => (listener.isHere(server) ? undefined : listener.numberNamed(server))
-        const settled = performance.now() - settledMillis
+        // Whoever has the address now will hear how those end that are young.
+        const settled = performance.now() - (isElsewhere(one.bind.address) ? 0 : settledMillis)
         // The router before several balancers may send it any session at any time.
         const slots = [
           listener.table(),

@@ -48,7 +48,9 @@ export const watchTakeovers = ({ listeners, isComplete }: TakeoverOptions): Take
         cameAt.set(listener, { at: performance.now(), table })
         const since = listener.establishedSince()
         const isOfThisLoss = since !== null && isRecent(since) && since > completeAt
-        if (!isComplete() && !isOfThisLoss) listener.keepEstablished(table)
+        // Whom it had taken over before the address left is somewhere else by now, and who begins at another balancer does so by other
+        // slots: a login that began there a moment ago is the next that comes.
+        if (!isOfThisLoss) listener.keepEstablished(table)
       }
     },
     addressLeft: (address) => {

@@ -120,3 +120,29 @@ t.test('a key that everybody can read is a warning, as a password file is', asyn
     `listeners[0].check[1].tls.key: ${place('key')} is readable by everyone; run: chmod o= ${place('key')}`,
   )
 })
+
+t.test('who writes a secret where the name of its file should be does not read it again', async (t) => {
+  const secret = 'S3cret'
+  const wrong = place('wrong.yaml')
+  const users = [{ name: 'admin', password_file: secret }]
+  const server = { name: 'db1', address: '198.18.0.11:3306' }
+  writeFileSync(
+    wrong,
+    JSON.stringify({
+      router_id: 'lb1',
+      vrrp: { webhooks: [{ url: 'https://198.18.0.9/', header_files: { Authorization: secret } }] },
+      listeners: [
+        {
+          ...{ name: 'mysql', bind: '198.18.0.100:3306', servers: [server] },
+          check: { type: 'mysql', user: 'u', password_file: secret },
+        },
+      ],
+      peers: { key_file: secret, listen: '198.18.0.2:9224', to: ['198.18.0.3:9224'] },
+      admin: { http: { bind: '198.18.0.2:8888', users } },
+    }),
+  )
+  const loaded = loadConfig(wrong)
+  const problems = loaded.ok ? [] : loaded.problems
+  t.equal(problems.filter((text) => /found \(not shown\); write an absolute path/.test(text)).length, 4)
+  t.notMatch(problems.join('\n'), secret)
+})

@@ -172,7 +172,7 @@ t.test('of thousands of changes that nobody has time for the newest are told, in
   const { notifications, messages } = start(vrrpOf({ any, timeout: '1m' }))
   for (let i = 1; i <= 5000; i += 1) notifications.entered('V', i % 2 === 0 ? 'master' : 'backup', i, '')
   t.match(messages().at(-1), /notify scripts are too slow: left out /)
-  t.equal(messages().length, 5000 - 16)
+  t.equal(messages().length, 5, 'and the rest is counted')
   writeFileSync(gate, '')
   await waitFor('the rest', () => linesOf(out).at(-1) === '5000')
   t.same(

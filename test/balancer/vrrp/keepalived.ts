@@ -32,6 +32,8 @@ export const startKeepalived = async (lab: Lab, host: Host, options: KeepalivedO
     global_defs {
       router_id ${host.name}
       vrrp_version ${version}
+      vrrp_rt_priority 10
+      vrrp_rlimit_rttime 1000000
     }
     vrrp_instance VI_1 {
       state BACKUP

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import type { VrrpConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
+import { raiseScheduling } from '../../../balancer/os/scheduling.ts'
 import type { Past } from '../../../balancer/vrrp/past.ts'
 import { type HostConfig, startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 
@@ -25,6 +26,8 @@ const pastMaster: Past = {
   continued: () => undefined,
 }
 
+// As the vrrp process has it: however busy the host is, an advertisement goes out in time.
+raiseScheduling()
 const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '')
 try {
   const routers = await startVirtualRouters({

@@ -23,14 +23,24 @@ const lastEvents = 10
 /** `show status`: the document itself, or the most important of it on one screen. */
 export const showStatus = (status: Status, events: Events, json: boolean, iso: (moment: number) => string): string => {
   if (json) return toJson(status)
-  const told = events.slice(-lastEvents).map(({ at, level, text }) => ({ at: iso(at), level, text }))
-  return plainText([
-    [verdictLine(status), ...findingsOf(status)],
-    ...(status.vrrp.length === 0 ? [] : [routersTable(status.vrrp)]),
-    ...serversBlocks(status),
-    ...(told.length === 0 ? [] : [eventsTable(told)]),
-  ])
+  return plainText(
+    overviewBlocks({ status, events: events.map(({ at, level, text }) => ({ at: iso(at), level, text })) }),
+  )
 }
+
+/** See `showStatus`; the last events, oldest first. */
+export const overviewBlocks = ({
+  status,
+  events,
+}: {
+  readonly status: Status
+  readonly events: readonly ToldEvent[]
+}): readonly Block[] => [
+  [verdictLine(status), ...findingsOf(status)],
+  ...(status.vrrp.length === 0 ? [] : [routersTable(status.vrrp)]),
+  ...serversBlocks(status),
+  ...(events.length === 0 ? [] : [eventsTable(events.slice(-lastEvents))]),
+]
 
 /** Whether all is well, on one line. */
 export const verdictLine = (status: Status): Line => {
@@ -142,7 +152,9 @@ export const sessionsBlocks = ({ listeners, draining }: Status): readonly Block[
       '',
       bytes(server.bytes_in),
       bytes(server.bytes_out),
-      server.connect_failures === 0 ? '' : `connect failures ${amount(server.connect_failures)}`,
+      server.connect_failures === null || server.connect_failures === 0
+        ? ''
+        : `connect failures ${server.connect_failures}`,
     ]),
   ])
   const columns = columnsOf(

@@ -28,6 +28,8 @@ export type BindSurroundings = {
   /** The set of MAC addresses whose frames are for the server here; null where none is here. */
   readonly peerSet: string | null
   readonly hasAccessRules: (version: IpVersion) => boolean
+  /** Has a frame leave for the server that the mark names; the statement given stands in it once the server is found. */
+  readonly leave: ((remember: string) => string) | null
 }
 
 /** The chain that the bind's packets go to. */
@@ -41,7 +43,7 @@ export const resetFor = (reason: TurnedAway, listener: string): string =>
 export const bindChains = (
   listener: DirectListener,
   bind: Endpoint,
-  { peerSet, hasAccessRules }: BindSurroundings,
+  { peerSet, hasAccessRules, leave }: BindSurroundings,
 ): readonly Chain[] => {
   const { name, table, established = table, admits, timeouts } = listener
   const version = versionOf(bind.address)
@@ -119,6 +121,13 @@ export const bindChains = (
       hook: null,
       rules: [
         ...(peerSet === null ? [] : [`ether saddr @${peerSet} accept`]),
+        // Nearly all packets go by this one rule: each further one would ask again what they are. What ended or is about to has
+        // a mark that is no server's, and goes on to the next rule.
+        ...(leave === null
+          ? []
+          : [
+              `tcp flags and (fin | syn | rst) == 0x0 meta mark set ${key} map ${flows} ${leave(remember(secondsOf(timeouts.idle)))}`,
+            ]),
         `tcp flags and (fin | syn | rst) != 0x0 goto flags/${id}`,
         `meta mark set ${key} map ${flows} goto known/${id}`,
         `goto unknown/${id}`,

@@ -51,6 +51,8 @@ type Owed = {
   readonly repeats: number
   /** How long ago a flow may have begun that a look lacked. */
   readonly slack: number
+  /** Owed no more when the server is up again before the address comes. */
+  readonly untilUp: boolean
 }
 
 /** The state. `absent`: addresses that are not on this host, and when whatever was ended through them is another host's. */
@@ -64,7 +66,8 @@ export type Endings = {
 
 /**
  * What happened, at a moment of one monotonic clock. `ordered`: the rules do not send anybody there any more; an order that does not
- * wait is for what is here now, and where a bind `isClosed` nobody begins a session there any more. `looked`: the flows of a bind by a look that began at `since`, null where they could not be listed.
+ * wait is for what is here now, and where a bind `isClosed` nobody begins a session there any more. `untilUp`: only because the server is
+ * down. `server-up`: it is not. `looked`: the flows of a bind by a look that began at `since`, null where they could not be listed.
  * `not-marked`: what an `end` could not do. `told`: nobody waits to be told any more. `binds`: those there are; what earlier processes ended is looked for in new ones.
  */
 export type EndingEvent = { readonly at: number } & (
@@ -76,7 +79,9 @@ export type EndingEvent = { readonly at: number } & (
       readonly ending: Ending
       readonly waits: boolean
       readonly isClosed?: boolean
+      readonly untilUp?: boolean
     }
+  | { readonly event: 'server-up'; readonly bind: Endpoint; readonly server: number }
   | {
       readonly event: 'looked'
       readonly bind: Endpoint
@@ -139,6 +144,8 @@ export const step = (endings: Endings, event: EndingEvent): EndingStep => {
       return withBinds(endings, event.binds, event.at)
     case 'ordered':
       return ordered(endings, event)
+    case 'server-up':
+      return [serverUp(endings, event.bind, event.server), []]
     case 'looked':
       return event.flows === null ? notLooked(endings, event) : looked(endings, { ...event, flows: event.flows })
     case 'not-marked':
@@ -206,6 +213,7 @@ const owe = (bind: Endpoint, duty: Duty, since: number, id = noOrder): Owed => (
   failures: 0,
   repeats: 0,
   slack: 0,
+  untilUp: false,
 })
 
 /** Whoever is found there later was there before, but for clients of an operator's that came back. */
@@ -245,9 +253,19 @@ const ordered = (endings: Endings, order: Order): EndingStep => {
   if (!waits) return [endings, [{ effect: 'over', id, isLost: true }]]
   // Who begins a session until it is carried out does so by the rules of then.
   const bounded: Ending = { ...ending, begunBefore: Math.min(ending.begunBefore, at) }
-  const others = endings.owed.filter((owed) => !isOlder(owed, bind, bounded))
-  const waiting = oweEnd(bind, bounded, at, slack)
-  return [{ ...endings, owed: [...others, waiting] }, [{ effect: 'over', id, isLost: false }]]
+  const older = endings.owed.filter((owed) => isOlder(owed, bind, bounded))
+  const untilUp = order.untilUp === true && older.every((owed) => owed.untilUp)
+  const waiting = { ...oweEnd(bind, bounded, at, slack), untilUp }
+  const owed = [...endings.owed.filter((one) => !older.includes(one)), waiting]
+  return [{ ...endings, owed }, [{ effect: 'over', id, isLost: false }]]
+}
+
+/** Whoever has the address has ended what was to be ended, or has seen no reason to. */
+const serverUp = (endings: Endings, bind: Endpoint, server: number): Endings => {
+  const isTakenBack = ({ bind: where, duty, untilUp }: Owed): boolean =>
+    untilUp && isSame(where, bind) && duty.do === 'end' && duty.ending.server === server
+  if (!endings.absent.has(bind.address) || !endings.owed.some(isTakenBack)) return endings
+  return { ...endings, owed: endings.owed.filter((owed) => !isTakenBack(owed)) }
 }
 
 /** A server that goes down a hundred times while the address is elsewhere owes one ending. */

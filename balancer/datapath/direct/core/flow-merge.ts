@@ -16,6 +16,11 @@ export type Merge =
 
 /** Entries of one server that differ by less are the same: what was told travels, and would be prolonged each time. */
 const tolerance = 1000
+/**
+ * A session that has ended here is not the same one that is told, unless its client was heard so much later: what is told seems younger by
+ * the time that it travels, and a client says goodbye milliseconds after its last word. A new one is told again and again.
+ */
+const endedTolerance = 5000
 
 /**
  * Merges what was told now with the own flow of the same client, if any. Of two that are as fresh the own one is kept. A flow
@@ -26,10 +31,12 @@ export const mergeTold = (own: Flow | null, told: ToldFlow, now: Millis): Merge 
   if (expires <= 0) return { kind: 'keep-own', knows: 'nothing-better' }
   const theirs = { number: told.number, timeout: told.timeout, expires }
   if (own === null || own.expiresAt <= now) return { kind: 'add', ...theirs }
-  const isSame = own.number === told.number && own.state === 'live'
+  const isOver = own.state === 'closing' || own.state === 'ended'
   const aheadBy = now - told.idle - own.heardAt
-  if (aheadBy > (isSame ? tolerance : 0)) return { kind: 'replace', ...theirs }
-  if (own.state === 'closing' || own.state === 'ended') return { kind: 'keep-own', knows: 'it-is-over' }
+  const isSame = own.number === told.number && own.state !== 'attempt'
+  const least = isOver ? endedTolerance : tolerance
+  if (aheadBy > (isSame ? least : 0)) return { kind: 'replace', ...theirs }
+  if (isOver) return { kind: 'keep-own', knows: 'it-is-over' }
   const isOther = own.number !== told.number && own.state === 'live'
   return { kind: 'keep-own', knows: isOther ? 'another-server' : 'nothing-better' }
 }

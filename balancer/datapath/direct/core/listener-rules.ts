@@ -6,7 +6,7 @@ import { type SlotTable, slotsOf } from '../../../pool/core/slot-table.ts'
 import { type Access, accessParts } from '../../rules/core/access.ts'
 import { type IpVersion, ipVersions, versionOf } from '../../rules/core/ip-version.ts'
 import { anyNumber, type Chain, type Element, type RuleSet } from '../../rules/core/table.ts'
-import { bindChains, resetFor } from './bind-rules.ts'
+import { type BindSurroundings, bindChains, resetFor } from './bind-rules.ts'
 import type { DirectHost, DirectListener, DirectServer } from './direct-listener.ts'
 import { flowMap } from './flow-map.ts'
 import { markText } from './flow-marks.ts'
@@ -40,6 +40,7 @@ export const listenerParts = (listener: DirectListener, host: DirectHost, peerSe
   const surroundings = {
     peerSet: isServedHere(listener) ? peerSet : null,
     hasAccessRules: (version: IpVersion) => limited.some((one) => one.version === version),
+    leave: quickWay(listener, host),
   }
   return {
     counters: [
@@ -130,6 +131,23 @@ const pathSets = ({ name, servers }: DirectListener, { devices }: DirectHost): r
     ),
   }))
 
+/** Where the map has no such number the rule ends before it changes anything. */
+const rewrite = (listener: string, device: string): string =>
+  `ether daddr set meta mark map @${macMap(listener, device)}`
+const forward = ({ name, mac }: DirectHost['devices'][number]): string =>
+  `ether saddr set ${mac.toLowerCase()} meta mark set ${markText(0)} fwd to "${name}"`
+
+/** The way to the servers on the device that has most of them. */
+const quickWay = ({ name, servers }: DirectListener, { devices }: DirectHost): BindSurroundings['leave'] => {
+  const serversOn = (device: string): number =>
+    servers.filter(({ path }) => path?.kind === 'link' && path.device === device).length
+  const most = Math.max(0, ...devices.map((device) => serversOn(device.name)))
+  const device = devices.find((one) => serversOn(one.name) === most)
+  if (device === undefined || most === 0) return null
+  const count = `counter name meta mark map @${countersMap(name)}`
+  return (remember) => `${rewrite(name, device.name)} ${count} ${remember} ${forward(device)}`
+}
+
 /** Where the mark is the number of a server: to that server. */
 const out = ({ name, servers }: DirectListener, { devices }: DirectHost): Chain => ({
   name: outChain(name),
@@ -139,11 +157,7 @@ const out = ({ name, servers }: DirectListener, { devices }: DirectHost): Chain 
     ...servers
       .filter(({ path }) => path?.kind === 'here')
       .map(({ number }) => `meta mark ${markText(number)} meta mark set ${markText(0)} accept`),
-    // Where the map has no such number the rule ends before it changes anything.
-    ...devices.map(
-      ({ name: device, mac }) =>
-        `ether daddr set meta mark map @${macMap(name, device)} ether saddr set ${mac.toLowerCase()} meta mark set ${markText(0)} fwd to "${device}"`,
-    ),
+    ...devices.map((device) => `${rewrite(name, device.name)} ${forward(device)}`),
     `counter name "${refusalCounter('no-path', name)}" drop`,
   ],
 })

@@ -66,6 +66,20 @@ t.test('an address that came and left again shortly before a loss says nothing o
   t.equal(one.kept(), both)
 })
 
+t.test('an address that comes back is found by the slots of now, although nobody is missed yet', async (t) => {
+  const one = startListener()
+  const takeover = watchTakeovers({ listeners: () => [one.listener], isComplete: () => true })
+  takeover.addressCame('198.18.0.100')
+  takeover.peerLost()
+  takeover.peerHeard()
+  takeover.addressLeft('198.18.0.100')
+  one.become(drained)
+  takeover.addressCame('198.18.0.100')
+  t.equal(one.kept(), drained)
+  takeover.peerLost()
+  t.equal(one.kept(), drained)
+})
+
 t.test('a loss is that of the address which comes then, unless whoever was lost was back meanwhile', async (t) => {
   for (const isBack of [false, true]) {
     const one = startListener()

@@ -53,6 +53,9 @@ t.test('what is the same is prolonged, and not for the time that telling takes',
 t.test('what was ended or closed here stays so, unless the client was heard there after that', async (t) => {
   for (const state of ['ended', 'closing'] as const) {
     t.match(mergeTold(own(1, 30 * second, state), told(1, second), now), { kind: 'replace' })
+    t.match(mergeTold(own(1, 3 * second, state), told(2, second), now), { kind: 'replace' })
+    const merged = mergeTold(own(1, 3 * second, state), told(1, second), now)
+    t.same(merged, { kind: 'keep-own', knows: 'it-is-over' }, 'what travelled seems younger than it is')
     for (const number of [1, 2]) {
       const merged = mergeTold(own(1, 30 * second, state), told(number, minute), now)
       t.same(merged, { kind: 'keep-own', knows: 'it-is-over' })
