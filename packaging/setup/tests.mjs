@@ -63,7 +63,8 @@ const textOf = ({ name, details }) => {
   const lines = Object.entries(details)
     .filter(([key]) => !leftOut.has(key))
     .map(
-      ([key, value]) => `${key}:${typeof value === 'string' ? `\n${value.trimEnd()}` : ` ${inspect(value, { depth: 6 })}`}`,
+      ([key, value]) =>
+        `${key}:${typeof value === 'string' ? `\n${value.trimEnd()}` : ` ${inspect(value, { depth: 6 })}`}`,
     )
   return [`  ✖ ${name}`, ...lines.flatMap((line) => line.split('\n').map((part) => `      ${part}`))].join('\n')
 }

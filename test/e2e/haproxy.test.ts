@@ -215,7 +215,9 @@ await t.test('the runtime socket: orders lead to the same state, and sessions ar
   }
   for (const side of [haproxy, ours]) {
     const session = await openSession(side.port(pair))
-    const shown = (await side.exchange('show sess')).split('\n').find((line) => line.includes(` fe=${pair} be=${pair} `))
+    const shown = (await side.exchange('show sess'))
+      .split('\n')
+      .find((line) => line.includes(` fe=${pair} be=${pair} `))
     const form =
       /^(0x[0-9a-f]+): proto=tcpv4 src=127\.\d+\.\d+\.\d+:\d+ fe=\S+ be=\S+ srv=[ab] ts=\S+ .* exp=\S* rc=0 c_exp=$/
     t.match(shown, form, side.name)

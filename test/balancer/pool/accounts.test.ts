@@ -109,7 +109,10 @@ t.test('counters are cleared: the highest, or all; what comes later is counted f
   accounts.hear(report(130), 2000)
   accounts.hear(healthFact('db1', { up: false, since: 1500, lastCheck: check(1500, false) }), 2000)
   accounts.clear(false)
-  t.match(accounts.listener('mysql'), { traffic: { rate: 30, maximumRate: null }, totals: { totalSessions: { sum: 130 } } })
+  t.match(accounts.listener('mysql'), {
+    traffic: { rate: 30, maximumRate: null },
+    totals: { totalSessions: { sum: 130 } },
+  })
   t.match(accounts.server('mysql/db1'), { failedChecks: 1, totals: { totalSessions: { sum: 130 } } })
   accounts.clear(true)
   t.match(accounts.listener('mysql'), { totals: { totalSessions: { sum: 0 } } })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { addressText } from '../../../balancer/core/ip-address.ts'
 import {
   clientOfId,
   collectSessions,
@@ -7,7 +8,6 @@ import {
   mergeLists,
   sessionId,
 } from '../../../balancer/pool/core/session-list.ts'
-import { addressText } from '../../../balancer/core/ip-address.ts'
 
 const session: ListedSession = {
   client: { address: '198.18.1.5', port: 40_112 },

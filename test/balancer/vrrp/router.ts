@@ -78,7 +78,14 @@ export const startRouter = (
   const given: RouterProcessArguments = { vrrp, resume }
   const first = vrrp.instances[0]?.name
   const nextFile = join(mkdtempSync(join(tmpdir(), 'vrrp-router-')), 'next.json')
-  const node = [process.execPath, '--single-threaded-gc', '--enable-source-maps', program, JSON.stringify(given), nextFile]
+  const node = [
+    process.execPath,
+    '--single-threaded-gc',
+    '--enable-source-maps',
+    program,
+    JSON.stringify(given),
+    nextFile,
+  ]
   const words = ['setpriv', '--bounding-set', capabilities, '--', ...node]
   const breaking = ['sh', '-c', 'mount --bind /bin/false "$0" && exec "$@"', broken ?? '', ...words]
   const labProcess =
