@@ -50,8 +50,9 @@ export type StickySlots = {
 
 /**
  * Slots for hashes of clients: weighted rendezvous hashing. When a server leaves its slots go to the others and no other slot
- * moves; one that comes takes its share of each. Shares are those of chance: of 1,024 slots those of 2 servers are right to some
- * 5 % of a share, of 16,384 slots those of 1,000 to a quarter. The slots before save time, and change nothing: with 1,000 servers all take 100 ms.
+ * moves; one that comes takes its share of each. Each server has the slots in an order of its own, so that shares are nearer to right
+ * than those of chance: of 1,024 slots the most and the least of 2 servers differ by some 3 % of a share, of 3 by 5 %, of 5 by
+ * 10 %. `size` is a power of two. The slots before save time, and change nothing: with 1,000 servers all take 150 ms.
  */
 export const sticky = (servers: readonly Weighted[], size: number, before?: StickySlots): StickySlots => {
   const kept = before?.slots.length === size ? before : undefined
@@ -71,24 +72,38 @@ export const sticky = (servers: readonly Weighted[], size: number, before?: Stic
   return { slots, servers, scores }
 }
 
-const contenders = (servers: readonly Weighted[]) => ({
-  names: servers.map(({ name }) => name),
-  seeds: Uint32Array.from(servers, ({ name }) => hashOf(name)),
-  weights: Float64Array.from(servers, ({ weight }) => weight),
-})
+const contenders = (servers: readonly Weighted[]) => {
+  const seeds = servers.map(({ name }) => hashOf(name))
+  const some = (number: number): Uint32Array => Uint32Array.from(seeds, (seed) => mixed(seed + number))
+  return {
+    names: servers.map(({ name }) => name),
+    // What makes a server's order of the slots.
+    starts: some(1),
+    ...{ first: some(2).map(odd), second: some(3).map(odd), third: some(4).map(odd) },
+    weights: Float64Array.from(servers, ({ weight }) => weight),
+  }
+}
+
+const odd = (number: number): number => number | 1
 
 /** The best of the contenders, or the holder where none is better; its score is kept. */
 const winner = (
   slot: number,
-  { names, seeds, weights }: ReturnType<typeof contenders>,
+  { names, starts, first, second, third, weights }: ReturnType<typeof contenders>,
   scores: Float64Array,
   holder: string,
 ): string => {
-  const place = mixed(slot + 1)
+  const size = scores.length
+  const last = size - 1
+  const half = (32 - Math.clz32(last)) >> 1
   let best = holder
   let least = scores[slot] ?? 0
-  for (let i = 0; i < seeds.length; i += 1) {
-    const chance = (mixed((seeds[i] ?? 0) ^ place) + 0.5) / 2 ** 32
+  for (let i = 0; i < starts.length; i += 1) {
+    // Each step has a way back, so that no two slots come to one place.
+    let place = Math.imul(slot ^ (starts[i] ?? 0), first[i] ?? 1) & last
+    place = Math.imul(place ^ (place >>> half), second[i] ?? 1) & last
+    place = Math.imul(place ^ (place >>> half), third[i] ?? 1) & last
+    const chance = (place + 0.5) / size
     const weight = weights[i] ?? 0
     // -ln(x) >= 1 - x: spares nearly all logarithms.
     if (1 - chance > least * weight) continue

@@ -67,7 +67,7 @@ export type SyslogStyle = {
   readonly isLocal: boolean
 }
 
-/** RFC 3164 section 4.1 allows 1024 bytes; RFC 5424 section 6.1 has receivers take 2048. In characters: most are ASCII. */
+/** Bytes: RFC 3164 section 4.1 allows 1024; RFC 5424 section 6.1 has receivers take 2048. */
 const longest: Readonly<Record<SyslogFormat, number>> = { rfc3164: 1024, rfc5424: 2048 }
 
 /** The message: one line of printable text, cut where the format ends. */
@@ -79,5 +79,19 @@ export const syslogMessage = ({ format, facility, host, isLocal }: SyslogStyle, 
     format === 'rfc5424'
       ? `${priority}1 ${iso} ${host || '-'} ${name} ${pid} ${kind} - `
       : `${priority}${syslogTime(at)} ${isLocal ? '' : `${host} `}${name}[${pid}]: `
-  return head + oneLine(text, longest[format] - head.length)
+  return withinBytes(head + oneLine(text, longest[format]), longest[format])
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const ellipsis = '…'
+
+/** The text, cut between two characters where it has more bytes (UTF-8) than that. */
+const withinBytes = (text: string, most: number): string => {
+  const bytes = encoder.encode(text)
+  if (bytes.length <= most) return text
+  let end = most - encoder.encode(ellipsis).length
+  // A byte 10xxxxxx goes on with a character.
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1
+  return decoder.decode(bytes.subarray(0, end)) + ellipsis
 }

@@ -66,12 +66,12 @@ export const watchNft = (table: WatchedTable, listener: NftListener): Outcome<Nf
     while (isOpen) {
       const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
       if (length > 0) {
-        for (const message of messagesIn(buffer.subarray(0, length))) {
-          if (message.type === newGeneration) {
+        walk(buffer, length, (type, start, end) => {
+          if (type === newGeneration) {
             listener.onCommit(isOurs)
             isOurs = false
-          } else if (isAbout(table, message)) isOurs = true
-        }
+          } else isOurs ||= isAbout(table, buffer, type, start, end)
+        })
         continue
       }
       const code = lastError()
@@ -87,40 +87,33 @@ export const watchNft = (table: WatchedTable, listener: NftListener): Outcome<Nf
   return { ok: true, value: { drain: read, close } }
 }
 
-type Message = {
-  readonly type: number
-  readonly family: number
-  readonly table: string | null
-  /** Of which elements come or go. */
-  readonly set: string | null
-}
-
-const isAbout = ({ family, name, isFilledByOthers }: WatchedTable, { table, set, ...message }: Message): boolean => {
-  if (table !== name || message.family !== familyNumbers[family]) return false
-  return set === null || isFilledByOthers?.(set) !== true
-}
-
-/** The messages of nftables in a datagram. What is cut off ends it. */
-const messagesIn = (bytes: Uint8Array): readonly Message[] => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const messages: Message[] = []
-  for (let at = 0; at + headerBytes + familyBytes <= bytes.length; ) {
-    const length = view.getUint32(at, isLittleEndian)
-    if (length < headerBytes + familyBytes || at + length > bytes.length) return messages
+/**
+ * Calls `visit` for each message of nftables in a datagram; its body, from the family on, lies between `start` and `end`. What is cut
+ * off ends it. One transaction may have a hundred thousand of them.
+ */
+const walk = (bytes: Uint8Array, length: number, visit: (type: number, start: number, end: number) => void): void => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length)
+  for (let at = 0; at + headerBytes + familyBytes <= length; ) {
+    const size = view.getUint32(at, isLittleEndian)
+    if (size < headerBytes + familyBytes || at + size > length) return
     const type = view.getUint16(at + 4, isLittleEndian)
-    if (type >> 8 === subsystem) {
-      const attributes = bytes.subarray(at + headerBytes + familyBytes, at + length)
-      const [first, second] = textsIn(attributes)
-      messages.push({
-        type: type & 0xff,
-        family: bytes[at + headerBytes] ?? 0,
-        table: first?.attribute === tableAttribute ? first.text : null,
-        set: elementMessages.includes(type & 0xff) && second?.attribute === setAttribute ? second.text : null,
-      })
-    }
-    at += length + (-length & 3)
+    if (type >> 8 === subsystem) visit(type & 0xff, at + headerBytes, at + size)
+    at += size + (-size & 3)
   }
-  return messages
+}
+
+const isAbout = (
+  { family, name, isFilledByOthers }: WatchedTable,
+  bytes: Uint8Array,
+  type: number,
+  start: number,
+  end: number,
+): boolean => {
+  if (bytes[start] !== familyNumbers[family]) return false
+  const [first, second] = textsIn(bytes.subarray(start + familyBytes, end))
+  if (first?.attribute !== tableAttribute || first.text !== name) return false
+  const isSet = elementMessages.includes(type) && second?.attribute === setAttribute
+  return !isSet || isFilledByOthers?.(second.text) !== true
 }
 
 /** The first two attributes, as texts. */

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { z } from 'zod'
 import { type LogConfig, logSchema } from '../../balancer/config/log-schema.ts'
 import { type SyslogLine, syslogMessage } from '../../balancer/core/syslog.ts'
 import { openSyslog, type SyslogTrouble } from '../../balancer/syslog.ts'
@@ -39,8 +40,16 @@ t.test('a line in both formats, with and without the name of the host', async (t
     ['<130>', '<131>', '<132>', '<134>', '<135>', '<135>'],
   )
   t.match(syslogMessage({ format: 'rfc3164', facility: 'daemon', host: '', isLocal: false }, line), /^<28>/)
-  t.equal(write('rfc3164', false, { text: 'ä'.repeat(5000) }).length, 1024)
-  t.equal(write('rfc5424', false, { text: `a\x1b[2J\n<0>${'x'.repeat(5000)}` }).length, 2048)
+  t.equal(
+    write('rfc5424', false, { text: `a\x1b[2J\n<0>${'x'.repeat(5000)}` }).length,
+    2046,
+    'the ellipsis has three bytes',
+  )
+  for (const one of ['x', 'ä', '€', '😀', 'a😀']) {
+    const cut = write('rfc3164', false, { text: one.repeat(5000) })
+    t.ok(Buffer.byteLength(cut) <= 1024 && Buffer.byteLength(cut) > 1024 - Buffer.byteLength(one) - 1, one)
+    t.match(cut, new RegExp(`balancer\\[77\\]: (${one})+a?…$`), 'cut between two characters')
+  }
   t.match(write('rfc3164', true, { text: 'a\r\n<0>b\x1b[2J\u202e' }), /: a <0>b \[2J$/)
 })
 
@@ -54,7 +63,7 @@ const start = (syslog: string, more: object = {}) => {
   const opened = openSyslog(configOf(syslog, more), (trouble) => troubles.push(trouble))
   t.teardown(opened.close)
   const write = (text: string): void => opened.write({ level: 'info', kind: 'proxy', text })
-  return { write, troubles }
+  return { write, say: opened.write, troubles }
 }
 /** A UDP port that nobody else has at this moment, with a receiver on it. */
 const receive = async (port = 0, address = '127.0.0.1') => {
@@ -76,6 +85,21 @@ t.test('a receiver may have an IPv6 address', async (t) => {
   await close()
 })
 
+/** What rsyslogd makes of a line (its documentation: Properties). */
+const properties = [
+  'syslogfacility-text',
+  'syslogseverity-text',
+  'timereported',
+  'hostname',
+  'syslogtag',
+  'programname',
+  'app-name',
+  'procid',
+  'msgid',
+  'structured-data',
+  'msg',
+]
+
 t.test('rsyslogd reads every format as what it is', async (t) => {
   const { port, close } = await receive()
   await close()
@@ -88,7 +112,9 @@ module(load="imuxsock" SysSock.Use="off")
 input(type="imudp" address="127.0.0.1" port="${port}")
 input(type="imuxsock" Socket="${local}")
 input(type="imuxsock" Socket="${plain}" UseSpecialParser="off")
-template(name="t" type="string" string="%syslogfacility-text%|%syslogseverity-text%|%hostname%|%programname%|%procid%|%msgid%|%msg:::sp-if-no-1st-sp%%msg%\\n")
+template(name="t" type="list" option.jsonf="on") {
+${properties.map((name) => `  property(outname="${name}" name="${name}" format="jsonf")`).join('\n')}
+}
 action(type="omfile" file="${file}" template="t" asyncWriting="off")
 `,
   )
@@ -101,19 +127,62 @@ action(type="omfile" file="${file}" template="t" asyncWriting="off")
     start(`${plain}`, { format: 'rfc5424' }),
   ]
   await waitFor('rsyslogd to listen', () => existsSync(`${local}`) && existsSync(`${plain}`) && existsSync(`${pid}`))
-  const written = (): readonly string[] =>
-    existsSync(`${file}`) ? readFileSync(`${file}`, 'utf8').split('\n').slice(0, -1) : []
+  const written = (): readonly Record<string, string>[] =>
+    existsSync(`${file}`)
+      ? readFileSync(`${file}`, 'utf8')
+          .split('\n')
+          .slice(0, -1)
+          .map((one) => z.record(z.string(), z.string()).parse(JSON.parse(one)))
+      : []
+  const told = `"Größe" 100%… <1> {"a": [1]} \\ ' #$ 😀\r\n<0>second line\u001b[2J`
+  const heard = `"Größe" 100%… <1> {"a": [1]} \\ ' #$ 😀 <0>second line [2J`
   for (const [i, { write }] of senders.entries()) {
-    write(`line ${i}: "Größe" 100%… <1>`)
+    write(`line ${i}: ${told}`)
     await waitFor(`line ${i}`, () => written().length > i)
   }
-  const name = hostname().split('.')[0]
-  t.same(written(), [
-    `local0|info|${name}|balancer|${process.pid}|-| line 0: "Größe" 100%… <1>`,
-    `daemon|info|${name}|balancer|${process.pid}|proxy| line 1: "Größe" 100%… <1>`,
-    `local0|info|${name}|balancer|${process.pid}|-| line 2: "Größe" 100%… <1>`,
-    `local0|info|${name}|balancer|${process.pid}|proxy| line 3: "Größe" 100%… <1>`,
+  const ours = {
+    ...{
+      hostname: hostname().split('.')[0],
+      programname: 'balancer',
+      'app-name': 'balancer',
+      procid: `${process.pid}`,
+    },
+    ...{ 'syslogseverity-text': 'info', 'structured-data': '-' },
+  }
+  const old = { ...ours, 'syslogfacility-text': 'local0', syslogtag: `balancer[${process.pid}]:`, msgid: '-' }
+  const tag = `balancer[${process.pid}]`
+  const lines = written().map(({ msg = '', timereported, ...rest }) => ({ ...rest, msg: msg.trimStart() }))
+  t.same(lines, [
+    { ...old, msg: `line 0: ${heard}` },
+    { ...ours, 'syslogfacility-text': 'daemon', syslogtag: tag, msgid: 'proxy', msg: `line 1: ${heard}` },
+    { ...old, msg: `line 2: ${heard}` },
+    { ...ours, 'syslogfacility-text': 'local0', syslogtag: tag, msgid: 'proxy', msg: `line 3: ${heard}` },
   ])
+  t.same(
+    written().filter(({ timereported = '' }) => !/^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d$/.test(timereported)),
+    [],
+  )
+  const [first, second] = senders
+  const before = written().length
+  for (const [i, level] of (['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const).entries()) {
+    second?.say({ level, kind: 'vrrp', text: `${level} ${'ö'.repeat(70_000)}` })
+    first?.say({ level, kind: 'vrrp', text: `${level} ${'x'.repeat(70_000)}` })
+    await waitFor(`both lines of ${level}`, () => written().length === before + 2 * (i + 1))
+  }
+  t.same(
+    new Set(
+      written()
+        .slice(before)
+        .map((one) => `${one['msg']?.trimStart().split(' ')[0]} ${one['syslogseverity-text']}`),
+    ),
+    new Set(['fatal crit', 'error err', 'warn warning', 'info info', 'debug debug', 'trace debug']),
+  )
+  t.ok(
+    written()
+      .slice(before)
+      .every(({ msg }) => msg?.endsWith('…')),
+    'what is too long is cut, and all of it arrives',
+  )
   t.same(
     senders.flatMap(({ troubles }) => troubles),
     [],

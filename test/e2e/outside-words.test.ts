@@ -33,6 +33,8 @@ const report = { version: 1, verdict: 'fail', reason: { code: 'force-fail', text
 createServer((request, response) => {
   response.writeHead(503, { 'content-type': 'application/json' }).end(JSON.stringify(report))
 }).listen(9222)
+let flaps = 0
+createServer((request, response) => void response.writeHead(flaps++ % 2 ? 503 : 200).end()).listen(9226)
 net.createServer((socket) => {
   socket.on('error', () => {}).end('HTTP/1.0 200 ' + evil.agent.replace(/[\\r\\n]/g, '') + '\\r\\n\\r\\n')
 }).listen(9223)
@@ -106,6 +108,7 @@ const configuration = {
       check: check('http', 9223),
       agent_check: { port: 9224, interval: '200ms', send: 'hello' },
     }),
+    listener('flap', 4004, { check: check('http', 9226, { interval: '100ms', rise: 1, fall: 1 }) }),
     listener('banner', 4003, { check: check('mysql', 9225, { user: 'chk', password_file: passwordFile }) }),
   ],
   notify: { server: ['/bin/sh', '-c', `printenv >> ${place('told')}; ${saying('teller').at(-1)}`] },
@@ -186,7 +189,7 @@ await t.test('what others say is there in every output, and none of it acts', as
   // Strangers at the page, at the runtime socket and at the network.
   await get(`ro\u001b[2Jot\u202e:${secrets.guess}`, '/status')
   await get(`admin:${secrets.guess}`, '/status')
-  for (const shown of ['servers', 'sessions', 'events', 'vrrp']) {
+  for (const shown of ['status', 'servers', 'sessions', 'events', 'vrrp']) {
     everything.push(await say(`show ${shown}`), await say(`show ${shown} --json`))
   }
   everything.push(
@@ -216,12 +219,41 @@ await t.test('what others say is there in every output, and none of it acts', as
     '200 {admin} "GET /status/json HTTP/1.1"',
     '503 {} "GET /healthz?token=***&x=#22a#22 HTTP/1.1"',
   ])
+  // As an operator's monitoring asks; no server is up.
+  const plugin = async (...words: readonly string[]): Promise<string> => {
+    const { code, stdout } = await host.run('/usr/lib/nagios/plugins/check_http', [
+      '-H',
+      '198.18.0.2',
+      '-p',
+      '8888',
+      ...words,
+    ])
+    everything.push(stdout)
+    return `${code} ${stdout}`
+  }
+  t.match(await plugin('-u', '/healthz'), /^2 HTTP CRITICAL: HTTP\/1\.1 503 /)
+  t.match(await plugin('-u', '/status'), /^1 HTTP WARNING: HTTP\/1\.1 401 /)
+  t.match(await plugin('-u', '/status', '-a', `admin:${secrets.page}`, '-s', '>db1<'), /^0 HTTP OK: HTTP\/1\.1 200 OK /)
   everything.push(read(output), read(syslogFile), read(place('told')))
   for (const [i, text] of everything.entries()) {
     t.ok(text.length > 0, `output ${i}`)
     t.notMatch(text, harmful, `output ${i}`)
   }
   t.equal(everything.filter((text) => /agent-/.test(text)).length >= 7, true, 'it was shown')
+})
+
+await t.test('a server that flaps has twenty lines in ten seconds, and one that counts the rest', async (t) => {
+  const flaps = () =>
+    read(output)
+      .split('\n')
+      .filter((line) => line.includes('Server flap/db1 is'))
+  const rest = /"suppressed":\d+.*\(the last of \d+ more\)/
+  await waitFor('the rest', () => flaps().some((line) => rest.test(line)))
+  t.equal(
+    flaps().findIndex((line) => rest.test(line)),
+    20,
+  )
+  t.ok((await say('show events')).split('\n').filter((line) => line.includes('Server flap/db1 is')).length < 100)
 })
 
 await t.test('a reload moves and ends syslog, and refuses a receiver that cannot be', async (t) => {

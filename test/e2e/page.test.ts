@@ -119,6 +119,7 @@ const page = await open('operator', { viewport: { width: 1440, height: 900 } })
 await t.test('the page says in one line that all is well, and is live', async (t) => {
   await page.getByText('live,').waitFor()
   t.match(await page.locator('#verdict').innerText(), /All is well: holds 198\.18\.0\.100, 3 of 3 servers up/)
+  t.match(await page.locator('#g0').innerText(), /mysql\s+db1 UP db2 UP db3 UP\s+0 of 4000/)
   t.match(await page.title(), /✔ lb1: All is well/)
   await page.locator('article', { hasText: 'VI_1' }).locator('.state', { hasText: 'MASTER' }).waitFor()
   t.match(await page.locator('#timeline').innerText(), /Entering MASTER STATE, because: /)
@@ -131,6 +132,8 @@ await t.test('a server that dies is seen at once, and neither focus nor what is 
   const begun = performance.now()
   db3.says({ passes: false, reason: 'not-ready' })
   await stateOf(page, 'db3', 'DOWN')
+  await page.locator('#g0 .chip.down', { hasText: 'db3 DOWN' }).waitFor()
+  t.equal(await rowOf(page, 'db3').last().getAttribute('class'), 'down')
   t.comment(`seen after ${Math.round(performance.now() - begun)} ms, checks each 300 ms`)
   t.match(
     await page.locator('#verdict').innerText(),
@@ -206,6 +209,7 @@ await t.test('a viewer sees all and may order nothing, whatever is sent', async 
 })
 
 await t.test('axe finds nothing, on a phone and on a desktop, in light and dark', async (t) => {
+  await page.evaluate("document.querySelector('details').open = true")
   for (const { name, colorScheme, viewport } of looks) {
     await page.setViewportSize(viewport)
     await page.emulateMedia({ colorScheme })

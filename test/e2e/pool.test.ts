@@ -13,6 +13,7 @@ import { createLab } from '../lab/lab.ts'
 import { type MariaDb, startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
 import { waitFor } from '../lab/wait-for.ts'
+import { problemsBy } from '../packaging/published.ts'
 import { startHaproxy, startOurs } from './sides.ts'
 
 t.setTimeout(600_000)
@@ -290,5 +291,12 @@ await t.test('sessions and servers are shown as columns for people', async (t) =
     /^SERVER +STATUS +SINCE +WEIGHT +SESSIONS +ROLE +FOUND BY +CHECKS +LAST CHECK\nrw\/db1 +UP writer +\S+ +1 +0 +primary +\S.*? +(?:watched|polled) +L7OK\/200 in /,
   )
   t.match(await ours.ask('show sessions'), /^LISTENER +NOW +MOST +LIMIT +IN ALL +QUEUED +IN +OUT +ENDED\nrw +\d/)
-  t.match(await ours.ask('show nothing'), /^error: write: show servers\|.*events \[--json\]/)
+  t.match(await ours.ask('show status'), /^. \S.*\d of \d+ servers up\n[\s\S]*^SERVER +STATUS/m)
+  t.match(await ours.ask('show nothing'), /^error: write: show \S*servers\|\S*events\b/)
+})
+
+await t.test('the status document is as its published schema says', async (t) => {
+  for (const { ours } of balancers) {
+    t.same(problemsBy('balancer-status')(JSON.parse(await ours.ask('show status --json'))), [])
+  }
 })

@@ -1,6 +1,7 @@
 // The HTTP server of the status page: limits, authentication, who may do what, and where each answer comes from.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { readPasswordFile } from '../../config/password-file.ts'
@@ -22,6 +23,7 @@ import { createLive } from './live.ts'
 import { createLoginLog } from './login-log.ts'
 import { createOrderForms, type RunOrder } from './order-forms.ts'
 import { createRequestNotes, type LogRequest } from './request-log.ts'
+import { createTurns, oneAtATime } from './turns.ts'
 
 /** The status page, open or not. */
 export type StatusPage = {
@@ -61,6 +63,9 @@ const limits = {
 const silenceLimit = 15_000
 const maximumConnections = { all: 256, perSource: 32 }
 const millisPerSecond = 1000
+/** What the documents show is so old at most, and never older than the last event or order. */
+const sceneMillis = 250
+const nobody = { code: 204, type: 'text/plain', text: '' }
 
 /** Serves the page and the other documents where `admin.http` asks for it. Throws `FailedStart`. */
 export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage> => {
@@ -74,7 +79,15 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   const loginRefused = createLoginLog(log)
   const admission = createAdmission(maximumConnections, () => refused('too-many-connections'))
   const notes = createRequestNotes(options.logRequest ?? unheard, admission.count)
-  const scene = () => options.scene(refusals)
+  const turns = createTurns(refused)
+  const inTurn = oneAtATime()
+  let looked: { readonly at: number; readonly scene: Scene } | undefined
+  /** Strangers may ask for `/healthz`, as often as they like: what is made of a thousand servers is made four times a second at most. */
+  const scene = (): Scene => {
+    const now = performance.now()
+    if (looked === undefined || now - looked.at > sceneMillis) looked = { at: now, scene: options.scene(refusals) }
+    return looked.scene
+  }
   const documents = createDocuments()
   const forms = createOrderForms(options.run, log)
   const live = createLive(scene, log, refused)
@@ -103,6 +116,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       return send(response, 403, 'text/plain', text)
     }
     const taken = await forms.take(request, viewer.user)
+    looked = undefined
     if (taken.ok) {
       if (!taken.isDone) refused('order')
       const location = `${http?.path ?? '/'}?answer=${taken.answerId}`
@@ -139,8 +153,13 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     if (name === 'live') return
     const query = new URLSearchParams(queryText)
     const answer = forms.answer(query.get('answer'), user)
-    const page: Page = { ...scene(), viewer, answer, path: http.path, refreshSeconds: http.refresh / millisPerSecond }
-    const { code, type, text } = await documents(name, page, query)
+    const { path: own, refresh } = http
+    const { code, type, text } = await inTurn(async () => {
+      // Whoever waited for his turn may have gone.
+      if (response.destroyed) return nobody
+      const page: Page = { ...scene(), viewer, answer, path: own, refreshSeconds: refresh / millisPerSecond }
+      return documents(name, page, query)
+    })
     return send(response, code, type, text)
   }
   const endStreams = (): void => {
@@ -154,13 +173,15 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       admission.busy(socket)
       notes.begun(request, response)
       response.once('close', () => admission.idle(socket))
-      respond(request, response)
-        .catch((error: unknown) => {
-          log.error({ err: error }, 'The status page failed')
-          response.destroy()
-        })
-        // A body that nobody has read would keep the next request from coming.
-        .finally(() => request.resume())
+      turns(request, response, () => {
+        respond(request, response)
+          .catch((error: unknown) => {
+            log.error({ err: error }, 'The status page failed')
+            response.destroy()
+          })
+          // A body that nobody has read would keep the next request from coming.
+          .finally(() => request.resume())
+      })
     })
     created.timeout = silenceLimit
     created.on('connection', admission.enter)
@@ -202,6 +223,7 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   return {
     prepare,
     note: (event) => {
+      looked = undefined
       stream.note(event)
       live.hurry()
     },

@@ -12,7 +12,6 @@ import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 export type Unprepared = { readonly text: string; readonly hard: boolean }
 
 const says = 'not prepared for direct return'
-const prepare = `${says}: run mysqlchk-agent direct-return up there`
 
 /**
  * Null where the report has each bind ready. Without a report nothing is known, and that is not enough; neither is it certain: an
@@ -28,7 +27,9 @@ export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | u
   }
   const { direct_return: entries } = told
   if (entries === undefined) {
-    return { text: `${says}: the agent there knows nothing of it: upgrade it and write direct_return`, hard: true }
+    const what =
+      'write direct_return into the agent.yaml there and reload the agent; one that does not know the key is too old'
+    return { text: `${says}: the agent there tells nothing of it: ${what}`, hard: true }
   }
   const found = binds.map((bind) => ({
     bind: endpointText(bind),
@@ -41,7 +42,7 @@ export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | u
   const lacking = found.filter(({ entry }) => entry?.ready !== true)
   if (lacking.length === 0) return null
   const missing = lacking.map(({ bind, entry }) => `${bind}: ${entry?.missing.join('; ') || 'not ready'}`)
-  return { text: `${prepare} (${missing.join('. ')})`, hard: false }
+  return { text: `${says}: ${missing.join('. ')}; ask there: mysqlchk-agent direct-return status`, hard: false }
 }
 
 /** What an agent tells of these binds; null where it tells nothing. Connections are those of the server, whichever way they came. */

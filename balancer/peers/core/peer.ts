@@ -156,7 +156,7 @@ const onDeadline = (state: PeerState, now: Millis, random: number): Step => {
     effects.push({ do: 'send', link: link.id, message: { type: 'beat' } })
   }
   if (next.attemptEnds !== null && next.attemptEnds <= now) {
-    const why = `no answer within ${attemptLimit / 1000} s`
+    const why = `no answer within ${attemptLimit / 1000} s: its host is off, or a firewall drops TCP to this port`
     effects.push({ do: 'abandon-attempt' }, ...troubleOf(next, why))
     next = later({ ...next, attemptEnds: null }, { now, random })
   }

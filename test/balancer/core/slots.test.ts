@@ -136,6 +136,16 @@ t.test('clients spread by weights, as far as chance has it', async (t) => {
   t.ok(Math.abs(share - 0.75) < 0.05, `${share}`)
 })
 
+t.test('equal servers have shares that are nearer to right than by chance', async (t) => {
+  const spreads = Array.from({ length: 60 }, (_, i) => {
+    const servers = [`left${i}`, `right${i}`].map((name) => ({ name, weight: 1 }))
+    return Math.abs((countsOf(sticky(servers, 1024).slots).get(`left${i}`) ?? 0) - 512)
+  })
+  const mean = spreads.reduce((sum, spread) => sum + spread, 0) / spreads.length
+  // By chance it would be 1024 ** 0.5 / 2 * (2 / pi) ** 0.5.
+  t.ok(mean < 10, `${mean} slots, by chance 12.8`)
+})
+
 t.test('with 1,000 servers a change of one touches a few hundred slots of 16,384 at most', async (t) => {
   const servers = Array.from({ length: 1000 }, (_, i) => ({ name: `db${i}`, weight: 1 + (i % 256) }))
   const before = turns(servers, 1000)

@@ -54,7 +54,7 @@ t.test('each bind has to be ready', async (t) => {
   t.equal(unpreparedFor([], undefined), null, 'other datapaths ask for nothing')
   const lacking = entry({ ready: false, missing: ['198.18.0.100 is not on lo', 'there are no rules'] })
   t.same(unpreparedFor([four], report({ direct_return: [lacking] })), {
-    text: 'not prepared for direct return: run mysqlchk-agent direct-return up there (198.18.0.100:3306: 198.18.0.100 is not on lo; there are no rules)',
+    text: 'not prepared for direct return: 198.18.0.100:3306: 198.18.0.100 is not on lo; there are no rules; ask there: mysqlchk-agent direct-return status',
     hard: false,
   })
   t.same(unpreparedFor([four, six], report({ direct_return: [entry()] })), {
@@ -65,7 +65,7 @@ t.test('each bind has to be ready', async (t) => {
 
 t.test('an agent that knows nothing of it, and an answer that is no report, are told apart', async (t) => {
   t.same(unpreparedFor([four], report()), {
-    text: 'not prepared for direct return: the agent there knows nothing of it: upgrade it and write direct_return',
+    text: 'not prepared for direct return: the agent there tells nothing of it: write direct_return into the agent.yaml there and reload the agent; one that does not know the key is too old',
     hard: true,
   })
   t.match(unpreparedFor([four], undefined), { text: /the answer is no report of mysqlchk-agent/, hard: false })
@@ -141,7 +141,7 @@ t.test('a running check goes by it from a reload on, and a stream tells of it at
   await until(true)
   checker.reconfigure(listeners('direct', '50ms'))
   await until(false)
-  t.match(facts.at(-1)?.lastCheck, { reason: 'not-prepared', text: /upgrade it and write direct_return/ })
+  t.match(facts.at(-1)?.lastCheck, { reason: 'not-prepared', text: /write direct_return into the agent.yaml there/ })
   told = report({ direct_return: [entry()] })
   await until(true)
 

@@ -135,8 +135,8 @@ t.test('seed and number of slots follow from the configuration, not from who is 
   t.same(new Set(slotsOf(one)), new Set(['db2']))
   t.not(slotTable('other', 'session', names(3), []).seed, all.seed)
   t.same(
-    [1, 64, 65, 200, 16_383].map((count) => tableOf([], names(count)).slotCount),
-    [4096, 4096, 8192, 16_384, 16_384],
+    [1, 2, 3, 5, 64, 16_383].map((count) => tableOf([], names(count)).slotCount),
+    [512, 512, 1024, 2048, 16_384, 16_384],
   )
   t.same(tableOf([{ server: 'db1', weight: 0 }]).targets, [], 'a server without a weight takes nothing')
 })

@@ -9,6 +9,7 @@ import type { Host } from '../../lab/host.ts'
 import { openHostSockets } from '../../lab/host-sockets.ts'
 import type { Lab } from '../../lab/lab.ts'
 import { waitFor } from '../../lab/wait-for.ts'
+import { problemsBy } from '../../packaging/published.ts'
 import { type OurSide, startOurs } from '../sides.ts'
 import { abilityOf, type Behaviour, type Keys, type Stage, shortQueue } from './behaviour.ts'
 import { closeAll, openClient, serversOf } from './client.ts'
@@ -165,6 +166,8 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
       (one) => one.binds.every(({ open }) => open) && one.servers.every(({ status }) => status === 'UP'),
     ),
   )
+  const strange = problemsBy('balancer-status')(JSON.parse(await ours.ask('show status --json')))
+  if (strange.length > 0) throw new Error(`the status document is not as published: ${strange.join('; ')}`)
   // What is shown comes into force a little later, in order.
   const untilLastIs = (server: string): Promise<unknown> =>
     waitFor(`a client of the last listener to get ${server}`, async () => {

@@ -39,6 +39,7 @@ const listenerStatus = z
     sessions: orNull(count, 'Sessions now, those of earlier programs among them', unknown),
     maximum_sessions: orNull(count, 'The most sessions at once since the forwarder began', unknown),
     session_limit: count.describe('The most sessions that it takes at once'),
+    session_rate_limit: count.describe('The most new sessions a second that it takes; 0 is no limit'),
     total_sessions: orNull(count, 'Sessions in all', unknown),
     session_rate: orNull(z.number(), 'New sessions a second', unknown),
     maximum_session_rate: orNull(z.number(), 'The most new sessions a second', unknown),

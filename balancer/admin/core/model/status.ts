@@ -138,6 +138,7 @@ const listenerStatus = (
     sessions: withDraining(fact?.sessions, drainingSessions(pool.draining.values(), listener.name)),
     maximum_sessions: fact?.maximumSessions ?? null,
     session_limit: listener.max_connections,
+    session_rate_limit: listener.access.connection_rate,
     total_sessions: total(accounts.listener(listener.name)?.totals.totalSessions),
     ...rates(accounts.listener(listener.name)?.traffic, moment),
     queued: fact === undefined ? null : queuedIn(fact),

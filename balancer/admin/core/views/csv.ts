@@ -85,7 +85,7 @@ const frontend = (listener: ListenerStatus): Row => ({
   dresp: 0,
   ereq: 0,
   status: listener.binds.some(({ open }) => open) ? 'OPEN' : 'STOP',
-  rate_lim: 0,
+  rate_lim: listener.session_rate_limit,
   conn_rate: whole(listener.session_rate),
   conn_rate_max: whole(listener.maximum_session_rate),
   conn_tot: listener.total_sessions,

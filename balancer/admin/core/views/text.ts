@@ -7,16 +7,17 @@ const durationUnits = [
   ['s', 1000],
 ] as const
 
-/** Milliseconds as `3h12m`, `5s`, `100ms`: the two largest units. */
+/** Milliseconds as `3h12m`, `5s`, `100ms`: the largest unit and the one below it, where that is not 0. */
 export const duration = (milliseconds: number): string => {
   if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))}ms`
+  const first = durationUnits.findIndex(([, size]) => milliseconds >= size)
   let rest = milliseconds
-  const parts = durationUnits.flatMap(([unit, size]) => {
+  const parts = durationUnits.slice(first, first + 2).map(([unit, size]) => {
     const count = Math.floor(rest / size)
     rest -= count * size
-    return count > 0 ? [`${count}${unit}`] : []
+    return count > 0 ? `${count}${unit}` : ''
   })
-  return parts.slice(0, 2).join('')
+  return parts.join('')
 }
 
 const byteUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const

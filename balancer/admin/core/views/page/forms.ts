@@ -16,7 +16,7 @@ export const serverPick = (viewer: Viewer, formId: string, listener: string, ser
   const address = html`<br><small>${server.address}</small>`
   return viewer.token === null
     ? html`${name}${address}`
-    : html`<label><input type="checkbox" form="${formId}" name="server" value="${server.name}" aria-label="Choose ${listener}/${server.name}"> ${name}</label>${address}`
+    : html`<label><input type="checkbox" form="${formId}" name="server" value="${server.name}" aria-label="Choose ${listener}/${server.name}"> ${name}</label><small>${server.address}</small>`
 }
 
 /** Below a table: what to do with the servers that are chosen, as on HAProxy's page. */

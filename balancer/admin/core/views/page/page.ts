@@ -2,11 +2,14 @@
 
 import type { ListenerStatus, RouterStatus, Status } from '../../model/status.ts'
 import { type Html, html, ownText } from '../html.ts'
+import { serverTone } from '../state-tone.ts'
 import { writtenAge } from './age.ts'
 import { charts } from './chart.ts'
 import { type Answer, listenerForm, routerForm, serverPick, type Viewer } from './forms.ts'
+import { glanceRow, glanceTable } from './glance.ts'
 import { icon } from './icon.ts'
-import { listenerCells, listenerSummary, serverCells, tableHead, tableRow } from './listeners.ts'
+import { legend } from './legend.ts'
+import { listenerCells, listenerNotes, listenerSummary, serverCells, tableHead, tableRow } from './listeners.ts'
 import { drainingMarkup, ids, outlineOf, type Scene } from './parts.ts'
 import { peersMarkup } from './peers.ts'
 import { routerMarkup } from './routers.ts'
@@ -27,17 +30,20 @@ export type Page = Scene & {
 export function* renderPage(page: Page): Generator<string> {
   const { status, timeline, viewer } = page
   yield head(page).text
-  yield html`<section aria-labelledby="h-vrrp"><h2 id="h-vrrp">VRRP</h2>${
+  yield html`<section aria-labelledby="h-glance"><h2 id="h-glance">Listeners at a glance</h2>${glanceTable(
+    status.listeners.map((listener, i) => glanceRow(ids.glance(i), ids.section(i), listener)),
+  )}</section>
+<div class="pair"><section aria-labelledby="h-vrrp"><h2 id="h-vrrp">VRRP</h2>${
     status.vrrp.length === 0
       ? html`<p>No VRRP instance is configured.</p>`
       : html`<div class="cards">${status.vrrp.map((router, i) => routerBox(router, i, page))}</div>`
   }</section>
+<section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline" class="day" role="group" aria-labelledby="h-events" tabindex="0">${timelineMarkup(timeline, writtenAge)}</div></section></div>
 <div id="peers">${peersMarkup(status, writtenAge)}</div>
-<section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline" class="day" role="group" aria-labelledby="h-events" tabindex="0">${timelineMarkup(timeline, writtenAge)}</div></section>
 <div id="draining">${drainingMarkup(status)}</div>
 `.text
   for (const [i, listener] of status.listeners.entries()) yield* listenerSection(listener, i, page)
-  yield html`</main><footer><p>balancer ${status.version}. The same for programs: <a href="${below(page.path)}/json">JSON</a>, <a href="${page.path};csv">CSV</a>, <a href="/metrics">metrics</a>, <a href="/events">events</a>. You are ${viewer.user}, ${viewer.token === null ? 'viewer' : 'operator'}.</p></footer><script>${ownText(liveScript)}</script></body></html>
+  yield html`${legend}</main><footer><p>balancer ${status.version}, its director runs for ${writtenAge(status.director_started)}. The same for programs: <a href="${below(page.path)}/json">JSON</a>, <a href="${page.path};csv">CSV</a>, <a href="/metrics">metrics</a>, <a href="/events">events</a>. You are ${viewer.user}, ${viewer.token === null ? 'viewer' : 'operator'}.</p></footer><script>${ownText(liveScript)}</script></body></html>
 `.text
 }
 
@@ -46,6 +52,9 @@ export const titleOf = (status: Status): string => {
   const { mood, headline } = verdictOf(status)
   return `${moodSigns[mood]} ${status.router_id}: ${headline}`
 }
+
+/** Of an ISO 8601 moment. */
+const toSeconds = 19
 
 const below = (path: string): string => path.replace(/\/$/, '')
 
@@ -58,7 +67,7 @@ const head = ({ status, answer, path, refreshSeconds, viewer }: Page): Html => {
 <link rel="icon" id="icon" href="${icon(verdict.mood)}">
 <title>${titleOf(status)}</title><style>${ownText(styleSheet)}</style></head><body ${attributes}>
 <a class="skip" href="#main">To the content</a>
-<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at}</time></span></p></header>
+<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at.slice(0, toSeconds).replace('T', ' ')} UTC</time></span></p></header>
 <main id="main" tabindex="-1">${answer === null ? null : html`<p id="answer" role="status" tabindex="-1" class="${answer.ok ? 'done' : 'refused'}"><b>${answer.ok ? 'Done' : 'Not done'}:</b> ${answer.text}</p>`}
 <section aria-label="Is all well?" id="verdict">${verdictMarkup(verdict)}</section>
 ${viewer.token === null ? null : html`<p class="dim">Orders are given below VRRP instances and tables; they are logged with your name.</p>`}
@@ -69,17 +78,18 @@ const routerBox = (router: RouterStatus, i: number, page: Page): Html =>
   html`<article aria-labelledby="hv${i}"><h3 id="hv${i}">${router.name}</h3><div id="${ids.router(i)}">${routerMarkup(router, writtenAge)}</div>${routerForm(page.viewer, page.path, router.name, i)}</article>`
 
 function* listenerSection(listener: ListenerStatus, i: number, page: Page): Generator<string> {
-  const { name, servers, writer } = listener
+  const { name, servers } = listener
+  const headId = ids.section(i)
   const formId = `f${i}`
-  yield html`<section aria-labelledby="hl${i}"><h2 id="hl${i}">Listener ${name}</h2><p id="${ids.summary(i)}">${listenerSummary(listener)}</p>
+  yield html`<section aria-labelledby="${headId}"><h2 id="${headId}" tabindex="-1">Listener ${name}</h2><p id="${ids.summary(i)}">${listenerSummary(listener)}</p>
 <div class="charts" id="${ids.charts(i)}">${charts(page.history(listener))}</div>
-<div class="scroll" role="group" aria-labelledby="hl${i}" tabindex="0"><table><caption>Servers of ${name}, the whole listener below them</caption>${tableHead}<tbody>`
+<div class="scroll" role="group" aria-labelledby="${headId}" tabindex="0"><table class="servers"><caption>Servers of ${name}, the whole listener below them</caption>${tableHead}<tbody>`
     .text
   for (const [j, server] of servers.entries()) {
     const pick = serverPick(page.viewer, formId, listener.name, server)
-    yield tableRow(ids.server(i, j), pick, serverCells(server, writer === server.name, writtenAge)).text
+    yield tableRow(ids.server(i, j), serverTone(server), pick, serverCells(server, listener, writtenAge)).text
   }
-  yield html`</tbody><tfoot>${tableRow(ids.whole(i), 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
-${listenerForm(page.viewer, page.path, name, formId)}</section>
+  yield html`</tbody><tfoot>${tableRow(ids.whole(i), 'whole', 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
+${listenerNotes(listener)}${listenerForm(page.viewer, page.path, name, formId)}</section>
 `.text
 }

@@ -3,9 +3,11 @@
 import type { History } from '../../model/history.ts'
 import type { ListenerStatus, Status } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
+import { serverTone } from '../state-tone.ts'
 import { drainingLines } from '../text.ts'
 import { liveAge } from './age.ts'
 import { charts } from './chart.ts'
+import { glanceCells } from './glance.ts'
 import { listenerCells, listenerSummary, serverCells } from './listeners.ts'
 import { peersMarkup } from './peers.ts'
 import { routerMarkup } from './routers.ts'
@@ -19,12 +21,14 @@ export type Scene = {
   readonly history: (listener: ListenerStatus) => History
 }
 
-/** The inside of an element by its id, or of a cell of a row: `ROW/NUMBER`, the name being cell 0. */
+/** The inside of an element by its id, or of a cell of a row: `ROW/NUMBER`, the name being cell 0; `ROW/class` is its class. */
 export type Part = readonly [key: string, html: string]
 
-/** Ids: of instance i, listener i, its charts, its own row, and the row of its server j. */
+/** Ids: of instance i, listener i at a glance, the head of its section, what is said of it, its charts, its own row, and the row of its server j. */
 export const ids = {
   router: (i: number) => `v${i}`,
+  glance: (i: number) => `g${i}`,
+  section: (i: number) => `hl${i}`,
   summary: (i: number) => `l${i}`,
   charts: (i: number) => `c${i}`,
   whole: (i: number) => `w${i}`,
@@ -47,11 +51,13 @@ export function* partsOf({ status, timeline, history }: Scene): Generator<Part> 
   yield ['timeline', timelineMarkup(timeline, liveAge).text]
   for (const [i, router] of vrrp.entries()) yield [ids.router(i), routerMarkup(router, liveAge).text]
   for (const [i, listener] of listeners.entries()) {
+    yield* cellParts(ids.glance(i), glanceCells(listener))
     yield [ids.summary(i), listenerSummary(listener).text]
     yield [ids.charts(i), charts(history(listener)).text]
     yield* cellParts(ids.whole(i), listenerCells(listener, liveAge))
     for (const [j, server] of listener.servers.entries()) {
-      yield* cellParts(ids.server(i, j), serverCells(server, listener.writer === server.name, liveAge))
+      yield [`${ids.server(i, j)}/class`, serverTone(server)]
+      yield* cellParts(ids.server(i, j), serverCells(server, listener, liveAge))
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Age } from './age.ts'
 /** What is told of one instance, as the inside of its box. */
 export const routerMarkup = (router: RouterStatus, age: Age): Html => {
   const { state, since, reason, virtual_addresses: addresses, interface: device } = router
-  return html`<p><span class="state ${state}">${state.toUpperCase()}</span> for ${age(since)}${reason ? html`, because: ${reason}` : null}</p>
+  return html`<p><span class="state ${state}">${state.toUpperCase()}</span>${since === null ? null : html` for ${age(since)}`}${reason ? html`, because: ${reason}` : null}</p>
 <dl>${[
     row('Addresses', addresses.length === 0 ? '-' : addresses.join(', ')),
     row('Priority', priorityText(router)),

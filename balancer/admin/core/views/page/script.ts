@@ -18,14 +18,12 @@ const units = [['d', 86400000], ['h', 3600000], ['m', 60000], ['s', 1000]]
 const duration = (milliseconds) => {
   let rest = Math.max(0, milliseconds)
   if (rest < 1000) return '0s'
-  let text = ''
-  let parts = 0
-  for (const [unit, size] of units) {
+  const first = units.findIndex(([, size]) => rest >= size)
+  return units.slice(first, first + 2).map(([unit, size]) => {
     const count = Math.floor(rest / size)
     rest -= count * size
-    if (count > 0 && parts < 2) { text += count + unit; parts += 1 }
-  }
-  return text
+    return count > 0 ? count + unit : ''
+  }).join('')
 }
 const write = (element, text) => { if (element.textContent !== text) element.textContent = text }
 const age = () => {
@@ -41,6 +39,7 @@ const put = ([key, text]) => {
   if (shown.get(key) === text) return
   shown.set(key, text)
   const [id, cell] = key.split('/')
+  if (cell === 'class') { const row = find(id); if (row) row.className = text; return }
   const element = cell === undefined ? find(id) : find(id)?.cells[cell]
   if (element) element.innerHTML = text
 }
@@ -57,7 +56,7 @@ const connect = () => {
     const { outline, at, title, icon, parts } = JSON.parse(data)
     if (outline !== undefined && outline !== page.outline) return anew()
     skew = Date.parse(at) - Date.now()
-    write(find('asof'), at)
+    write(find('asof'), at.slice(0, 19).replace('T', ' ') + ' UTC')
     if (document.title !== title) { document.title = title; find('icon').href = icon }
     parts.forEach(put)
     age()

@@ -36,14 +36,15 @@ header{display:flex;justify-content:space-between;align-items:baseline;flex-wrap
 .asof{margin:0}#live{font-weight:600}
 .skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.3rem;background:var(--bg);padding:.3rem .6rem;z-index:3}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}main:focus{outline:none}
-.verdict{font-size:1.35rem;font-weight:650;padding:.7rem 1rem;border-left:.5rem solid;border-radius:.3rem;margin:.8rem 0}
+.verdict{padding:.6rem 1rem;border-left:.5rem solid;border-radius:.3rem;margin:.8rem 0}.verdict>p{font-size:1.35rem;font-weight:650;margin:0}
 .verdict.well{background:var(--up);border-color:#1a7f37}.verdict.attention{background:var(--warn);border-color:#bf8700}
 .verdict.trouble{background:var(--down);border-color:#cf222e}
-.findings,.events{list-style:none;padding:0;margin:.4rem 0}.findings li{padding:.15rem 0 .15rem 1rem}.findings .trouble{font-weight:650}
+.findings,.events{list-style:none;padding:0;margin:.4rem 0}.findings li{padding:.1rem 0;font-size:1.05rem;overflow-wrap:anywhere}.findings .trouble{font-weight:650}
 #answer{padding:.5rem 1rem;border:2px solid var(--line);border-radius:.3rem}#answer.refused{border-color:#cf222e}#answer.done{border-color:#1a7f37}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(26rem,100%),1fr));gap:1rem}
 article{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.7rem 1rem;overflow-wrap:anywhere}
 dl{margin:.4rem 0}dl div{display:flex;gap:.6rem;padding:.1rem 0}dt{flex:0 0 8rem;color:var(--dim)}dd{margin:0}
+.chip{display:inline-block;white-space:nowrap;padding:0 .4rem;margin:.1rem 0;border:1px solid;border-radius:.25rem}.na{font-style:italic;font-size:.9em}.glance{width:auto;min-width:50%}.glance th+td{min-width:14rem}details{margin:1.5rem 0}summary{cursor:pointer}details dt{flex:0 0 10rem}
 .state{display:inline-block;font-weight:700;padding:0 .4rem;border:1px solid;border-radius:.25rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(16rem,100%),1fr));gap:1rem;margin:.5rem 0}
 figure{margin:0}figcaption{font-size:.9em}figcaption b{color:var(--fg)}
@@ -51,19 +52,20 @@ svg{display:block;width:100%;height:2.6rem;background:var(--card);border:1px sol
 svg path{fill:none;stroke:var(--accent);stroke-width:2;vector-effect:non-scaling-stroke}
 .strip{height:1.8rem}.strip .hour{stroke:var(--line);stroke-width:1}.strip .info{stroke:var(--dim)}
 .strip .warn{stroke:#bf8700}.strip .error{stroke:#cf222e;stroke-width:3}
-.day{max-height:22rem;overflow-y:auto}.events li{display:grid;grid-template-columns:7rem 6rem 1fr;gap:.6rem;padding:.2rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+.pair{display:grid;grid-template-columns:minmax(0,1fr);gap:0 2rem}@media (min-width:70rem){.pair{grid-template-columns:minmax(24rem,1fr) 2fr}.pair .day{max-height:24rem}}
+.day{max-height:16rem;overflow-y:auto}.events li{display:grid;grid-template-columns:7rem 6rem 1fr;gap:.6rem;padding:.2rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
 .when{color:var(--dim)}.warn .level,.error .level{font-weight:700}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:.3rem}
-table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums}caption{text-align:left;padding:.3rem .5rem;font-size:.9em}
+table{border-collapse:collapse;width:100%;font-size:.82rem;font-variant-numeric:tabular-nums}caption{text-align:left;padding:.3rem .5rem;font-size:.9em}
 abbr{text-decoration:none}
-th,td{text-align:left;padding:.25rem .4rem;border:1px solid var(--line);vertical-align:top;white-space:nowrap}
-td:nth-child(3),td:nth-child(2){white-space:normal;min-width:10rem}
+th,td{text-align:left;padding:.25rem .32rem;border:1px solid var(--line);vertical-align:top;white-space:nowrap}
+th+td,th+td+td{white-space:normal}.servers th+td,.servers th+td+td{min-width:8.5rem}
 thead th{background:var(--card);font-weight:600}thead tr:first-child th{text-align:center}td.n,th.n{text-align:right}
-tbody th,tfoot th{position:sticky;left:0;background:inherit;font-weight:600}tbody th small{font-weight:400}tbody th label{display:block;padding:.1rem 0;cursor:pointer}
-tbody tr,tfoot tr{background:var(--bg)}tfoot tr{font-weight:600}
-${states.map(([state, colour]) => `.state.${state},tbody tr:has(.state.${state}){background:var(--${colour})}`).join('\n')}
+tbody th,tfoot th{position:sticky;left:0;background:inherit;font-weight:600}tbody th small{font-weight:400}tbody th label{display:block;cursor:pointer}
+tr{background:var(--bg)}tfoot tr{font-weight:600}
+${states.map(([state, colour]) => `.state.${state},.chip.${state},tr.${state}{background:var(--${colour})}`).join('\n')}
 form{margin:.6rem 0;display:flex;flex-wrap:wrap;gap:.4rem;align-items:center}
 button,select,input{font:inherit;padding:.3rem .5rem;min-height:2.2rem;max-width:100%}input[type=checkbox]{width:1.1rem;height:1.1rem;min-height:0;vertical-align:-.15rem}
 footer{margin-top:2rem;border-top:1px solid var(--line)}
-@media (max-width:45rem){body{padding:.6rem}.verdict{font-size:1.1rem}dl div{flex-direction:column;gap:0}dt{flex:none}.events li{grid-template-columns:1fr 1fr}.events li span:last-child{grid-column:1/3}td:nth-child(3),td:nth-child(2){min-width:8.5rem}}
+@media (max-width:45rem){body{padding:.6rem}.verdict>p{font-size:1.15rem}dt{flex:0 0 7.5rem}.events li{grid-template-columns:1fr 1fr}.events li span:last-child{grid-column:1/3}}
 `

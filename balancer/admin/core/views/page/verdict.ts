@@ -1,8 +1,10 @@
 // Whether all is well, in one line, and what is not, a line each: what an operator looks at first.
 
-import type { ListenerStatus, RouterStatus, Status } from '../../model/status.ts'
+import { oneLine } from '../../../../core/text.ts'
+import type { ListenerStatus, RouterStatus, ServerStatus, Status } from '../../model/status.ts'
 import { healthzOf } from '../healthz.ts'
 import { type Html, html } from '../html.ts'
+import { findingLines } from '../text.ts'
 
 /** `trouble`: clients notice, or soon will; `attention`: something is not as it should be; `well`: nothing to do. */
 export type Mood = 'well' | 'attention' | 'trouble'
@@ -17,15 +19,22 @@ const news = 60_000
 /** From here on a listener is nearly full. */
 const nearlyFull = 0.9
 const mostServers = 8
+const mostTexts = 8
+/** Of what a check said. */
+const longestText = 160
 
 /** Judges the status. */
 export const verdictOf = (status: Status): Verdict => {
-  const { vrrp, listeners } = status
+  const { vrrp, listeners, peers } = status
+  // Who took an instance out knows that it is in FAULT.
+  const inService = vrrp.filter(({ in_maintenance: isOut }) => !isOut)
   const findings = [
-    ...healthzOf(status).lines.map((text): Finding => ({ mood: 'trouble', text })),
+    ...healthzOf({ ...status, vrrp: inService }).lines.map((text): Finding => ({ mood: 'trouble', text })),
     ...vrrp.flatMap(routerFindings),
     ...listeners.flatMap(listenerFindings),
     ...serverFindings(listeners),
+    ...bounded([...new Set(listeners.flatMap(findingLines))], 'findings, below at their listeners'),
+    ...bounded(peerFindings(peers), 'findings about other balancers'),
   ]
   const sorted = (['trouble', 'attention', 'well'] as const).flatMap((mood) => findings.filter((f) => f.mood === mood))
   const mood = sorted[0]?.mood ?? 'well'
@@ -41,7 +50,17 @@ export const moodSigns: Readonly<Record<Mood, string>> = { well: '\u2714', atten
 const roleText = (vrrp: readonly RouterStatus[]): string => {
   if (vrrp.length === 0) return 'no VRRP here'
   const held = vrrp.filter(({ state }) => state === 'master').flatMap(({ virtual_addresses: all }) => all)
-  return held.length === 0 ? 'stands by' : `holds ${held.join(', ')}`
+  const absent = vrrp.flatMap((router) => {
+    const word = router.in_maintenance ? 'in maintenance' : absentWords[router.state]
+    return word === undefined ? [] : [`${router.name} ${word}`]
+  })
+  const standsBy = held.length === 0 && absent.length < vrrp.length ? ['stands by'] : []
+  return [...(held.length === 0 ? standsBy : [`holds ${held.join(', ')}`]), ...absent].join(', ')
+}
+
+const absentWords: Readonly<Partial<Record<RouterStatus['state'], string>>> = {
+  fault: 'in FAULT',
+  init: 'has not begun',
 }
 
 const routerFindings = (router: RouterStatus): readonly Finding[] => {
@@ -83,7 +102,7 @@ const serverFindings = (listeners: readonly ListenerStatus[]): readonly Finding[
       const holder = server.held_by[0]
       const check = server.last_check
       if (server.admin === 'maint') return [attention(`${of} is in maintenance by ${holder?.by ?? 'order'}`)]
-      if (!server.up) return [attention(`${of} is DOWN: ${check === null ? 'not checked yet' : check.reason}`)]
+      if (!server.up) return [attention(`${of} is DOWN: ${check === null ? 'not checked yet' : checkText(check)}`)]
       if (!server.takes_sessions) return [attention(`${of} gets no new sessions, by ${holder?.by ?? 'its weight'}`)]
       return server.agent_trouble?.silent ? [attention(`${of}: its agent is silent`)] : []
     }),
@@ -92,13 +111,38 @@ const serverFindings = (listeners: readonly ListenerStatus[]): readonly Finding[
   return more <= 0 ? findings : [...findings.slice(0, mostServers), attention(`and ${more} more servers`)]
 }
 
+const checkText = ({ reason, text }: NonNullable<ServerStatus['last_check']>): string =>
+  text === '' || text === reason ? reason : `${reason} (${oneLine(text, longestText)})`
+
+/** What a fail-over would cost is told with what keeps it from costing nothing. */
+const peerFindings = (peers: Status['peers']): readonly string[] => {
+  if (peers === null) return []
+  const { trouble: why, fail_over_cost: cost } = peers
+  return [
+    ...(why === null ? [] : [`Other balancers cannot connect: ${why}`]),
+    ...peers.peers.flatMap(({ name, address, connected, why: reason, warnings }) => {
+      const who = `Balancer ${name ?? address}`
+      return [
+        ...(connected ? [] : [`${who} is not connected${reason === null ? '' : `: ${reason}`}`]),
+        ...warnings.map((text) => `${who}: ${text}`),
+      ]
+    }),
+    ...(cost === null ? [] : [`${cost.charAt(0).toUpperCase()}${cost.slice(1)}`]),
+  ]
+}
+
+const bounded = (texts: readonly string[], what: string): readonly Finding[] => {
+  const more = texts.length - mostTexts
+  return [...texts.slice(0, mostTexts), ...(more > 0 ? [`and ${more} more ${what}`] : [])].map(attention)
+}
+
 const trouble = (text: string): Finding => ({ mood: 'trouble', text })
 const attention = (text: string): Finding => ({ mood: 'attention', text })
 
 /** The verdict as markup. */
 export const verdictMarkup = ({ mood, headline, findings }: Verdict): Html =>
-  html`<p class="verdict ${mood}"><span aria-hidden="true">${moodSigns[mood]}</span> ${headline}</p>${
+  html`<div class="verdict ${mood}"><p><span aria-hidden="true">${moodSigns[mood]}</span> ${headline}</p>${
     findings.length === 0
       ? null
       : html`<ul class="findings">${findings.map(({ mood: one, text }) => html`<li class="${one}"><span aria-hidden="true">${moodSigns[one]}</span> ${text}</li>`)}</ul>`
-  }`
+  }</div>`

@@ -9,7 +9,7 @@ import { verdictOf } from '../../../../../../balancer/admin/core/views/page/verd
 import { balancerSchema } from '../../../../../../balancer/config/schema.ts'
 import { createAccounts } from '../../../../../../balancer/pool/core/accounts.ts'
 import type { Events } from '../../../../../../balancer/pool/core/events.ts'
-import type { Fact } from '../../../../../../balancer/pool/core/facts.ts'
+import type { Fact, PeersFact } from '../../../../../../balancer/pool/core/facts.ts'
 import { createPool } from '../../../../../../balancer/pool/core/pool.ts'
 import { failedCheck, healthFact } from '../../../../pool/health-fact.ts'
 import { listenerFact } from '../../../../pool/listener-fact.ts'
@@ -41,6 +41,17 @@ const verdict = (...more: readonly Fact[]) => {
   return verdictOf(statusOf({ config, pool, ...rest }))
 }
 
+type Peer = PeersFact['peers'][number]
+const peersWith = (change: Partial<Peer>): PeersFact => ({
+  ...{ fact: 'peers', listen: '198.18.0.2:9224', trouble: null, exceptions: 0, refused: {} },
+  peers: [
+    {
+      ...{ address: '198.18.0.3:9224', name: 'lb2', connected: true, since: now - 1000, why: null },
+      ...{ told: 0, taken: 0, warnings: [], malformed: {}, ...change },
+    },
+  ],
+})
+
 t.test('the verdict: well, attention, or trouble, and why, the worst first', async (t) => {
   t.same(verdict(), {
     mood: 'well',
@@ -48,6 +59,8 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
     findings: [],
   })
   t.match(verdict(routerFact({ state: 'backup' })), { mood: 'well', headline: /stands by/ })
+  t.match(verdict(routerFact({ state: 'fault' })), { mood: 'trouble', headline: /^Trouble: VI_1 in FAULT, 12 of 12/ })
+  t.same(verdict(peersWith({})).findings, [])
   const cases = [
     ['attention', 'mysql/db2 is DOWN: timeout', healthFact('db2', { up: false, lastCheck: failedCheck('timeout') })],
     [
@@ -60,7 +73,40 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
       'mysql/db2 gets no new sessions, by operator',
       healthFact('db2', { admin: 'drain', orders: { admin: 'drain', weight: null } }),
     ],
-    ['attention', 'VRRP instance VI_1 is in maintenance by order', routerFact({ inMaintenance: true })],
+    [
+      'attention',
+      'VRRP instance VI_1 is in maintenance by order',
+      routerFact({ inMaintenance: true, state: 'fault', reason: 'in maintenance by order' }),
+    ],
+    [
+      'attention',
+      'mysql/db2 is DOWN: not-ready (wsrep: Joining)',
+      healthFact('db2', { up: false, lastCheck: { ...failedCheck('not-ready'), text: 'wsrep: Joining' } }),
+    ],
+    [
+      'attention',
+      'mysql/db2 does not answer for 198.18.0.100:3306; run there: …',
+      listenerFact({
+        binds: [open],
+        findings: [{ server: 'db2', text: 'does not answer for 198.18.0.100:3306; run there: …' }],
+      }),
+    ],
+    [
+      'attention',
+      'mysql: a rule drops it',
+      listenerFact({ binds: [open], findings: [{ server: null, text: 'a rule drops it' }] }),
+    ],
+    [
+      'attention',
+      'Balancer lb2 is not connected: connection refused',
+      peersWith({ connected: false, why: 'connection refused' }),
+    ],
+    ['attention', 'Balancer lb2: balance differs', peersWith({ warnings: ['balance differs'] })],
+    [
+      'attention',
+      'A fail-over now would end 3 sessions older than the last change of servers (no other balancer is configured in peers)',
+      { ...peersWith({}), listen: null, exceptions: 3, peers: [] },
+    ],
     ['attention', 'Listener mysql has 3900 of at most 4000 sessions', listenerFact({ binds: [open], sessions: 3900 })],
     ['trouble', 'VRRP instance VI_1 is in FAULT: eth0 is down', routerFact({ state: 'fault', reason: 'eth0 is down' })],
     [
