@@ -55,8 +55,9 @@ export const chooseTests = (purpose, args) => {
   return { files: inOrder([...new Set(files)]), timeout, jobs: jobs === undefined ? usual : Number(jobs) }
 }
 
-/** What tap says about where it is and in which words, which the stack says already. */
-const leftOut = new Set(['at', 'source', 'compare', 'tapCaught', 'test'])
+/** What tap says about where it is and in which words, which the stack says already, and what of Node was still open. */
+const leftOut = new Set(['at', 'source', 'compare', 'tapCaught', 'test', 'handles', 'requests', 'signal'])
+const mostLines = 60
 
 /** @param {import('./test-file.mjs').Failure} failure */
 const textOf = ({ name, details }) => {
@@ -66,7 +67,9 @@ const textOf = ({ name, details }) => {
       ([key, value]) =>
         `${key}:${typeof value === 'string' ? `\n${value.trimEnd()}` : ` ${inspect(value, { depth: 6 })}`}`,
     )
-  return [`  ✖ ${name}`, ...lines.flatMap((line) => line.split('\n').map((part) => `      ${part}`))].join('\n')
+  const all = lines.flatMap((line) => line.split('\n'))
+  const shown = all.length > mostLines ? [...all.slice(0, mostLines), '…'] : all
+  return [`  ✖ ${name}`, ...shown.map((line) => `      ${line}`)].join('\n')
 }
 
 /** @param {import('./test-file.mjs').FileResult} result */
