@@ -224,19 +224,22 @@ t.test('a failure is tried again, and not for ever', async (t) => {
   t.same(texts(happen(5501, looked(5500, flow(4)))), ['end 4'])
 })
 
-t.test('what is owed while the address is elsewhere is forgotten when the server is up again, and nothing else', async (t) => {
-  const { happen } = endings()
-  happen(0, { event: 'address-left', address: bind.address })
-  happen(10, order(1, ofServer(1), true, true))
-  happen(10, order(2, ofServer(2), true, true))
-  // One that writes no more is up as well.
-  happen(10, order(3, ofServer(3)))
-  happen(11, order(4, ofServer(3), true, true))
-  for (const server of [1, 3]) t.same(happen(20, { event: 'server-up', bind, server }), [])
-  t.same(texts(happen(30, { event: 'address-came', address: bind.address })).slice(-1), ['look'])
-  const flows = [1, 2, 3].map((number) => flow(number, { number }))
-  t.same(texts(happen(31, looked(30, ...flows))), ['end 2', 'end 3'])
-})
+t.test(
+  'what is owed while the address is elsewhere is forgotten when the server is up again, and nothing else',
+  async (t) => {
+    const { happen } = endings()
+    happen(0, { event: 'address-left', address: bind.address })
+    happen(10, order(1, ofServer(1), true, true))
+    happen(10, order(2, ofServer(2), true, true))
+    // One that writes no more is up as well.
+    happen(10, order(3, ofServer(3)))
+    happen(11, order(4, ofServer(3), true, true))
+    for (const server of [1, 3]) t.same(happen(20, { event: 'server-up', bind, server }), [])
+    t.same(texts(happen(30, { event: 'address-came', address: bind.address })).slice(-1), ['look'])
+    const flows = [1, 2, 3].map((number) => flow(number, { number }))
+    t.same(texts(happen(31, looked(30, ...flows))), ['end 2', 'end 3'])
+  },
+)
 
 t.test('an early call changes nothing', async (t) => {
   const { happen, deadline } = endings()
