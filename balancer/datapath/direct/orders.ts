@@ -2,8 +2,8 @@
 
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import { mergeEnded, type SessionsEnded, type SessionsToEnd } from '../../pool/core/session-order.ts'
-import type { SessionEnd } from '../kernel/core/session-counts.ts'
 import type { DecidingFact } from '../datapath.ts'
+import type { SessionEnd } from '../kernel/core/session-counts.ts'
 import type { Ending } from './core/ending.ts'
 import type { DirectEndings, Ended } from './endings.ts'
 import type { RunningListener } from './listener.ts'
