@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
+import { orderUsage, runtimeWords, shownWords } from './admin/core/commands/usage.ts'
 import { exitConfig, exitUsage } from './commands/exit.ts'
 import { survivePipes } from './commands/pipes.ts'
 import { askRunning } from './commands/runtime.ts'
@@ -15,19 +16,15 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer setup                     ask for what differs from host to host, and write the configuration; setup --help
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
                                      tell what each tracked failure will lead to
-  balancer show [status|servers|vrrp|peers|sessions|events] [--json] [--color=WHEN] [--watch[=2s]]
+  balancer show [${shownWords.join('|')}] [--json] [--color=WHEN] [--watch[=2s]]
                                      ask the running balancer; --watch goes on looking, on the whole unless told otherwise
-  balancer server LISTENER/SERVER ready|drain|maint|weight N        take a server out, bring it back, give it a share
-  balancer sessions end LISTENER/SERVER|CLIENT                      end what a server, or a client (address, address:port), has
-  balancer vrrp INSTANCE handover|maint|ready                       move its addresses away on purpose, or take part again
-  balancer reload [--config FILE]    have the running balancer apply the file as it is now (also SIGHUP)
-  balancer reexec [--config FILE]    have the program on disk take over from the running one, which keeps address,
-                                     rules and sessions; exit 1, and nothing has changed, where it cannot
+${orderUsage}
   balancer notify --test             run every notification script and webhook once; exit 0, or 1 if one fails
   balancer release [--config FILE]   take away what a dead balancer left: addresses, routes, interfaces, rules
   balancer hash-password             read a password from standard input, print the line for a password file
   balancer --help | --version
 
+HAProxy's runtime commands go to the running balancer as well, such as: balancer show stat, balancer get weight mysql/db1
 The configuration is ${defaultConfigFile} unless --config names another.
 The log goes to standard output, one JSON object a line.
 Exit codes: 0 stopped, 1 could not start, ${exitUsage} wrong usage, ${exitConfig} wrong configuration.
@@ -42,9 +39,6 @@ type Arguments = {
   readonly test: boolean
 }
 
-/** Commands that take words of their own; the running balancer knows what they mean. */
-const wordy: ReadonlySet<string> = new Set(['show', 'server', 'sessions', 'vrrp'])
-
 // What one needs is loaded when it is asked for: an answer of the running balancer has nothing to wait for.
 const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> = {
   run: async ({ config: file }) => (await import('./commands/run.ts')).run(file),
@@ -55,16 +49,6 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     const { show } = await import('./commands/show/show.ts')
     return show({ file, words, json, watch, colour: color })
   },
-
-  server: ({ config: file, words }) => askRunning(file, ['server', ...words]),
-
-  sessions: ({ config: file, words }) => askRunning(file, ['sessions', ...words]),
-
-  vrrp: ({ config: file, words }) => askRunning(file, ['vrrp', ...words]),
-
-  reload: ({ config: file }) => askRunning(file, ['reload']),
-
-  reexec: ({ config: file }) => askRunning(file, ['reexec']),
 
   notify: async ({ config: file, test }) => {
     if (!test) return usage('notify needs --test')
@@ -89,6 +73,14 @@ const commands: Readonly<Record<string, (args: Arguments) => Promise<number>>> =
     return 0
   },
 }
+
+/** What the running balancer carries out: it knows what the words mean. */
+const actionOf = (command: string): ((args: Arguments) => Promise<number>) | undefined =>
+  runtimeWords.has(command) ? ({ config: file, words }: Arguments) => askRunning(file, [command, ...words]) : undefined
+
+/** Commands that take words of their own. */
+const takesWords = (command: string): boolean =>
+  runtimeWords.has(command) && command !== 'reload' && command !== 'reexec'
 
 const usage = (text: string): number => {
   process.stderr.write(`balancer: ${text}; balancer --help lists what there is\n`)
@@ -118,12 +110,12 @@ const main = async (): Promise<number> => {
     return 0
   }
   const [command = 'run', ...rest] = positionals
-  const action = Object.hasOwn(commands, command) ? commands[command] : undefined
+  const action = Object.hasOwn(commands, command) ? commands[command] : actionOf(command)
   if (action === undefined) {
-    const nearest = closest(command, [...Object.keys(commands), 'setup'])
+    const nearest = closest(command, [...Object.keys(commands), ...runtimeWords, 'setup'])
     return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
   }
-  if (rest.length > 0 && !wordy.has(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
+  if (rest.length > 0 && !takesWords(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
   if (values.json && command !== 'show') return usage(`${command} has no --json`)
   const { color, watch } = values
   if (color !== undefined && command !== 'show') return usage(`${command} has no --color`)
@@ -133,11 +125,14 @@ const main = async (): Promise<number> => {
 }
 
 /** What an option means that has nothing behind it, although it may have. */
-const bare: Readonly<Record<string, string>> = { '--watch': '--watch=', '--color': '--color=always' }
+const bare: ReadonlyMap<string, string> = new Map([
+  ['--watch', '--watch='],
+  ['--color', '--color=always'],
+])
 
 const parse = () =>
   parseArgs({
-    args: process.argv.slice(2).map((word) => bare[word] ?? word),
+    args: process.argv.slice(2).map((word) => bare.get(word) ?? word),
     allowPositionals: true,
     options: {
       config: { type: 'string', short: 'c', default: defaultConfigFile },

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { parse } from 'yaml'
-import { refusal } from '../admin/socket/runtime-socket.ts'
+import { isRefusal, refusal } from '../admin/core/commands/command.ts'
 import { defaultSocket } from '../config/places.ts'
 import { longestReload } from '../supervisor/core/processes.ts'
 import { longestSuccession } from '../supervisor/core/succession.ts'
@@ -20,8 +20,9 @@ export const askRunning = async (file: string, words: readonly string[]): Promis
   const limit = answerLimit(words[0])
   try {
     const answer = await exchange(socket, words.join(' '), limit)
-    const refused = answer.startsWith(refusal)
-    process[refused ? 'stderr' : 'stdout'].write(refused ? `balancer: ${answer.slice(refusal.length)}` : answer)
+    const refused = isRefusal(answer)
+    const text = answer.startsWith(refusal) ? answer.slice(refusal.length) : answer
+    process[refused ? 'stderr' : 'stdout'].write(refused ? `balancer: ${text}` : text)
     return refused ? 1 : 0
   } catch (error) {
     process.stderr.write(`balancer: ${socketTrouble(error, socket, limit)}\n`)
@@ -35,7 +36,7 @@ const momentLimit = 2000
 export const answerOfRunning = async (file: string, words: readonly string[]): Promise<string | null> => {
   try {
     const answer = await exchange(socketOf(file), words.join(' '), momentLimit)
-    return answer.startsWith(refusal) ? null : answer
+    return isRefusal(answer) ? null : answer
   } catch {
     return null
   }
@@ -49,7 +50,7 @@ export const hearRunning = async (file: string, words: readonly string[]): Promi
   const socket = socketOf(file)
   try {
     const answer = await exchange(socket, words.join(' '), viewLimit)
-    const isRefused = answer.startsWith(refusal)
+    const isRefused = isRefusal(answer)
     return isRefused ? { ok: false, isRefused, text: answer.trim() } : { ok: true, text: answer }
   } catch (error) {
     return { ok: false, isRefused: false, text: socketTrouble(error, socket, viewLimit) }
@@ -61,6 +62,8 @@ type Heard =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly isRefused: boolean; readonly text: string }
 
+type WrittenSocket = { readonly path: string; readonly level?: unknown }
+
 /**
  * Where the balancer listens that runs with `file`. One that is being edited may be broken, and what it started runs on. Read
  * without a schema: zod would take as long to load as all else that a command needs.
@@ -68,7 +71,9 @@ type Heard =
 export const socketOf = (file: string): string => {
   try {
     const { admin }: { readonly admin?: { readonly socket?: unknown } | null } = parse(readFileSync(file, 'utf8'))
-    return typeof admin?.socket === 'string' ? admin.socket : defaultSocket
+    const all = [admin?.socket].flat().map((one) => (typeof one === 'string' ? { path: one } : (one as WrittenSocket)))
+    const known = all.filter((one) => typeof one?.path === 'string')
+    return (known.find(({ level = 'admin' }) => level === 'admin') ?? known[0])?.path ?? defaultSocket
   } catch {
     return defaultSocket
   }
@@ -94,9 +99,11 @@ const exchange = (path: string, line: string, limit: number): Promise<string> =>
       answer += chunk
     })
     socket.once('error', reject)
-    // Every answer ends with a line's end: without it the balancer went away in the middle.
+    // Every answer ends with an empty line: without it the balancer went away in the middle.
     socket.once('end', () =>
-      answer.endsWith('\n') ? resolve(answer) : reject(new Error('it ended without an answer')),
+      answer === '\n' || answer.endsWith('\n\n')
+        ? resolve(answer.slice(0, -1))
+        : reject(new Error('it ended without an answer')),
     )
   })
 

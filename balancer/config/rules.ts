@@ -1,7 +1,6 @@
 // Rules over several keys of balancer.yaml. They read the raw input leniently, so that they speak even when the
 // schema found problems elsewhere; what a rule cannot read, the schema has already reported.
 
-import { lstatSync } from 'node:fs'
 import type { z } from 'zod'
 import type { HostNetwork } from '../os/host-network.ts'
 import { addressFindings } from './address-rules.ts'
@@ -14,6 +13,7 @@ import { notifyFindings } from './notify-rules.ts'
 import { readPasswordFile } from './password-file.ts'
 import { peersFindings } from './peers-rules.ts'
 import { fileFindings } from './secret-file.ts'
+import { socketFindings } from './socket-rules.ts'
 import { routeFindings } from './vrrp-route-rules.ts'
 import { type ConfigFile, vrrpFindings } from './vrrp-rules.ts'
 import { trackFindings } from './vrrp-track-rules.ts'
@@ -22,7 +22,6 @@ import { writtenIn } from './written.ts'
 const lenient = mapping({
   listeners: listOf(mapping({ name: text, servers: listOf(mapping({ name: text })) })),
   admin: mapping({
-    socket: text,
     http: mapping({ path: text, users: listOf(mapping({ name: text, password_file: text })) }),
   }),
   log: mapping({ syslog: text, format: text, facility: text }),
@@ -49,6 +48,7 @@ export const crossFieldFindings = (input: unknown, { file, host }: Place): reado
     ...bindFindings(written, host),
     ...peersFindings(input, written, host),
     ...adminFindings(config),
+    ...socketFindings(input),
     ...logFindings(config),
   ]
 }
@@ -76,20 +76,7 @@ const adminFindings = (config: Lenient): readonly Finding[] => [
         },
       ]
     : []),
-  ...socketFindings(config?.admin?.socket),
 ]
-
-const socketFindings = (socket: string | undefined): readonly Finding[] => {
-  if (!socket?.startsWith('/')) return []
-  try {
-    const found = lstatSync(socket, { throwIfNoEntry: false })
-    if (found === undefined || found.isSocket()) return []
-    return [{ path: ['admin', 'socket'], text: `${socket} is there and is no socket; name a path that is free` }]
-  } catch {
-    // The folder above is no folder, or may not be entered: the start says so.
-    return []
-  }
-}
 
 const logFindings = (config: Lenient): readonly Finding[] => {
   const { syslog, format, facility } = config?.log ?? {}

@@ -6,18 +6,14 @@ import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
 import { notifySchema } from './notify-schema.ts'
 import { type PeersConfig, peersSchema } from './peers-schema.ts'
-import { defaultSocket } from './places.ts'
 import type { Secrets } from './secrets.ts'
 import { oneOrMore, path, urlPath } from './shapes.ts'
+import { socketSchema } from './socket-schema.ts'
 import { duration, name } from './values.ts'
 import { vrrpSchema } from './vrrp-schema.ts'
 
-// Longer paths do not fit into the kernel's sockaddr_un, and are cut off without a word.
-const tooLong = { error: 'a socket path has at most 107 bytes' }
-const socketPath = path.max(107, tooLong).refine((text) => Buffer.byteLength(text) <= 107, tooLong)
-
 const admin = z.strictObject({
-  socket: socketPath.default(defaultSocket),
+  socket: socketSchema,
   http: z
     .strictObject({
       bind: oneOrMore(bindEndpoint),

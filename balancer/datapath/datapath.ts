@@ -6,6 +6,7 @@ import type { ListenerConfig } from '../config/schema.ts'
 import type { Millis } from '../core/time.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
 import type { Fact, ListenerFact, ServerHealthFact, WriterFact } from '../pool/core/facts.ts'
+import type { SessionList } from '../pool/core/session-list.ts'
 import type { SessionsEnded, SessionsToEnd } from '../pool/core/session-order.ts'
 
 /** What decides where sessions go: the health of a server, or who the writer is. */
@@ -44,6 +45,8 @@ export type RunningDatapath = {
    * the sessions that it has kept.
    */
   readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
+  /** The sessions that there are now, as far as this datapath knows them, those of clients that wait included; see `collectSessions`. */
+  readonly listSessions: () => Promise<SessionList>
   /** Resolves when no client can reach a listener any more, at the latest after `limit`. */
   readonly unreachable: (limit: Millis) => Promise<void>
   /** What it listens on, by address and port, for a process that takes its place: nothing where rules forward. */

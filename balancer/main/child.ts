@@ -10,6 +10,7 @@ import { callExit } from '../os/libc.ts'
 import { closeHandle, type ListeningHandle } from '../os/listening-handle.ts'
 import type { Outline } from '../pool/core/draining.ts'
 import type { Fact } from '../pool/core/facts.ts'
+import type { SessionList } from '../pool/core/session-list.ts'
 import type { SessionsEnded, SessionsToEnd } from '../pool/core/session-order.ts'
 import { exitMisfit, leavesItsWork, type ProcessRole } from '../supervisor/core/processes.ts'
 import {
@@ -24,7 +25,7 @@ import { version } from '../version.ts'
 
 /**
  * What a child is started with. `requestReload` has the supervisor read the configuration again, `orderRouter` has the vrrp
- * process carry out an order, `endSessions` has the forwarders do so, `requestReexec` has the program on disk take over; all tell what came of it. Where the program
+ * process carry out an order, `endSessions` has the forwarders do so, `listSessions` asks them for theirs, `requestReexec` has the program on disk take over; all tell what came of it. Where the program
  * before this one still runs, `inherit` takes what that listens on at an address and port, and `lead` says that all is prepared
  * and waits until the other one has stepped aside.
  */
@@ -39,6 +40,7 @@ export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly lead: () => Promise<Lead>
   readonly orderRouter: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly endSessions: (end: SessionsToEnd) => Promise<SessionsEnded>
+  readonly listSessions: () => Promise<SessionList>
 }
 
 /** What the vrrp process of another program was, when it stepped aside. */
@@ -57,6 +59,7 @@ export type Work = {
   readonly reconfigure: (config: BalancerConfig) => Promise<readonly string[]> | readonly string[]
   readonly order?: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly endSessions?: (end: SessionsToEnd) => Promise<SessionsEnded>
+  readonly listSessions?: () => Promise<SessionList>
   readonly outlive?: () => Promise<void>
   readonly handles?: () => ReadonlyMap<string, ListeningHandle>
   readonly stepAside?: () => Promise<void>
@@ -140,6 +143,16 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     const id = randomUUID()
     send({ type: 'session-order', id, end })
     return new Promise((resolve) => sessionOrders.set(id, resolve))
+  }
+  const sessionLists = new Map<string, (list: SessionList) => void>()
+  const listSessions = (): Promise<SessionList> => {
+    const id = randomUUID()
+    send({ type: 'sessions-asked', id })
+    return new Promise((resolve) => sessionLists.set(id, resolve))
+  }
+  const listOwnSessions = async (): Promise<SessionList> => {
+    const starting = { sessions: [], left: 0, troubles: [`the process ${role} is just starting; try again`] }
+    return (await (await work)?.listSessions?.()) ?? starting
   }
   const endOwnSessions = async (end: SessionsToEnd): Promise<SessionsEnded> => {
     const starting = { ended: [], troubles: [`the process ${role} is just starting; try again`] }
@@ -229,6 +242,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
           requestReexec,
           orderRouter,
           endSessions,
+          listSessions,
           inherit,
           lead,
         })
@@ -288,6 +302,15 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         endOwnSessions(end).then((result) => send({ type: 'sessions-ended', id, result }), failed)
         return
       }
+      case 'list-sessions': {
+        const { id } = message
+        listOwnSessions().then((list) => send({ type: 'sessions-listed', id, list }), failed)
+        return
+      }
+      case 'session-list':
+        sessionLists.get(message.id)?.(message.list)
+        sessionLists.delete(message.id)
+        return
       case 'session-ordered':
         sessionOrders.get(message.id)?.(message.result)
         sessionOrders.delete(message.id)

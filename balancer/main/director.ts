@@ -1,12 +1,14 @@
 // The director process: health checks, the pool of all facts, and the status page and runtime socket that show it.
 
 import { isDeepStrictEqual } from 'node:util'
+import { refusal } from '../admin/core/commands/command.ts'
 import { historyOf } from '../admin/core/model/history.ts'
 import { statusOf } from '../admin/core/model/status.ts'
 import type { Answer } from '../admin/core/views/page/forms.ts'
 import type { Scene } from '../admin/core/views/page/parts.ts'
 import { type StatusPage, startStatusPage } from '../admin/http/status-page.ts'
-import { RuntimeError, type RuntimeSocket, startRuntimeSocket } from '../admin/socket/runtime-socket.ts'
+import type { RunCommand } from '../admin/socket/conversation.ts'
+import { type PreparedSockets, startRuntimeSockets } from '../admin/socket/runtime-sockets.ts'
 import { limitLines } from '../bounded-log.ts'
 import type { BalancerConfig } from '../config/schema.ts'
 import { millis } from '../core/time.ts'
@@ -26,7 +28,9 @@ import { version } from '../version.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { recall, stateFileOf } from './lasting.ts'
-import { type RuntimeSources, runtimeCommands } from './runtime-commands.ts'
+import { processFacts } from './process-facts.ts'
+import { runtimeCommands } from './runtime-commands.ts'
+import type { RuntimeSources } from './runtime-sources.ts'
 import { keepStateFile, type StateFile } from './state-file.ts'
 
 /** Changes of one server, or of one writer, that are told one by one. */
@@ -43,6 +47,7 @@ runChild('director', async (assignment) => {
     requestReexec,
     orderRouter,
     endSessions,
+    listSessions,
     inherit,
   } = assignment
   const startedAt = Date.now()
@@ -177,6 +182,18 @@ runChild('director', async (assignment) => {
       if (endedCount(result) > 0) say(describeOrderedEnd(end, result, by))
       return result
     },
+    sessions: async () => {
+      const list = await listSessions()
+      // Earlier programs keep theirs until they are over.
+      const draining = status({}).draining.reduce((sum, { sessions }) => sum + sessions, 0)
+      return { ...list, left: list.left + draining }
+    },
+    clearCounters: (all, by) => {
+      accounts.clear(all)
+      stateFile?.changed()
+      say({ level: 'info', text: `${all ? 'All' : 'Maximum'} counters were cleared by ${by}`, fields: { by } })
+    },
+    process: processFacts(startedAt),
     order: (order, by) => {
       const { listener, server, orders, words } = order
       if (pool.servers.has(serverKey(listener, server))) say(describeOrdered(listener, server, words, by))
@@ -185,31 +202,27 @@ runChild('director', async (assignment) => {
       return fact
     },
   }
-  const commands = runtimeCommands(sources)
-  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(sources), log, logRequest, inherit })
-  let socket = await startRuntimeSocket(config.admin.socket, commands, log, { takesOver: assignment.succeeds })
+  const run = runtimeCommands(sources, log)
+  page = await startStatusPage({ http: config.admin.http, scene, run: orderedBy(run), log, logRequest, inherit })
+  const sockets = await startRuntimeSockets(config.admin.socket, run, log, { takesOver: assignment.succeeds })
 
   const reconfigure = async (next: BalancerConfig): Promise<readonly string[]> => {
     const before = config
     const opened = await page.prepare(next.admin.http)
-    let nextSocket: RuntimeSocket | undefined
+    let prepared: PreparedSockets | undefined
     try {
-      const { socket: path } = next.admin
-      if (path !== before.admin.socket) nextSocket = await startRuntimeSocket(path, commands, log)
+      prepared = await sockets.prepare(next.admin.socket)
       isReconfiguring = true
       checker.reconfigure(next.listeners)
     } catch (error) {
       opened.cancel()
-      nextSocket?.stop()
+      prepared?.cancel()
       throw error
     } finally {
       isReconfiguring = false
     }
     opened.apply()
-    if (nextSocket !== undefined) {
-      socket.stop()
-      socket = nextSocket
-    }
+    prepared.apply()
     config = next
     if (stateFileOf(before) !== stateFileOf(next)) {
       void stateFile?.stop()
@@ -226,21 +239,21 @@ runChild('director', async (assignment) => {
     onFact,
     reconfigure,
     handles: () => {
-      socket.yield()
+      sockets.yield()
       return page.handles()
     },
     // A program that was to take over may have left its socket in the place of this one's.
-    goOn: () => socket.look(),
+    goOn: () => sockets.look(),
     retire: async () => {
       page.retire()
-      await Promise.all([socket.retire(), stateFile?.stop()])
+      await Promise.all([sockets.retire(), stateFile?.stop()])
     },
     stop: async () => {
       stopHeartbeat()
       checker.stop()
       changes.end()
       page.stop()
-      socket.stop()
+      sockets.stop()
       await stateFile?.stop()
     },
   }
@@ -259,15 +272,10 @@ const accountNames = ({ name, servers }: BalancerConfig['listeners'][number]): r
 
 /** Carries out what a user of the status page orders. */
 const orderedBy =
-  (sources: RuntimeSources) =>
-  async (user: string, [command = '', ...words]: readonly string[]): Promise<Answer> => {
-    try {
-      const run = runtimeCommands(sources, `user ${user} of the status page`)[command]
-      return { ok: true, text: (await run?.(words)) ?? '' }
-    } catch (error) {
-      if (error instanceof RuntimeError) return { ok: false, text: error.message }
-      throw error
-    }
+  (run: RunCommand) =>
+  async (user: string, words: readonly string[]): Promise<Answer> => {
+    const text = await run(words, `user ${user} of the status page`)
+    return text.startsWith(refusal) ? { ok: false, text: text.slice(refusal.length) } : { ok: true, text }
   }
 
 const iso = (moment: number): string => new Date(moment).toISOString()
@@ -280,8 +288,16 @@ const describeAdminChanges = (before: Admin, after: Admin): readonly string[] =>
     (key) => !isDeepStrictEqual(old?.[key], now?.[key]),
   )
   const page = old === undefined ? 'opened' : now === undefined ? 'closed' : `changed ${keys.join(', ')}`
+  return [...describeSocketChanges(before.socket, after.socket), ...(keys.length === 0 ? [] : [`status page: ${page}`])]
+}
+
+const describeSocketChanges = (before: Admin['socket'], after: Admin['socket']): readonly string[] => {
+  const textOf = ({ path, level, mode, group }: Admin['socket'][number]): string =>
+    `${path}, level ${level}, mode 0${mode.toString(8)}${group === undefined ? '' : `, group ${group}`}`
+  const [old, now] = [before.map(textOf), after.map(textOf)]
+  const paths = new Set(after.map(({ path }) => path))
   return [
-    ...(before.socket === after.socket ? [] : [`runtime socket: now at ${after.socket}`]),
-    ...(keys.length === 0 ? [] : [`status page: ${page}`]),
+    ...now.flatMap((text) => (old.includes(text) ? [] : [`runtime socket: now at ${text}`])),
+    ...before.flatMap(({ path }) => (paths.has(path) ? [] : [`runtime socket: no more at ${path}`])),
   ]
 }

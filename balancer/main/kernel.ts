@@ -68,6 +68,7 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
       return direct?.reconfigurePeers() ?? []
     },
     endSessions: forwarding.endSessions,
+    listSessions: forwarding.listSessions,
     // The rules go on without anybody, until the next program or `balancer release`.
     outlive: retire,
     handles: forwarding.handles,

@@ -48,6 +48,7 @@ runChild('proxy', async ({ config, facts, log, logSession, publish, inherit, suc
       return []
     },
     endSessions: proxy.endSessions,
+    listSessions: proxy.listSessions,
     // The vrrp process hands the addresses over first, and clients come here until then.
     outlive: () => proxy.unreachable(longestHandOver),
     handles: proxy.handles,

@@ -3,6 +3,7 @@
 import type { ListenerConfig } from '../config/schema.ts'
 import type { Datapath } from '../core/forwarders.ts'
 import type { DecidingFact, RunningDatapath } from '../datapath/datapath.ts'
+import { mergeLists } from '../pool/core/session-list.ts'
 import { mergeEnded } from '../pool/core/session-order.ts'
 
 /** A datapath, and how it is started. */
@@ -71,6 +72,7 @@ export const runRooms = async (
     },
     reconfigure,
     endSessions: async (order) => mergeEnded(await Promise.all(all().map((datapath) => datapath.endSessions(order)))),
+    listSessions: async () => mergeLists(await Promise.all(all().map((datapath) => datapath.listSessions()))),
     unreachable: (limit) => everyone((datapath) => datapath.unreachable(limit)),
     handles: () => new Map(all().flatMap((datapath) => [...datapath.handles()])),
     goOn: () => {

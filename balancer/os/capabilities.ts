@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 
 /** Capabilities by the bit they have in /proc/self/status (linux/capability.h). */
 const bits = {
+  chown: 0n,
   kill: 5n,
   setgid: 6n,
   setuid: 7n,

@@ -1,4 +1,4 @@
-// The users of this host, as /etc/passwd has them.
+// The users and groups of this host, as /etc/passwd and /etc/group have them.
 
 import { readFileSync } from 'node:fs'
 
@@ -12,6 +12,15 @@ export const findUser = (name: string): User | undefined => {
     .find((one) => one.startsWith(`${name}:`))
   const [, , uid, gid, , home = '/'] = line?.split(':') ?? []
   return uid === undefined || gid === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid), home }
+}
+
+/** The number of a group; undefined where there is none of this name. */
+export const findGroup = (name: string): number | undefined => {
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(`${name}:`))
+  const [, , gid] = line?.split(':') ?? []
+  return gid === undefined ? undefined : Number(gid)
 }
 
 /** The numbers of the groups that a user is in beside its own, as /etc/group has them. */

@@ -5,6 +5,7 @@ import type { BalancerConfig } from '../config/schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import { outlineSchema } from '../pool/core/draining.ts'
 import { factSchema } from '../pool/core/facts.ts'
+import { sessionListSchema } from '../pool/core/session-list.ts'
 import { sessionsEndedSchema, sessionsToEndSchema } from '../pool/core/session-order.ts'
 
 const moment = z.number().transform((value): Millis => millis(value))
@@ -48,6 +49,8 @@ const toChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('end-sessions'), id: z.string(), end: sessionsToEndSchema }),
   z.object({ type: z.literal('session-ordered'), id: z.string(), result: sessionsEndedSchema }),
+  z.object({ type: z.literal('list-sessions'), id: z.string() }),
+  z.object({ type: z.literal('session-list'), id: z.string(), list: sessionListSchema }),
   z.object({ type: z.literal('stop') }),
 ])
 
@@ -67,6 +70,8 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('router-ordered'), id: z.number(), result: reloadResult }),
   z.object({ type: z.literal('session-order'), id: z.string(), end: sessionsToEndSchema }),
   z.object({ type: z.literal('sessions-ended'), id: z.string(), result: sessionsEndedSchema }),
+  z.object({ type: z.literal('sessions-asked'), id: z.string() }),
+  z.object({ type: z.literal('sessions-listed'), id: z.string(), list: sessionListSchema }),
 ])
 
 /** What changed, one line each; or, where `ok` is false, why nothing did. */
@@ -88,7 +93,7 @@ export type ToChild = z.output<typeof toChild>
  * what is wrong and what to do. Each `reconfigure` is answered with a `reconfigured`, each `reload-requested` with a
  * `reloaded` of the same `id`, which no other process ever has. A `router-order` of the director is passed on to the vrrp
  * process, and its `router-ordered` back. A `session-order` of the director goes to the forwarders as `end-sessions`, their
- * `sessions-ended` come back as one `session-ordered`; the `id` is like no other. A `reexec-requested` is answered as a reload is. A `handle` comes with a socket.
+ * `sessions-ended` come back as one `session-ordered`; the `id` is like no other. In the same way `sessions-asked` goes as `list-sessions`, and `sessions-listed` as `session-list`. A `reexec-requested` is answered as a reload is. A `handle` comes with a socket.
  */
 export type FromChild = z.output<typeof fromChild>
 

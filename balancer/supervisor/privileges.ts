@@ -7,11 +7,11 @@ import type { ProcessRole } from './core/processes.ts'
 /**
  * What a process needs; null: all that the supervisor has. The vrrp process changes the network, and the scripts that it
  * starts may need what an operator gave to the unit. `net_raw` lets forwarders reset sessions of an address or a server that
- * has left, and the director send echo requests; `net_admin` is for rules in the kernel.
+ * has left, and the director send echo requests; `net_admin` is for rules in the kernel. `chown` gives a runtime socket its group.
  */
 const needed: Readonly<Record<ProcessRole, readonly Capability[] | null>> = {
   vrrp: null,
-  director: ['net_raw', 'net_bind_service'],
+  director: ['net_raw', 'net_bind_service', 'chown'],
   proxy: ['net_raw', 'net_bind_service'],
   kernel: ['net_admin', 'net_raw'],
 }

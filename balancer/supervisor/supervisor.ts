@@ -25,6 +25,7 @@ import { createReexec } from './reexec.ts'
 import { createReloader } from './reload.ts'
 import { createRouterOrders } from './router-orders.ts'
 import { startServiceManager } from './service-manager.ts'
+import { createSessionLists } from './session-lists.ts'
 import { createSessionOrders } from './session-orders.ts'
 import { createSuccessor } from './successor.ts'
 
@@ -125,6 +126,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       return isBusy ? 'a reload, or another program that takes over, is under way; try again after it' : null
     },
   })
+  const sessionLists = createSessionLists({ send, config: reloader.config })
 
   /** Nobody else tells the status page that an instance, whose process is dead, is master no more. */
   const forgetMaster = (fact: VirtualRouterFact): void => {
@@ -151,6 +153,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     reexec.fail(`the process ${role} of the running program died meanwhile`)
     orders.died(role)
     sessionOrders.died(role)
+    sessionLists.died(role)
     if (role === 'vrrp' && !stalls.wasStalledAt(diedAt)) absence.begin(diedAt, delay)
   }
 
@@ -255,6 +258,12 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       case 'sessions-ended':
         if (keeper !== null) keeper.ended(message.id, message.result)
         else sessionOrders.answer(role, message.id, message.result)
+        return
+      case 'sessions-asked':
+        sessionLists.pass(role, message.id)
+        return
+      case 'sessions-listed':
+        sessionLists.answer(role, message.id, message.list)
         return
       default:
         message satisfies never

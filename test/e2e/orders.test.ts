@@ -316,7 +316,10 @@ await t.test('an order to a server, and what has happened, last over a stop and 
   t.match(await second.process().stop(), { code: 0 })
   await second.start()
   await waitFor('it to be drained again', isDrained)
-  t.match((await command(second, 'show', 'events')).stdout, `Server ${server}: an operator ordered drain`)
+  t.match(
+    (await command(second, 'show', 'events')).stdout,
+    new RegExp(`Server ${server}: an operator at \\S+ ordered drain`),
+  )
   await second.host.killAll()
   await second.start()
   await waitFor('it to be drained still', isDrained)

@@ -16,6 +16,9 @@ export type Side = {
   readonly states: (scenario: string) => Promise<Readonly<Record<string, string>>>
   readonly order: (scenario: string, server: string, state: 'ready' | 'drain' | 'maint') => Promise<void>
   readonly weigh: (scenario: string, server: string, weight: number) => Promise<void>
+  /** The runtime socket, and what it answers to one line, or to several at once: all of it. */
+  readonly socket: string
+  readonly exchange: (line: string) => Promise<string>
 }
 
 /** Where a load balancer runs: on a host of a lab, or on loopback. */
@@ -24,8 +27,12 @@ export type Place = {
   readonly spawn: (program: string, command: string, args: readonly string[]) => LabProcess
 }
 
-/** Speaks one line over a UNIX socket and takes the whole answer. */
-export const ask = (path: string, line: string): Promise<string> =>
+/** What a runtime socket answers to one command, without the empty line at its end. */
+export const ask = async (path: string, line: string): Promise<string> =>
+  (await exchange(path, line)).replace(/\n\n$/, '\n')
+
+/** Speaks one line over a UNIX socket, or several at once, and takes the whole answer. */
+const exchange = (path: string, line: string): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(path, () => socket.write(`${line}\n`))
     let answer = ''
@@ -71,6 +78,8 @@ ${sections.join('\n')}
   if (!haproxy.isRunning()) throw new Error(`HAProxy ended:\n${haproxy.lines().join('\n')}`)
   return {
     name: 'HAProxy',
+    socket,
+    exchange: (line) => exchange(socket, line),
     port: (scenario) => portOf(ports, scenario),
     states: async (scenario) => {
       const rows = (await ask(socket, 'show stat')).split('\n').map((line) => line.split(','))
@@ -119,16 +128,17 @@ export type OurSide = Side & {
   readonly process: LabProcess
 }
 
-/** Starts our balancer with these listeners. */
+/** Starts our balancer with these listeners; `http` is its status page. */
 export const startOurs = async (
   { directory, spawn }: Place,
   listeners: readonly object[],
   ports: ReadonlyMap<string, number>,
+  http?: object,
 ): Promise<OurSide> => {
   const socket = join(directory, 'admin.sock')
   const file = join(directory, 'balancer.yaml')
   const write = (wanted: readonly object[]): void =>
-    writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners: wanted, admin: { socket } }))
+    writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners: wanted, admin: { socket, http } }))
   write(listeners)
   const balancer = spawn('balancer', process.execPath, [program, '--config', file])
   await balancer.waitForOutput(/Balancer is running/)
@@ -140,6 +150,8 @@ export const startOurs = async (
   }
   return {
     name: 'ours',
+    socket,
+    exchange: (line) => exchange(socket, line),
     show,
     ask: (line) => ask(socket, line),
     process: balancer,

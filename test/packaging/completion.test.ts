@@ -179,7 +179,8 @@ t.test('servers and instances are those of the running balancer', async (t) => {
       refusals: {},
     })
   const refuse = async () => ({ ok: false as const, lines: ['not asked for'] })
-  const commands = runtimeCommands({
+  const log = pino({ level: 'silent' })
+  const sources = {
     ...{
       requestReload: refuse,
       requestReexec: refuse,
@@ -187,10 +188,14 @@ t.test('servers and instances are those of the running balancer', async (t) => {
       order: () => undefined,
       endSessions: async () => ({ ended: [], troubles: [] }),
       events: () => [],
+      sessions: async () => ({ sessions: [], left: 0, troubles: [] }),
+      clearCounters: () => {},
+      process: () => ({ pid: 1, uptimeSeconds: 1, startedAt: 0, released: '', idle: 1, openFiles: 1 }),
     },
     status,
-  })
-  const { stop } = await startRuntimeSocket(socket, commands, pino({ level: 'silent' }))
+  }
+  const place = { path: socket, level: 'admin', mode: 0o600 } as const
+  const { stop } = await startRuntimeSocket(place, runtimeCommands(sources, log), log)
   const lines = [
     'balancer --config balancer.yaml server ',
     'balancer --config balancer.yaml server mysql:read/',

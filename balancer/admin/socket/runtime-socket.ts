@@ -1,19 +1,21 @@
-// The runtime socket: one command a line from the operator of this host, a text as the answer, then the end.
+// The runtime socket: its place in the file system, who may connect to it, and how many do.
 
-import { lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { FailedStart } from '../../core/failed-start.ts'
-import { plainLines } from '../../core/text.ts'
+import { findGroup } from '../../os/users.ts'
+import type { Level } from '../core/commands/command.ts'
+import { type Conversation, converse, type RunCommand } from './conversation.ts'
 
-/** Carries out a command; its answer is shown as it is. Throws `RuntimeError` when the command cannot be carried out. */
-export type RuntimeCommand = (words: readonly string[]) => Promise<string> | string
-
-/** A command that was refused; the message says why and what to do. */
-export class RuntimeError extends Error {
-  override readonly name = 'RuntimeError'
+/** Where the socket is, what its clients may do, and who may connect to it beside its owner: `mode` as chmod(2) has it. */
+export type SocketPlace = {
+  readonly path: string
+  readonly level: Level
+  readonly mode: number
+  readonly group?: string | undefined
 }
 
 /** The running socket. */
@@ -24,15 +26,15 @@ export type RuntimeSocket = {
   readonly look: () => void
   /** Another process has the path. Resolves when those who are being answered have their answers. */
   readonly retire: () => Promise<void>
+  /** Goes on at the same path with another level for who connects from now on, another mode or group. Throws `FailedStart`. */
+  readonly change: (place: SocketPlace) => void
   readonly stop: () => void
 }
 
-/** Stands at the beginning of an answer that is a refusal. */
-export const refusal = 'error: '
-
 const ownerOnly = 0o177
-const maximumLineBytes = 4096
-const maximumConnections = 32
+const maximumConnections = 64
+/** Whoever finds more than these before it is told to try again, and most programs do not. */
+const mostWaiting = 4096
 
 /** How long somebody may take to say a command and to read the answer, and how often the socket is looked for. */
 type Limits = { readonly idle: number; readonly look: number; readonly takesOver?: boolean }
@@ -41,27 +43,35 @@ const [longestGoodbye, goodbyeLook] = [2000, 20]
 const usual: Limits = { idle: 30_000, look: 2000 }
 
 /**
- * Listens at `path` for its owner alone. A socket that a dead balancer left is replaced; a living one is a `FailedStart`.
+ * Listens at a path. A socket that a dead balancer left is replaced; a living one is a `FailedStart`.
  * Where the socket is deleted it is made again. With `takesOver` the living one is of the process whose place this one takes,
  * and the path changes hands in one step.
  */
 export const startRuntimeSocket = async (
-  path: string,
-  commands: Readonly<Record<string, RuntimeCommand>>,
+  first: SocketPlace,
+  run: RunCommand,
   log: Logger,
   limits: Partial<Limits> = {},
 ): Promise<RuntimeSocket> => {
+  const { path } = first
   const { idle, look, takesOver } = { ...usual, ...limits }
-  const answering = new Set<Socket>()
+  let place = first
+  const answering = new Map<Socket, Conversation>()
   if (takesOver !== true && (await isAnswering(path))) {
     throw new FailedStart(`another balancer answers at ${path}; stop it, or give this one its own admin.socket`)
   }
   const onConnection = (socket: Socket): void => {
-    answering.add(socket)
+    // Who connects without end takes places from itself, not from those who say something.
+    if (answering.size >= maximumConnections) {
+      const leaving = leastWanted(answering) ?? socket
+      answering.delete(leaving)
+      leaving.destroy()
+      if (leaving === socket) return
+    }
+    answering.set(socket, converse(socket, run, { level: place.level, by: `an operator at ${path}`, idle }))
     socket.once('close', () => answering.delete(socket))
-    serve(socket, commands, log, idle)
   }
-  const open = () => listen(path, onConnection, log)
+  const open = () => listen(place, onConnection, log)
   let held = await open().catch((error: Error) => {
     throw new FailedStart(`cannot listen at ${path}: ${error.message}; change admin.socket`)
   })
@@ -117,16 +127,24 @@ export const startRuntimeSocket = async (
       const end = performance.now() + longestGoodbye
       while (answering.size > 0 && performance.now() < end) await wait(goodbyeLook)
     },
+    change: (next) => {
+      try {
+        if (isSocket(path)) permit(path, next)
+      } catch (error) {
+        throw new FailedStart(`cannot change who may use ${path}: ${textOf(error)}; change admin.socket`)
+      }
+      place = next
+    },
     stop,
   }
 }
 
 type Held = { readonly server: Server; readonly inode: number | null }
 
-const listen = (path: string, onConnection: (socket: Socket) => void, log: Logger): Promise<Held> =>
+const listen = (place: SocketPlace, onConnection: (socket: Socket) => void, log: Logger): Promise<Held> =>
   new Promise((resolve, reject) => {
+    const { path } = place
     const server = createServer({ allowHalfOpen: true }, onConnection)
-    server.maxConnections = maximumConnections
     server.once('error', reject)
     // Made beside its place and moved there in one step: who asks meanwhile finds the old one or the new one, never none.
     const beside = join(dirname(path), `.${process.pid}.sock`)
@@ -142,8 +160,9 @@ const listen = (path: string, onConnection: (socket: Socket) => void, log: Logge
     }
     // The mask, and not a chmod afterwards: nobody else gets in between.
     const mask = process.umask(ownerOnly)
-    server.listen(beside, () => {
+    server.listen({ path: beside, backlog: mostWaiting }, () => {
       try {
+        permit(beside, place)
         renameSync(beside, path)
       } catch (error) {
         server.close()
@@ -157,6 +176,33 @@ const listen = (path: string, onConnection: (socket: Socket) => void, log: Logge
     process.umask(mask)
   })
 
+/** Gives a socket its group, and then its mode: nobody gets in between. */
+const permit = (path: string, { mode, group }: SocketPlace): void => {
+  const { gid } = lstatSync(path)
+  const wanted = group === undefined ? (process.getegid?.() ?? gid) : findGroup(group)
+  if (wanted === undefined) throw new Error(`there is no group ${group}`)
+  if (wanted !== gid) giveTo(path, wanted)
+  chmodSync(path, mode)
+}
+
+const giveTo = (path: string, gid: number): void => {
+  try {
+    chownSync(path, process.geteuid?.() ?? 0, gid)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error
+    throw new Error('it takes CAP_CHOWN to give it to a group')
+  }
+}
+
+/** Of those for whom nothing is being done the one that never spoke, or has been silent for the longest time. */
+const leastWanted = (all: ReadonlyMap<Socket, Conversation>): Socket | undefined => {
+  const idle = [...all].filter(([, conversation]) => !conversation.isBusy())
+  const [first] = idle.toSorted(([, one], [, other]) => one.spokenAt() - other.spokenAt())
+  return first?.[0]
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
 /** Which file is there; null where there is none, or nobody may look. */
 const inodeAt = (path: string): number | null => {
   try {
@@ -167,52 +213,6 @@ const inodeAt = (path: string): number | null => {
 }
 
 const isSocket = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true
-
-const serve = (
-  socket: Socket,
-  commands: Readonly<Record<string, RuntimeCommand>>,
-  log: Logger,
-  idleMillis: number,
-): void => {
-  let text = ''
-  let isAnswered = false
-  const answer = (line: string): void => {
-    isAnswered = true
-    // However long it takes: a reload waits for processes that are late.
-    socket.setTimeout(0)
-    void run(line, commands, log).then((result) => {
-      socket.setTimeout(idleMillis)
-      // It is shown on a terminal, and has words of servers and agents in it.
-      socket.end(`${plainLines(result.trimEnd())}\n`)
-    })
-  }
-  socket.setEncoding('utf8')
-  socket.setTimeout(idleMillis, () => socket.destroy())
-  socket.on('error', () => socket.destroy())
-  socket.on('data', (chunk: string) => {
-    if (isAnswered) return
-    text += chunk
-    const end = text.indexOf('\n')
-    if (end >= 0) answer(text.slice(0, end))
-    else if (text.length > maximumLineBytes) answer('')
-  })
-  socket.on('end', () => {
-    if (!isAnswered) answer(text)
-  })
-}
-
-const run = async (line: string, commands: Readonly<Record<string, RuntimeCommand>>, log: Logger): Promise<string> => {
-  const [word = '', ...words] = line.trim().split(/\s+/)
-  const command = Object.hasOwn(commands, word) ? commands[word] : undefined
-  if (command === undefined) return `${refusal}unknown command; there are: ${Object.keys(commands).join(', ')}`
-  try {
-    return await command(words)
-  } catch (error) {
-    if (error instanceof RuntimeError) return `${refusal}${error.message}`
-    log.error({ err: error, command: line }, 'A runtime command failed')
-    return `${refusal}the balancer could not carry it out; its log says why`
-  }
-}
 
 const isAnswering = (path: string): Promise<boolean> =>
   new Promise((resolve) => {

@@ -10,6 +10,7 @@ import { millis } from '../../core/time.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import { openNftElements } from '../../os/nft-elements.ts'
 import type { Outcome } from '../../os/outcome.ts'
+import { mergeLists } from '../../pool/core/session-list.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { HostView } from '../core/host-view.ts'
 import type { RunningDatapath, StartDatapath } from '../datapath.ts'
@@ -305,6 +306,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     reconfigure,
     endSessions: async (order) => (isOver ? { ended: [], troubles: [] } : orders.order(order)),
+    listSessions: async () => (isOver ? mergeLists([]) : counts.list()),
     // What is told while this stops is for whoever takes over.
     told: async (peer, exceptions) => (isOver ? { better: [], over: [] } : exchange.told(peer, exceptions)),
     find: exchange.find,

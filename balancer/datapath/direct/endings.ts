@@ -183,7 +183,9 @@ export const createDirectEndings = (options: DirectEndingsOptions): DirectEnding
     const { sessions, trouble } = order
     order.over({
       sessions,
-      trouble: trouble ?? (isLost ? 'the address is on another host, or the kernel does not answer' : null),
+      trouble:
+        trouble ??
+        (isLost ? 'the address is on another host: give the order there (or the kernel here does not answer)' : null),
     })
   }
   const report = (outcome: Outcome<unknown>): void => {

@@ -1,9 +1,11 @@
 // Counts the sessions of listeners by what looks at their flows find, and tells of those that are over.
 
 import { performance } from 'node:perf_hooks'
+import { endpointText } from '../../core/endpoint.ts'
+import { collectSessions, type SessionList } from '../../pool/core/session-list.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { SessionEnd } from '../kernel/core/session-counts.ts'
-import type { FlowChanges, GoneFlow } from './core/flow-book.ts'
+import type { Flow, FlowChanges, GoneFlow } from './core/flow-book.ts'
 import { createTallies, type Tallies } from './core/tallies.ts'
 import type { FlowWatch, WatchedFlows } from './flow-watch.ts'
 import type { RunningListener } from './listener.ts'
@@ -18,6 +20,8 @@ export type SessionCounts = {
   /** Live sessions with a number; and whether the kernel remembers any flow with it. */
   readonly sessionsOf: (binds: readonly string[], number: number) => number
   readonly isInUse: (binds: readonly string[], number: number) => boolean
+  /** Live sessions one by one, as the last looks found them. */
+  readonly list: () => SessionList
   /** Live sessions that the kernel remembers, whoever has their address. */
   readonly remembered: () => number
   readonly talliesOf: (listener: RunningListener) => Tallies
@@ -40,6 +44,7 @@ export type SessionCountsOptions = {
 
 /** Frames come by an old ARP entry for a while. */
 const staleMillis = 1000
+const nobody = { address: '0.0.0.0', port: 0 }
 
 /** Nothing is counted yet. */
 export const countSessions = (options: SessionCountsOptions): SessionCounts => {
@@ -53,19 +58,25 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     tallies.set(listener, known)
     return known
   }
+  const visitLive = ({ bind, book }: WatchedFlows, told: ReadonlySet<string>, visit: (flow: Flow) => void): void => {
+    const since = leftAt(bind.address)
+    book.visit((flow) => {
+      if (flow.state !== 'live' || (told.size > 0 && told.has(hexOf(flow.key)))) return
+      if (since !== null && flow.expiresAt - bind.idle < since + staleMillis) return
+      visit(flow)
+    })
+  }
   const liveIn = (
-    { bind, book }: WatchedFlows,
+    flows: WatchedFlows,
     numbers: readonly number[],
     told: ReadonlySet<string>,
   ): ReadonlyMap<number, number> => {
-    const since = leftAt(bind.address)
-    if (since === null && told.size === 0) return new Map(numbers.map((number) => [number, book.counts(number).live]))
+    const { bind, book } = flows
+    if (leftAt(bind.address) === null && told.size === 0) {
+      return new Map(numbers.map((number) => [number, book.counts(number).live]))
+    }
     const found = new Map<number, number>()
-    book.visit(({ key, state, number, expiresAt }) => {
-      if (state !== 'live' || (told.size > 0 && told.has(hexOf(key)))) return
-      if (since !== null && expiresAt - bind.idle < since + staleMillis) return
-      found.set(number, (found.get(number) ?? 0) + 1)
-    })
+    visitLive(flows, told, ({ number }) => found.set(number, (found.get(number) ?? 0) + 1))
     return found
   }
   const sessionsOf: SessionCounts['sessionsOf'] = (binds, number) =>
@@ -79,7 +90,7 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     const end = endOf[reason] ?? reasonOf(bind, number)
     talliesOf(listener).end(end)
     onSession(() => {
-      const [client = { address: '0.0.0.0', port: 0 }] = flows.clientsOf(key)
+      const [client = nobody] = flows.clientsOf(key)
       const total = Number.isFinite(begunBy) ? performance.now() - begunBy : null
       return sessionLine(
         { client, listener: listener.config().name, server, total, end },
@@ -92,6 +103,28 @@ export const countSessions = (options: SessionCountsOptions): SessionCounts => {
     })
   }
   return {
+    list: () => {
+      const { add, list } = collectSessions()
+      for (const one of flows.all()) {
+        const bind = endpointText(one.bind)
+        const listener = listenerAt(bind)
+        if (listener === undefined) continue
+        const ahead = Date.now() - performance.now()
+        visitLive(one, onlyTold(bind), ({ key, number, begunBy }) =>
+          add(() => ({
+            client: flows.clientsOf(key)[0] ?? nobody,
+            listener: listener.config().name,
+            bind,
+            server: listener.serverOf(number) ?? null,
+            acceptedAt: Number.isFinite(begunBy) ? begunBy + ahead : null,
+            isJoined: true,
+            bytesIn: null,
+            bytesOut: null,
+          })),
+        )
+      }
+      return list()
+    },
     look: (bind, { begun, gone, unanswered }) => {
       const [one, listener] = [flows.at(bind), listenerAt(bind)]
       if (one === undefined || listener === undefined) return

@@ -8,6 +8,7 @@ import { FailedStart } from '../../core/failed-start.ts'
 import { addressBytes } from '../../core/ip-address.ts'
 import { type AddressWatch, watchAddresses } from '../../os/address-watch.ts'
 import type { Outcome } from '../../os/outcome.ts'
+import { mergeLists } from '../../pool/core/session-list.ts'
 import { mergeEnded } from '../../pool/core/session-order.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import type { HostView } from '../core/host-view.ts'
@@ -27,6 +28,7 @@ import { endOrdered } from './ordered-endings.ts'
 import { testPath } from './path-test.ts'
 import { releaseKernel } from './release.ts'
 import { sessionLine } from './session-line.ts'
+import { listTracked } from './session-listing.ts'
 import { openSessionTracker } from './session-tracker.ts'
 import { viewSessions } from './session-view.ts'
 import { keepSettings } from './settings-keeper.ts'
@@ -235,6 +237,7 @@ export const startKernel: StartDatapath<KernelOptions> = async (options): Promis
     reconfigure,
     // When it has retired the rules and their sessions are the next program's.
     endSessions: async (order) => (isOver ? mergeEnded([]) : endOrdered(order, listeners, endings)),
+    listSessions: async () => (isOver ? mergeLists([]) : listTracked(tracker, listeners)),
     unreachable: async (limit) => {
       const last = performance.now() + limit
       while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)

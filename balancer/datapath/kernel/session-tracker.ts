@@ -56,6 +56,8 @@ export type SessionTracker = {
     only?: (flow: Flow) => boolean,
     onEnded?: (mark: number) => void,
   ) => Promise<Outcome<number>>
+  /** Tells of each live session, attempts included; of some twice where the table of connection tracking changed its size meanwhile. */
+  readonly visit: (tell: (entry: ConntrackEntry, flow: Flow) => void) => Promise<Outcome>
   /**
    * Has live sessions end after so many seconds without a packet, until their next packet; null leaves one as it is. `begunAt` is
    * null where it is not known.
@@ -162,6 +164,14 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       await turn()
     }
     return { ok: true as const, value: { used, isTorn: listed.value.isTorn && isOpen } }
+  }
+  const visit: SessionTracker['visit'] = async (tell) => {
+    const everyone = { ...marks, begunBefore: Number.POSITIVE_INFINITY }
+    const listed = await conntrack.list(marks, (entry) => {
+      const flow = fateOf(entry, null, everyone) === 'stay' ? undefined : flowOf(entry.original)
+      if (flow !== undefined) tell(entry, flow)
+    })
+    return listed.ok ? done : listed
   }
   const endSessions: SessionTracker['endSessions'] = (ending, reason, only = () => true, onEnded) =>
     forAll(
@@ -276,6 +286,7 @@ export const openSessionTracker = async (options: TrackerOptions): Promise<Outco
       overruns: () => overruns,
       endAttempts,
       endSessions,
+      visit,
       setTimeouts,
       recount,
       forget: sessions.forget,

@@ -2,10 +2,11 @@
 
 import type { Socket } from 'node:net'
 import type { ListenerConfig } from '../../config/schema.ts'
-import { plainAddress } from '../../core/endpoint.ts'
+import { endpointText, plainAddress } from '../../core/endpoint.ts'
 import { isBarred, type Shortage, type ShortageReason, shortageReason } from '../../core/shortage.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import type { ListenerFact, ServerHealthFact } from '../../pool/core/facts.ts'
+import type { ListedSession } from '../../pool/core/session-list.ts'
 import type { SessionsEnded, SessionsToEnd } from '../../pool/core/session-order.ts'
 import { createAdmission, type Denial } from '../core/admission.ts'
 import type { RoundRobin } from '../core/round-robin.ts'
@@ -16,6 +17,7 @@ import { aborted, connectTo, joinSockets, type SessionEnd, shortageIn, timedOut,
 import {
   beginTrace,
   type EndedSession,
+  listedOf,
   recordOf,
   type SessionTrace,
   serverOf,
@@ -37,6 +39,8 @@ export type ProxyListener = {
   readonly reconfigure: (config: ListenerConfig) => void
   /** Ends for an operator what a server or a client has of this listener. Another listener's server has nothing here. */
   readonly endSessions: (end: SessionsToEnd) => SessionsEnded['ended']
+  /** Tells of each client, in the order in which they came. */
+  readonly list: (tell: (session: () => ListedSession) => void) => void
   readonly fact: (binds: readonly ListenerState[]) => ListenerFact
   /** Sockets of clients, and towards servers. */
   readonly sockets: () => number
@@ -68,6 +72,7 @@ type Client = {
   readonly socket: Socket
   readonly trace: SessionTrace
   readonly localAddress: string
+  readonly localPort: number
   readonly tried: Set<string>
   retries: number
   /** The server of the last attempt that failed, and when a server that failed may be tried again. */
@@ -117,6 +122,7 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       socket,
       trace: beginTrace(socket),
       localAddress: plainAddress(socket.localAddress),
+      localPort: socket.localPort ?? 0,
       tried: new Set(),
       retries: 0,
       failed: null,
@@ -313,6 +319,12 @@ export const createProxyListener = (options: ProxyListenerOptions): ProxyListene
       }
       if (end.listener !== config.name) return []
       return [{ listener: config.name, server: end.server, sessions: servers.endSessions(end.server) }]
+    },
+    list: (tell) => {
+      for (const { trace, localAddress, localPort } of clients) {
+        const bind = endpointText({ address: localAddress, port: localPort })
+        tell(() => listedOf(trace, config.name, bind))
+      }
     },
     fact: (binds) => ({
       fact: 'listener',

@@ -6,6 +6,7 @@ import { type Shortage, shortageOf } from '../../core/shortage.ts'
 import { watchAddresses } from '../../os/address-watch.ts'
 import type { ListenerState } from '../../os/waiting-listener.ts'
 import { formersOf } from '../../pool/core/formers.ts'
+import { collectSessions } from '../../pool/core/session-list.ts'
 import { mergeEnded } from '../../pool/core/session-order.ts'
 import type { SessionRecord } from '../../pool/core/session-record.ts'
 import { createShortageLog } from '../../shortage-log.ts'
@@ -136,6 +137,11 @@ export const startProxy: StartDatapath<ProxyOptions> = async (options) => {
       const result = mergeEnded([...running.values()].map((one) => ({ ended: one.endSessions(end), troubles: [] })))
       publishAll()
       return result
+    },
+    listSessions: async () => {
+      const { add, list } = collectSessions()
+      for (const listener of running.values()) listener.list(add)
+      return list()
     },
     unreachable: async (limit) => {
       const end = performance.now() + limit

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { plainAddress } from '../../core/endpoint.ts'
+import type { ListedSession } from '../../pool/core/session-list.ts'
 import { type SessionRecord, terminationState } from '../../pool/core/session-record.ts'
 import type { ServerSlot } from './server-slot.ts'
 
@@ -62,6 +63,14 @@ export const traceJoined = (trace: SessionTrace, bytes: NonNullable<SessionTrace
 /** The server that it has, or connects to now; null while it waits for one. */
 export const serverOf = ({ slot, joinedAt, isConnecting }: SessionTrace): string | null =>
   joinedAt !== null || isConnecting ? (slot?.place().server ?? null) : null
+
+/** What is to be said of it while it is there; `bind` is what its client reached. */
+export const listedOf = (trace: SessionTrace, listener: string, bind: string): ListedSession => {
+  const { client, acceptedAt, joinedAt, bytes } = trace
+  const { in: bytesIn, out: bytesOut } = bytes?.() ?? { in: 0, out: 0 }
+  const isJoined = joinedAt !== null
+  return { client, listener, bind, server: serverOf(trace), acceptedAt, isJoined, bytesIn, bytesOut }
+}
 
 /** What is to be said at its end; `sessions` are those of the listener, and those of them that have a server or connect to one. */
 export const recordOf = (

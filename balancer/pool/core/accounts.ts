@@ -73,6 +73,8 @@ export type Accounts = {
   readonly saved: (now: number) => ReadonlyMap<string, SavedAccount>
   /** Goes on with what was saved, where nothing was heard yet. */
   readonly restore: (saved: ReadonlyMap<string, SavedAccount>) => void
+  /** Begins to count anew: the highest rates, or with `all` everything (HAProxy: `clear counters [all]`). */
+  readonly clear: (all: boolean) => void
   /** Forgets what a reload took away: `keep` has names of listeners and `listener/server`. */
   readonly keep: (wanted: ReadonlySet<string>) => void
 }
@@ -127,6 +129,10 @@ export const createAccounts = (): Accounts => {
         if (!servers.has(name)) servers.set(name, { ...emptyAccount(), ...counts, traffic })
       }
     },
+    clear: (all) => {
+      for (const [key, account] of servers) servers.set(key, clearedServer(account, all))
+      for (const [name, account] of listeners) listeners.set(name, { ...account, ...cleared(account, all) })
+    },
     keep: (wanted) => {
       for (const known of [servers, listeners])
         for (const name of known.keys()) if (!wanted.has(name)) known.delete(name)
@@ -152,6 +158,27 @@ const savedServer = ({ traffic, ...account }: ServerAccount, now: number): Saved
   downMillis: account.downMillis + (account.downSince === null ? 0 : Math.max(0, now - account.downSince)),
   ...savedTraffic(traffic),
   totals: account.totals,
+})
+
+/** What forwarders have said is where they go on from. */
+const cleared = ({ traffic, totals }: Pick<ListenerAccount, 'traffic' | 'totals'>, all: boolean) => ({
+  traffic: { ...traffic, maximumRate: null },
+  totals: all ? zeroed(totals) : totals,
+})
+
+const zeroed = (totals: Totals): Totals => {
+  const after: Record<string, { seen: number; sum: number }> = {}
+  for (const name of counted) {
+    const tally = totals[name]
+    if (tally !== undefined) after[name] = { seen: tally.seen, sum: 0 }
+  }
+  return after
+}
+
+const clearedServer = (account: ServerAccount, all: boolean): ServerAccount => ({
+  ...account,
+  ...cleared(account, all),
+  ...(all ? { checks: 0, failedChecks: 0, downs: 0, downMillis: 0 } : {}),
 })
 
 const emptyAccount = (): ServerAccount => ({

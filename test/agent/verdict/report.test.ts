@@ -5,6 +5,7 @@ import { failureOf } from '../../../agent/probe/core/failure.ts'
 import { configuredCheck } from '../../../agent/verdict/core/question.ts'
 import { healthReport } from '../../../agent/verdict/core/report.ts'
 import { parseHealthReport } from '../../../shared/health-report.ts'
+import { problemsBy } from '../../packaging/published.ts'
 import { facts, judging } from '../samples.ts'
 
 const up: Finding = {
@@ -97,3 +98,15 @@ t.test(
     t.notOk('direct_return' in healthReport({ ...situation, directReturn: [] }), 'nothing configured, nothing told')
   },
 )
+
+t.test('what it says is what its published schema says', async (t) => {
+  const problems = problemsBy('health-report')
+  for (const known of [
+    { latest: null, late: false },
+    { latest: up, late: false },
+    { latest: down, late: true },
+  ]) {
+    t.same(problems(JSON.parse(JSON.stringify(reportOn(known, 10_120)))), [])
+  }
+  t.match(problems({ ...reportOn({ latest: up, late: false }, 10_120), more: 1 }), [/more/])
+})

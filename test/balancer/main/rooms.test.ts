@@ -25,6 +25,7 @@ const rooms = (refusing: readonly string[] = []) => {
           ended: [{ listener: 'all', server: 'db1', sessions: datapath === 'direct' ? 2 : 1 }],
           troubles: [],
         }),
+        listSessions: async () => ({ sessions: [], left: datapath === 'direct' ? 2 : 1, troubles: [] }),
         unreachable: async () => void said.push(`${datapath} is unreachable`),
         handles: () => new Map(),
         goOn: () => void said.push(`${datapath} goes on`),

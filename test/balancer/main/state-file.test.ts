@@ -103,7 +103,7 @@ t.test(
   async (t) => {
     const disk = join(directory, 'disk')
     mkdirSync(disk)
-    const program = fileURLToPath(new URL('state-file-process.js', import.meta.url))
+    const program = fileURLToPath(new URL('./state-file-process.js', import.meta.url))
     // The director has none of root's powers over files.
     const unprivileged = 'setpriv --bounding-set -all --inh-caps -all'
     const script = `mount -t tmpfs -o size=256k,mode=755 disk "$1"; exec ${unprivileged} "$0" "$2" "$1/state.json" 100000`

@@ -102,3 +102,22 @@ t.test('a clock that is set back leaves no samples of the future', async (t) => 
     [2],
   )
 })
+
+t.test('counters are cleared: the highest, or all; what comes later is counted from there', async (t) => {
+  const accounts = createAccounts()
+  accounts.hear(report(100), 1000)
+  accounts.hear(report(130), 2000)
+  accounts.hear(healthFact('db1', { up: false, since: 1500, lastCheck: check(1500, false) }), 2000)
+  accounts.clear(false)
+  t.match(accounts.listener('mysql'), {
+    traffic: { rate: 30, maximumRate: null },
+    totals: { totalSessions: { sum: 130 } },
+  })
+  t.match(accounts.server('mysql/db1'), { failedChecks: 1, totals: { totalSessions: { sum: 130 } } })
+  accounts.clear(true)
+  t.match(accounts.listener('mysql'), { totals: { totalSessions: { sum: 0 } } })
+  t.match(accounts.server('mysql/db1'), { checks: 0, failedChecks: 0, downs: 0, downMillis: 0 })
+  accounts.hear(report(135), 3000)
+  t.match(accounts.listener('mysql'), { traffic: { maximumRate: 5 }, totals: { totalSessions: { sum: 5 } } })
+  t.match(accounts.server('mysql/db1'), { totals: { totalSessions: { sum: 5 } } })
+})

@@ -14,7 +14,8 @@ export const csvColumns = (
 ).split(' ')
 
 /** A row by its columns; what is missing or null is empty. */
-type Row = Readonly<Record<string, string | number | null>>
+export type CsvRow = Readonly<Record<string, string | number | null>>
+type Row = CsvRow
 
 const types = { frontend: 0, backend: 1, server: 2 } as const
 /** HAProxy's answer where there was no session yet. */
@@ -23,11 +24,17 @@ const never = -1
 const firstProxy = 2
 
 /** All listeners: the row FRONTEND, a row for each server, the row BACKEND, as of a `listen` section. */
-export const csvOf = ({ listeners }: Status): string =>
-  `# ${csvColumns.join(',')},\n${listeners
-    .flatMap((listener, i) => rowsOf(listener, i + firstProxy))
-    .map(line)
-    .join('')}`
+export const csvRows = ({ listeners }: Status): readonly CsvRow[] =>
+  listeners.flatMap((listener, i) => rowsOf(listener, proxyNumber(i)))
+
+/** HAProxy's number (`iid`) of the listener at this place of the configuration. */
+export const proxyNumber = (place: number): number => place + firstProxy
+
+/** Rows below the line of the columns' names. */
+export const csvText = (rows: readonly CsvRow[]): string => `# ${csvColumns.join(',')},\n${rows.map(line).join('')}`
+
+/** All rows. */
+export const csvOf = (status: Status): string => csvText(csvRows(status))
 
 const line = (row: Row): string => `${csvColumns.map((column) => cell(row[column] ?? '')).join(',')},\n`
 

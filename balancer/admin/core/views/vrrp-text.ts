@@ -35,6 +35,9 @@ export const routersTable = (routers: readonly RouterStatus[]): Table => ({
   ]),
 })
 
+/** Who said a moment ago that it is master says so still, milliseconds. */
+const stillThere = 60_000
+
 const firstCells = (router: RouterStatus): readonly Cell[] => {
   const [state, priority] = [router.state.toUpperCase(), priorityText(router)]
   return [
@@ -75,7 +78,12 @@ const details = (router: RouterStatus): readonly string[] => {
     ...(group === null ? [] : [`in sync group ${group}`]),
     ...(others.last === null
       ? []
-      : [`${others.count} advertisements of another master: ${others.last.from}, ${ago(others.last)}`]),
+      : [
+          `${others.count} advertisements of another master: ${others.last.from}, ${ago(others.last)}`,
+          ...(router.state === 'master' && others.last.ago_ms < stillThere
+            ? ['  it does not hear this host: let IP protocol 112 in there (firewall: nft list ruleset)']
+            : []),
+        ]),
     ...(conflicts.last === null
       ? []
       : [

@@ -17,6 +17,7 @@ import { createAccounts } from '../../../../balancer/pool/core/accounts.ts'
 import type { Events } from '../../../../balancer/pool/core/events.ts'
 import { createPool } from '../../../../balancer/pool/core/pool.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
+import { problemsBy, published } from '../../../packaging/published.ts'
 import { freePort } from '../../datapath/loopback.ts'
 import { healthFact } from '../../pool/health-fact.ts'
 import { noOrders, rendered, sceneOf } from '../scene.ts'
@@ -240,4 +241,17 @@ t.test('while a page of 1,000 servers is made, others have their turn', async (t
   isOver = true
   t.equal([...keys].filter((key) => key.includes('/')).length, 50 * 4 + (50 + 1000) * 21 + 1000)
   t.ok(turns > 1)
+})
+
+t.test('the schema of the JSON is there for everybody, the JSON is not', async (t) => {
+  const { port, page } = await startPage()
+  t.teardown(page.stop)
+  const schema = await fetch(`http://127.0.0.1:${port}/status/schema.json`)
+  t.match(schema.headers.get('content-type'), /^application\/schema\+json/)
+  t.same(await schema.json(), published('balancer-status'))
+  const refused = await fetch(`http://127.0.0.1:${port}/status/json`)
+  t.equal(refused.status, 401)
+  const headers = { authorization }
+  const answer = await fetch(`http://127.0.0.1:${port}/status/json`, { headers })
+  t.same(problemsBy('balancer-status')(await answer.json()), [])
 })
