@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks'
 import { endpointText } from '../../core/endpoint.ts'
 import type { NftElements } from '../../os/nft-elements.ts'
-import type { EndingFlow } from './core/ending.ts'
+import type { EndingFlow } from './core/ends-at.ts'
 import { endedBit } from './core/flow-marks.ts'
 import type { EndingFlows } from './endings.ts'
 import { type FlowWatch, flowsMap } from './flow-watch.ts'

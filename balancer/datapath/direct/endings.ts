@@ -10,15 +10,14 @@ import type { ResetPace } from '../resets/core/reset-queue.ts'
 import type { SessionResets } from '../resets/session-resets.ts'
 import {
   deadlineOf,
-  type Ending,
   type EndingEffect,
   type EndingEvent,
-  type EndingFlow,
   isElsewhere,
   markMillis,
   startEndings,
   step,
 } from './core/ending.ts'
+import type { Ending, EndingFlow } from './core/ends-at.ts'
 import { type ServerPlace, wakeUp, wakeUpKey } from './core/wake-up.ts'
 
 /** The flows of a bind in the kernel. What changes them tells for each whether it was there. `ENOENT`: there is no such map. */

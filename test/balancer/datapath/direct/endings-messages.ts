@@ -2,7 +2,7 @@
 
 import type { Endpoint } from '../../../../balancer/core/endpoint.ts'
 import type { DirectHost, DirectListener } from '../../../../balancer/datapath/direct/core/direct-table.ts'
-import type { ClientToEnd } from '../../../../balancer/datapath/direct/core/ending.ts'
+import type { ClientToEnd } from '../../../../balancer/datapath/direct/core/ends-at.ts'
 
 /** What is asked; each is answered by `EndingsTold`. `ago`: sessions that began so many milliseconds ago or earlier. */
 export type EndingsOrder =

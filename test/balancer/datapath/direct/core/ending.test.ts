@@ -4,16 +4,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   deadlineOf,
-  type Ending,
   type EndingEffect,
   type EndingEvent,
-  type EndingFlow,
   type Endings,
-  endsAt,
   isElsewhere,
   startEndings,
   step,
 } from '../../../../../balancer/datapath/direct/core/ending.ts'
+import { type Ending, type EndingFlow, endsAt } from '../../../../../balancer/datapath/direct/core/ends-at.ts'
 import { flowKey } from '../../../../../balancer/datapath/direct/core/flow-key.ts'
 
 const bind = { address: '198.18.0.100', port: 3306 }
