@@ -5,10 +5,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ListenerConfig } from '../../config/schema.ts'
 import { millis } from '../../core/time.ts'
 import type { ServerHealthFact } from '../../pool/core/facts.ts'
-import { isUnchecked } from '../../pool/core/server-state.ts'
 import { type SlotTable, slotTable } from '../../pool/core/slot-table.ts'
 import { isKnown, leftBehind } from '../core/left-behind.ts'
 import { type Place, type Plan, type PlanEffect, step, type Targets, targetsOf } from '../core/plan.ts'
+import { firstWords } from '../first-words.ts'
 import { runPlan } from '../running-plan.ts'
 import { type Admission, admissionAt } from './core/admission.ts'
 import type { DirectListener, ServerPath } from './core/direct-table.ts'
@@ -106,6 +106,12 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   }
   adopt()
 
+  const words = firstWords({
+    config: () => config,
+    isKnown: (name) => running.plan().servers.find(({ server }) => server === name)?.fact !== null,
+    takers: () => takers,
+    hear: running.hear,
+  })
   const sessionsAt = (id: number): number => {
     const number = numbers.get(id)
     return number === undefined ? 0 : sessionsOf(number)
@@ -169,11 +175,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
 
   return {
     config: () => config,
-    hear: (fact) => {
-      const before = running.plan().servers.find(({ server }) => server === fact.server)
-      // A director that has just started says down of all: that is no reason to end what was found here.
-      if (before?.fact !== null || !isUnchecked(fact)) running.hear(fact)
-    },
+    hear: words.hear,
     setWriter: running.setWriter,
     wanted: () => {
       admission = admissionOf(running.plan(), running.targets(), table())
@@ -228,6 +230,9 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       shownTargets = targets
       return isOther
     },
-    stop: running.stop,
+    stop: () => {
+      words.stop()
+      running.stop()
+    },
   }
 }

@@ -4,9 +4,9 @@ import { performance } from 'node:perf_hooks'
 import type { ListenerConfig } from '../../config/schema.ts'
 import { millis } from '../../core/time.ts'
 import type { ServerHealthFact } from '../../pool/core/facts.ts'
-import { isUnchecked } from '../../pool/core/server-state.ts'
 import { isKnown, leftBehind } from '../core/left-behind.ts'
 import { type Place, type Plan, type PlanEffect, step, type Targets, targetsOf } from '../core/plan.ts'
+import { firstWords } from '../first-words.ts'
 import { runPlan } from '../running-plan.ts'
 import type { KernelListener, KernelTarget } from './core/kernel-listener.ts'
 import { type Factors, nextFactors } from './core/least-connections.ts'
@@ -59,6 +59,12 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   let shownTargets: Targets | undefined
 
   const running = runPlan({ config, adopts: true, onStep: (effects) => onStep(effects) })
+  const words = firstWords({
+    config: () => config,
+    isKnown: (name) => running.plan().servers.find(({ server }) => server === name)?.fact !== null,
+    takers: () => inherited,
+    hear: running.hear,
+  })
   const sessionsAt = (id: number): number => {
     const mark = marks.get(id)
     return mark === undefined ? 0 : sessionsOf(mark)
@@ -106,11 +112,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
 
   return {
     config: () => config,
-    hear: (fact) => {
-      const known = running.plan().servers.find(({ server }) => server === fact.server)
-      // A director that has just started says down of all: that is no reason to end what was found here.
-      if (known?.fact !== null || !isUnchecked(fact)) running.hear(fact)
-    },
+    hear: words.hear,
     setWriter: running.setWriter,
     wanted,
     prospect: (next) => {
@@ -150,6 +152,9 @@ export const runListener = (options: ListenerOptions): RunningListener => {
       const loads = targets.map(({ id, server, weight }) => ({ server, weight, sessions: sessionsAt(id) }))
       factors = config.balance === 'leastconn' ? nextFactors(loads, factors) : new Map()
     },
-    stop: running.stop,
+    stop: () => {
+      words.stop()
+      running.stop()
+    },
   }
 }

@@ -3,11 +3,13 @@
 import t from 'tap'
 import type { PlanEffect } from '../../../../balancer/datapath/core/plan.ts'
 import { runListener } from '../../../../balancer/datapath/kernel/listener.ts'
+import { waitFor } from '../../../lab/wait-for.ts'
 import { healthFact } from '../../pool/health-fact.ts'
 import { listenerOf } from '../planning.ts'
 
 t.test('a server of which nothing is known goes on; should it be down, sessions that came meanwhile end', async (t) => {
-  const config = listenerOf({ datapath: 'kernel', servers: [{ name: 'db1', address: '198.18.0.11:3306' }] })
+  const check = { type: 'tcp', interval: '50ms', timeout: '50ms', fall: 1 }
+  const config = listenerOf({ datapath: 'kernel', check, servers: [{ name: 'db1', address: '198.18.0.11:3306' }] })
   const effects: PlanEffect[] = []
   const listener = runListener({
     config,
@@ -22,7 +24,9 @@ t.test('a server of which nothing is known goes on; should it be down, sessions 
   listener.look()
   t.match(listener.wanted().targets, [{ server: 'db1', weight: 1 }])
   listener.hear(healthFact('db1', { up: false, listener: config.name }))
-  t.match(
+  t.same(effects, [], 'the first check of a new director may be wrong')
+  await waitFor('the end of what it had', () => effects.length > 0)
+  t.same(
     effects.map(({ effect }) => effect),
     ['end-attempts', 'end-sessions'],
   )
