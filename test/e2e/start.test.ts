@@ -179,9 +179,10 @@ const rightsOf = (pid: number): readonly string[] => {
 }
 const bare = '0000000000000000'
 const two = '0000000000002400'
+const withChown = '0000000000002401'
 
 t.test(
-  'director and proxy keep CAP_NET_RAW and CAP_NET_BIND_SERVICE on each thread, whoever starts them',
+  'director and proxy keep CAP_NET_RAW and CAP_NET_BIND_SERVICE on each thread, the director CAP_CHOWN where it is given it',
   async (t) => {
     const nobody = 65_534
     const own = join(lab.directory, 'nobody')
@@ -190,10 +191,10 @@ t.test(
     const given = '+net_admin,+net_raw,+net_bind_service,+setpcap'
     const asNobody = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', `--inh-caps=${given}`]
     const starts = [
-      { wrapper: [], socket: 'admin.sock', ambient: bare },
-      { wrapper: [...asNobody, `--ambient-caps=${given}`], socket: 'nobody/admin.sock', ambient: two },
+      { wrapper: [], socket: 'admin.sock', director: withChown, ambient: bare },
+      { wrapper: [...asNobody, `--ambient-caps=${given}`], socket: 'nobody/admin.sock', director: two, ambient: two },
     ]
-    for (const { wrapper, socket, ambient } of starts) {
+    for (const { wrapper, socket, director, ambient } of starts) {
       const scripts = '  scripts: [{ name: s, command: [/bin/true], user: daemon }]\nlisteners:'
       const file = configuration((text) =>
         text.replace('admin.sock', socket).replace('198.18.0.2:3306', '198.18.0.2:306').replace('listeners:', scripts),
@@ -205,8 +206,8 @@ t.test(
         const line = running.lines().find((one) => one.includes(`Process ${role} started`)) ?? '{}'
         return JSON.parse(line).childPid
       }
-      for (const role of ['director', 'proxy']) {
-        t.same(rightsOf(pidOf(role)), [`${two} ${two} ${two} ${ambient} 1`], `${role} ${socket}`)
+      for (const [role, own] of Object.entries({ director, proxy: two })) {
+        t.same(rightsOf(pidOf(role)), [`${own} ${own} ${own} ${ambient} 1`], `${role} ${socket}`)
       }
       const status = readFileSync(`/proc/${pidOf('vrrp')}/status`, 'utf8')
       t.ok(

@@ -33,6 +33,7 @@ import { type Exchange, type OtherBalancers, openExchange } from './others.ts'
 import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
+import { watchSilentServers } from './silent-servers.ts'
 import { watchTakeovers } from './takeover.ts'
 import { watchWays } from './ways.ts'
 
@@ -162,6 +163,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   })
   const counters = watchCounters({ table: directOwnTable, onGone: rules.doubt, onPackets: () => {} })
 
+  const silent = watchSilentServers()
   let isWaiting = false
   const trouble = (): string | null =>
     rules.problem() ?? (isWaiting ? 'waits for what the other balancers know of sessions, 10 s at most' : null)
@@ -174,7 +176,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
           counters: counters.counts(),
           exceptions: exchange.exceptionsOf(listener.config().name),
           trouble: trouble(),
-          findings: ways.findings(listener.config()),
+          findings: [...ways.findings(listener.config()), ...silent.findings(listener, counts.talliesOf(listener))],
         }),
       )
     }
