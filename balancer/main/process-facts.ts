@@ -33,7 +33,7 @@ export const processFacts = (startedAt: number): (() => ProcessFacts) => {
 
 /** `2026/11/29`: packages give their files the time of what they were built from. */
 const releaseDate = (): string =>
-  statSync(import.meta.filename, { throwIfNoEntry: false })
+  statSync(process.argv[1] ?? process.execPath, { throwIfNoEntry: false })
     ?.mtime.toISOString()
     .slice(0, 10)
     .replaceAll('-', '/') ?? ''
