@@ -35,7 +35,7 @@ t.test('what the running one knows of the others is told', async (t) => {
   const asked: string[] = []
   const server = createServer({ allowHalfOpen: true }, (client) => {
     client.on('data', (data) => asked.push(String(data)))
-    client.on('end', () => client.end(`${answer}\n`))
+    client.on('end', () => client.end(`${answer}\n\n`))
   })
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   t.teardown(() => server.close())
