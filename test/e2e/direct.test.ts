@@ -176,3 +176,16 @@ await t.test('when all have gone nobody is counted, wherever a session began and
     return true
   })
 })
+
+await t.test('a server whose firewall lets in the balancers alone is told, though it passes its checks', async (t) => {
+  await pair.ask(second, 'server mysql/db1 ready')
+  const [database] = site.databases
+  const rules = `table inet strict { chain input { type filter hook input priority 0; ip saddr ${site.client.address} drop\n}\n}\n`
+  t.equal((await database?.host.run('nft', [rules]))?.code, 0)
+  const clients = await startProbe(site.client, { target, ...appUser, interval: 200, timeout: 2000, sessions: 0 })
+  const said = await waitFor('word of it', async () =>
+    /^.*connections to db\d in the last minute got no answer.*$/m.exec(await pair.ask(second, 'show servers')),
+  )
+  t.match(said[0], /^mysql\/db1 \d+ of \d+ connections to db1 .*clients on port 3306/)
+  await clients.stop()
+})
