@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { millis } from '../../../balancer/core/time.ts'
 import { mustRun } from '../../lab/command.ts'
 import type { Host } from '../../lab/host.ts'
 import { createLab } from '../../lab/lab.ts'
@@ -100,7 +101,10 @@ t.test(
 )
 
 t.test('what a dead balancer left is taken from the network, and lo keeps its own', async (t) => {
-  const router = startRouter(db1, both(150))
+  // The program that releases may take longer to start than a lease of two seconds.
+  const slow = both(150)
+  const instancesOfSlow = slow.instances.map((one) => ({ ...one, advertisement_interval: millis(3000) }))
+  const router = startRouter(db1, { ...slow, instances: instancesOfSlow })
   await waitFor('both instances to be master', () => router.factOf('VI_6')?.state === 'master')
   await router.waitForState('master')
   router.process.signal('SIGKILL')
