@@ -106,12 +106,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   }
   adopt()
 
-  const words = firstWords({
-    config: () => config,
-    isKnown: (name) => running.plan().servers.find(({ server }) => server === name)?.fact !== null,
-    takers: () => takers,
-    hear: running.hear,
-  })
+  const words = firstWords(running, () => takers)
   const sessionsAt = (id: number): number => {
     const number = numbers.get(id)
     return number === undefined ? 0 : sessionsOf(number)

@@ -59,12 +59,7 @@ export const runListener = (options: ListenerOptions): RunningListener => {
   let shownTargets: Targets | undefined
 
   const running = runPlan({ config, adopts: true, onStep: (effects) => onStep(effects) })
-  const words = firstWords({
-    config: () => config,
-    isKnown: (name) => running.plan().servers.find(({ server }) => server === name)?.fact !== null,
-    takers: () => inherited,
-    hear: running.hear,
-  })
+  const words = firstWords(running, () => inherited)
   const sessionsAt = (id: number): number => {
     const mark = marks.get(id)
     return mark === undefined ? 0 : sessionsOf(mark)

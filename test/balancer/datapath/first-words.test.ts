@@ -1,6 +1,8 @@
 // What a director that has just started says of servers whose sessions were found in the kernel.
 
 import t, { type Test } from 'tap'
+import { millis } from '../../../balancer/core/time.ts'
+import { startPlan, step } from '../../../balancer/datapath/core/plan.ts'
 import { firstWords } from '../../../balancer/datapath/first-words.ts'
 import type { ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
 import { waitFor } from '../../lab/wait-for.ts'
@@ -10,14 +12,18 @@ import { listenerOf } from './planning.ts'
 /** `fall`: of checks that take 100 ms each at the most. */
 const wordsOf = (t: Test, { fall }: { readonly fall: number }) => {
   const check = { type: 'tcp', interval: '50ms', timeout: '50ms', fall }
-  const config = listenerOf({ check })
+  const config = listenerOf(
+    { check },
+    ['db1', 'db2', 'db3'].map((name, i) => ({ name, address: `198.18.0.${11 + i}:3306` })),
+  )
   const heard: ServerHealthFact[] = []
-  const words = firstWords({
-    config: () => config,
-    isKnown: (name) => heard.some(({ server }) => server === name),
-    takers: () => new Set(['db1', 'db2']),
-    hear: (fact) => heard.push(fact),
-  })
+  let plan = startPlan(config, { adopts: true })
+  const hear = (fact: ServerHealthFact): void => {
+    heard.push(fact)
+    const [next] = step(plan, { event: 'health', at: millis(0), fact, lasted: millis(0) })
+    plan = next
+  }
+  const words = firstWords({ plan: () => plan, hear }, () => new Set(['db1', 'db2']))
   t.teardown(words.stop)
   return { ...words, heard, told: () => heard.map(({ server, up }) => `${server} ${up}`) }
 }

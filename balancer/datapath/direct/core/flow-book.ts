@@ -226,22 +226,21 @@ export const createFlowBook = (keyBytes: number, seed: number): FlowBook => {
     visit: (visit) => {
       for (let i = 0; i < table.columns().taken.length; i += 1) if (table.columns().taken[i] === 1) visit(flowAt(i))
     },
-    exceptionsAgainst: (tables, now, allBegunBy = Number.NEGATIVE_INFINITY) => {
+    exceptionsAgainst: (tables, now, allBegunBy) => {
       const { taken, phase, number, begunBy, heardAt, keys } = table.columns()
       const hashes = byHash(tables)
       const found: FlowException[] = []
       for (let i = 0; i < taken.length; i += 1) {
         if (taken[i] !== 1 || phase[i] !== live) continue
         const at = i * keyBytes
-        const isTold =
-          allBegunBy > Number.NEGATIVE_INFINITY && (begunBy[i] ?? 0) <= allBegunBy
-            ? true
-            : hashes.some(({ hash, tables: withHash }) => {
-                const slot = slotOfClient(keys, at, keyBytes, hash)
-                return withHash.some(({ numbers }) => (numbers[slot] ?? 0) !== number[i])
-              })
+        const isSettled = allBegunBy !== undefined && (begunBy[i] ?? 0) <= allBegunBy
+        const isElsewhere = (): boolean =>
+          hashes.some(({ hash, tables: withHash }) => {
+            const slot = slotOfClient(keys, at, keyBytes, hash)
+            return withHash.some(({ numbers }) => (numbers[slot] ?? 0) !== number[i])
+          })
         const idle = Math.max(0, now - (heardAt[i] ?? 0))
-        if (!isTold || idle >= look.idle) continue
+        if (idle >= look.idle || !(isSettled || isElsewhere())) continue
         found.push({ key: table.keyOf(i), number: number[i] ?? 0, idle: millis(idle), timeout: look.idle })
       }
       return found
