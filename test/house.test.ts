@@ -11,7 +11,7 @@ const houses = ['agent', 'balancer', 'shared']
 const rooms = ['vrrp', 'health', 'datapath', 'admin', 'peers']
 const nativePackages = ['koffi', 'netlink', 'raw-socket']
 /** A core may use what computes without touching the world. */
-const purePackages = ['zod']
+const purePackages = ['fastest-levenshtein', 'zod']
 
 type Import = { readonly from: string; readonly to: string }
 

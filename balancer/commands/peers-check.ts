@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
-import { answerOfRunning } from './runtime.ts'
+import { hearRunning } from './runtime.ts'
 
 const answer = z.object({
   trouble: z.string().nullable(),
@@ -16,11 +16,14 @@ const answer = z.object({
   ),
 })
 
+/** A check does not wait for a balancer that hangs. */
+const momentMillis = 2000
+
 /** Who is not connected and why, and what is configured otherwise there; nothing where no balancer runs with `file`. */
 export const peersWarnings = async ({ peers }: BalancerConfig, file: string): Promise<readonly string[]> => {
   if (peers === undefined) return []
-  const text = await answerOfRunning(file, ['show', 'peers', '--json'])
-  return text === null ? [] : warningsIn(text)
+  const heard = await hearRunning(file, ['show', 'peers', '--json'], momentMillis)
+  return heard.ok ? warningsIn(heard.text) : []
 }
 
 const warningsIn = (text: string): readonly string[] => {

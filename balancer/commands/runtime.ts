@@ -16,51 +16,33 @@ const answerLimit = (command: string | undefined): number =>
 
 /** Sends one command to the balancer that runs with the configuration `file`; 0, or 1 where it refused or is not there. */
 export const askRunning = async (file: string, words: readonly string[]): Promise<number> => {
-  const socket = socketOf(file)
-  const limit = answerLimit(words[0])
-  try {
-    const answer = await exchange(socket, words.join(' '), limit)
-    const refused = isRefusal(answer)
-    const text = answer.startsWith(refusal) ? answer.slice(refusal.length) : answer
-    process[refused ? 'stderr' : 'stdout'].write(refused ? `balancer: ${text}` : text)
-    return refused ? 1 : 0
-  } catch (error) {
-    process.stderr.write(`balancer: ${socketTrouble(error, socket, limit)}\n`)
-    return 1
-  }
+  const heard = await hearRunning(file, words, answerLimit(words[0]))
+  if (heard.ok) process.stdout.write(heard.text)
+  else process.stderr.write(`balancer: ${heard.text}\n`)
+  return heard.ok ? 0 : 1
 }
 
-const momentLimit = 2000
-
-/** What a balancer answers that runs with `file`; null where none does at once. */
-export const answerOfRunning = async (file: string, words: readonly string[]): Promise<string | null> => {
-  try {
-    const answer = await exchange(socketOf(file), words.join(' '), momentLimit)
-    return isRefusal(answer) ? null : answer
-  } catch {
-    return null
-  }
-}
-
-/** How long a view waits for an answer, milliseconds: one that comes later would be of another time. */
-const viewLimit = 5000
-
-/** What a balancer says that runs with `file`; or why it does not, in a sentence, because it refused or otherwise. */
-export const hearRunning = async (file: string, words: readonly string[]): Promise<Heard> => {
-  const socket = socketOf(file)
-  try {
-    const answer = await exchange(socket, words.join(' '), viewLimit)
-    const isRefused = isRefusal(answer)
-    return isRefused ? { ok: false, isRefused, text: answer.trim() } : { ok: true, text: answer }
-  } catch (error) {
-    return { ok: false, isRefused: false, text: socketTrouble(error, socket, viewLimit) }
-  }
-}
-
-/** See `hearRunning`. */
+/** What a balancer said; or why it did not, because it refused or otherwise. */
 type Heard =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly isRefused: boolean; readonly text: string }
+
+/** How long a view waits for an answer, milliseconds: one that comes later would be of another time. */
+export const viewLimit = 5000
+
+/** What a balancer says within `limit` milliseconds that runs with `file`. */
+export const hearRunning = async (file: string, words: readonly string[], limit: number): Promise<Heard> => {
+  const socket = socketOf(file)
+  try {
+    const answer = await exchange(socket, words.join(' '), limit)
+    if (!isRefusal(answer)) return { ok: true, text: answer }
+    return { ok: false, isRefused: true, text: withoutRefusal(answer).trimEnd() }
+  } catch (error) {
+    return { ok: false, isRefused: false, text: socketTrouble(error, socket, limit) }
+  }
+}
+
+const withoutRefusal = (answer: string): string => (answer.startsWith(refusal) ? answer.slice(refusal.length) : answer)
 
 type WrittenSocket = { readonly path: string; readonly level?: unknown }
 

@@ -10,7 +10,7 @@ import { statText } from '../admin/core/views/haproxy-stat.ts'
 import { serversConn, serversState } from '../admin/core/views/haproxy-state.ts'
 import { sessionTime } from '../core/calendar.ts'
 import { calendarOf } from '../os/clock.ts'
-import type { AdminState } from '../pool/core/facts.ts'
+import { type AdminState, adminStates } from '../pool/core/facts.ts'
 import { parseServerOrder } from '../pool/core/server-order.ts'
 import { clientOfId } from '../pool/core/session-list.ts'
 import { endedCount } from '../pool/core/session-order.ts'
@@ -45,7 +45,6 @@ export const haproxyCommands = (sources: RuntimeSources): Readonly<Record<WordsO
     const isInitial = weight.value === place.server.configured_weight
     return order(place, ['weight', isInitial ? 'initial' : `${weight.value}`], by)
   }
-  const wordsOfState: Readonly<Record<string, AdminState>> = { ready: 'ready', drain: 'drain', maint: 'maint' }
 
   return {
     'show info': () => infoText(sources.status(), sources.process()),
@@ -84,7 +83,7 @@ export const haproxyCommands = (sources: RuntimeSources): Readonly<Record<WordsO
     'set server': ofServer((place, [what, value, ...rest], by) => {
       if (what === 'weight') return setWeight(place, value === undefined ? [] : [value, ...rest], by)
       if (what !== 'state') return refusals.setServerUsage
-      const state = Object.hasOwn(wordsOfState, value ?? '') ? wordsOfState[value ?? ''] : undefined
+      const state = adminStates.find((known) => known === value)
       return state === undefined ? refusals.badState : order(place, [state], by)
     }),
 

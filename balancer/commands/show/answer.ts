@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { statusSchema } from '../../admin/core/model/status-schema.ts'
 import type { Answer } from '../../admin/core/views/terminal/contents.ts'
 import { duration } from '../../admin/core/views/text.ts'
-import { hearRunning } from '../runtime.ts'
+import { hearRunning, viewLimit } from '../runtime.ts'
 
 const events = z.array(z.object({ at: z.string(), level: z.enum(['info', 'warn', 'error']), text: z.string() }))
 
@@ -15,10 +15,8 @@ export type HeardAnswer =
 
 /** Asks the balancer that runs with the configuration `file`. */
 export const answerFrom = async (file: string): Promise<HeardAnswer> => {
-  const [document, list] = [
-    await hearRunning(file, ['show', 'status', '--json']),
-    await hearRunning(file, ['show', 'events', '--json']),
-  ]
+  const document = await hearRunning(file, ['show', 'status', '--json'], viewLimit)
+  const list = await hearRunning(file, ['show', 'events', '--json'], viewLimit)
   if (!document.ok) return { ok: false, isOther: document.isRefused, text: document.text }
   if (!list.ok) return { ok: false, isOther: list.isRefused, text: list.text }
   const [status, told] = [statusSchema.safeParse(parsed(document.text)), events.safeParse(parsed(list.text))]

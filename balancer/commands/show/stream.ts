@@ -3,7 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ViewName } from '../../admin/core/views/terminal/contents.ts'
 import { printableJson } from '../../core/text.ts'
-import { hearRunning } from '../runtime.ts'
+import { hearRunning, viewLimit } from '../runtime.ts'
 
 /** Writes what a view says each `interval` milliseconds. A balancer that is away is told of once, on standard error. */
 export const stream = async (file: string, view: ViewName, interval: number): Promise<number> => {
@@ -14,7 +14,7 @@ export const stream = async (file: string, view: ViewName, interval: number): Pr
   })
   while (!isOver) {
     const next = wait(interval)
-    const heard = await hearRunning(file, ['show', view, '--json'])
+    const heard = await hearRunning(file, ['show', view, '--json'], viewLimit)
     if (heard.ok) process.stdout.write(`${printableJson(JSON.stringify(JSON.parse(heard.text)))}\n`)
     else if (heard.text !== told) process.stderr.write(`balancer: ${heard.text}\n`)
     told = heard.ok ? null : heard.text

@@ -1,5 +1,6 @@
 // Which command somebody means, which ones are near, and how they are listed.
 
+import { distance } from 'fastest-levenshtein'
 import { type Level, suffices, unknownCommand } from './command.ts'
 import { commands } from './table.ts'
 
@@ -54,25 +55,7 @@ const nearest = (words: readonly string[], at: number, among: readonly Row[]): r
 const mostEdits = 2
 
 const isAlike = (known: string, word: string): boolean =>
-  known !== '' && (known.startsWith(word) || editsBetween(known, word) <= Math.min(mostEdits, known.length - 1))
-
-/** Letters to write, to take out or to exchange, and neighbours to swap, before one word is the other. */
-const editsBetween = (one: string, other: string): number => {
-  let before: readonly number[] = []
-  let row = Array.from({ length: other.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= one.length; i += 1) {
-    const next = [i]
-    for (let j = 1; j <= other.length; j += 1) {
-      const isSame = one[i - 1] === other[j - 1]
-      const isSwap = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1]
-      const least = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (isSame ? 0 : 1))
-      next.push(isSwap ? Math.min(least, (before[j - 2] ?? 0) + 1) : least)
-    }
-    before = row
-    row = next
-  }
-  return row.at(-1) ?? 0
-}
+  known !== '' && (known.startsWith(word) || distance(known, word) <= Math.min(mostEdits, known.length - 1))
 
 const listed = (some: readonly Row[]): string =>
   [
