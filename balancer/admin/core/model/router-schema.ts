@@ -35,6 +35,11 @@ const conflicts = z.object({
       differs: z.string().describe('What differs there, in words'),
       priority: z.number().describe('The priority that it said'),
       addresses: z.array(z.string()).describe('The virtual addresses that it said'),
+      over: z
+        .boolean()
+        .describe(
+          'It stopped, or has said since what this router says, or this one was configured anew and has not heard it since',
+        ),
     }),
     'The last one',
     'when there was none',
