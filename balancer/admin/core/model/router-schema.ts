@@ -63,9 +63,7 @@ export const routerStatus = z
       'The time from one advertisement to the next, milliseconds',
       untold,
     ),
-    virtual_addresses: z
-      .array(z.string())
-      .describe('The virtual addresses, with their prefix length where one is configured'),
+    virtual_addresses: z.array(z.string()).describe('The virtual addresses, without prefix lengths'),
     virtual_routes: z.array(route).describe('The virtual routes'),
     family: orNull(z.enum(['ipv4', 'ipv6']), 'The family of its addresses', untold),
     reason: orNull(z.string(), 'Why it entered its state, in words', untold),
