@@ -201,6 +201,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     // The last words of one that was ended.
     if (children.get(role) === undefined) return
     manager.heard(role)
+    applying.heard(role)
     successor?.heard(role, message)
     switch (message.type) {
       case 'alive':
