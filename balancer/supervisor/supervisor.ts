@@ -37,6 +37,8 @@ export type Supervisor = {
   readonly reload: () => Promise<ReloadResult>
   /** Stops everything, the address first. `code` is what `ended` settles with. */
   readonly stop: (reason: string, code?: ExitCode) => void
+  /** The virtual routers that run here; none when another program has taken over. */
+  readonly routers: () => BalancerConfig['vrrp']['instances']
   readonly ended: Promise<ExitCode>
 }
 
@@ -385,6 +387,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       log.info({ reason }, `Stopping (${reason})`)
       void stopAll(code)
     },
+    routers: () => (children.get('vrrp') === undefined ? [] : reloader.config().vrrp.instances),
     ended,
   }
 }
