@@ -176,7 +176,8 @@ export const createReport = (
     transition: (entered, text, why) => {
       const isSame = entered === goesOn
       goesOn = null
-      if (!isSame || entered === 'fault') reason = why
+      const prefix = `(${config.name}) `
+      if (!isSame || entered === 'fault') reason = why.startsWith(prefix) ? why.slice(prefix.length) : why
       const told = isSame ? `(${config.name}) ${entered.toUpperCase()} STATE goes on in version ${version}` : text
       log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason }, told)
     },

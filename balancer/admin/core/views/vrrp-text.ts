@@ -85,7 +85,7 @@ const details = (router: RouterStatus): readonly string[] => {
       : [
           `${others.count} advertisements of another master: ${others.last.from}, ${ago(others.last)}`,
           ...(router.state === 'master' && others.last.ago_ms < stillThere
-            ? ['  it does not hear this host: let IP protocol 112 in there (firewall: nft list ruleset)']
+            ? ['  it does not hear this host: "balancer check" there names the rule that drops IP protocol 112']
             : []),
         ]),
     ...(conflicts.last === null ? [] : [conflictText(router, conflicts.last, ago(conflicts.last))]),

@@ -90,7 +90,7 @@ VI_1
   2 transitions, 3600 sent, 2 received, dropped: checksum 1, vrid 7
   in sync group G1
   2 advertisements of another master: 198.18.0.2, 5s ago
-    it does not hear this host: let IP protocol 112 in there (firewall: nft list ruleset)
+    it does not hear this host: "balancer check" there names the rule that drops IP protocol 112
   CONFIGURATION ERROR: 198.18.0.9 is another group (3 advertisements, the last 5s ago)
 
 VI_6
