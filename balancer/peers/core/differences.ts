@@ -49,12 +49,20 @@ const between = (listener: string, one: PeerTable, two: PeerTable, name: string)
   return [
     ...lasting.map((text) => ({ text, isPassing: false })),
     ...(differ
-      ? [{ text: `${of}: new sessions go to ${targets[0]} here, to ${targets[1]} on ${name}`, isPassing: true }]
+      ? [
+          {
+            text: `${of}: new sessions go to ${targets[0]} here, to ${targets[1]} on ${name}${orderHint}`,
+            isPassing: true,
+          },
+        ]
       : []),
   ]
 }
 
 const hashWords = { session: 'address and port', source: 'address alone' } as const
+
+/** Often it was given while the other one was stopped, which starts with the orders from before. */
+const orderHint = ': see show servers on both; an order is given on each balancer, and a restart forgets none'
 
 const targetsText = (targets: PeerTable['table']['targets']): string =>
   listed(targets.map(({ server, weight }) => `${server} ${weight}`).sort()) || 'nobody'

@@ -170,7 +170,7 @@ t.test('differences are told in words', async (t) => {
   ])
   t.match(texts([one], [table('mysql', ['db1', 'db2'], { seed: 8 })]), [/another seed on lb2/])
   t.same(texts([one], [table('mysql', ['db1'])]), [
-    'passing listener mysql: new sessions go to db1 1, db2 1 here, to db1 1 on lb2',
+    'passing listener mysql: new sessions go to db1 1, db2 1 here, to db1 1 on lb2: see show servers on both; an order is given on each balancer, and a restart forgets none',
   ])
 })
 
