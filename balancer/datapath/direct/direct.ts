@@ -35,6 +35,7 @@ import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
 import { watchSilentServers } from './silent-servers.ts'
 import { watchTakeovers } from './takeover.ts'
+import { askUnheard, questionPace } from './unheard.ts'
 import { watchWays } from './ways.ts'
 
 /**
@@ -77,7 +78,8 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   if (missing !== undefined) throw new FailedStart(missing)
   let configs: readonly ListenerConfig[] = options.listeners
   const elements = must(openNftElements())
-  const resets = must(openSessionResets(directPace, (text) => log.debug({ text }, `No reset: ${text}`)))
+  const unsent = (text: string): void => log.debug({ text }, `No reset: ${text}`)
+  const resets = must(openSessionResets(directPace, unsent))
   const flows = watchFlows({
     elements,
     onLook: (bind, changes) => counts.look(bind, changes),
@@ -95,7 +97,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
-    hasMovedHere: (address) => isMoving(address) && !absent.has(address),
+    hasMovedHere: (address) => hasMovedHere(address),
     onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
@@ -207,16 +209,23 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   /** Addresses that move between hosts and are not here, and since when: a moment of `performance.now()`. */
   const absent = new Map<string, number>()
   const isMoving = (address: string): boolean => places().some((place) => place.address === address)
+  const hasMovedHere = (address: string): boolean => isMoving(address) && !absent.has(address)
+  const unheard = askUnheard({
+    ...{ flows, hasMovedHere, onlyTold: exchange.onlyTold, isComplete: others.isComplete },
+    questions: must(openSessionResets(questionPace, unsent)),
+  })
   const addressChanged = (address: string, isPresent: boolean): void => {
     if (!isMoving(address) && !absent.has(address)) return
     if (isPresent) {
       absent.delete(address)
       takeover.addressCame(address)
       endings.addressCame(address)
+      unheard.askSoon()
     } else {
       absent.set(address, performance.now())
       takeover.addressLeft(address)
       endings.addressLeft(address)
+      unheard.addressLeft(address)
       void flows.lookAround()
     }
   }
@@ -240,6 +249,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     segment.close()
     await Promise.all([rules.close(), local.close()])
     endings.close()
+    unheard.close()
     resets.close()
     elements.close()
   }
@@ -316,8 +326,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       if (!isOver) await exchange.gone(peer, sessions)
     },
     othersChanged: (isLost) => {
-      if (isLost) takeover.peerLost()
-      else {
+      if (isLost) {
+        takeover.peerLost()
+        unheard.askSoon()
+      } else {
         takeover.peerHeard()
         if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
       }
