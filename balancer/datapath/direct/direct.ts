@@ -30,6 +30,7 @@ import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
 import { createOrders } from './orders.ts'
 import { type Exchange, type OtherBalancers, openExchange } from './others.ts'
+import { untilQuiet } from './quiet.ts'
 import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
@@ -66,8 +67,6 @@ const publishMillis = 500
 const countMillis = 5000
 /** Longest wait for those who have to be told of the end of their sessions. */
 const longestFarewell = 2000
-/** Clients with an old ARP entry send their frames here when the address has left: until none came for a while, or so long. */
-const [quietMillis, longestGrace] = [300, 2000]
 
 /** Adopts the rules that are there, or makes them. */
 export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
@@ -190,6 +189,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     if (isTidied) setBinds()
     if (changed.length > 0 || isTidied) void change()
     tellTables()
+    others.setHolds(held())
   }
   const tellTables = (): void => {
     const own = listeners.all().map((listener) => ({
@@ -233,8 +233,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listeners: listeners.all,
     isComplete: others.isComplete,
   })
-  const isReachable = (watch: AddressWatch): boolean =>
-    listeners.configs().some(({ bind }) => bind.some(({ address }) => isMoving(address) && watch.has(address)))
+  const held = (): readonly string[] =>
+    [...new Set(listeners.configs().flatMap(({ bind }) => bind.map(({ address }) => address)))].filter(
+      (address) => isMoving(address) && watch?.has(address) === true,
+    )
 
   const timers: NodeJS.Timeout[] = []
   let isOver = false
@@ -299,11 +301,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     await end()
     throw error
   }
-  const addresses = watch
   await flows.lookAround()
   tellTables()
   // Whoever has the address knows its sessions, and so does one that has just died here.
-  isWaiting = found === null || (absent.size > 0 && !isReachable(addresses))
+  isWaiting = found === null || (absent.size > 0 && held().length === 0)
   timers.push(
     setInterval(look, lookMillis),
     setInterval(publishAll, publishMillis),
@@ -343,7 +344,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     unreachable: async (limit) => {
       const last = performance.now() + limit
-      while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)
+      while (held().length > 0 && performance.now() < last) await wait(lookMillis)
     },
     handles: () => {
       for (const one of [rules, local]) one.share()
@@ -378,18 +379,6 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
 
 /** The rules forget nobody sooner who has only asked. */
 const leastConnect = 10_000
-
-/** Resolves when what is counted has not changed for a while, or has changed for too long. */
-const untilQuiet = async (count: () => Promise<number>): Promise<void> => {
-  const last = performance.now() + longestGrace
-  let before = -1
-  for (;;) {
-    const now = await count()
-    if (now === before || performance.now() > last) return
-    before = now
-    await wait(quietMillis)
-  }
-}
 
 const must = <T>(outcome: Outcome<T>): T => {
   if (!outcome.ok) throw new FailedStart(outcome.text)
