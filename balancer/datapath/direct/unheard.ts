@@ -27,7 +27,7 @@ export type UnheardOptions = {
   readonly hasMovedHere: (address: string) => boolean
   /** Whether all other balancers are connected: those tell what ends. */
   readonly isComplete: () => boolean
-  readonly questions: Pick<SessionResets, 'add' | 'forget' | 'close'>
+  readonly questions: Pick<SessionResets, 'add' | 'sent' | 'forget' | 'close'>
   /** Milliseconds, for tests. */
   readonly pause?: number
 }
@@ -35,24 +35,32 @@ export type UnheardOptions = {
 /** Slow: nobody waits for the answers. */
 export const questionPace: ResetPace = { rate: 500, serverAfter: 0, repeatAfter: 700 }
 const usualPause = 3000
+/** What waits to be sent takes memory. */
+const batch = 1000
 
 /** Nobody is asked yet. */
 export const askUnheard = (options: UnheardOptions): Unheard => {
   const { flows, onlyTold, hasMovedHere, isComplete, questions, pause = usualPause } = options
   let timer: NodeJS.Timeout | undefined
-  let isOpen = true
+  let round = 0
   const ask = async (): Promise<void> => {
-    for (const { bind } of isComplete() ? [] : flows.all()) {
+    round += 1
+    const own = round
+    for (const { bind, book } of isComplete() ? [] : flows.all()) {
       const name = endpointText(bind)
-      if (!hasMovedHere(bind.address)) continue
-      await flows.look(name)
-      const one = flows.all().find((watched) => watched.bind === bind)
-      if (!isOpen || one === undefined || !hasMovedHere(bind.address)) continue
-      const told = onlyTold(name)
-      one.book.visit(({ key, state }) => {
-        if (state !== 'live' || !told.has(hexOf(key))) return
-        for (const client of flows.clientsOf(key)) questions.add(wakeUp(bind, client, undefined))
+      const goesOn = (): boolean => own === round && hasMovedHere(bind.address)
+      if (goesOn()) await flows.look(name)
+      const told = goesOn() ? onlyTold(name) : new Set<string>()
+      const unheard: Uint8Array[] = []
+      book.visit(({ key, state }) => {
+        if (state === 'live' && told.has(hexOf(key))) unheard.push(key)
       })
+      for (let i = 0; i < unheard.length && goesOn(); i += batch) {
+        for (const key of unheard.slice(i, i + batch)) {
+          for (const client of flows.clientsOf(key)) questions.add(wakeUp(bind, client, undefined))
+        }
+        await questions.sent()
+      }
     }
   }
   return {
@@ -62,7 +70,7 @@ export const askUnheard = (options: UnheardOptions): Unheard => {
     },
     addressLeft: (address) => questions.forget(Uint8Array.from(addressBytes(address))),
     close: () => {
-      isOpen = false
+      round += 1
       clearTimeout(timer)
       questions.close()
     },

@@ -41,6 +41,7 @@ const asking = (change: Partial<UnheardOptions> = {}) => {
         const { source, sourcePort, destinationPort, isAnswer } = toClient
         asked.push(`${source.join('.')}:${sourcePort} ${destinationPort} ${isAnswer} ${toServer}`)
       },
+      sent: async () => {},
       forget: () => {
         forgotten += 1
       },
