@@ -3,6 +3,7 @@
 import { createSocket, type Socket } from 'raw-socket'
 import { addressBytes, type Family } from '../core/ip-address.ts'
 import { hopLimitFilter, truncatedLength } from './hop-limit-filter.ts'
+import { words } from './host-order.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 /** What to listen to, and as whom. */
@@ -190,7 +191,7 @@ export const openForgingSocket = (family: Family, mark: number): Outcome<Forging
     }
   }
   try {
-    const value = Buffer.from(Uint32Array.of(mark).buffer)
+    const value = words(mark)
     socket.setOption(level.socket, socketOption.mark, value, value.length)
   } catch (error) {
     socket.close()
@@ -224,14 +225,14 @@ const setUp: Readonly<Record<Family, (socket: Socket, options: RawSocketOptions)
     socket.setOption(level.ipv6, ipv6Option.multicastLoop, 0)
     if (group === null) return
     // struct ipv6_mreq
-    const membership = Buffer.from([...addressBytes(group), ...Buffer.from(Uint32Array.of(index).buffer)])
+    const membership = Buffer.from([...addressBytes(group), ...words(index)])
     socket.setOption(level.ipv6, ipv6Option.addMembership, membership, membership.length)
   },
 }
 
 /** struct ip_mreqn: group, own address, interface index in the byte order of the host. */
 const multicastRequestIpv4 = (group: string, address: string, index: number): Buffer =>
-  Buffer.from([...addressBytes(group), ...addressBytes(address), ...Buffer.from(Uint32Array.of(index).buffer)])
+  Buffer.from([...addressBytes(group), ...addressBytes(address), ...words(index)])
 
 /** The module throws the C library's texts. A full queue of the socket is no lack of ports, as it is for connect(2). */
 const errorCodes: Readonly<Record<string, string>> = {
