@@ -2,11 +2,12 @@
 // Requests, lists and events have a socket each: on one, the notice of the own change would pass for the answer, and an
 // answer between two parts of a list would end it.
 
-// Not the whole module: what it has for wireless networks takes longer to load than all that is used here.
 import type * as ifla from 'netlink/dist/rt/ifla.js'
 import { createRtNetlink } from 'netlink/dist/rt/rt.js'
 import * as rt from 'netlink/dist/rt/structs.js'
 import { isLoopback } from '../core/address-kind.ts'
+// Not the whole module: what it has for wireless networks takes longer to load than all that is used here.
+import { textOf } from '../core/error-text.ts'
 import { addressBytes, addressText, familyOf } from '../core/ip-address.ts'
 import { addressMessage, everyAddress, originIn } from './address-message.ts'
 import { wordAt, words } from './host-order.ts'
@@ -366,7 +367,7 @@ const outcomeOf = async <T>(what: string, request: () => Promise<T>): Promise<Ou
   try {
     return { ok: true, value: await request() }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = textOf(error)
     const [, code = 'EIO'] = /: (E[A-Z0-9]+)$/.exec(message) ?? []
     return refused(code, `${what}: ${advice[code] ?? message}`)
   }
