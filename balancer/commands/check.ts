@@ -10,6 +10,7 @@ import { advertisementWarnings } from './advertisement-check.ts'
 import { directWarnings } from './direct-check.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
+import { ownAnswersWarnings } from './own-answers-check.ts'
 import { peersWarnings } from './peers-check.ts'
 import { keepalivedWarnings, portWarnings } from './rivals.ts'
 
@@ -36,6 +37,7 @@ export const check = async (file: string): Promise<number> => {
     ...(await kernelWarnings(loaded.config)),
     ...(await directWarnings(loaded.config)),
     ...(await peersWarnings(loaded.config, file)),
+    ...(await ownAnswersWarnings(loaded.config, file)),
   ]) {
     process.stderr.write(`warning: ${text}\n`)
   }
