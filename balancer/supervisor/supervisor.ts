@@ -93,11 +93,10 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       for (const [subject, fact] of facts) if (isOfProcess(fact, role)) facts.delete(subject)
     },
   })
-  const { send } = children
+  const { send, begin } = children
 
   const applying = createApplying(send)
-  const { apply } = applying
-  const reloader = createReloader({ file, running, text, log, apply, begin: children.begin, end: children.end })
+  const reloader = createReloader({ file, running, text, log, apply: applying.apply, begin, end: children.end })
   const manager = startServiceManager(
     notReady,
     () => statusText(reloader.config(), [...facts.values()]),
@@ -202,8 +201,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
   const onMessage = (role: ProcessRole, message: FromChild, handle: ListeningHandle): void => {
     // The last words of one that was ended.
     if (children.get(role) === undefined) return
-    manager.heard(role)
-    applying.heard(role)
+    for (const watcher of [manager, applying]) watcher.heard(role)
     successor?.heard(role, message)
     switch (message.type) {
       case 'alive':
