@@ -48,8 +48,8 @@ const problemsOf = async (text: string): Promise<readonly string[]> => {
 
 t.test('the man page tells how sessions end', async (t) => {
   const [, told = ''] =
-    /balancer_listener_ends_total: ([^.]*)/.exec(packaged('man/balancer.yaml.5').replaceAll('\\-', '-')) ?? []
-  for (const word of [...sessionEnds, ...shortages]) t.match(told, new RegExp(`[ -]${word}\\b`), word)
+    /balancer_listener_ends_total:([^.]*)/.exec(packaged('man/balancer.yaml.5').replaceAll('\\-', '-')) ?? []
+  for (const word of [...sessionEnds, ...shortages]) t.match(told, new RegExp(`[\\s-]${word}\\b`), word)
 })
 
 t.test('the example of balancer.yaml is valid as it stands', async (t) => {
