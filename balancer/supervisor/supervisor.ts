@@ -94,7 +94,6 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     },
   })
   const { send, begin } = children
-
   const applying = createApplying(send)
   const reloader = createReloader({ file, running, text, log, apply: applying.apply, begin, end: children.end })
   const manager = startServiceManager(
