@@ -47,13 +47,9 @@ export const haproxyCommands = (sources: RuntimeSources): Readonly<Record<WordsO
   }
 
   return {
-    'show info': () => infoText(sources.status(), sources.process()),
+    'show info': (words) => infoText(sources.status(), sources.process(), words),
 
-    'show stat': (words) => {
-      const { ok, text } = statText(sources.status(), words)
-      if (!ok) throw new RuntimeError(text)
-      return text
-    },
+    'show stat': (words) => statText(sources.status(), words),
 
     'show servers state': ([name]) => serversState(sources.status(), name) ?? refusals.cannotFind,
 
