@@ -2,7 +2,7 @@
 // is answered what it has said so far and the connection ends, with one it may go on.
 
 import type { Socket } from 'node:net'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as others, setTimeout as wait } from 'node:timers/promises'
 import { plainLines } from '../../core/text.ts'
 import { haproxyRefusals, type Level, levels, refusal, suffices } from '../core/commands/command.ts'
 import { findCommand, helpText, unknownText } from '../core/commands/find.ts'
@@ -17,9 +17,20 @@ export type Rights = { readonly level: Level; readonly by: string; readonly idle
 
 /**
  * A running conversation. `isBusy`: a command of it is being carried out. `spokenAt`: when the client said something last, a moment
- * of `performance.now()`; -Infinity where it never did.
+ * of `performance.now()`; -Infinity where it never did. `unread`: characters that it was told and has not read.
  */
-export type Conversation = { readonly isBusy: () => boolean; readonly spokenAt: () => number }
+export type Conversation = {
+  readonly isBusy: () => boolean
+  readonly spokenAt: () => number
+  readonly unread: () => number
+}
+
+/** What all conversations of a socket have to do with each other. */
+export type Company = {
+  readonly nextTurn: NextTurn
+  /** Somebody was told something: all that is not read yet is kept in memory. */
+  readonly onTold: () => void
+}
 
 const maximumLineCharacters = 4096
 /** For those who have not heard that the conversation is over: what they say then is read, and is of no use. */
@@ -31,8 +42,37 @@ const longestIdleSeconds = 86_400
 const modes = ['n', 'i', 'p'] as const
 type Mode = (typeof modes)[number]
 
+/** Resolves when it is somebody's turn to have one command carried out. */
+export type NextTurn = () => Promise<void>
+
+/** However long a turn took: milliseconds in which others are left alone behind it. */
+const longestRest = 100
+
+/**
+ * Of all who talk at once one has a turn, and behind it checks and everybody else of this process have as much time: what is told of a
+ * thousand servers takes tens of milliseconds, and sixty clients that ask for it without a pause would make seconds of them.
+ */
+export const createNextTurn = (): NextTurn => {
+  let last: Promise<void> = Promise.resolve()
+  let restUntil = 0
+  const begin = async (): Promise<void> => {
+    await others()
+    const rest = Math.min(longestRest, restUntil - performance.now())
+    if (rest > 1) await wait(rest)
+    const begunAt = performance.now()
+    void others().then(() => {
+      const now = performance.now()
+      restUntil = now + (now - begunAt)
+    })
+  }
+  return () => {
+    last = last.then(begin)
+    return last
+  }
+}
+
 /** Begins to listen to a client. */
-export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conversation => {
+export const converse = (socket: Socket, run: RunCommand, rights: Rights, company: Company): Conversation => {
   let { level, idle } = rights
   let mode: Mode = 'n'
   let isBusy = false
@@ -71,6 +111,8 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
     if (found === undefined) return unknownText(words, level)
     if (!suffices(level, found.command.level)) return haproxyRefusals.denied
     if (found.command.of === 'connection') return own[found.command.words](found.rest)
+    // Orders of one who has hung up are meant all the same; nobody is shown anything.
+    if (socket.destroyed && found.command.level !== 'admin') return ''
     isBusy = true
     // However long it takes: a reload waits for processes that are late.
     socket.setTimeout(0)
@@ -82,8 +124,11 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
     }
   }
   /** Nothing else is done for one who does not read: what is not read yet is all that is kept. */
-  const write = (text: string): Promise<void> | undefined =>
-    socket.write(text) ? undefined : new Promise((resolve) => socket.once('drain', resolve).once('close', resolve))
+  const write = (text: string): Promise<void> | undefined => {
+    if (socket.destroyed || socket.write(text)) return undefined
+    company.onTold()
+    return new Promise((resolve) => socket.once('drain', resolve).once('close', resolve))
+  }
 
   const say = (answer: string): Promise<void> | undefined => {
     // It is shown on a terminal, and has words of servers and agents in it.
@@ -95,8 +140,10 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
     // With a prompt an empty line asks for another one.
     if (mode !== 'n' && line.trim() === '') return say('')
     for (const words of commandsIn(line)) {
-      // Others have their turn between two commands of one.
-      await turn()
+      // Whoever waits for a turn is not silent.
+      socket.setTimeout(0)
+      await company.nextTurn()
+      socket.setTimeout(idle)
       if (isOver) return
       const answer = await answerTo(words)
       if (answer === undefined) {
@@ -142,5 +189,6 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
   return {
     isBusy: () => isBusy,
     spokenAt: () => spokenAt,
+    unread: () => socket.writableLength,
   }
 }

@@ -85,61 +85,64 @@ const [buildInfo, usualInfo] = ['POS:str', 'MGP:u32']
 const skipped: Readonly<Record<string, number>> = { Tasks: 2, Stopping: 1 }
 
 type Value = string | number
-type Field = { readonly position: number; readonly name: string; readonly kind: string; readonly value: Value }
+/** What is written around every value of one name; made once, as a page of a thousand servers has forty thousand of them. */
+type Frame = { readonly name: string; readonly isText: boolean; readonly typed: string; readonly json: string }
 
-/** HAProxy's letter and word for a row, by its type: frontend, backend, server. */
+const frameOf = (position: number, name: string, kind: string): Frame => {
+  const [origin = '', nature = '', scope = ''] = kind
+  const type = kind.slice(kind.indexOf(':') + 1)
+  const tags = { origin: origins[origin], nature: natures[nature], scope: scopes[scope] }
+  const head = { field: { pos: position, name }, processNum: 1, tags }
+  return {
+    name,
+    isText: type === 'str',
+    typed: `${position}.${name}.1:${kind}:`,
+    json: `${JSON.stringify(head).slice(1, -1)},"value":{"type":"${type}","value":`,
+  }
+}
+
+const written = (format: TypedFormat, { isText, typed, json }: Frame, value: Value): string =>
+  format === 'typed' ? `${typed}${value}` : `${json}${isText ? printableJson(JSON.stringify(`${value}`)) : value}}`
+
+/** HAProxy's letter and word for a row, and its columns, by its type: frontend, backend, server. */
 const objects = [
-  ['F', 'Frontend'],
-  ['B', 'Backend'],
-  ['S', 'Server'],
-] as const
-const backendType = 1
+  { letter: 'F', word: 'Frontend', kinds: statKinds },
+  { letter: 'B', word: 'Backend', kinds: new Map([...statKinds, ...backendKinds]) },
+  { letter: 'S', word: 'Server', kinds: statKinds },
+].map(({ kinds, ...names }) => ({
+  ...names,
+  frames: csvColumns.flatMap((name, position) => {
+    const kind = kinds.get(name)
+    return kind === undefined ? [] : [frameOf(position, name, kind)]
+  }),
+}))
 
 /** Rows of the statistics; what a row has not is left out. */
 export const typedRows = (rows: readonly CsvRow[], format: TypedFormat): string => {
-  if (format === 'typed') {
-    const lines = rows.flatMap((row) => {
-      const place = `${objectOf(row)[0]}.${row['iid']}.${row['sid']}`
-      return fieldsOf(row).map((field) => `${place}.${typedText(field)}`)
-    })
-    return lines.join('\n')
-  }
   const all = rows.map((row) => {
-    const head = { objType: objectOf(row)[1], proxyId: row['iid'], id: row['sid'] }
-    return fieldsOf(row).map((field) => ({ ...head, ...jsonOf(field) }))
+    const object = objects[Number(row['type'])]
+    const [iid, sid] = [row['iid'], row['sid']]
+    const head =
+      format === 'typed'
+        ? `${object?.letter}.${iid}.${sid}.`
+        : `{"objType":"${object?.word}","proxyId":${iid},"id":${sid},`
+    const fields: string[] = []
+    for (const frame of object?.frames ?? []) {
+      const value = row[frame.name] ?? null
+      if (value !== null) fields.push(`${head}${written(format, frame, value)}${format === 'json' ? '}' : ''}`)
+    }
+    return fields
   })
-  return printableJson(JSON.stringify(all))
+  return format === 'typed' ? all.flat().join('\n') : `[${all.map((fields) => `[${fields.join(',')}]`).join(',')}]`
 }
 
 /** `show info`, its keys in HAProxy's order. */
 export const typedInfo = (values: Readonly<Record<string, Value>>, format: TypedFormat): string => {
   let position = -1
-  const fields = Object.entries(values).map(([name, value]): Field => {
+  const fields = Object.entries(values).map(([name, value]) => {
     position += 1 + (skipped[name] ?? 0)
-    return { position, name, kind: name === 'Build info' ? buildInfo : (infoKinds.get(name) ?? usualInfo), value }
+    const kind = name === 'Build info' ? buildInfo : (infoKinds.get(name) ?? usualInfo)
+    return written(format, frameOf(position, name, kind), value)
   })
-  return format === 'typed' ? fields.map(typedText).join('\n') : printableJson(JSON.stringify(fields.map(jsonOf)))
-}
-
-const objectOf = (row: CsvRow) => objects[Number(row['type'])] ?? objects[0]
-
-const fieldsOf = (row: CsvRow): readonly Field[] =>
-  csvColumns.flatMap((name, position) => {
-    const value = row[name]
-    if (value === undefined || value === null) return []
-    const kind = (row['type'] === backendType ? backendKinds.get(name) : undefined) ?? statKinds.get(name)
-    return kind === undefined ? [] : [{ position, name, kind, value }]
-  })
-
-const typedText = ({ position, name, kind, value }: Field): string => `${position}.${name}.1:${kind}:${value}`
-
-const jsonOf = ({ position, name, kind, value }: Field) => {
-  const [origin = '', nature = '', scope = ''] = kind
-  const type = kind.slice(kind.indexOf(':') + 1)
-  return {
-    field: { pos: position, name },
-    processNum: 1,
-    tags: { origin: origins[origin], nature: natures[nature], scope: scopes[scope] },
-    value: { type, value: type === 'str' ? `${value}` : Number(value) },
-  }
+  return format === 'typed' ? fields.join('\n') : `[${fields.map((field) => `{${field}}`).join(',')}]`
 }
