@@ -42,33 +42,46 @@ const longestIdleSeconds = 86_400
 const modes = ['n', 'i', 'p'] as const
 type Mode = (typeof modes)[number]
 
-/** Resolves when it is somebody's turn to have one command carried out. */
-export type NextTurn = () => Promise<void>
+/** Resolves when it is the turn of one who has had so many commands carried out before. */
+export type NextTurn = (before: number) => Promise<void>
 
 /** However long a turn took: milliseconds in which others are left alone behind it. */
 const longestRest = 100
 
 /**
  * Of all who talk at once one has a turn, and behind it checks and everybody else of this process have as much time: what is told of a
- * thousand servers takes tens of milliseconds, and sixty clients that ask for it without a pause would make seconds of them.
+ * thousand servers takes tens of milliseconds, and sixty clients that ask for it without a pause would make seconds of them. Who has
+ * had the fewest turns comes first: an operator with one command does not wait for them.
  */
 export const createNextTurn = (): NextTurn => {
-  let last: Promise<void> = Promise.resolve()
+  const waiting: { readonly before: number; readonly begin: () => void }[] = []
+  let isServing = false
   let restUntil = 0
-  const begin = async (): Promise<void> => {
-    await others()
-    const rest = Math.min(longestRest, restUntil - performance.now())
-    if (rest > 1) await wait(rest)
-    const begunAt = performance.now()
-    void others().then(() => {
-      const now = performance.now()
-      restUntil = now + (now - begunAt)
+  const serve = async (): Promise<void> => {
+    isServing = true
+    while (waiting.length > 0) {
+      await others()
+      const rest = Math.min(longestRest, restUntil - performance.now())
+      if (rest > 1) await wait(rest)
+      const fewest = waiting.reduce((least, { before }) => Math.min(least, before), Number.POSITIVE_INFINITY)
+      const [one] = waiting.splice(
+        waiting.findIndex(({ before }) => before === fewest),
+        1,
+      )
+      const begunAt = performance.now()
+      one?.begin()
+      void others().then(() => {
+        const now = performance.now()
+        restUntil = now + (now - begunAt)
+      })
+    }
+    isServing = false
+  }
+  return (before) =>
+    new Promise((begin) => {
+      waiting.push({ before, begin })
+      if (!isServing) void serve()
     })
-  }
-  return () => {
-    last = last.then(begin)
-    return last
-  }
 }
 
 /** Begins to listen to a client. */
@@ -77,6 +90,7 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights, compan
   let mode: Mode = 'n'
   let isBusy = false
   let isOver = false
+  let turns = 0
   let spokenAt = Number.NEGATIVE_INFINITY
 
   /** Commands about the conversation itself; undefined where it is to end. */
@@ -142,7 +156,8 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights, compan
     for (const words of commandsIn(line)) {
       // Whoever waits for a turn is not silent.
       socket.setTimeout(0)
-      await company.nextTurn()
+      await company.nextTurn(turns)
+      turns += 1
       socket.setTimeout(idle)
       if (isOver) return
       const answer = await answerTo(words)
