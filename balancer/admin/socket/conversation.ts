@@ -125,8 +125,6 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights, compan
     if (found === undefined) return unknownText(words, level)
     if (!suffices(level, found.command.level)) return haproxyRefusals.denied
     if (found.command.of === 'connection') return own[found.command.words](found.rest)
-    // Orders of one who has hung up are meant all the same; nobody is shown anything.
-    if (socket.destroyed && found.command.level !== 'admin') return ''
     isBusy = true
     // However long it takes: a reload waits for processes that are late.
     socket.setTimeout(0)
@@ -137,6 +135,10 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights, compan
       socket.setTimeout(idle)
     }
   }
+  /** Orders of one who has hung up are meant all the same; nobody is left to be shown anything. */
+  const isForNobody = (words: readonly string[]): boolean =>
+    socket.destroyed && findCommand(words)?.command.level !== 'admin'
+
   /** Nothing else is done for one who does not read: what is not read yet is all that is kept. */
   const write = (text: string): Promise<void> | undefined => {
     if (socket.destroyed || socket.write(text)) return undefined
@@ -154,6 +156,7 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights, compan
     // With a prompt an empty line asks for another one.
     if (mode !== 'n' && line.trim() === '') return say('')
     for (const words of commandsIn(line)) {
+      if (isForNobody(words)) continue
       // Whoever waits for a turn is not silent.
       socket.setTimeout(0)
       await company.nextTurn(turns)
