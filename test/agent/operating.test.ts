@@ -192,6 +192,14 @@ t.test(
     write(secure(), login, quick)
     const daemon = await start()
     t.match(await curl(), /MySQL is running/)
+    const told = (error: string) => daemon.lines().filter((line) => line.includes(`"error":"${error}`)).length
+    const plain = lab.spawn('curl-plain', 'curl', ['-sS', '-m', '20', `http://127.0.0.1:${port}/`])
+    t.not((await plain.exited).code, 0)
+    await waitFor('the log to tell what was spoken', () => told('it speaks plain HTTP, and this port') === 1)
+    t.notOk(
+      daemon.lines().some((line) => line.includes('"reason":"malformed"')),
+      'and that once',
+    )
     write(secure(`, client_ca: ${file('clients.crt')}`), login, quick)
     daemon.signal('SIGHUP')
     await reloaded(1)
