@@ -176,6 +176,12 @@ t.test('show stat answers rows of CSV, all or those asked for', async (t) => {
   t.equal(await answer('show stat pg -1 -1'), 'No such proxy.')
 })
 
+t.test('a session that is not found because a process was late is told as that', async (t) => {
+  const late = async () => ({ sessions: [], left: 0, troubles: ['the process proxy did not answer in time'] })
+  const { text } = await say(`show sess ${sessionId(session.client)}`, { sessions: late })
+  t.equal(text, 'error: the process proxy did not answer in time')
+})
+
 t.test('typed and JSON say of every value what it is, of the same rows and keys', async (t) => {
   const typed = (await answer('show stat mysql 4 1 typed')).split('\n')
   t.equal(typed[0], 'S.2.1.0.pxname.1:KNS:str:mysql')
