@@ -60,7 +60,8 @@ const faultOf = (results, end, passed) => {
 export const runTestFile = (file, { timeout, Parser }) =>
   new Promise((resolve) => {
     const begun = performance.now()
-    const { NODE_OPTIONS: _, ...environment } = process.env
+    // Authorities of this machine are nobody's business here, and each Node that starts would read all of them first: 0.1 s.
+    const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...environment } = process.env
     const child = spawn(process.execPath, ['--enable-source-maps', file], {
       env: { ...environment, TAP_TIMEOUT: String(timeout) },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
