@@ -100,6 +100,14 @@ t.test('each native package is touched by the os/ of a daemon alone, and by one 
   }
 })
 
+t.test('bundles have what is asked of a package, and nothing else of it', async (t) => {
+  for (const file of sources) {
+    const text = readFileSync(join(root, file), 'utf8')
+    t.notMatch(text, /[^.]import \{ z \} from 'zod'/, `${file}: the words of zod in all languages come with it`)
+    t.notMatch(text, /\bimport\('[^.]/, `${file}: what a package exports has no names where it is imported so`)
+  }
+})
+
 t.test('no file is two ideas: none is longer than 400 lines', async (t) => {
   const long = sources.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 400)
   t.same(long, [])
