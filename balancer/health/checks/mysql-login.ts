@@ -5,10 +5,11 @@ import { connect } from 'node:net'
 import { createConnection, type QueryError } from 'mysql2'
 import type { MysqlCheckConfig } from '../../config/schema.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
+import { codeOf } from '../../core/error-text.ts'
 import { mysqlFailure } from '../core/mysql-packet.ts'
 import { failed, type Judgement, passed } from '../core/result.ts'
 import { type Encryption, tlsFailure } from './mysql-tls.ts'
-import { codeOf, connectionFailure, noAnswer, noConnection, startDeadline } from './probe.ts'
+import { connectionFailure, noAnswer, noConnection, startDeadline } from './probe.ts'
 
 const goodbyeMillis = 250
 /** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */

@@ -23,6 +23,7 @@ export type CheckState = {
   readonly isLastResort: boolean
   /** What it sent past the balancers, by its last answer that told it. */
   readonly returned?: ServerHealthFact['returned']
+  readonly answersFor?: readonly string[] | undefined
 }
 
 /** The state of one server. Moments are milliseconds since the epoch, for people. */
@@ -260,6 +261,7 @@ const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { che
     percent,
     isLastResort: lastResort,
     returned: result.returned ?? state.returned,
+    answersFor: result.answersFor ?? state.answersFor,
   }
   return {
     ...health,
@@ -314,6 +316,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
   const weight = orders.weight ?? server.weight
   const drainingSince = checks.flatMap((check) => check.drainingSince ?? [])
   const [returned] = checks.flatMap((check) => check.returned ?? [])
+  const answersFor = [...new Set(checks.flatMap((check) => check.answersFor ?? []))]
   return {
     fact: 'server-health',
     listener: listener.name,
@@ -339,6 +342,7 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     malformedReports: health.malformedReports,
     lateChecks: health.lateChecks,
     ...(returned === undefined ? {} : { returned }),
+    ...(answersFor.length === 0 ? {} : { answersFor }),
   }
 }
 
