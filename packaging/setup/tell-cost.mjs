@@ -11,7 +11,10 @@ const ticksPerSecond = 100
 const processorSeconds = () => {
   const stat = readFileSync('/proc/self/stat', 'utf8')
   // Behind the name, which may have any letters: the state is the third field, the four times begin with the fourteenth.
-  const times = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 15)
+  const times = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 15)
   return times.reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond
 }
 
