@@ -1,7 +1,7 @@
 // What adds up over time: how often checks failed, how long servers were down, how fast sessions come. HAProxy shows these
 // for each server and listener; here they are counted from the facts that everybody hears.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Fact, ListenerFact, ServerHealthFact } from './facts.ts'
 import { mostQueuedIn, queuedIn } from './listener-fact.ts'
 import { emptySeries, noteSample, type Series } from './series.ts'
