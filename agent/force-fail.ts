@@ -3,6 +3,7 @@
 import { closeSync, constants, lstatSync, openSync, readSync, statSync } from 'node:fs'
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { codeOf } from './core/error-text.ts'
 import { parseForceFail } from './force-fail-text.ts'
 
 const maximumBytes = 1024
@@ -90,5 +91,4 @@ const readStart = (path: string): string | null => {
   }
 }
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error))

@@ -2,6 +2,7 @@
 
 import type { AgentConfig } from './config/load.ts'
 import type { TlsMaterial } from './config/tls-files.ts'
+import { codeOf } from './core/error-text.ts'
 import type { IncidentLog } from './log.ts'
 import { type Move, openSlot, type Waiting } from './port-slot.ts'
 import { startAgentCheck } from './server/agent-check.ts'
@@ -105,7 +106,7 @@ const explained = (error: unknown, listen: ListenAddress | null, key: string): E
   new Error(listen === null ? String(error) : listenFailure(error, listen, key), { cause: error })
 
 /** Another program has the port: an old one that an operator is about to stop. All else is a mistake. */
-const isTaken = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+const isTaken = (error: unknown): boolean => codeOf(error) === 'EADDRINUSE'
 
 const waitsFor = (onWaiting: ListenerSources['onWaiting']) => {
   const reasons = new Map<string, string>()

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import type { DirectReturnConfig } from '../config/direct-return.ts'
 import { type AgentConfig, loadConfig } from '../config/load.ts'
+import { textOf } from '../core/error-text.ts'
 import { makeRound, type Round } from '../direct-return/round.ts'
 import { openLog } from '../log.ts'
 import { reasonOfStop } from '../os/systemctl.ts'
@@ -41,7 +42,7 @@ export const watchDirectReturn = async (
       hasWritten = true
       manager.status(statusLine(made))
     } catch (error) {
-      tell(error instanceof Error ? error.message : String(error), isFirst)
+      tell(textOf(error), isFirst)
     }
     turnedAt = performance.now()
   }

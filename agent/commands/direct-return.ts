@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type DirectReturnConfig, directReturnAt } from '../config/direct-return.ts'
 import { type AgentConfig, loadConfig } from '../config/load.ts'
 import { directReturnDirectory } from '../config/schema.ts'
+import { codeOf, textOf } from '../core/error-text.ts'
 import { isEmpty } from '../direct-return/core/memory.ts'
 import { keeperIn } from '../direct-return/core/standing.ts'
 import { statusText } from '../direct-return/core/status-text.ts'
@@ -22,7 +23,7 @@ const livingKeeper = (config: DirectReturnConfig): number | null => {
     process.kill(keeper, 0)
     return keeper
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM' ? keeper : null
+    return codeOf(error) === 'EPERM' ? keeper : null
   }
 }
 
@@ -30,8 +31,7 @@ const round = async (...[config, entries, keeper]: Parameters<typeof makeRound>)
   try {
     return await makeRound(config, entries, keeper)
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    complain(`cannot write in ${config.directory}: ${why}; run it as root`)
+    complain(`cannot write in ${config.directory}: ${textOf(error)}; run it as root`)
     return null
   }
 }

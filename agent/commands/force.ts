@@ -1,5 +1,6 @@
 // `fail` and `pass`: take the node out and bring it back by hand.
 
+import { textOf } from '../core/error-text.ts'
 import type { Millis } from '../core/time.ts'
 import { removeForceFail, writeForceFail } from '../force-fail.ts'
 import { forceFailText } from '../force-fail-text.ts'
@@ -38,7 +39,7 @@ export const pass = async (...paths: readonly string[]): Promise<ExitStatus> => 
 }
 
 const complain = (what: string, error: unknown): ExitStatus => {
-  const why = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`mysqlchk-agent: ${what}: ${why}. Check what stands there and your rights in that directory.\n`)
+  const advice = 'Check what stands there and your rights in that directory.'
+  process.stderr.write(`mysqlchk-agent: ${what}: ${textOf(error)}. ${advice}\n`)
   return exitStatus.failed
 }

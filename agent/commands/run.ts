@@ -1,6 +1,7 @@
 // `run`: the daemon, from the first probe to the clean stop, and through reloads.
 
 import { type AgentConfig, loadConfig } from '../config/load.ts'
+import { textOf } from '../core/error-text.ts'
 import { startHealth } from '../health.ts'
 import { type Listeners, openListeners } from '../listeners.ts'
 import { createIncidentLog, createServerWordsLog, createStateLog, openLog } from '../log.ts'
@@ -144,5 +145,3 @@ const addressOf = ({ listen, agent_check }: AgentConfig) => ({
   tls: listen.tls !== null,
   agent_check_port: agent_check?.port ?? null,
 })
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

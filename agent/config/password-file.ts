@@ -1,6 +1,7 @@
 // The password of the check user, read from a file of its own.
 
 import { readFileSync, statSync } from 'node:fs'
+import { codeOf } from '../core/error-text.ts'
 
 /** The password, whether everybody on this host can read it, or why there is none. */
 export type PasswordFile =
@@ -19,7 +20,7 @@ export const readPasswordFile = (path: string): PasswordFile => {
     if (stats.size > maximumBytes) return tooLong(path)
     return passwordIn(readFileSync(path, 'utf8'), path, isWorldReadable(stats.mode))
   } catch (error) {
-    const why = error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'missing' : 'wrong'
+    const why = codeOf(error) === 'ENOENT' ? 'missing' : 'wrong'
     return { ok: false, why, text: unreadable(path, error) }
   }
 }
@@ -48,7 +49,7 @@ export const isWorldReadable = (mode: number): boolean => (mode & 0o004) !== 0
 
 /** Why a file cannot be read, and what to do. */
 export const unreadable = (path: string, error: unknown): string => {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  const code = codeOf(error)
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':

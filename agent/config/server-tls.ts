@@ -2,9 +2,10 @@
 
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
+import { textOf } from '../core/error-text.ts'
 import type { TlsOptions } from './core/option-file.ts'
 import type { Finding, Written } from './document.ts'
-import { openKey, readPemFile } from './pem-file.ts'
+import { type OnPemFinding, readPemFile } from './pem-file.ts'
 
 /** What is compared of the server's certificate: its name and who signed it, only who signed it, or nothing. */
 export type Verification = 'identity' | 'ca' | 'none'
@@ -48,21 +49,11 @@ const given = (texts: Readonly<Record<string, string | undefined>>): Readonly<Re
 
 const readFiles = (wish: Wish, place: (key: string) => readonly PropertyKey[]): Read => {
   const findings: Finding[] = []
-  const found = (severity: Finding['severity'], key: string, text: string): void => {
+  const found: OnPemFinding = (severity, key, text) => {
     findings.push({ severity, path: place(key), text })
   }
-  const read = (name: 'ca' | 'certificate' | 'key'): Buffer | undefined => {
-    const path = wish[name]
-    if (path === undefined || !path.startsWith('/')) return undefined
-    const file = readPemFile(path)
-    if (!file.ok) {
-      found('error', name, file.text)
-      return undefined
-    }
-    if (name === 'key' && file.worldReadable) found('warning', name, openKey(path))
-    return file.pem
-  }
-  const [ca, cert, key] = [read('ca'), read('certificate'), read('key')]
+  const keys = ['ca', 'certificate', 'key'] as const
+  const [ca, cert, key] = keys.map((name) => readPemFile(name, wish[name], found))
   if (findings.some(({ severity }) => severity === 'error')) return { tls: null, findings }
   if ((wish.certificate === undefined) !== (wish.key === undefined)) {
     const [there, missing] = wish.key === undefined ? ['certificate', 'key'] : ['key', 'certificate']
@@ -76,9 +67,12 @@ const readFiles = (wish: Wish, place: (key: string) => readonly PropertyKey[]): 
     createSecureContext(files)
     return { tls: { ...files, verify: wish.verify, serverName: wish.serverName }, findings }
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
     const where = wish.certificate === undefined ? 'ca' : 'certificate'
-    found('error', where, `the files cannot be used (${said}); they must be PEM, and certificate and key a pair`)
+    found(
+      'error',
+      where,
+      `the files cannot be used (${textOf(error)}); they must be PEM, and certificate and key a pair`,
+    )
     return { tls: null, findings }
   }
 }

@@ -1,9 +1,10 @@
 // The certificate, key and client CA that listen.tls names, read in and tried.
 
 import { createSecureContext } from 'node:tls'
+import { textOf } from '../core/error-text.ts'
 import type { Finding, Written } from './document.ts'
 import type { Secrets } from './login.ts'
-import { openKey, readPemFile } from './pem-file.ts'
+import { type OnPemFinding, readPemFile } from './pem-file.ts'
 
 /** What a TLS server takes. With a `ca` only clients with a certificate of that authority are served. */
 export type TlsMaterial = {
@@ -24,20 +25,10 @@ const keys = ['certificate', 'key', 'client_ca'] as const
 export const readTlsFiles = (written: Written, secrets: Secrets): TlsFiles => {
   if (secrets === 'skip' || written('listen', 'tls') === undefined) return { material: null, findings: [] }
   const findings: Finding[] = []
-  const found = (severity: Finding['severity'], key: string, text: string): void => {
+  const found: OnPemFinding = (severity, key, text) => {
     findings.push({ severity, path: ['listen', 'tls', key], text })
   }
-  const [cert, key, ca] = keys.map((name): Buffer | undefined => {
-    const path = written('listen', 'tls', name)
-    if (typeof path !== 'string' || !path.startsWith('/')) return undefined
-    const file = readPemFile(path)
-    if (!file.ok) {
-      found('error', name, file.text)
-      return undefined
-    }
-    if (name === 'key' && file.worldReadable) found('warning', name, openKey(path))
-    return file.pem
-  })
+  const [cert, key, ca] = keys.map((name) => readPemFile(name, written('listen', 'tls', name), found))
   if (cert === undefined || key === undefined || findings.some(({ severity }) => severity === 'error')) {
     return { material: null, findings }
   }
@@ -48,7 +39,7 @@ export const readTlsFiles = (written: Written, secrets: Secrets): TlsFiles => {
     const asked = { requestCert: wantsClient, rejectUnauthorized: wantsClient, minVersion: 'TLSv1.2' as const }
     return { material: { ...files, ...asked }, findings }
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
+    const said = textOf(error)
     found('error', 'certificate', `certificate and key cannot be used together (${said}); both must be PEM and a pair`)
     return { material: null, findings }
   }

@@ -1,6 +1,7 @@
 // How interfaces answer ARP, and the routes of IPv4: what /proc tells, and the settings that are written there.
 
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { codeOf } from '../core/error-text.ts'
 import type { Answer } from './run-program.ts'
 
 const folder = '/proc/sys/net/ipv4/conf'
@@ -34,7 +35,7 @@ export const writeArpSetting = (device: string, key: string, value: string): Ans
     writeFileSync(`${folder}/${device}/${key}`, value)
     return { ok: true, value: '' }
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    const why = codeOf(error)
     const advice = ['EACCES', 'EPERM', 'EROFS'].includes(why)
       ? '; it takes root, and a /proc/sys that can be written'
       : ''

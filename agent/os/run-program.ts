@@ -1,6 +1,7 @@
 // Starts a program of the system and collects what it says: for those files of os/ that each stand for one program.
 
 import { spawn } from 'node:child_process'
+import { codeOf } from '../core/error-text.ts'
 
 /** What a program answered, or why it did not do what it was told: one sentence for the operator. */
 export type Answer = { readonly ok: true; readonly value: string } | { readonly ok: false; readonly text: string }
@@ -24,7 +25,7 @@ export const runProgram = (
       killSignal: 'SIGKILL',
     })
     child.once('error', (error) => {
-      const isMissing = 'code' in error && error.code === 'ENOENT'
+      const isMissing = codeOf(error) === 'ENOENT'
       const why = isMissing ? `it is not installed; apt-get install ${found}` : error.message
       resolve({ ok: false, text: `cannot run ${name}: ${why}` })
     })

@@ -1,6 +1,7 @@
 // Listening on an address of the configuration, for HTTP and for agent-check alike.
 
 import type { Server } from 'node:net'
+import { codeOf } from '../core/error-text.ts'
 import { portHolder } from './port-holder.ts'
 
 /** Where to listen. */
@@ -30,9 +31,8 @@ export const listenOn = (
 
 /** Why a start failed, for the operator. `key` is the configuration's name of the address. */
 export const listenFailure = (error: unknown, { address, port }: ListenAddress, key: string): string => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
   const where = `cannot listen on ${address}:${port}`
-  switch (code) {
+  switch (codeOf(error)) {
     case 'EADDRINUSE':
       return `${where}: ${portHolder(port) ?? `another program has that port. See which with: ss -ltnp 'sport = :${port}'`}`
     case 'EADDRNOTAVAIL':

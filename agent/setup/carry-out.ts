@@ -1,6 +1,7 @@
 // Does what was planned: the password file first, so that no user is ever left with a password that nobody knows.
 
 import { readFileSync, rmSync } from 'node:fs'
+import { textOf } from '../core/error-text.ts'
 import type { Failure } from '../probe/core/failure.ts'
 import type { Administrator } from './administrator.ts'
 import { placeholder } from './core/sentences.ts'
@@ -65,9 +66,7 @@ const replaceFile = (file: string, text: string): (() => void) => {
   try {
     writePassword(file, text)
   } catch (error) {
-    throw new Stop(
-      `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}. Nothing was changed`,
-    )
+    throw new Stop(`${file} cannot be written: ${textOf(error)}. Nothing was changed`)
   }
   return () => (before === null ? rmSync(file, { force: true }) : writePassword(file, before.replace(/\r?\n$/, '')))
 }

@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { parse } from 'yaml'
 import { isRefusal, refusal } from '../admin/core/commands/command.ts'
 import { defaultSocket } from '../config/places.ts'
+import { codeOf, textOf } from '../core/error-text.ts'
 import { longestReload } from '../supervisor/core/processes.ts'
 import { longestSuccession } from '../supervisor/core/succession.ts'
 
@@ -90,8 +91,7 @@ const exchange = (path: string, line: string, limit: number): Promise<string> =>
   })
 
 const socketTrouble = (error: unknown, socket: string, limit: number): string => {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  switch (code) {
+  switch (codeOf(error)) {
     case 'ENOENT':
     case 'ECONNREFUSED':
       return `no balancer answers at ${socket}; is it running? systemctl status balancer`
@@ -100,6 +100,6 @@ const socketTrouble = (error: unknown, socket: string, limit: number): string =>
     case 'LATE':
       return `no answer from ${socket} within ${limit / 1000} s; what was asked for may still be done: look at the log`
     default:
-      return `no answer from ${socket}: ${error instanceof Error ? error.message : String(error)}`
+      return `no answer from ${socket}: ${textOf(error)}`
   }
 }

@@ -1,8 +1,9 @@
 // The files that the tls of a mysql check names, read in and tried.
 
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { textOf } from '../core/error-text.ts'
+import { type NamedFileKind, readNamedFile } from './named-file.ts'
 
 /** Paths as the configuration has them. */
 export type CheckTlsPaths = Readonly<Partial<Record<'ca' | 'certificate' | 'key', string | undefined>>>
@@ -19,8 +20,12 @@ export type CheckTlsFiles =
     }
   | { readonly ok: false; readonly at: 'ca' | 'certificate' | 'key'; readonly problem: string }
 
-/** Several times the list of all authorities of the web. */
-const maximumFileBytes = 4 * 1024 * 1024
+/** Of several times the size that the list of all authorities of the web has. */
+const pemFile: NamedFileKind = {
+  mostKibibytes: 4 * 1024,
+  instead: 'write PEM into one',
+  missing: 'write PEM into it',
+}
 
 /** Reads the files. Never throws. */
 export const readCheckTls = (paths: CheckTlsPaths): CheckTlsFiles => {
@@ -29,18 +34,10 @@ export const readCheckTls = (paths: CheckTlsPaths): CheckTlsFiles => {
   for (const at of ['ca', 'certificate', 'key'] as const) {
     const path = paths[at]
     if (path === undefined) continue
-    try {
-      const stat = statSync(path)
-      // Reading a pipe would wait for its writer, and hold everything up.
-      if (!stat.isFile()) return { ok: false, at, problem: `${path} is no file; write PEM into one` }
-      if (stat.size > maximumFileBytes)
-        return { ok: false, at, problem: `${path} is larger than 4 MiB; it must be PEM` }
-      if (at === 'key' && (stat.mode & 0o007) !== 0) warning = `${path} is readable by everyone; run: chmod o= ${path}`
-      read[at] = readFileSync(path)
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-      return { ok: false, at, problem: `cannot read ${path} (${code})` }
-    }
+    const found = readNamedFile(path, pemFile)
+    if (!found.ok) return { ...found, at }
+    if (at === 'key') warning = found.warning
+    read[at] = found.content
   }
   const { ca, certificate: cert, key } = read
   const files = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) }
@@ -50,8 +47,7 @@ export const readCheckTls = (paths: CheckTlsPaths): CheckTlsFiles => {
     createSecureContext(files)
     return { ok: true, files, warning }
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error)
     const at = cert === undefined ? 'ca' : 'certificate'
-    return { ok: false, at, problem: `the files cannot be used (${said}); they must be PEM, and a pair` }
+    return { ok: false, at, problem: `the files cannot be used (${textOf(error)}); they must be PEM, and a pair` }
   }
 }

@@ -1,6 +1,7 @@
 // Reads balancer.yaml and looks at the password files it names.
 
 import { readFileSync, statSync } from 'node:fs'
+import { textOf } from '../core/error-text.ts'
 import { oneLine } from '../core/text.ts'
 import { type HostNetwork, readHostNetwork } from '../os/host-network.ts'
 import { checkWarnings } from './demand.ts'
@@ -49,8 +50,7 @@ export const loadConfig = (
     text = known ?? readFileSync(file, 'utf8')
     place = { file: { path: file, mode }, host }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return { ok: false, problems: [`${file}: cannot be read: ${reason}; name another with --config FILE`] }
+    return { ok: false, problems: [`${file}: cannot be read: ${textOf(error)}; name another with --config FILE`] }
   }
   if (isUnconfigured(text)) return { ok: false, problems: [notConfigured(file)] }
   const checked = checkDocument(text, balancerSchema, (input) => crossFieldFindings(input, place), laterKeys)

@@ -1,8 +1,8 @@
 // Password files of the status page: one line with a salted scrypt hash, made by `balancer hash-password`.
 
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { readNamedFile } from './named-file.ts'
 
 const derive = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(scrypt)
 
@@ -27,30 +27,16 @@ const saltBytes = 16
 const keyBytes = 32
 /** Bounds what a hand-written file can make this program spend on one login: 64 MiB. */
 const maximumMemory = 64 * 1024 * 1024
-const maximumFileBytes = 1024
 
 /** Reads and parses a password file. Never throws and never shows the content. */
 export const readPasswordFile = (file: string): PasswordFile => {
-  let text: string
-  let mode: number
-  try {
-    const stat = statSync(file)
-    if (!stat.isFile() || stat.size > maximumFileBytes) return { ok: false, problem: `${file} is no password file` }
-    mode = stat.mode
-    text = readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : String(error)
-    return {
-      ok: false,
-      problem: `cannot read ${file} (${code}); make it with: balancer hash-password > ${file}`,
-    }
-  }
-  const hash = parsePasswordHash(text)
-  if (hash === undefined) {
-    return { ok: false, problem: `${file} holds no scrypt string; make it with: balancer hash-password > ${file}` }
-  }
-  const warning = (mode & 0o007) === 0 ? undefined : `${file} is readable by everyone; run: chmod o= ${file}`
-  return { ok: true, hash, warning }
+  const advice = `make it with: balancer hash-password > ${file}`
+  const read = readNamedFile(file, { mostKibibytes: 1, instead: advice, missing: advice })
+  if (!read.ok) return read
+  const hash = parsePasswordHash(read.content.toString().trim())
+  return hash === undefined
+    ? { ok: false, problem: `${file} holds no scrypt string; ${advice}` }
+    : { ok: true, hash, warning: read.warning }
 }
 
 /** Parses `scrypt$N$r$p$salt$key`. */

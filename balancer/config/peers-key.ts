@@ -2,7 +2,7 @@
 // that is made of it.
 
 import { hkdfSync } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { readNamedFile } from './named-file.ts'
 import type { BalancerConfig } from './schema.ts'
 
 /** What the connections are made with, or what is wrong with the file. `warning` where others than its owner may read it. */
@@ -11,7 +11,6 @@ export type PeersKey =
   | { readonly ok: false; readonly problem: string }
 
 const leastBytes = 32
-const maximumFileBytes = 1024
 /** Of 32 random bytes in hexadecimal digits fewer are different only by bad luck: one in a million. */
 const leastDifferentBytes = 8
 
@@ -20,30 +19,22 @@ const makeKey = (file: string): string => `(umask 077; openssl rand -base64 48 >
 
 /** Reads a key file. Never throws and never shows the content. Its end of line is not part of the key. */
 export const readPeersKey = (file: string): PeersKey => {
-  try {
-    const stat = statSync(file)
-    // Reading a pipe would wait for its writer, and hold everything up.
-    if (!stat.isFile()) return { ok: false, problem: `${file} is no file; make a key: ${makeKey(file)}` }
-    if (stat.size > maximumFileBytes) return { ok: false, problem: `${file} is no key file: larger than 1 KiB` }
-    const content = readFileSync(file)
-    const end = content.findLastIndex((byte) => byte !== 0x0a && byte !== 0x0d)
-    const key = content.subarray(0, end + 1)
-    if (key.length < leastBytes) {
-      const text = `${file} holds ${key.length} bytes, and a key has at least ${leastBytes}; make one: ${makeKey(file)}`
-      return { ok: false, problem: text }
-    }
-    if (new Set(key).size < leastDifferentBytes) {
-      return { ok: false, problem: `${file} holds no random key; make one: ${makeKey(file)}` }
-    }
-    const warning = (stat.mode & 0o007) === 0 ? undefined : `${file} is readable by everyone; run: chmod o= ${file}`
-    return { ok: true, key: derived(key), warning }
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : String(error)
-    return {
-      ok: false,
-      problem: `cannot read ${file} (${code}); copy it from another balancer, or make one: ${makeKey(file)}`,
-    }
+  const read = readNamedFile(file, {
+    mostKibibytes: 1,
+    instead: `make a key: ${makeKey(file)}`,
+    missing: `copy it from another balancer, or make one: ${makeKey(file)}`,
+  })
+  if (!read.ok) return read
+  const end = read.content.findLastIndex((byte) => byte !== 0x0a && byte !== 0x0d)
+  const key = read.content.subarray(0, end + 1)
+  if (key.length < leastBytes) {
+    const text = `${file} holds ${key.length} bytes, and a key has at least ${leastBytes}; make one: ${makeKey(file)}`
+    return { ok: false, problem: text }
   }
+  if (new Set(key).size < leastDifferentBytes) {
+    return { ok: false, problem: `${file} holds no random key; make one: ${makeKey(file)}` }
+  }
+  return { ok: true, key: derived(key), warning: read.warning }
 }
 
 /** Any length in, 256 bits out (RFC 5869). */

@@ -34,6 +34,8 @@ export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly logSession: ProcessLog['session']
   readonly logRequest: ProcessLog['request']
   readonly publish: (fact: Fact) => void
+  /** From now on this is called for what other processes say, and at once for what they said since the start. */
+  readonly onFact: (listener: (fact: Fact) => void) => void
   readonly requestReload: () => Promise<ReloadResult>
   readonly requestReexec: () => Promise<ReloadResult>
   readonly inherit: (endpoint: string) => ListeningHandle
@@ -55,7 +57,6 @@ export type Lead = Pick<Extract<ToChild, { type: 'lead' }>, 'facts' | 'resume'>
  * is over; a process that leaves its work behind (`leavesItsWork`) has nothing left, and is not told to `stop` then.
  */
 export type Work = {
-  readonly onFact: (fact: Fact) => void
   readonly reconfigure: (config: BalancerConfig) => Promise<readonly string[]> | readonly string[]
   readonly order?: (instance: string, order: RouterOrder) => Promise<ReloadResult>
   readonly endSessions?: (end: SessionsToEnd) => Promise<SessionsEnded>
@@ -89,6 +90,12 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
     const handle = inherited.get(endpoint)
     inherited.delete(endpoint)
     return handle
+  }
+  const unheard: Fact[] = []
+  let hear = (fact: Fact): void => void unheard.push(fact)
+  const onFact: Assignment['onFact'] = (listener) => {
+    hear = listener
+    for (const fact of unheard.splice(0)) listener(fact)
   }
   let onLead: (lead: Lead) => void = () => {}
   const lead = (): Promise<Lead> => {
@@ -238,6 +245,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
           logSession,
           logRequest,
           publish: (fact) => send({ type: 'fact', fact }),
+          onFact,
           requestReload,
           requestReexec,
           orderRouter,
@@ -275,11 +283,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
         work?.then((running) => running.outline?.(message.listeners)).catch(failed)
         return
       case 'fact':
-        // A start that failed has been reported already.
-        void work?.then(
-          (running) => running.onFact(message.fact),
-          () => {},
-        )
+        hear(message.fact)
         return
       case 'reconfigure':
         applyNext(message.id, message.config)

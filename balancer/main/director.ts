@@ -140,7 +140,7 @@ runChild('director', async (assignment) => {
     return path === null ? undefined : keepStateFile({ path, text, log })
   }
   stateFile = remember()
-  const onFact = (fact: Fact): void => {
+  const hear = (fact: Fact): void => {
     if (fact.fact === 'listener') checker.hearTraffic(fact)
     if (fact.fact === 'virtual-router') {
       const change = describeRouter(pool.routers.get(fact.name), fact)
@@ -235,8 +235,8 @@ runChild('director', async (assignment) => {
     return describeAdminChanges(before.admin, next.admin)
   }
   const stopHeartbeat = startHeartbeat('director', publish)
+  assignment.onFact(hear)
   return {
-    onFact,
     reconfigure,
     handles: () => {
       sockets.yield()

@@ -15,7 +15,7 @@ import { type Room, runRooms } from './rooms.ts'
 /** For what other balancers know of sessions: at a start nobody is master before; a reload has its own limit. */
 const [startPatience, reloadPatience] = [10_000, 4000]
 
-runChild('kernel', async ({ config: first, facts, log, logSession, publish, inherit, succeeds }) => {
+runChild('kernel', async ({ config: first, facts, log, logSession, publish, onFact, inherit, succeeds }) => {
   let config = first
   const known = rememberFacts(facts)
   const warn = (): void => {
@@ -49,12 +49,12 @@ runChild('kernel', async ({ config: first, facts, log, logSession, publish, inhe
     stopHeartbeat()
     return forwarding.retire()
   }
+  onFact((fact) => {
+    if (!decides(fact)) return
+    known.hear(fact)
+    forwarding.hear(fact)
+  })
   return {
-    onFact: (fact) => {
-      if (!decides(fact)) return
-      known.hear(fact)
-      forwarding.hear(fact)
-    },
     reconfigure: async (next) => {
       const before = config
       config = next

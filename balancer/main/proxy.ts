@@ -19,7 +19,7 @@ const longestHandOver = millis(6000)
 /** Of so few files that little would be left, half are for sessions. */
 const socketsAllowed = (descriptors: number): number => Math.max(descriptors - filesBeside, Math.floor(descriptors / 2))
 
-runChild('proxy', async ({ config, facts, log, logSession, publish, inherit, succeeds }) => {
+runChild('proxy', async ({ config, facts, log, logSession, publish, onFact, inherit, succeeds }) => {
   let listeners = forwardedBy('proxy', config.listeners)
   const known = rememberFacts(facts)
   const limits = hostLimits()
@@ -34,12 +34,12 @@ runChild('proxy', async ({ config, facts, log, logSession, publish, inherit, suc
   })
   if (!succeeds) void warmUp()
   const stopHeartbeat = startHeartbeat('proxy', publish)
+  onFact((fact) => {
+    if (!decides(fact)) return
+    known.hear(fact)
+    proxy.hear(fact)
+  })
   return {
-    onFact: (fact) => {
-      if (!decides(fact)) return
-      known.hear(fact)
-      proxy.hear(fact)
-    },
     reconfigure: async (next) => {
       const wanted = forwardedBy('proxy', next.listeners)
       await proxy.reconfigure(wanted, known.of(next.listeners))

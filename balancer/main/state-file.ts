@@ -5,6 +5,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { codeOf, textOf } from '../core/error-text.ts'
 import { maximumStateBytes } from '../pool/core/lasting-state.ts'
 
 /** The file, kept up to date. */
@@ -75,13 +76,11 @@ export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOp
   }
 }
 
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : 'failed')
-
 /** The process that writes is root's, and has none of root's powers over files of others. */
 const isOfOthers = (error: unknown): boolean => ['EACCES', 'EPERM'].includes(codeOf(error))
 
 const whyNot = (error: unknown): string => {
-  const text = error instanceof Error ? error.message : String(error)
+  const text = textOf(error)
   return isOfOthers(error) ? `${text}; its directory has to belong to root` : text
 }
 
@@ -124,7 +123,7 @@ const isRunning = (pid: number): boolean => {
   try {
     return process.kill(pid, 0)
   } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
+    return codeOf(error) !== 'ESRCH'
   }
 }
 
@@ -141,8 +140,7 @@ export const readStateFile = (path: string): { readonly text: string | null; rea
     const length = readSync(file, bytes, 0, found.size, 0)
     return { text: bytes.toString('utf8', 0, length), problem: null }
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    return { text: null, problem: isMissing ? null : error instanceof Error ? error.message : String(error) }
+    return { text: null, problem: codeOf(error) === 'ENOENT' ? null : textOf(error) }
   } finally {
     if (file !== undefined) closeSync(file)
   }

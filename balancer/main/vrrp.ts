@@ -6,7 +6,7 @@ import { raiseScheduling } from '../os/scheduling.ts'
 import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
 import type { Past } from '../vrrp/past.ts'
 import { scriptUserWarning } from '../vrrp/script-users.ts'
-import { startVirtualRouters } from '../vrrp/virtual-routers.ts'
+import { prepareVirtualRouters } from '../vrrp/virtual-routers.ts'
 import { runChild } from './child.ts'
 
 runChild('vrrp', async (assignment) => {
@@ -38,21 +38,23 @@ runChild('vrrp', async (assignment) => {
   }
   // As long as another program leads, it tells of the servers too.
   const servers = startServerNotifications(config, log)
-  const mayStart = async (): Promise<void> => {
-    if (!succeeds) return
-    const lead = await assignment.lead()
-    resume = lead.resume
-    facts = [...facts.filter((fact) => fact.fact !== 'virtual-router'), ...lead.facts]
-  }
-  const routers = await startVirtualRouters({ config, past, mayStart, log, publish })
-  const onFact = (fact: Fact): void => {
+  const routers = await prepareVirtualRouters({ config, past, log, publish })
+  const hear = (fact: Fact): void => {
     routers.hear(fact)
     servers.hear(fact)
   }
-  facts.forEach(onFact)
+  facts.forEach(hear)
+  // Before it may start: who is not heard while others prepare would count as silent when it does.
+  assignment.onFact(hear)
+  if (succeeds) {
+    const lead = await assignment.lead()
+    resume = lead.resume
+    facts = [...facts.filter((fact) => fact.fact !== 'virtual-router'), ...lead.facts]
+    lead.facts.forEach(hear)
+  }
+  routers.start()
   servers.speak(true)
   return {
-    onFact,
     reconfigure: async (next) => {
       const lines = await routers.reconfigure(next)
       return [...lines, ...servers.reconfigure(next)]

@@ -1,6 +1,6 @@
 // The processes of balancers in the network of this process: who runs, and whom a dead supervisor left.
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { networkOf, processIds, readProc } from './proc.ts'
 
 /** A process of a balancer, by its title: `supervisor`, `vrrp`, `director`, `proxy`. */
 export type BalancerProcess = { readonly pid: number; readonly parent: number; readonly role: string }
@@ -9,22 +9,16 @@ const title = /^balancer: ([a-z]+)\0/
 
 /** Those that run in this network namespace, without this process. A network of its own is another host. */
 export const balancerProcesses = (): readonly BalancerProcess[] => {
-  const own = readlinkSync('/proc/self/ns/net')
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
+  const own = networkOf('self')
+  return processIds()
+    .filter((pid) => pid !== process.pid)
     .flatMap((pid) => lookAt(pid, own))
 }
 
-const lookAt = (pid: number, network: string): readonly BalancerProcess[] => {
-  try {
-    const [, role] = title.exec(`${readFileSync(`/proc/${pid}/cmdline`, 'latin1')}\0`) ?? []
-    if (role === undefined || readlinkSync(`/proc/${pid}/ns/net`) !== network) return []
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' || state === 'X' ? [] : [{ pid, parent: Number(parent), role }]
-  } catch {
-    // It is gone, or somebody else's.
-    return []
-  }
+const lookAt = (pid: number, network: string | undefined): readonly BalancerProcess[] => {
+  const [, role] = title.exec(`${readProc(`${pid}/cmdline`)}\0`) ?? []
+  if (role === undefined || networkOf(pid) !== network) return []
+  const stat = readProc(`${pid}/stat`)
+  const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ['', 'Z', 'X'].includes(state) ? [] : [{ pid, parent: Number(parent), role }]
 }

@@ -2,7 +2,29 @@
 // without IO. One pass over a message and no object for it: twenty thousand of them come in a second.
 
 import type { Family } from '../core/ip-address.ts'
-import { attribute } from './address-message.ts'
+import { halves, isLittleEndian } from './host-order.ts'
+import {
+  absent,
+  attribute,
+  attributeEnd,
+  attributeHeaderBytes,
+  complete,
+  doneType,
+  errorType,
+  familyBytes,
+  findAttribute,
+  flagsOffset,
+  headerBytes,
+  longNumber,
+  messageFlags,
+  nested,
+  netfilterHeader,
+  sequenceOffset,
+  typeMask,
+  typeOffset,
+  viewOf,
+} from './netlink-message.ts'
+import { domains } from './socket-address.ts'
 
 /** linux/netfilter/nf_conntrack_tcp.h: the state of a TCP connection by the packets that passed, in the kernel's order. */
 export const tcpStates = [
@@ -61,9 +83,6 @@ export type ConntrackMessage =
   | { readonly kind: 'end'; readonly isTorn: boolean }
 
 const [subsystem, messageNew, messageGet, messageDelete] = [1, 0, 1, 2]
-/** linux/netlink.h */
-const [errorType, doneType] = [2, 3]
-const flags = { request: 0x1, acknowledge: 0x4, interrupted: 0x10, dump: 0x300, create: 0x400 } as const
 const types = {
   tupleOriginal: 1,
   tupleReply: 2,
@@ -82,21 +101,15 @@ const addressTypes = { ipv4Source: 1, ipv4Destination: 2, ipv6Source: 3, ipv6Des
 const portTypes = { source: 2, destination: 3 } as const
 const [tcpInfo, tcpInfoState, counterBytes, timestampStart] = [1, 1, 2, 1]
 const seenReply = 1 << 1
-const [headerBytes, familyBytes, attributeHeaderBytes] = [16, 4, 4]
-const [inet, inet6] = [2, 10]
-const typeMask = 0x3fff
-const nested = 0x8000
 const nanosInMillis = 1e6
 
 /** BPF compares halves and words as if they were big-endian: the type of a message that tells the end of an entry. */
-export const destroyType: number = new DataView(Uint16Array.of((subsystem << 8) | messageDelete).buffer).getUint16(0)
-/** Where a message has its type, and where its first attribute. */
-export const [typeOffset, attributesOffset] = [4, headerBytes + familyBytes]
+export const destroyType: number = halves((subsystem << 8) | messageDelete).readUInt16BE()
+/** Where a message has its first attribute. */
+export const attributesOffset: number = headerBytes + familyBytes
 /** The path of attributes to the state of a TCP connection, and the one of the mark. */
 export const tcpStatePath: readonly number[] = [types.protocolInfo, tcpInfo, tcpInfoState]
 export const markType: number = types.mark
-
-const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /**
  * Reads the messages that are in a buffer from one place to another, and calls `visit` for each. Messages and entries are the
@@ -157,8 +170,8 @@ class EntryInBuffer implements ConntrackEntry {
   read(start: number, end: number): boolean {
     const { view } = this
     const family = view.getUint8(start)
-    if (family !== inet && family !== inet6) return false
-    this.family = family === inet ? 'ipv4' : 'ipv6'
+    if (family !== domains.ipv4 && family !== domains.ipv6) return false
+    this.family = family === domains.ipv4 ? 'ipv4' : 'ipv6'
     this.id = 0
     this.mark = 0
     this.hasReply = false
@@ -202,9 +215,10 @@ class EntryInBuffer implements ConntrackEntry {
         if (end - at >= 4) this.id = view.getUint32(at)
         break
       case types.protocolInfo: {
-        const tcp = find(view, at, end, tcpInfo)
-        const state = tcp === absent ? absent : find(view, tcp, endOf(view, tcp), tcpInfoState)
-        if (state !== absent && endOf(view, state) > state) this.tcpState = tcpStates[view.getUint8(state)] ?? null
+        const tcp = findAttribute(view, at, end, tcpInfo)
+        const state = tcp === absent ? absent : findAttribute(view, tcp, attributeEnd(view, tcp), tcpInfoState)
+        if (state !== absent && attributeEnd(view, state) > state)
+          this.tcpState = tcpStates[view.getUint8(state)] ?? null
         break
       }
       case types.countersOriginal:
@@ -232,15 +246,16 @@ export const conntrackReader = (buffer: Uint8Array): ConntrackReader => {
       const length = view.getUint32(at, isLittleEndian)
       if (length < headerBytes || at + length > end) return
       const type = view.getUint16(at + typeOffset, isLittleEndian)
-      const flagsHere = view.getUint16(at + 6, isLittleEndian)
+      const flagsHere = view.getUint16(at + flagsOffset, isLittleEndian)
       if (type >> 8 === subsystem) {
-        entry.change = (type & 0xff) === messageDelete ? 'destroy' : (flagsHere & flags.create) === 0 ? 'update' : 'new'
+        entry.change =
+          (type & 0xff) === messageDelete ? 'destroy' : (flagsHere & messageFlags.create) === 0 ? 'update' : 'new'
         if (length > headerBytes && entry.read(at + headerBytes, at + length)) visit(found)
       } else if (type === doneType) {
         const error = length >= headerBytes + 4 ? view.getInt32(at + headerBytes, isLittleEndian) : 0
-        visit({ kind: 'end', isTorn: error !== 0 || (flagsHere & flags.interrupted) !== 0 })
+        visit({ kind: 'end', isTorn: error !== 0 || (flagsHere & messageFlags.interrupted) !== 0 })
       } else if (type === errorType && length >= headerBytes + 4) {
-        const sequence = view.getUint32(at + 8, isLittleEndian)
+        const sequence = view.getUint32(at + sequenceOffset, isLittleEndian)
         visit({ kind: 'answer', sequence, error: view.getInt32(at + headerBytes, isLittleEndian) })
       }
       at += length + (-length & 3)
@@ -248,47 +263,27 @@ export const conntrackReader = (buffer: Uint8Array): ConntrackReader => {
   }
 }
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
 /** Cut parts are remembered by place of 1,024 bytes. */
 const placeBits = 10
 
-/** A number of 64 bits, network order; beyond 2 ** 53 the nearest. */
-const longNumber = (view: DataView, at: number): number => view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4)
-
-const absent = -1
-/** Where the value of the attribute begins, or `absent`. */
-const find = (view: DataView, start: number, end: number, wanted: number): number => {
-  for (let at = start; at + attributeHeaderBytes <= end; ) {
-    const length = view.getUint16(at, isLittleEndian)
-    if (length < attributeHeaderBytes || at + length > end) return absent
-    if ((view.getUint16(at + 2, isLittleEndian) & typeMask) === wanted) return at + attributeHeaderBytes
-    at += length + (-length & 3)
-  }
-  return absent
-}
-/** The same of a value of 64 bits; 0: there is none. */
+/** Where a value of 64 bits begins; 0: there is none. */
 const find64 = (view: DataView, start: number, end: number, wanted: number): number => {
-  const value = find(view, start, end, wanted)
-  return value === absent || endOf(view, value) - value < 8 ? 0 : value
+  const value = findAttribute(view, start, end, wanted)
+  return value === absent || attributeEnd(view, value) - value < 8 ? 0 : value
 }
-/** Where the value ends that begins here. */
-const endOf = (view: DataView, value: number): number =>
-  value - attributeHeaderBytes + view.getUint16(value - attributeHeaderBytes, isLittleEndian)
-
 /** The flow that a tuple describes; undefined where it is not one of TCP over IP. */
 export const flowOf = (tuple: TupleBytes): Flow | undefined => {
   const view = viewOf(tuple)
-  const addresses = find(view, 0, tuple.length, tupleTypes.addresses)
-  const ports = find(view, 0, tuple.length, tupleTypes.ports)
+  const addresses = findAttribute(view, 0, tuple.length, tupleTypes.addresses)
+  const ports = findAttribute(view, 0, tuple.length, tupleTypes.ports)
   if (addresses === absent || ports === absent) return undefined
   const address = (type: number, size: number): Uint8Array | undefined => {
-    const at = find(view, addresses, endOf(view, addresses), type)
-    return at === absent || endOf(view, at) - at !== size ? undefined : tuple.slice(at, at + size)
+    const at = findAttribute(view, addresses, attributeEnd(view, addresses), type)
+    return at === absent || attributeEnd(view, at) - at !== size ? undefined : tuple.slice(at, at + size)
   }
   const port = (type: number): number | undefined => {
-    const at = find(view, ports, endOf(view, ports), type)
-    return at === absent || endOf(view, at) - at < 2 ? undefined : view.getUint16(at)
+    const at = findAttribute(view, ports, attributeEnd(view, ports), type)
+    return at === absent || attributeEnd(view, at) - at < 2 ? undefined : view.getUint16(at)
   }
   const [sourcePort, destinationPort] = [port(portTypes.source), port(portTypes.destination)]
   if (sourcePort === undefined || destinationPort === undefined) return undefined
@@ -303,29 +298,27 @@ export const flowOf = (tuple: TupleBytes): Flow | undefined => {
 
 /** A request for all entries with the mark; the kernel leaves out the others. */
 export const listRequest = (sequence: number, { value, mask }: MarkFilter): Uint8Array =>
-  request(messageGet, flags.dump, sequence, 0, [
+  request(messageGet, messageFlags.dump, sequence, 0, [
     attribute(types.mark, bigEndian(value)),
     attribute(types.markMask, bigEndian(mask)),
   ])
 
 /** A request to delete this entry, and none that took its place: the kernel compares the id. */
 export const deleteRequest = (sequence: number, entry: EntryKey): Uint8Array =>
-  request(messageDelete, flags.acknowledge, sequence, familyNumber(entry.family), [
+  request(messageDelete, messageFlags.acknowledge, sequence, domains[entry.family], [
     attribute(types.tupleOriginal | nested, entry.original),
     attribute(types.id, bigEndian(entry.id)),
   ])
 
 /** A request to have this entry expire after so many seconds without a packet; the next packet sets its own policy again. */
 export const timeoutRequest = (sequence: number, entry: EntryKey, seconds: number): Uint8Array =>
-  request(messageNew, flags.acknowledge, sequence, familyNumber(entry.family), [
+  request(messageNew, messageFlags.acknowledge, sequence, domains[entry.family], [
     attribute(types.tupleOriginal | nested, entry.original),
     attribute(types.timeout, bigEndian(seconds)),
   ])
 
 /** What tells an entry from all others. */
 export type EntryKey = Pick<ConntrackEntry, 'family' | 'id' | 'original'>
-
-const familyNumber = (family: Family): number => (family === 'ipv4' ? inet : inet6)
 
 const bigEndian = (value: number): Uint8Array => {
   const bytes = new Uint8Array(4)
@@ -339,12 +332,5 @@ const request = (
   sequence: number,
   family: number,
   attributes: readonly Uint8Array[],
-): Uint8Array => {
-  const body = Buffer.concat([Buffer.of(family, 0, 0, 0), ...attributes])
-  const header = new DataView(new ArrayBuffer(headerBytes))
-  header.setUint32(0, headerBytes + body.length, isLittleEndian)
-  header.setUint16(4, (subsystem << 8) | message, isLittleEndian)
-  header.setUint16(6, flags.request | more, isLittleEndian)
-  header.setUint32(8, sequence, isLittleEndian)
-  return Buffer.concat([new Uint8Array(header.buffer), body])
-}
+): Uint8Array =>
+  complete(Buffer.concat([netfilterHeader((subsystem << 8) | message, more, family), ...attributes]), sequence)

@@ -17,12 +17,13 @@ import {
   tcpStatePath,
   tcpStates,
   timeoutRequest,
-  typeOffset,
 } from './conntrack-message.ts'
 import { createDatagramBatch } from './datagram-batch.ts'
-import { callClose, callReceive, lastError } from './libc.ts'
+import { callClose, lastError } from './libc.ts'
 import { openNetfilterSocket, sendToNetfilter } from './netfilter-socket.ts'
+import { attributeHeaderBytes, typeOffset } from './netlink-message.ts'
 import { type Outcome, refused } from './outcome.ts'
+import { receiveInto } from './socket.ts'
 import {
   andConstant,
   giveBack,
@@ -77,12 +78,10 @@ export type Conntrack = {
   readonly close: () => void
 }
 
-const dontWait = 0x40
 /** NF_NETLINK_CONNTRACK_NEW, _UPDATE and _DESTROY, as bits. */
 const groups = 0b111
 /** SKF_AD_OFF with SKF_AD_NLATTR and SKF_AD_NLATTR_NEST of linux/filter.h. */
 const [findAttribute, findNested] = [-0x1000 + 12, -0x1000 + 16]
-const attributeHeaderBytes = 4
 /**
  * Bytes for events that wait. One takes about 1,300; the kernel doubles the figure and takes the memory only when it is used. It is
  * enough for a second of 20,000 events, in which this program does not get to read.
@@ -184,7 +183,7 @@ export const openConntrack = (): Outcome<Conntrack> => {
       const sent = sendToNetfilter(fd, Buffer.concat(some.map((entry) => requestFor(next(), entry))))
       if (!sent.ok) return refused(sent.code, `cannot ${what}: ${sent.code}`)
       for (;;) {
-        const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
+        const length = receiveInto(fd, buffer)
         if (length <= 0) break
         read(0, length, (message) => {
           if (message.kind === 'answer') errors[message.sequence - first] = message.error
@@ -233,7 +232,7 @@ const readList = async (
   let [isOver, isTorn, error] = [false, false, 0]
   for (let until = performance.now() + slice; !isOver; ) {
     // The kernel makes the next part of the list whenever one is taken: there is nothing to wait for.
-    const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
+    const length = receiveInto(fd, buffer)
     if (length <= 0) {
       const code = lastError()
       if (code === 'EINTR') continue

@@ -1,6 +1,8 @@
 // Many datagrams with one call: where tens of thousands come in a second, a call for each costs more than what is in them.
 
+import { isLittleEndian } from './host-order.ts'
 import { addressInMemory, callReceiveMany } from './libc.ts'
+import { dontWait } from './socket.ts'
 
 /** Room for datagrams, used again by each call. The i-th begins at `i * placeBytes` of `buffer`. */
 export type DatagramBatch = {
@@ -14,7 +16,6 @@ export type DatagramBatch = {
   readonly isCut: (index: number) => boolean
 }
 
-const dontWait = 0x40
 const truncated = 0x20
 /** struct mmsghdr of 64 bits (recvmmsg(2)), and struct iovec. */
 const headerBytes = 64
@@ -45,5 +46,3 @@ export const createDatagramBatch = (places: number, placeBytes: number): Datagra
     isCut: (index) => (view.getInt32(index * headerBytes + flagsOffset, isLittleEndian) & truncated) !== 0,
   }
 }
-
-const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1

@@ -3,9 +3,10 @@
 
 import type { Endpoint } from '../core/endpoint.ts'
 import { familyOf } from '../core/ip-address.ts'
-import { callClose, callConnect, callSendTo, callSocket, lastError } from './libc.ts'
-import { type Outcome, refused } from './outcome.ts'
-import { domains, socketAddress } from './socket-address.ts'
+import { callClose, callConnect, lastError } from './libc.ts'
+import type { Outcome } from './outcome.ts'
+import { dontWait, givenUp, lastRefusal, noSignal, openSocket, sendTo, socketTypes } from './socket.ts'
+import { domains, socketAddress, unixAddress } from './socket-address.ts'
 
 /** A socket of this host by its path, or a UDP port by its address. */
 export type DatagramTarget = { readonly path: string } | Endpoint
@@ -16,8 +17,6 @@ export type DatagramSocket = {
   readonly close: () => void
 }
 
-const [afUnix, sockDgram, sockCloexec] = [1, 2, 0o2000000]
-const [dontWait, noSignal] = [0x40, 0x4000]
 /** How the system says that an earlier datagram found nobody (ICMP: port unreachable): this one was not sent for it. */
 const bounced = 'ECONNREFUSED'
 
@@ -25,17 +24,15 @@ const bounced = 'ECONNREFUSED'
 export const openDatagramSocket = (target: DatagramTarget): Outcome<DatagramSocket> => {
   const isUdp = !('path' in target)
   const address = isUdp ? socketAddress(target) : unixAddress(target.path)
-  const fd = callSocket(isUdp ? domains[familyOf(target.address)] : afUnix, sockDgram | sockCloexec, 0)
-  if (fd < 0) return failed('open')
+  const fd = openSocket(isUdp ? domains[familyOf(target.address)] : domains.unix, socketTypes.datagram)
+  if (fd < 0) return lastRefusal('cannot open a socket for datagrams')
   // Only a connected UDP socket hears of a port that nobody listens at. A path is looked up each time: a receiver that starts
   // anew makes another socket there.
   if (isUdp && callConnect(fd, address, address.length) !== 0) {
-    const refusal = failed('connect')
-    callClose(fd)
-    return refusal
+    return givenUp(fd, 'cannot connect a socket for datagrams')
   }
   const attempt = (bytes: Uint8Array): string | null =>
-    Number(callSendTo(fd, bytes, bytes.length, dontWait | noSignal, address, address.length)) < 0 ? lastError() : null
+    sendTo(fd, bytes, address, dontWait | noSignal) ? null : lastError()
   let isOpen = true
   return {
     ok: true,
@@ -52,13 +49,4 @@ export const openDatagramSocket = (target: DatagramTarget): Outcome<DatagramSock
       },
     },
   }
-}
-
-/** struct sockaddr_un with its zero at the end. */
-const unixAddress = (path: string): Uint8Array =>
-  Buffer.concat([new Uint8Array(Uint16Array.of(afUnix).buffer), Buffer.from(`${path}\0`)])
-
-const failed = (what: string) => {
-  const code = lastError()
-  return refused(code, `cannot ${what} a socket for datagrams: ${code}`)
 }

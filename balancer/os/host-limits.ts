@@ -1,15 +1,14 @@
 // How many files, ports and tracked connections this host has for its connections.
 
-import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import type { HostLimits } from '../core/shortage.ts'
+import { readProc } from './proc.ts'
 
 /** The limits in force. Node raises its own limit of open files to the hard one at start; infinite where there is none. */
 export const hostLimits = (): HostLimits => {
-  const [low = 32_768, high = 60_999] = numbersOf('/proc/sys/net/ipv4/ip_local_port_range')
-  const [soft = 'unlimited'] =
-    /^Max open files\s+(\d+|unlimited)/m.exec(readOr('/proc/self/limits', ''))?.slice(1) ?? []
-  const [, , systemDescriptors = null] = numbersOf('/proc/sys/fs/file-nr')
+  const [low = 32_768, high = 60_999] = numbersOf('sys/net/ipv4/ip_local_port_range')
+  const [soft = 'unlimited'] = /^Max open files\s+(\d+|unlimited)/m.exec(readProc('self/limits'))?.slice(1) ?? []
+  const [, , systemDescriptors = null] = numbersOf('sys/fs/file-nr')
   return {
     ports: high - low + 1,
     portRange: `${low} ${high}`,
@@ -35,17 +34,9 @@ export const isTrackingFull = (): boolean => {
 }
 
 const trackedConnections = (): HostLimits['trackedConnections'] => {
-  const [count] = numbersOf('/proc/sys/net/netfilter/nf_conntrack_count')
-  const [most] = numbersOf('/proc/sys/net/netfilter/nf_conntrack_max')
+  const [count] = numbersOf('sys/net/netfilter/nf_conntrack_count')
+  const [most] = numbersOf('sys/net/netfilter/nf_conntrack_max')
   return count === undefined || most === undefined ? null : { count, most }
 }
 
-const numbersOf = (file: string): readonly number[] => readOr(file, '').split(/\s+/).filter(Boolean).map(Number)
-
-const readOr = (file: string, otherwise: string): string => {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return otherwise
-  }
-}
+const numbersOf = (file: string): readonly number[] => readProc(file).split(/\s+/).filter(Boolean).map(Number)

@@ -1,7 +1,7 @@
 // The routes of this host's main table, at once and without asking anybody.
 
-import { readFileSync } from 'node:fs'
 import { addressText, type Family } from '../core/ip-address.ts'
+import { readProc } from './proc.ts'
 
 /** A route: packets to this network leave through `device`, to the router `via` if there is one. The smaller metric of two wins. */
 export type HostRoute = {
@@ -15,7 +15,7 @@ export type HostRoute = {
 
 /** Reads them from /proc/net/route and /proc/net/ipv6_route; none where the system does not say. Routes of `lo` are not among them. */
 export const readHostRoutes = (): readonly HostRoute[] =>
-  [...linesOf('/proc/net/route').slice(1).map(ipv4Route), ...linesOf('/proc/net/ipv6_route').map(ipv6Route)]
+  [...linesOf('net/route').slice(1).map(ipv4Route), ...linesOf('net/ipv6_route').map(ipv6Route)]
     .flatMap((route) => route ?? [])
     .filter(({ device }) => device !== 'lo')
 
@@ -57,10 +57,4 @@ const isToRouter = (flags = ''): boolean => (Number.parseInt(flags, 16) & toRout
 
 const bytesOf = (hex: string): number[] => (hex.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16))
 
-const linesOf = (file: string): readonly string[] => {
-  try {
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean)
-  } catch {
-    return []
-  }
-}
+const linesOf = (file: string): readonly string[] => readProc(file).split('\n').filter(Boolean)

@@ -1,6 +1,7 @@
 // A keepalived that runs on this host, and the virtual routers in its configuration.
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { mayBeInThisNetwork, processIds, readProc } from './proc.ts'
 
 /** One vrrp_instance of a running keepalived. */
 export type KeepalivedInstance = { readonly pid: number; readonly interface: string; readonly virtualRouterId: number }
@@ -13,10 +14,9 @@ const instanceStart = /^\s*vrrp_instance\s/m
 /** Those of all keepalived processes of this host and network; a file that cannot be read has none. */
 export const keepalivedInstances = (): readonly KeepalivedInstance[] => {
   const seen = new Set<string>()
-  return readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => Number.isInteger(pid) && isHere(pid))
-    .flatMap((pid) => instancesOf(pid))
+  return processIds()
+    .filter((pid) => familyName.test(readProc(`${pid}/comm`)) && mayBeInThisNetwork(pid))
+    .flatMap(instancesOf)
     .filter(({ interface: device, virtualRouterId }) => {
       // It has several processes.
       const key = `${device} ${virtualRouterId}`
@@ -26,21 +26,11 @@ export const keepalivedInstances = (): readonly KeepalivedInstance[] => {
     })
 }
 
-const isHere = (pid: number): boolean => {
-  if (!familyName.test(readOr(`/proc/${pid}/comm`))) return false
-  try {
-    return readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net')
-  } catch {
-    // Who has fewer privileges may not look; most hosts have one network.
-    return true
-  }
-}
-
 const instancesOf = (pid: number): readonly KeepalivedInstance[] => {
-  const words = readOr(`/proc/${pid}/cmdline`).split('\0')
+  const words = readProc(`${pid}/cmdline`).split('\0')
   const at = words.findIndex((word) => word === '-f' || word === '--use-file')
   const named = words.find((word) => /^(-f|--use-file=)\//.test(word))?.replace(/^(-f|--use-file=)/, '')
-  const text = readOr((at >= 0 ? words[at + 1] : named) ?? usualFile).replaceAll(/[#!].*$/gm, '')
+  const text = textOf((at >= 0 ? words[at + 1] : named) ?? usualFile).replaceAll(/[#!].*$/gm, '')
   return text
     .split(instanceStart)
     .slice(1)
@@ -51,7 +41,7 @@ const instancesOf = (pid: number): readonly KeepalivedInstance[] => {
     })
 }
 
-const readOr = (file: string): string => {
+const textOf = (file: string): string => {
   try {
     return readFileSync(file, 'utf8')
   } catch {

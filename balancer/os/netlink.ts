@@ -2,15 +2,19 @@
 // Requests, lists and events have a socket each: on one, the notice of the own change would pass for the answer, and an
 // answer between two parts of a list would end it.
 
-// Not the whole module: what it has for wireless networks takes longer to load than all that is used here.
 import type * as ifla from 'netlink/dist/rt/ifla.js'
 import { createRtNetlink } from 'netlink/dist/rt/rt.js'
 import * as rt from 'netlink/dist/rt/structs.js'
 import { isLoopback } from '../core/address-kind.ts'
-import { addressBytes, addressText, type Family, familyOf } from '../core/ip-address.ts'
-import { addressMessage, attribute, everyAddress, originIn } from './address-message.ts'
+// Not the whole module: what it has for wireless networks takes longer to load than all that is used here.
+import { textOf } from '../core/error-text.ts'
+import { addressBytes, addressText, familyOf } from '../core/ip-address.ts'
+import { addressMessage, everyAddress, originIn } from './address-message.ts'
+import { wordAt, words } from './host-order.ts'
 import { everyNeighbour, type Neighbour, neighbourIn, resolveRequest } from './neighbour-message.ts'
+import { attribute, messageFlags } from './netlink-message.ts'
 import { done, type Outcome, refused } from './outcome.ts'
+import { domains } from './socket-address.ts'
 
 /**
  * One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. `origin`:
@@ -107,26 +111,22 @@ export type NetworkListener = {
   readonly onNeighbour?: (neighbour: Neighbour, present: boolean) => void
 }
 
-const families: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 }
-const createOrReplace = 0x500
-const dump = 0x300
+const createOrReplace = messageFlags.create | messageFlags.replace
+const createOnly = messageFlags.create | messageFlags.exclusive
 /** linux/if_addr.h: IFA_F_NODAD */
 const noDuplicateDetection = 0x02
-const createOnly = 0x600
 /** linux/rtnetlink.h: RT_SCOPE_HOST; net/loopback.h: LOOPBACK_IFINDEX */
 const [hostScope, loopbackIndex] = [254, 1]
-const create = 0x400
 /**
  * Who has added a route or an address, as `ip route show proto 112` tells: the number of VRRP, which nobody else uses here.
  * Those with any other number belong to somebody else.
  */
 export const ownOrigin: number = 112
-/** linux/if_link.h: mode and attributes of a macvlan interface. */
-/** Bridge: the interface below goes on hearing another router that uses the same virtual MAC. */
-const macvlanBridge = 4
-const infoKind = 1
-const infoData = 2
-const macvlanMode = 1
+/**
+ * IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_MACVLAN_MODE and MACVLAN_MODE_BRIDGE (linux/if_link.h): with a bridge the interface below
+ * goes on hearing another router that uses the same virtual MAC.
+ */
+const [infoKind, infoData, macvlanMode, macvlanBridge] = [1, 2, 1, 4]
 const ethernetLength = 6
 const answerWithin = 1000
 const bufferSizes = { recvBufferSize: 1 << 20, sendBufferSize: 1 << 17 }
@@ -148,7 +148,7 @@ export const openNetlink = (): Netlink => {
   }
   const addresses = async (): Promise<readonly HostAddress[]> => {
     const [messages] = await inTurn(() =>
-      lists.socket.request(rt.MessageType.GETADDR, everyAddress, { ...options, flags: dump }),
+      lists.socket.request(rt.MessageType.GETADDR, everyAddress, { ...options, flags: messageFlags.dump }),
     )
     return messages.filter(({ type }) => type === rt.MessageType.NEWADDR).flatMap(({ data }) => hostAddress(data))
   }
@@ -161,7 +161,7 @@ export const openNetlink = (): Netlink => {
   const listNeighbours: Netlink['listNeighbours'] = () =>
     outcomeOf('cannot list the neighbours', async () => {
       const [messages] = await inTurn(() =>
-        lists.socket.request(rt.MessageType.GETNEIGH, everyNeighbour, { ...options, flags: dump }),
+        lists.socket.request(rt.MessageType.GETNEIGH, everyNeighbour, { ...options, flags: messageFlags.dump }),
       )
       return messages.flatMap(({ type, data }) => (type === rt.MessageType.NEWNEIGH ? neighbourIn(data) : []))
     })
@@ -207,7 +207,7 @@ export const openNetlink = (): Netlink => {
   }
   const removeAddress: Netlink['removeAddress'] = ({ address, prefixLength, interfaceIndex }) => {
     const bytes = Buffer.from(addressBytes(address))
-    const data = { family: families[familyOf(address)], prefixlen: prefixLength, index: interfaceIndex }
+    const data = { family: domains[familyOf(address)], prefixlen: prefixLength, index: interfaceIndex }
     return removal(`cannot remove ${address}/${prefixLength}`, () =>
       socket.delAddress(data, { local: bytes, address: bytes }, options),
     )
@@ -218,7 +218,7 @@ export const openNetlink = (): Netlink => {
     )
   const addRoute: Netlink['addRoute'] = (route) => newRoute(route, createOnly)
   const prolongRoute: Netlink['prolongRoute'] = async (route) => {
-    const added = await newRoute(route, create)
+    const added = await newRoute(route, messageFlags.create)
     // The kernel prolongs what is there with the same gateway, and says no more than that it is.
     if (!added.ok) return added.code === 'EEXIST' ? done : added
     await removeRoute(route)
@@ -229,10 +229,9 @@ export const openNetlink = (): Netlink => {
       socket.delRoute(routeData(route), routeKey(route), options),
     )
   const addMacvlan: Netlink['addMacvlan'] = (name, parentIndex, mac) => {
-    const mode = attribute(macvlanMode, Buffer.from(Uint32Array.of(macvlanBridge).buffer))
+    const mode = attribute(macvlanMode, words(macvlanBridge))
     const linkinfo = Buffer.concat([attribute(infoKind, Buffer.from('macvlan')), attribute(infoData, mode)])
-    const link = Buffer.from(Uint32Array.of(parentIndex).buffer)
-    const attributes: ifla.LinkAttrs = { ifname: name, link, address: Buffer.from(mac), linkinfo }
+    const attributes: ifla.LinkAttrs = { ifname: name, link: words(parentIndex), address: Buffer.from(mac), linkinfo }
     return request(`cannot add the interface ${name}`, () =>
       socket.newLink({}, attributes, { ...options, flags: createOnly }),
     )
@@ -240,7 +239,7 @@ export const openNetlink = (): Netlink => {
   const resolveNeighbour: Netlink['resolveNeighbour'] = ({ address, interfaceIndex, mac }) => {
     const message = resolveRequest(address, interfaceIndex, mac !== null)
     return request(`cannot look for ${address}`, () =>
-      socket.request(rt.MessageType.NEWNEIGH, message, { ...options, flags: mac === null ? create : 0 }),
+      socket.request(rt.MessageType.NEWNEIGH, message, { ...options, flags: mac === null ? messageFlags.create : 0 }),
     )
   }
   const switchOn: Netlink['switchOn'] = (name) =>
@@ -271,7 +270,7 @@ export const openNetlink = (): Netlink => {
 }
 
 const routeData = ({ to, prefixLength, via }: RouteLease): rt.Route => ({
-  family: families[familyOf(to)],
+  family: domains[familyOf(to)],
   dstLen: prefixLength,
   table: rt.RoutingTableClass.MAIN,
   protocol: ownOrigin,
@@ -289,15 +288,14 @@ const routeKey = (route: RouteLease): rt.RouteAttrs => ({
 
 const routeAttributes = (route: RouteLease): rt.RouteAttrs => ({
   ...(route.source === undefined ? {} : { prefsrc: Buffer.from(addressBytes(route.source)) }),
-  ...(familyOf(route.to) === 'ipv4' ? {} : { expires: Buffer.from(Uint32Array.of(route.lifetime).buffer) }),
+  ...(familyOf(route.to) === 'ipv4' ? {} : { expires: words(route.lifetime) }),
 })
 
 const ownRoute = ({ data, attrs }: rt.RouteMessage): readonly OwnRoute[] => {
-  const [family] = Object.entries(families).find(([, number]) => number === data.family) ?? []
-  if (family === undefined || Number(data.protocol) !== ownOrigin || data.table !== rt.RoutingTableClass.MAIN) return []
+  if (!isOfIp(data.family) || Number(data.protocol) !== ownOrigin || data.table !== rt.RoutingTableClass.MAIN) return []
   const { dst, gateway, oif: interfaceIndex, priority: metric } = attrs
   if (interfaceIndex === undefined) return []
-  const to = dst === undefined ? (family === 'ipv4' ? '0.0.0.0' : '::') : addressText(dst)
+  const to = dst === undefined ? (data.family === domains.ipv4 ? '0.0.0.0' : '::') : addressText(dst)
   const via = gateway === undefined ? undefined : addressText(gateway)
   return [{ to, prefixLength: data.dstLen ?? 0, via, interfaceIndex, metric }]
 }
@@ -337,14 +335,14 @@ const networkLink = (message: rt.LinkMessage | undefined): NetworkLink => {
     mac: [...(address ?? [])],
     isUp: flags.up === true && flags.running === true,
     hasNeighbours: address?.length === ethernetLength && flags.loopback !== true && flags.noarp !== true,
-    parentIndex: link === undefined ? null : numberIn(link),
+    parentIndex: link === undefined ? null : wordAt(link, 0),
   }
 }
 
 const hostAddress = (message: Buffer): readonly HostAddress[] => {
   const { data, attrs } = rt.parseAddressMessage(message)
   const bytes = attrs.local ?? attrs.address
-  if (bytes === undefined || !Object.values(families).includes(data.family ?? 0)) return []
+  if (bytes === undefined || !isOfIp(data.family)) return []
   const flags = attrs.flags ?? data.flags
   const address = addressText(bytes)
   // Of scope host, or never to be chosen as a source: what somebody routes here for good is neither.
@@ -362,15 +360,14 @@ const hostAddress = (message: Buffer): readonly HostAddress[] => {
   ]
 }
 
-/** A number of 32 bits in the byte order of this host. */
-const numberIn = (bytes: Uint8Array): number => new Uint32Array(Uint8Array.from(bytes).buffer)[0] ?? 0
+const isOfIp = (family: number | undefined): boolean => family === domains.ipv4 || family === domains.ipv6
 
 /** The module gives the error's name at the end of its message only. */
 const outcomeOf = async <T>(what: string, request: () => Promise<T>): Promise<Outcome<T>> => {
   try {
     return { ok: true, value: await request() }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = textOf(error)
     const [, code = 'EIO'] = /: (E[A-Z0-9]+)$/.exec(message) ?? []
     return refused(code, `${what}: ${advice[code] ?? message}`)
   }

@@ -1,7 +1,28 @@
 // Elements of maps as nftables carries them over netlink (linux/netfilter/nf_tables.h): read and written here, without IO.
 // One pass over a message and no object for an element: a list has a hundred thousand of them.
 
-import { attribute } from './address-message.ts'
+import { isLittleEndian } from './host-order.ts'
+import {
+  absent,
+  attribute,
+  attributeEnd,
+  attributeHeaderBytes,
+  complete,
+  doneType,
+  errorType,
+  familyBytes,
+  findAttribute,
+  flagsOffset,
+  headerBytes,
+  longNumber,
+  messageFlags,
+  nested,
+  netfilterHeader,
+  sequenceOffset,
+  typeMask,
+  typeOffset,
+  viewOf,
+} from './netlink-message.ts'
 
 /** A map whose values are marks, or a set: its elements have no value, and 0 is read. */
 export type NftMap = {
@@ -61,21 +82,15 @@ export type BatchWriter = {
 
 const subsystem = 10
 const [newElements, getElements, removeElements] = [12, 13, 14]
-/** linux/netlink.h and linux/netfilter/nfnetlink.h */
-const [errorType, doneType, batchBegin, batchEnd] = [2, 3, 16, 17]
-const flags = { request: 0x1, interrupted: 0x10, dump: 0x300, create: 0x400 } as const
+/** linux/netfilter/nfnetlink.h */
+const [batchBegin, batchEnd] = [16, 17]
 /** NFTA_SET_ELEM_LIST_*; NFTA_LIST_ELEM; NFTA_SET_ELEM_*; NFTA_DATA_VALUE */
 const listTypes = { table: 1, map: 2, elements: 3 } as const
 const listElement = 1
 const types = { key: 1, data: 2, timeout: 4, expiration: 5 } as const
 const dataValue = 1
-const [headerBytes, familyBytes, attributeHeaderBytes] = [16, 4, 4]
 const families = { inet: 1, netdev: 5 } as const
-const typeMask = 0x3fff
-const nested = 0x8000
 const valueBytes = 4
-const absent = -1
-const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /** The element that was read last, filled in place. */
 class ElementInBuffer implements NftElement {
@@ -105,11 +120,11 @@ class ElementInBuffer implements NftElement {
       const [from, to] = [at + attributeHeaderBytes, at + length]
       switch (view.getUint16(at + 2, isLittleEndian) & typeMask) {
         case types.key:
-          key = find(view, from, to, dataValue)
+          key = findAttribute(view, from, to, dataValue)
           break
         case types.data:
-          data = find(view, from, to, dataValue)
-          isOther = data === absent || endOf(view, data) - data !== valueBytes
+          data = findAttribute(view, from, to, dataValue)
+          isOther = data === absent || attributeEnd(view, data) - data !== valueBytes
           break
         case types.timeout:
           if (to - from >= 8) this.timeout = longNumber(view, from)
@@ -122,7 +137,7 @@ class ElementInBuffer implements NftElement {
     }
     if (key === absent || isOther) return false
     this.keyAt = key
-    this.keyBytes = endOf(view, key) - key
+    this.keyBytes = attributeEnd(view, key) - key
     this.value = data === absent ? 0 : view.getUint32(data, isLittleEndian)
     return true
   }
@@ -134,9 +149,9 @@ export const elementReader = (buffer: Uint8Array): ElementReader => {
   const { view } = element
   const found: ElementMessage = { kind: 'element', element }
   const readElements = (start: number, end: number, visit: (message: ElementMessage) => void): void => {
-    const list = find(view, start, end, listTypes.elements)
+    const list = findAttribute(view, start, end, listTypes.elements)
     if (list === absent) return
-    const last = endOf(view, list)
+    const last = attributeEnd(view, list)
     for (let at = list; at + attributeHeaderBytes <= last; ) {
       const length = view.getUint16(at, isLittleEndian)
       if (length < attributeHeaderBytes || at + length > last) return
@@ -149,16 +164,16 @@ export const elementReader = (buffer: Uint8Array): ElementReader => {
     for (let at = start; at + headerBytes <= end; ) {
       const length = view.getUint32(at, isLittleEndian)
       if (length < headerBytes || at + length > end) return
-      const type = view.getUint16(at + 4, isLittleEndian)
+      const type = view.getUint16(at + typeOffset, isLittleEndian)
       const body = at + headerBytes
-      if ((view.getUint16(at + 6, isLittleEndian) & flags.interrupted) !== 0) visit({ kind: 'torn' })
-      if (type === ((subsystem << 8) | newElements)) readElements(body + familyBytes, at + length, visit)
+      if ((view.getUint16(at + flagsOffset, isLittleEndian) & messageFlags.interrupted) !== 0) visit({ kind: 'torn' })
+      if (type === typeOf(newElements)) readElements(body + familyBytes, at + length, visit)
       else if (type === doneType)
         visit({ kind: 'end', error: length >= headerBytes + 4 ? view.getInt32(body, isLittleEndian) : 0 })
       else if (type === errorType && length >= headerBytes + 4)
         visit({
           kind: 'answer',
-          sequence: view.getUint32(at + 8, isLittleEndian),
+          sequence: view.getUint32(at + sequenceOffset, isLittleEndian),
           error: view.getInt32(body, isLittleEndian),
         })
       at += length + (-length & 3)
@@ -168,8 +183,8 @@ export const elementReader = (buffer: Uint8Array): ElementReader => {
 
 /** A request to list all elements of a map. */
 export const listRequest = (sequence: number, map: NftMap): Uint8Array => {
-  const message = Buffer.concat([header(getElements, flags.dump, families[map.family]), ...names(map)])
-  return complete(message, sequence)
+  const header = netfilterHeader(typeOf(getElements), messageFlags.dump, families[map.family])
+  return complete(Buffer.concat([header, ...names(map)]), sequence)
 }
 
 /** Room of so many bytes for transactions that change elements of this map, whose keys have `keyBytes`. */
@@ -182,11 +197,15 @@ export const batchWriter = (map: NftMap, keyBytes: number, roomBytes: number): B
   const times = [types.timeout, types.expiration].map((type) => attribute(type, new Uint8Array(8)))
   const message = (kind: number, more: number, ...parts: readonly Uint8Array[]): Buffer => {
     const element = attribute(listElement | nested, Buffer.concat(parts))
-    return Buffer.concat([header(kind, more, family), ...names(map), attribute(listTypes.elements | nested, element)])
+    return Buffer.concat([
+      netfilterHeader(typeOf(kind), more, family),
+      ...names(map),
+      attribute(listTypes.elements | nested, element),
+    ])
   }
   // All messages of a kind have one form: what differs is written over it. The key, the data and the times stand at the end.
   const removal = message(removeElements, 0, key)
-  const addition = message(newElements, flags.create, ...times, key, data)
+  const addition = message(newElements, messageFlags.create, ...times, key, data)
   for (const form of [removal, addition]) complete(form, 0)
   const border = (type: number): Buffer => complete(batchBorder(type), 0)
   const [beginning, ending] = [border(batchBegin), border(batchEnd)]
@@ -196,7 +215,7 @@ export const batchWriter = (map: NftMap, keyBytes: number, roomBytes: number): B
   let length = 0
   const write = (form: Uint8Array, sequence: number): void => {
     bytes.set(form, length)
-    view.setUint32(length + 8, sequence, isLittleEndian)
+    view.setUint32(length + sequenceOffset, sequence, isLittleEndian)
     length += form.length
   }
   const keyEnd = keyBytes + (-keyBytes & 3)
@@ -226,55 +245,21 @@ export const batchWriter = (map: NftMap, keyBytes: number, roomBytes: number): B
   }
 }
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const typeOf = (message: number): number => (subsystem << 8) | message
 
 const names = ({ table, name }: NftMap): readonly Uint8Array[] => [
   attribute(listTypes.table, Buffer.from(`${table}\0`)),
   attribute(listTypes.map, Buffer.from(`${name}\0`)),
 ]
 
-/** struct nlmsghdr without its length and sequence, and struct nfgenmsg. */
-const header = (message: number, more: number, family: number): Buffer => {
-  const bytes = Buffer.alloc(headerBytes + familyBytes)
-  const view = viewOf(bytes)
-  view.setUint16(4, (subsystem << 8) | message, isLittleEndian)
-  view.setUint16(6, flags.request | more, isLittleEndian)
-  bytes[headerBytes] = family
-  return bytes
-}
-
 const batchBorder = (type: number): Buffer => {
-  const bytes = header(0, 0, 0)
-  const view = viewOf(bytes)
-  view.setUint16(4, type, isLittleEndian)
-  view.setUint16(headerBytes + 2, subsystem)
+  const bytes = netfilterHeader(type, 0, 0)
+  bytes.writeUInt16BE(subsystem, headerBytes + 2)
   return bytes
 }
 
-const complete = (message: Buffer, sequence: number): Buffer => {
-  const view = viewOf(message)
-  view.setUint32(0, message.length, isLittleEndian)
-  view.setUint32(8, sequence, isLittleEndian)
-  return message
-}
-
-/** A number of 64 bits, network order; beyond 2 ** 53 the nearest. */
-const longNumber = (view: DataView, at: number): number => view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4)
+/** What `longNumber` reads. */
 const setLongNumber = (view: DataView, at: number, value: number): void => {
   view.setUint32(at, Math.floor(value / 2 ** 32))
   view.setUint32(at + 4, value >>> 0)
 }
-
-/** Where the value of the attribute begins, or `absent`. */
-const find = (view: DataView, start: number, end: number, wanted: number): number => {
-  for (let at = start; at + attributeHeaderBytes <= end; ) {
-    const length = view.getUint16(at, isLittleEndian)
-    if (length < attributeHeaderBytes || at + length > end) return absent
-    if ((view.getUint16(at + 2, isLittleEndian) & typeMask) === wanted) return at + attributeHeaderBytes
-    at += length + (-length & 3)
-  }
-  return absent
-}
-/** Where the value ends that begins here. */
-const endOf = (view: DataView, value: number): number =>
-  value - attributeHeaderBytes + view.getUint16(value - attributeHeaderBytes, isLittleEndian)

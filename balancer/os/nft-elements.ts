@@ -3,7 +3,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
-import { callClose, callReceive, lastError } from './libc.ts'
+import { callClose, lastError } from './libc.ts'
 import { openNetfilterSocket, sendToNetfilter } from './netfilter-socket.ts'
 import {
   type BatchWriter,
@@ -15,6 +15,7 @@ import {
   type NftMap,
 } from './nft-element-message.ts'
 import { done, type Outcome, refused } from './outcome.ts'
+import { receiveInto } from './socket.ts'
 
 export type { ElementToAdd, NftElement, NftMap } from './nft-element-message.ts'
 
@@ -49,7 +50,6 @@ type Task = { readonly index: number; readonly key: Uint8Array; readonly adds: E
 /** Of a transaction: it is in force, or nothing of it is and these are left to try, or it asked for too much at once. */
 type Attempt = { readonly kind: 'in-force' | 'too-large' } | { readonly kind: 'failed'; readonly left: readonly Task[] }
 
-const dontWait = 0x40
 const receiveBuffer = 4 * 1024 * 1024
 const longestDatagram = 64 * 1024
 /** Bytes of one transaction. Others who change rules wait for as long as it takes. */
@@ -98,7 +98,7 @@ export const openNftElements = (roomBytes: number = usualRoom): Outcome<NftEleme
     const complaints = new Map<number, number>()
     let areAll = true
     for (;;) {
-      const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
+      const length = receiveInto(fd, buffer)
       if (length > 0) {
         read(0, length, (message) => {
           if (message.kind === 'answer' && message.error !== 0) complaints.set(message.sequence, message.error)
@@ -245,7 +245,7 @@ const readList = async (
   for (let until = listedAt + slice; !isOver; ) {
     const at = listedAt
     listedAt = performance.now()
-    const length = Number(callReceive(fd, buffer, buffer.length, dontWait))
+    const length = receiveInto(fd, buffer)
     if (length <= 0) {
       const code = lastError()
       if (code === 'ENOBUFS') isTorn = true

@@ -1,6 +1,7 @@
 // The program nft: applies rules to nftables in one transaction. The only file that starts it.
 
 import { spawn } from 'node:child_process'
+import { codeOf } from '../core/error-text.ts'
 import { keepDescriptors } from './libc.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
@@ -77,7 +78,7 @@ const runNft = (words: readonly string[], input: string, limit = usualLimit): Pr
       killSignal: 'SIGKILL',
     })
     child.once('error', (error) => {
-      const isMissing = 'code' in error && error.code === 'ENOENT'
+      const isMissing = codeOf(error) === 'ENOENT'
       const advice = isMissing ? 'it is not installed; apt-get install nftables' : error.message
       resolve(refused(isMissing ? 'ENOENT' : 'EIO', `cannot run nft: ${advice}`))
     })

@@ -1,8 +1,9 @@
 // Which program listens on a TCP port of this host, as /proc tells.
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { type Endpoint, plainAddress, takesIn } from '../core/endpoint.ts'
 import { addressText } from '../core/ip-address.ts'
+import { mayBeInThisNetwork, processIds, readProc } from './proc.ts'
 
 /** A listening socket. `process` is null where nobody may look, as for a process with more privileges. */
 export type PortHolder = {
@@ -14,7 +15,7 @@ const listening = '0A'
 
 /** Who listens where nobody else can listen at `endpoint`: at its address, or at all. */
 export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] => {
-  const sockets = [...socketsIn('/proc/net/tcp', port), ...socketsIn('/proc/net/tcp6', port)]
+  const sockets = [...socketsIn('net/tcp', port), ...socketsIn('net/tcp6', port)]
   const inTheWay = sockets.filter((one) => takesIn(one.address, address) || takesIn(address, one.address))
   if (inTheWay.length === 0) return []
   const owners = ownersOf(inTheWay.map(({ inode }) => inode))
@@ -23,32 +24,14 @@ export const holdersOf = ({ address, port }: Endpoint): readonly PortHolder[] =>
 
 /** The first process of each of these names, if it runs: not in a container with a network of its own, where one may look. */
 export const programsNamed = (names: readonly string[]): readonly { readonly name: string; readonly pid: number }[] => {
-  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
-  const running = pids.map((pid) => ({ pid, name: readOr(`/proc/${pid}/comm`).trim() }))
-  const network = networkOf('self')
-  const isHere = (pid: number): boolean => [network, undefined].includes(networkOf(pid))
-  return names.flatMap((name) => running.find((one) => one.name === name && isHere(one.pid)) ?? [])
-}
-
-/** The network namespace of a process; undefined where nobody may look. */
-const networkOf = (pid: number | 'self'): string | undefined => {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/net`)
-  } catch {
-    return undefined
-  }
+  const running = processIds().map((pid) => ({ pid, name: readProc(`${pid}/comm`).trim() }))
+  return names.flatMap((name) => running.find((one) => one.name === name && mayBeInThisNetwork(one.pid)) ?? [])
 }
 
 type ListeningSocket = { readonly address: string; readonly inode: string }
 
-const socketsIn = (table: string, port: number): readonly ListeningSocket[] => {
-  let text: string
-  try {
-    text = readFileSync(table, 'utf8')
-  } catch {
-    return []
-  }
-  return text
+const socketsIn = (table: string, port: number): readonly ListeningSocket[] =>
+  readProc(table)
     .split('\n')
     .slice(1)
     .flatMap((line) => {
@@ -57,7 +40,6 @@ const socketsIn = (table: string, port: number): readonly ListeningSocket[] => {
       if (state !== listening || inode === undefined || Number.parseInt(digits, 16) !== port) return []
       return [{ address: addressIn(host), inode }]
     })
-}
 
 /** The kernel prints words of 32 bits in the byte order of this host. Who listens at :: takes IPv4 too, as a rule. */
 const addressIn = (hex: string): string => {
@@ -67,11 +49,11 @@ const addressIn = (hex: string): string => {
 
 const ownersOf = (inodes: readonly string[]): ReadonlyMap<string, NonNullable<PortHolder['process']>> => {
   const owners = new Map<string, NonNullable<PortHolder['process']>>()
-  for (const pid of readdirSync('/proc').map(Number).filter(Number.isInteger)) {
+  for (const pid of processIds()) {
     for (const inode of socketsOf(pid)) {
       if (!inodes.includes(inode) || owners.has(inode)) continue
-      const name = readOr(`/proc/${pid}/comm`).trim()
-      owners.set(inode, { pid, name, title: readOr(`/proc/${pid}/cmdline`).split('\0')[0] ?? name })
+      const name = readProc(`${pid}/comm`).trim()
+      owners.set(inode, { pid, name, title: readProc(`${pid}/cmdline`).split('\0')[0] ?? name })
     }
   }
   return owners
@@ -88,13 +70,5 @@ const socketsOf = (pid: number): readonly string[] => {
     })
   } catch {
     return []
-  }
-}
-
-const readOr = (file: string): string => {
-  try {
-    return readFileSync(file, 'latin1')
-  } catch {
-    return ''
   }
 }

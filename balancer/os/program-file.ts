@@ -2,6 +2,7 @@
 
 import { accessSync, constants, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { codeOf } from '../core/error-text.ts'
 import { shellWord } from '../core/text.ts'
 import { firstLineProblem } from './first-line.ts'
 import { findUser, groupsOf, type User } from './users.ts'
@@ -29,14 +30,14 @@ export const programProblem = (program: string, user: string | undefined): strin
       writableProblem(program, runner)
     )
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : String(error)
+    const code = codeOf(error)
     return isAbsent(code)
       ? `cannot find ${program} (${code}); write the absolute path of a program`
       : `cannot look at ${program} (${code})`
   }
 }
 
-const isAbsent = (code: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(String(code))
+const isAbsent = (code: string): boolean => ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code)
 
 const fileProblem = (file: string, runner: User | undefined): string | undefined =>
   accessProblem(file, runner) ?? writableProblem(file, runner)
@@ -52,8 +53,7 @@ const accessProblem = (file: string, runner: User | undefined): string | undefin
     accessSync(file, constants.X_OK)
     return undefined
   } catch (error) {
-    const isNoExec =
-      error instanceof Error && 'code' in error && error.code === 'EACCES' && process.geteuid?.() === root
+    const isNoExec = codeOf(error) === 'EACCES' && process.geteuid?.() === root
     return isNoExec
       ? `${file} is on a file system that is mounted noexec; put it elsewhere, such as /usr/local/sbin`
       : `${file} cannot be executed by the user of the balancer; correct its mode, or that of the folders above it`

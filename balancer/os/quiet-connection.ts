@@ -2,16 +2,11 @@
 
 import { Socket } from 'node:net'
 import type { Family } from '../core/ip-address.ts'
-import { callBind, callClose, callGetSocketName, callSetSocketOption, callSocket, lastError } from './libc.ts'
-import { type Outcome, refused } from './outcome.ts'
+import { words } from './host-order.ts'
+import { callClose, callGetSocketName } from './libc.ts'
+import type { Outcome } from './outcome.ts'
+import { bindTo, givenUp, lastRefusal, openSocket, setOption, socketOptions, socketTypes } from './socket.ts'
 import { domains, socketAddress } from './socket-address.ts'
-
-const typeStream = 1
-const closeOnExec = 0o2000000
-const nonBlocking = 0o4000
-/** Level and option: SO_REUSEADDR, and TCP_QUICKACK of tcp(7). */
-const reuseAddress = [1, 2] as const
-const quickAcknowledgement = [6, 12] as const
 
 /**
  * A socket that holds back the last packet of its handshake for 200 ms. Who calls `resetAndDestroy` on `connect` has the
@@ -19,14 +14,10 @@ const quickAcknowledgement = [6, 12] as const
  * of its own to connect from.
  */
 export const openQuietSocket = (family: Family, port: ReservedPort | null = null): Outcome<Socket> => {
-  const fd = callSocket(domains[family], typeStream | closeOnExec | nonBlocking, 0)
-  if (fd < 0) return failed('socket')
-  const isQuiet = set(fd, quickAcknowledgement, 0)
-  if (!isQuiet || (port !== null && !bindTo(fd, port.name))) {
-    const outcome = failed(isQuiet ? 'bind' : 'setsockopt')
-    callClose(fd)
-    return outcome
-  }
+  const fd = openSocket(domains[family], socketTypes.nodeStream)
+  if (fd < 0) return lastRefusal('socket')
+  if (!setOption(fd, socketOptions.quickAcknowledgement, 0)) return givenUp(fd, 'setsockopt')
+  if (port !== null && !bindAgain(fd, port.name)) return givenUp(fd, 'bind')
   return { ok: true, value: new Socket({ fd, readable: false, writable: true }) }
 }
 
@@ -37,27 +28,13 @@ export type ReservedPort = { readonly name: Uint8Array; readonly close: () => vo
 
 /** Takes a port for checks, for the time when sessions have all the others. It serves one connection to each server. */
 export const reservePort = (family: Family): Outcome<ReservedPort> => {
-  const fd = callSocket(domains[family], typeStream | closeOnExec, 0)
-  if (fd < 0) return failed('socket')
+  const fd = openSocket(domains[family], socketTypes.stream)
+  if (fd < 0) return lastRefusal('socket')
   const name = socketAddress({ address: everyAddress[family], port: 0 })
-  const length = new Uint8Array(Uint32Array.of(name.length).buffer)
-  if (bindTo(fd, name) && callGetSocketName(fd, name, length) === 0) {
-    return { ok: true, value: { name, close: () => void callClose(fd) } }
-  }
-  const outcome = failed('bind')
-  callClose(fd)
-  return outcome
+  const isTaken = bindAgain(fd, name) && callGetSocketName(fd, name, words(name.length)) === 0
+  return isTaken ? { ok: true, value: { name, close: () => void callClose(fd) } } : givenUp(fd, 'bind')
 }
 
-const bindTo = (fd: number, name: Uint8Array): boolean =>
-  set(fd, reuseAddress, 1) && callBind(fd, name, name.length) === 0
-
-const set = (fd: number, [level, option]: readonly [number, number], value: number): boolean => {
-  const bytes = new Uint8Array(Int32Array.of(value).buffer)
-  return callSetSocketOption(fd, level, option, bytes, bytes.length) === 0
-}
-
-const failed = (call: string): Outcome<never> => {
-  const code = lastError()
-  return refused(code, `${call}: ${code}`)
-}
+/** To a port that another socket of this process may be bound to. */
+const bindAgain = (fd: number, name: Uint8Array): boolean =>
+  setOption(fd, socketOptions.reuseAddress, 1) && bindTo(fd, name)

@@ -1,8 +1,10 @@
 // Raw sockets of both families: one protocol, one interface. The only file that touches the module raw-socket.
 
 import { createSocket, type Socket } from 'raw-socket'
+import { textOf } from '../core/error-text.ts'
 import { addressBytes, type Family } from '../core/ip-address.ts'
 import { hopLimitFilter, truncatedLength } from './hop-limit-filter.ts'
+import { words } from './host-order.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 /** What to listen to, and as whom. */
@@ -58,7 +60,7 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
   try {
     socket = createSocket({ protocol: options.protocol, addressFamily: families[options.family] })
   } catch (error) {
-    return refused('socket', `cannot open a ${name}: ${messageOf(error)}`)
+    return refused('socket', `cannot open a ${name}: ${textOf(error)}`)
   }
   let isOpen = true
   const close = (): void => {
@@ -75,7 +77,7 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
     setUp[options.family](socket, options)
   } catch (error) {
     close()
-    return refused('socket', `cannot set up a ${name}: ${messageOf(error)}`)
+    return refused('socket', `cannot set up a ${name}: ${textOf(error)}`)
   }
 
   const deliver = (bytes: Uint8Array, source: string): void =>
@@ -115,7 +117,7 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
       socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
       return done
     } catch (error) {
-      return refused('send', `cannot send on ${options.interface.name}: ${messageOf(error)}`)
+      return refused('send', `cannot send on ${options.interface.name}: ${textOf(error)}`)
     }
   }
   return { ok: true, value: { send, receive, close } }
@@ -136,7 +138,7 @@ export const openHostSocket = ({ family, protocol, wanted, onPacket }: HostSocke
   try {
     socket = createSocket({ protocol, addressFamily: families[family] })
   } catch (error) {
-    return refused('socket', `cannot open a raw socket: ${messageOf(error)}`)
+    return refused('socket', `cannot open a raw socket: ${textOf(error)}`)
   }
   socket.on('message', onPacket)
   socket.on('error', () => {})
@@ -146,7 +148,7 @@ export const openHostSocket = ({ family, protocol, wanted, onPacket }: HostSocke
       socket.setOption(level.icmpv6, icmpv6Filter, filter, filter.length)
     } catch (error) {
       socket.close()
-      return refused('socket', `cannot set up a raw socket: ${messageOf(error)}`)
+      return refused('socket', `cannot set up a raw socket: ${textOf(error)}`)
     }
   }
   const send: HostSocket['send'] = (payload, destination) => {
@@ -154,7 +156,7 @@ export const openHostSocket = ({ family, protocol, wanted, onPacket }: HostSocke
       socket.wrap.send(Buffer.from(payload), 0, payload.length, destination, () => undefined)
       return done
     } catch (error) {
-      const text = messageOf(error)
+      const text = textOf(error)
       return refused(errorCodes[text] ?? 'send', `cannot send to ${destination}: ${text}`)
     }
   }
@@ -178,7 +180,7 @@ export const openForgingSocket = (family: Family, mark: number): Outcome<Forging
     // Of this protocol nothing ever comes, and the header is the sender's (raw(7)).
     socket = createSocket({ protocol: protocolRaw, addressFamily: families[family] })
   } catch (error) {
-    return refused('socket', `cannot open a raw socket: ${messageOf(error)}`)
+    return refused('socket', `cannot open a raw socket: ${textOf(error)}`)
   }
   socket.on('error', () => {})
   const send: ForgingSocket['send'] = (packet, destination) => {
@@ -186,15 +188,15 @@ export const openForgingSocket = (family: Family, mark: number): Outcome<Forging
       socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
       return done
     } catch (error) {
-      return refused('send', `cannot send to ${destination}: ${messageOf(error)}`)
+      return refused('send', `cannot send to ${destination}: ${textOf(error)}`)
     }
   }
   try {
-    const value = Buffer.from(Uint32Array.of(mark).buffer)
+    const value = words(mark)
     socket.setOption(level.socket, socketOption.mark, value, value.length)
   } catch (error) {
     socket.close()
-    return refused('socket', `cannot set up a raw socket: ${messageOf(error)}`)
+    return refused('socket', `cannot set up a raw socket: ${textOf(error)}`)
   }
   return { ok: true, value: { send, close: () => socket.close() } }
 }
@@ -224,14 +226,14 @@ const setUp: Readonly<Record<Family, (socket: Socket, options: RawSocketOptions)
     socket.setOption(level.ipv6, ipv6Option.multicastLoop, 0)
     if (group === null) return
     // struct ipv6_mreq
-    const membership = Buffer.from([...addressBytes(group), ...Buffer.from(Uint32Array.of(index).buffer)])
+    const membership = Buffer.from([...addressBytes(group), ...words(index)])
     socket.setOption(level.ipv6, ipv6Option.addMembership, membership, membership.length)
   },
 }
 
 /** struct ip_mreqn: group, own address, interface index in the byte order of the host. */
 const multicastRequestIpv4 = (group: string, address: string, index: number): Buffer =>
-  Buffer.from([...addressBytes(group), ...addressBytes(address), ...Buffer.from(Uint32Array.of(index).buffer)])
+  Buffer.from([...addressBytes(group), ...addressBytes(address), ...words(index)])
 
 /** The module throws the C library's texts. A full queue of the socket is no lack of ports, as it is for connect(2). */
 const errorCodes: Readonly<Record<string, string>> = {
@@ -243,5 +245,3 @@ const errorCodes: Readonly<Record<string, string>> = {
   'Resource temporarily unavailable': 'ENOBUFS',
   'Cannot allocate memory': 'ENOMEM',
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,6 +1,7 @@
 // The scheduling of this process: what announces the address must not wait behind what moves the bytes.
 
 import { getPriority, setPriority } from 'node:os'
+import { words } from './host-order.ts'
 import { callSetScheduler, lastError } from './libc.ts'
 import { type Outcome, refused } from './outcome.ts'
 
@@ -15,8 +16,7 @@ const usualNice = getPriority()
 
 /** Puts the calling thread before all ordinary work: real-time scheduling (sched(7)), else the best nice value. */
 export const raiseScheduling = (): Outcome<'SCHED_RR' | 'nice'> => {
-  const parameters = new Uint8Array(Int32Array.of(realTimePriority).buffer)
-  if (callSetScheduler(thisThread, roundRobin, parameters) === 0) return { ok: true, value: 'SCHED_RR' }
+  if (callSetScheduler(thisThread, roundRobin, words(realTimePriority)) === 0) return { ok: true, value: 'SCHED_RR' }
   const code = lastError()
   try {
     setPriority(highestNice)
@@ -28,7 +28,7 @@ export const raiseScheduling = (): Outcome<'SCHED_RR' | 'nice'> => {
 
 /** Takes `raiseScheduling` back. */
 export const usualScheduling = (): void => {
-  callSetScheduler(thisThread, ordinary, new Uint8Array(4))
+  callSetScheduler(thisThread, ordinary, words(0))
   try {
     setPriority(usualNice)
   } catch {

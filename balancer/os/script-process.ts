@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { codeOf } from '../core/error-text.ts'
 import { oneLine } from '../core/text.ts'
 import type { Millis } from '../core/time.ts'
 import { searchPath } from './first-line.ts'
@@ -136,9 +137,6 @@ const notStarted = (error: unknown): RunningScript => ({
   ended: Promise.resolve(),
   kill: () => undefined,
 })
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error ? ('code' in error ? String(error.code) : error.message) : String(error)
 
 /** Reads a stream to its end and remembers its last line. What a script left running may hold it open for ever. */
 const keepTail = (stream: Readable | null | undefined): (() => string | null) => {

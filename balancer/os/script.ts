@@ -2,6 +2,7 @@
 // found the time and the disk for it, and neither a script nor a hundred of them may make an advertisement late.
 
 import { Worker } from 'node:worker_threads'
+import { textOf } from '../core/error-text.ts'
 import type { RunningScript, Script, ScriptResult } from './script-process.ts'
 
 export type { RunningScript, Script } from './script-process.ts'
@@ -55,7 +56,7 @@ const startThread = (): Worker => {
   })
   started.once('error', (error: unknown) => {
     thread = null
-    const text = `could not be started: ${error instanceof Error ? error.message : String(error)}`
+    const text = `could not be started: ${textOf(error)}`
     for (const { onResult, onEnded } of waiting.values()) {
       onResult({ ok: false, text, lastLine: null })
       onEnded()

@@ -1,5 +1,6 @@
 // Classic BPF for sockets (linux/filter.h): a program of instructions, as SO_ATTACH_FILTER wants it.
 
+import { halves, words } from './host-order.ts'
 import { addressInMemory } from './libc.ts'
 
 /** struct sock_fprog for SO_ATTACH_FILTER. Its instructions must live until the kernel has copied them: keep the object. */
@@ -20,17 +21,13 @@ export const wholePacket = 0xffff
 
 /** struct sock_filter; the jumps count the instructions that are skipped. */
 export const instruction = (code: number, whenTrue: number, whenFalse: number, value: number): Buffer =>
-  Buffer.concat([
-    Buffer.from(Uint16Array.of(code).buffer),
-    Buffer.of(whenTrue, whenFalse),
-    Buffer.from(Int32Array.of(value).buffer),
-  ])
+  Buffer.concat([halves(code), Buffer.of(whenTrue, whenFalse), words(value)])
 
 /** The program that these instructions are. */
 export const socketFilter = (...given: readonly Buffer[]): SocketFilter => {
   const instructions = Buffer.concat(given)
   const program = Buffer.alloc(16)
-  program.set(Buffer.from(Uint16Array.of(given.length).buffer), 0)
+  program.set(halves(given.length))
   program.set(Buffer.from(BigUint64Array.of(addressInMemory(instructions)).buffer), 8)
   return { program, instructions }
 }

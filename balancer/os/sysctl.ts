@@ -1,6 +1,7 @@
 // Kernel settings under /proc/sys/net.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { codeOf } from '../core/error-text.ts'
 import { done, type Outcome, refused } from './outcome.ts'
 
 const root = '/proc/sys/'
@@ -11,7 +12,7 @@ export const writeSetting = (key: string, value: string): Outcome => {
     writeFileSync(`${root}${key}`, value)
     return done
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
+    const code = codeOf(error)
     return refused(code, `cannot set ${root}${key} to ${value}: ${code}`)
   }
 }

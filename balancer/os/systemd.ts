@@ -1,10 +1,8 @@
 // What systemd's notification socket is told, sd_notify(3), and how often it wants to hear that we still turn.
 
-import { callSendTo, callSocket } from './libc.ts'
+import { noSignal, openSocket, sendTo, socketTypes } from './socket.ts'
+import { domains, unixAddress } from './socket-address.ts'
 
-const [afUnix, sockDgram, sockCloexec] = [1, 2, 0o2000000]
-/** A socket that was closed ends nobody. Where a busy systemd has no room a message waits, as in sd_notify: none is lost. */
-const noSignal = 0x4000
 const microsPerMilli = 1000
 let descriptor: number | null = null
 
@@ -12,12 +10,9 @@ let descriptor: number | null = null
 export const notifySystemd = (message: string): boolean => {
   const path = process.env['NOTIFY_SOCKET'] ?? ''
   if (path === '') return false
-  descriptor ??= callSocket(afUnix, sockDgram | sockCloexec, 0)
-  const bytes = Buffer.from(message)
-  const family = Buffer.from(Uint16Array.of(afUnix).buffer)
-  // A leading @ stands for the abstract namespace.
-  const address = Buffer.concat([family, Buffer.from(path.replace(/^@/, '\0'))])
-  return Number(callSendTo(descriptor, bytes, bytes.length, noSignal, address, address.length)) === bytes.length
+  descriptor ??= openSocket(domains.unix, socketTypes.datagram)
+  // Where a busy systemd has no room a message waits, as in sd_notify: none is lost.
+  return sendTo(descriptor, Buffer.from(message), unixAddress(path), noSignal)
 }
 
 /** Within how many milliseconds the watchdog wants to hear of us; null: there is none. */

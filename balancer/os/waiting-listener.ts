@@ -3,6 +3,7 @@
 import type { Server } from 'node:net'
 import { isUnspecified } from '../core/address-kind.ts'
 import { type Endpoint, endpointText } from '../core/endpoint.ts'
+import { codeOf, textOf } from '../core/error-text.ts'
 import { FailedStart } from '../core/failed-start.ts'
 import { listenFreely } from './free-bind.ts'
 import { handleOf, type ListeningHandle } from './listening-handle.ts'
@@ -64,7 +65,7 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
       server.once('error', reject)
       server.listen(socket, backlog, () => {
         server.removeListener('error', reject)
-        server.on('error', (error) => onAcceptFailure(String(codeOf(error) ?? error.message)))
+        server.on('error', (error) => onAcceptFailure(codeOf(error)))
         resolve()
       })
     })
@@ -91,8 +92,6 @@ export const createWaitingListener = (options: WaitingListenerOptions): WaitingL
   }
 }
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
-
 /** Which one has the port only root may see, with all its privileges; these are known to want it. */
 const suspects = (): string => {
   const found = programsNamed(['haproxy', 'mariadbd', 'mysqld'])
@@ -109,6 +108,6 @@ const refusal = (error: unknown, endpoint: Endpoint, key: string): string => {
     case 'EAFNOSUPPORT':
       return `cannot listen on ${shown}: this host has no IPv6; change ${key}`
     default:
-      return `cannot listen on ${shown}: ${error instanceof Error ? error.message : String(error)}; change ${key}`
+      return `cannot listen on ${shown}: ${textOf(error)}; change ${key}`
   }
 }

@@ -32,8 +32,6 @@ import { prepareVirtualRouter, type VirtualRouterDriver } from './virtual-router
 export type VirtualRoutersOptions = {
   readonly config: HostConfig
   readonly past: (instance: string) => Past | null
-  /** Waited for when all is prepared, before anything is sent. */
-  readonly mayStart: () => Promise<void>
   readonly log: Logger
   /** Called at every change of state and every second. */
   readonly publish: (fact: VirtualRouterFact) => void
@@ -42,8 +40,10 @@ export type VirtualRoutersOptions = {
 /** The part of the configuration that matters here: what is tracked depends on the listeners. */
 export type HostConfig = Pick<BalancerConfig, 'router_id' | 'vrrp' | 'listeners'>
 
-/** The running virtual routers. */
+/** The virtual routers of this host. */
 export type VirtualRouters = {
+  /** Nothing is sent, and no address comes, before. */
+  readonly start: () => void
   /** What other processes say: `serving` is made of it. */
   readonly hear: (fact: Fact) => void
   /**
@@ -64,13 +64,18 @@ export type VirtualRouters = {
 }
 
 type Running = { config: VrrpInstanceConfig; readonly driver: VirtualRouterDriver; readonly report: Report }
+/** What a configuration changed, a line each; `begin` starts what is new in it. */
+type Changed = { readonly lines: readonly string[]; readonly begin: () => void }
 type Altered = { readonly entry: Running; readonly config: VrrpInstanceConfig; readonly around: Surroundings }
 
 const tickInterval = 1000
 const nothing: VrrpConfig = vrrpSchema.parse({})
 
-/** Starts all instances; what one of them misses is its fault alone. Throws `FailedStart` where none can work. */
-export const startVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
+/**
+ * Prepares all instances, and begins to look at what they track; what one of them misses is its fault alone. Throws
+ * `FailedStart` where none can work.
+ */
+export const prepareVirtualRouters = async (options: VirtualRoutersOptions): Promise<VirtualRouters> => {
   const { log, publish } = options
   let vrrp = nothing
   /** By identity, which a reload does not change. */
@@ -189,7 +194,7 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
   const change = async (
     nextConfig: HostConfig,
     { past, isReload }: { readonly past: VirtualRoutersOptions['past']; readonly isReload: boolean },
-  ): Promise<readonly string[]> => {
+  ): Promise<Changed> => {
     const before = vrrp
     const { vrrp: next } = nextConfig
     const lines: string[] = []
@@ -236,17 +241,18 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     } finally {
       isChanging = false
     }
-    if (!isReload) await options.mayStart()
-    stand()
-    for (const { driver } of prepared) {
-      driver.start()
-      // What changed since it looked around.
-      driver.networkChanged()
-    }
     lines.push(...changedSharedKeys(before, next))
-    settleGroups(next, drivers())
-    closeIfIdle()
-    return lines
+    const begin = (): void => {
+      stand()
+      for (const { driver } of prepared) {
+        driver.start()
+        // What changed since it looked around.
+        driver.networkChanged()
+      }
+      settleGroups(next, drivers())
+      closeIfIdle()
+    }
+    return { lines, begin }
   }
 
   const goOn = (): void => {
@@ -256,14 +262,22 @@ export const startVirtualRouters = async (options: VirtualRoutersOptions): Promi
     for (const { driver } of running.values()) driver.goOn()
   }
 
-  await change(options.config, { past: options.past, isReload: false })
-  const ticker = setInterval(() => {
-    if (isAside) return
-    for (const { driver } of running.values()) driver.tick()
-  }, tickInterval)
+  const first = await change(options.config, { past: options.past, isReload: false })
+  let ticker: NodeJS.Timeout | undefined
   return {
+    start: () => {
+      first.begin()
+      ticker = setInterval(() => {
+        if (isAside) return
+        for (const { driver } of running.values()) driver.tick()
+      }, tickInterval)
+    },
     hear: (fact) => tracking?.hear(fact),
-    reconfigure: (next) => change(next, { past: () => null, isReload: true }),
+    reconfigure: async (next) => {
+      const { lines, begin } = await change(next, { past: () => null, isReload: true })
+      begin()
+      return lines
+    },
     order,
     stepAside: async () => {
       isLeaving = true

@@ -42,7 +42,8 @@ for (const { system, isDirect } of runs) {
       // These cannot be written from inside a container.
       await db1.host.run('sysctl', ['-qw', 'net.ipv4.conf.eth0.arp_ignore=1', 'net.ipv4.conf.eth0.arp_announce=2'])
       const keys = `direct_return: [{ address: ${virtualAddress}, port: 3306 }]`
-      await db1.shell(`echo '${keys}' >>/etc/mysqlchk-agent/agent.yaml && systemctl enable --now ${prepares}`)
+      await db1.shell(`echo '${keys}' >>/etc/mysqlchk-agent/agent.yaml && systemctl reload mysqlchk-agent`)
+      await db1.shell(`systemctl enable --now ${prepares}`)
       await waitForUnit(db1, prepares, { ActiveState: 'active', SubState: 'running' })
     }
     await setUp(lb1, lb2, 101)
@@ -83,7 +84,9 @@ for (const { system, isDirect } of runs) {
     }
 
     await t.test('the agent: no server goes down', async (t) => {
-      const before = [await db1.property(prepares, 'MainPID'), await db1.host.run('nft', ['list', 'ruleset'])] as const
+      // The machine's own nft: an older one cannot read the rules of a newer. Without -s its counters would differ.
+      const rules = () => db1.shell(isDirect ? 'nft -s list ruleset' : 'true')
+      const before = [await db1.property(prepares, 'MainPID'), await rules()] as const
       await db1.apt('install', fileOf('mysqlchk-agent'))
       await waitForUnit(db1, 'mysqlchk-agent.service', { ActiveState: 'active', SubState: 'running' })
       t.match(await db1.shell('mysqlchk-agent --version'), versionOf('current'))
@@ -92,7 +95,7 @@ for (const { system, isDirect } of runs) {
         await waitForUnit(db1, prepares, { ActiveState: 'active', SubState: 'running' })
       }
       t.same(changesOnServer(), [], 'the address on lo stays')
-      t.same(await db1.host.run('nft', ['list', 'ruleset']), before[1], 'so do the rules')
+      t.equal(await rules(), before[1], 'so do the rules')
       t.ok(load.isRunning())
     })
 
@@ -116,6 +119,6 @@ for (const { system, isDirect } of runs) {
       t.same(changes[1]?.(), [], 'and was never on lb2')
       await load.stop()
     })
-    t.equal((await lb1.host.run('nft', ['list', 'tables'])).stdout.includes('table netdev balancer\n'), isDirect)
+    t.equal((await lb1.shell('nft list tables || true')).split('\n').includes('table netdev balancer'), isDirect)
   })
 }

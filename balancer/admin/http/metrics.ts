@@ -2,9 +2,9 @@
 // names of haproxy_exporter's and keepalived_exporter's dashboards.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { ListenerStatus, RouterStatus, ServerStatus, Status } from '../core/model/status.ts'
+import type { ListenerStatus, RouterStatus, Status } from '../core/model/status.ts'
 import { addHaproxy, addKeepalived } from '../core/views/exporter-names.ts'
-import { type Add, ago, eachServer, millisPerSecond, type Sample } from '../core/views/metric.ts'
+import { type Add, addForEach, ago, millisPerSecond, type Sample, serversOf } from '../core/views/metric.ts'
 
 /** Whose names are asked for beside our own. */
 export const otherNames = ['haproxy', 'keepalived'] as const
@@ -76,8 +76,10 @@ const addOwn = (status: Status, add: Add): void => {
 const routerStates = ['init', 'backup', 'master', 'fault'] as const
 
 const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
-  const each = (value: (router: RouterStatus) => Sample[1]): readonly Sample[] =>
-    routers.map((router): Sample => [{ vrrp_instance: router.name }, value(router)])
+  const { gauge, counter } = addForEach(
+    add,
+    routers.map((router) => [{ vrrp_instance: router.name }, router]),
+  )
   add(
     'gauge',
     'balancer_vrrp_state',
@@ -86,36 +88,11 @@ const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
       routerStates.map((known): Sample => [{ vrrp_instance: name, state: known }, known === state]),
     ),
   )
-  add(
-    'gauge',
-    'balancer_vrrp_state_seconds',
-    'For how long the instance has been in its state',
-    each((one) => ago(one.since)),
-  )
-  add(
-    'gauge',
-    'balancer_vrrp_priority',
-    'Its priority now, tracking included',
-    each((one) => one.priority),
-  )
-  add(
-    'counter',
-    'balancer_vrrp_transitions_total',
-    'Changes of its state',
-    each((one) => one.transitions),
-  )
-  add(
-    'counter',
-    'balancer_vrrp_advertisements_sent_total',
-    'Advertisements sent',
-    each((one) => one.sent),
-  )
-  add(
-    'counter',
-    'balancer_vrrp_advertisements_received_total',
-    'Advertisements accepted',
-    each((one) => one.received),
-  )
+  gauge('balancer_vrrp_state_seconds', 'For how long the instance has been in its state', (one) => ago(one.since))
+  gauge('balancer_vrrp_priority', 'Its priority now, tracking included', (one) => one.priority)
+  counter('balancer_vrrp_transitions_total', 'Changes of its state', (one) => one.transitions)
+  counter('balancer_vrrp_advertisements_sent_total', 'Advertisements sent', (one) => one.sent)
+  counter('balancer_vrrp_advertisements_received_total', 'Advertisements accepted', (one) => one.received)
   add(
     'counter',
     'balancer_vrrp_packets_dropped_total',
@@ -124,17 +101,18 @@ const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
       Object.entries(dropped).map(([reason, count]): Sample => [{ vrrp_instance: name, reason }, count]),
     ),
   )
-  add(
-    'counter',
+  counter(
     'balancer_vrrp_other_masters_total',
     'Advertisements of another master while this one was master',
-    each((one) => one.other_masters.count),
+    (one) => one.other_masters.count,
   )
 }
 
 const addListeners = (listeners: readonly ListenerStatus[], add: Add): void => {
-  const each = (value: (listener: ListenerStatus) => Sample[1]): readonly Sample[] =>
-    listeners.map((listener): Sample => [{ listener: listener.name, datapath: listener.datapath }, value(listener)])
+  const { gauge, counter } = addForEach(
+    add,
+    listeners.map((listener) => [{ listener: listener.name, datapath: listener.datapath }, listener]),
+  )
   add(
     'gauge',
     'balancer_listener_open',
@@ -143,54 +121,18 @@ const addListeners = (listeners: readonly ListenerStatus[], add: Add): void => {
       binds.map(({ address, open }): Sample => [{ listener: name, address }, open]),
     ),
   )
-  add(
-    'gauge',
-    'balancer_listener_servers',
-    'Servers that are configured',
-    each((one) => one.servers.length),
-  )
-  add(
-    'gauge',
-    'balancer_listener_servers_up',
-    'Servers whose checks pass',
-    each((one) => one.servers_up),
-  )
-  add(
-    'gauge',
+  gauge('balancer_listener_servers', 'Servers that are configured', (one) => one.servers.length)
+  gauge('balancer_listener_servers_up', 'Servers whose checks pass', (one) => one.servers_up)
+  gauge(
     'balancer_listener_servers_usable',
     'Servers that take new sessions',
-    each((one) => one.servers.filter(({ takes_sessions: takes }) => takes).length),
+    (one) => one.servers.filter(({ takes_sessions: takes }) => takes).length,
   )
-  add(
-    'gauge',
-    'balancer_listener_panicking',
-    '1 while so few servers pass that all are used',
-    each((one) => one.panicking),
-  )
-  add(
-    'gauge',
-    'balancer_listener_sessions',
-    'Sessions now',
-    each((one) => one.sessions),
-  )
-  add(
-    'gauge',
-    'balancer_listener_sessions_limit',
-    'Sessions at most',
-    each((one) => one.session_limit),
-  )
-  add(
-    'gauge',
-    'balancer_listener_queued',
-    'Clients that wait for a server',
-    each((one) => one.queued),
-  )
-  add(
-    'counter',
-    'balancer_listener_sessions_total',
-    'Sessions so far',
-    each((one) => one.total_sessions),
-  )
+  gauge('balancer_listener_panicking', '1 while so few servers pass that all are used', (one) => one.panicking)
+  gauge('balancer_listener_sessions', 'Sessions now', (one) => one.sessions)
+  gauge('balancer_listener_sessions_limit', 'Sessions at most', (one) => one.session_limit)
+  gauge('balancer_listener_queued', 'Clients that wait for a server', (one) => one.queued)
+  counter('balancer_listener_sessions_total', 'Sessions so far', (one) => one.total_sessions)
   add(
     'counter',
     'balancer_listener_ends_total',
@@ -199,23 +141,20 @@ const addListeners = (listeners: readonly ListenerStatus[], add: Add): void => {
       Object.entries(ends).map(([reason, count]): Sample => [{ listener: name, datapath, reason }, count]),
     ),
   )
-  add(
-    'counter',
+  counter(
     'balancer_listener_denied_total',
     'Clients that were not let in, by access lists or rates',
-    each((one) => one.denied),
+    (one) => one.denied,
   )
-  add(
-    'gauge',
+  gauge(
     'balancer_listener_exceptions',
     'Sessions older than the last change of servers, which another balancer finds only if it was told (datapath: direct)',
-    each((one) => one.exceptions),
+    (one) => one.exceptions,
   )
-  add(
-    'gauge',
+  gauge(
     'balancer_listener_findings',
     'What self-tests of the datapath found wrong; the status page says it in words',
-    each((one) => one.findings.length),
+    (one) => one.findings.length,
   )
 }
 
@@ -235,115 +174,46 @@ const addPeers = (peers: Status['peers'], add: Add): void => {
 }
 
 const addServers = (listeners: readonly ListenerStatus[], add: Add): void => {
-  const each = (value: (server: ServerStatus, listener: ListenerStatus) => Sample[1]): readonly Sample[] =>
-    eachServer(listeners, (listener, server) => ({ listener, server }), value)
-  add(
-    'gauge',
-    'balancer_server_up',
-    '1 while its checks pass, else 0',
-    each((one) => one.up),
+  const { gauge, counter } = addForEach(
+    add,
+    serversOf(listeners, (listener, server) => ({ listener, server })),
   )
-  add(
-    'gauge',
-    'balancer_server_usable',
-    '1 while it takes new sessions, else 0',
-    each((one) => one.takes_sessions),
-  )
+  gauge('balancer_server_up', '1 while its checks pass, else 0', (one) => one.up)
+  gauge('balancer_server_usable', '1 while it takes new sessions, else 0', (one) => one.takes_sessions)
   add(
     'gauge',
     'balancer_server_writer',
     '1 for the one server that takes sessions of a listener with balance: single',
-    each((one, listener) => (listener.balance === 'single' ? listener.writer === one.name : null)),
+    listeners
+      .filter(({ balance }) => balance === 'single')
+      .flatMap(({ name, writer, servers }) =>
+        servers.map((server): Sample => [{ listener: name, server: server.name }, writer === server.name]),
+      ),
   )
-  add(
-    'gauge',
-    'balancer_server_state_seconds',
-    'For how long it has been up or down',
-    each((one) => ago(one.since)),
-  )
-  add(
-    'gauge',
-    'balancer_server_weight',
-    'Its weight now',
-    each((one) => one.weight),
-  )
-  add(
-    'gauge',
-    'balancer_server_sessions',
-    'Sessions now',
-    each((one) => one.sessions),
-  )
-  add(
-    'counter',
-    'balancer_server_sessions_total',
-    'Sessions so far',
-    each((one) => one.total_sessions),
-  )
-  add(
-    'counter',
-    'balancer_server_bytes_in_total',
-    'Bytes that clients sent',
-    each((one) => one.bytes_in),
-  )
-  add(
-    'counter',
-    'balancer_server_bytes_out_total',
-    'Bytes that the server sent',
-    each((one) => one.bytes_out),
-  )
-  add(
-    'counter',
-    'balancer_server_connect_failures_total',
-    'Connects that failed',
-    each((one) => one.connect_failures),
-  )
-  add(
-    'counter',
-    'balancer_server_retries_total',
-    'Connects that failed and were tried here again',
-    each((one) => one.retries),
-  )
-  add(
-    'counter',
+  gauge('balancer_server_state_seconds', 'For how long it has been up or down', (one) => ago(one.since))
+  gauge('balancer_server_weight', 'Its weight now', (one) => one.weight)
+  gauge('balancer_server_sessions', 'Sessions now', (one) => one.sessions)
+  counter('balancer_server_sessions_total', 'Sessions so far', (one) => one.total_sessions)
+  counter('balancer_server_bytes_in_total', 'Bytes that clients sent', (one) => one.bytes_in)
+  counter('balancer_server_bytes_out_total', 'Bytes that the server sent', (one) => one.bytes_out)
+  counter('balancer_server_connect_failures_total', 'Connects that failed', (one) => one.connect_failures)
+  counter('balancer_server_retries_total', 'Connects that failed and were tried here again', (one) => one.retries)
+  counter(
     'balancer_server_redispatches_total',
     'Connects that failed and were tried on another server',
-    each((one) => one.redispatches),
+    (one) => one.redispatches,
   )
-  add(
-    'gauge',
+  gauge(
     'balancer_server_connections',
     'Connections of the whole server, by the word of its agent (datapath: direct)',
-    each((one) => one.connections),
+    (one) => one.connections,
   )
-  add(
-    'counter',
-    'balancer_server_checks_total',
-    'Checks made',
-    each((one) => one.checks),
-  )
-  add(
-    'counter',
-    'balancer_server_checks_failed_total',
-    'Checks that failed',
-    each((one) => one.failed_checks),
-  )
-  add(
-    'counter',
-    'balancer_server_downs_total',
-    'How often it went down',
-    each((one) => one.times_down),
-  )
-  add(
-    'counter',
-    'balancer_server_down_seconds_total',
-    'How long it was down in all',
-    each((one) => one.down_ms / millisPerSecond),
-  )
-  add(
-    'gauge',
-    'balancer_server_check_duration_seconds',
-    'How long its last check took',
-    each((one) => (one.last_check === null ? null : one.last_check.duration_ms / millisPerSecond)),
+  counter('balancer_server_checks_total', 'Checks made', (one) => one.checks)
+  counter('balancer_server_checks_failed_total', 'Checks that failed', (one) => one.failed_checks)
+  counter('balancer_server_downs_total', 'How often it went down', (one) => one.times_down)
+  counter('balancer_server_down_seconds_total', 'How long it was down in all', (one) => one.down_ms / millisPerSecond)
+  gauge('balancer_server_check_duration_seconds', 'How long its last check took', (one) =>
+    one.last_check === null ? null : one.last_check.duration_ms / millisPerSecond,
   )
   add(
     'gauge',

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { hashPassword } from '../../config/password-file.ts'
 import { readPassword } from '../../config/password-input.ts'
 import { defaultConfigFile } from '../../config/places.ts'
+import { textOf } from '../../core/error-text.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 import { familyOf } from '../../core/ip-address.ts'
 import { millis } from '../../core/time.ts'
@@ -118,8 +119,7 @@ export const setup = async (words: readonly string[]): Promise<number> => {
   } catch (error) {
     for (const one of made) rmSync(one, { force: true })
     if (error instanceof FailedStart) return complain([error.message], exitUsage)
-    const text = error instanceof Error ? error.message : String(error)
-    return complain([`nothing was written: ${text}`], 1)
+    return complain([`nothing was written: ${textOf(error)}`], 1)
   } finally {
     asker.close()
   }

@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
+import { textOf } from '../../core/error-text.ts'
 import type { HostView } from '../core/host-view.ts'
 import { forwardingDemand } from './core/forwarding.ts'
 
@@ -56,7 +57,7 @@ export const keepSettings = ({ listeners, places, log }: SettingsKeeperOptions):
       const off = report.failed.filter((text) => text.includes('forwarding'))
       trouble = off.length === 0 ? null : `this host does not forward: ${off.join('; ')}`
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
+      const text = textOf(error)
       say([`what they were before cannot be remembered, so they stay: ${text}`])
       trouble = `this host may not forward: ${text}`
     }

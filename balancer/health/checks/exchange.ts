@@ -1,9 +1,10 @@
 // One short TCP connection: says something, and reads until what came can be judged.
 
 import { connect } from 'node:net'
+import { codeOf } from '../../core/error-text.ts'
 import type { Millis } from '../../core/time.ts'
 import { failed, type Judgement } from '../core/result.ts'
-import { codeOf, connectionFailure, noAnswer, noConnection, startDeadline } from './probe.ts'
+import { connectionFailure, noAnswer, noConnection, startDeadline } from './probe.ts'
 
 /** What to connect to, what to say, and how to judge what came; `isOver` when no more will come. */
 export type ExchangeOptions = {

@@ -10,19 +10,12 @@ import { watchPath } from '../../../shared/health-stream.ts'
 import { compilePattern } from '../../config/body-pattern.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
+import { codeOf } from '../../core/error-text.ts'
 import type { Millis } from '../../core/time.ts'
 import { type Expectation, judgeAnswer, judgeNews, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
 import { exchange } from './exchange.ts'
-import {
-  codeOf,
-  connectionFailure,
-  noAnswer,
-  noConnection,
-  type Probe,
-  startDeadline,
-  type WatchedProbe,
-} from './probe.ts'
+import { connectionFailure, noAnswer, noConnection, type Probe, startDeadline, type WatchedProbe } from './probe.ts'
 
 const refusedReason = 'agent-refused'
 /** With all that belongs to no body and is told to no handler: provisional answers, extensions of chunks, trailers. */

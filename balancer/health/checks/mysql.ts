@@ -5,12 +5,13 @@ import type { QueryError } from 'mysql2'
 import type { MysqlCheckConfig } from '../../config/schema.ts'
 import { readSecretFile } from '../../config/secret-file.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
+import { codeOf } from '../../core/error-text.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 import { judgeGreeting, mysqlFailure } from '../core/mysql-packet.ts'
 import { failed, type Judgement, passed } from '../core/result.ts'
 import { exchange } from './exchange.ts'
 import { type Encryption, encryptionOf, tlsFailure } from './mysql-tls.ts'
-import { codeOf, connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
+import { connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
 
 /** A check of the server's own port. Throws `FailedStart` where a file that it names cannot be read. */
 export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: MysqlCheckConfig): Probe => {

@@ -72,7 +72,3 @@ const barred = (code: string): Judgement =>
   isTrackingFull()
     ? notMade('connection-tracking', code)
     : failed('L4CON', 'unreachable', `this host has no way there: its own routes or packet filter say ${code}`)
-
-/** The system's name of an error. */
-export const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : String(error)

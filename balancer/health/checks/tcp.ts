@@ -3,11 +3,12 @@
 import { connect, type Socket } from 'node:net'
 import type { TcpCheckConfig } from '../../config/schema.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
+import { codeOf } from '../../core/error-text.ts'
 import { familyOf } from '../../core/ip-address.ts'
 import { shortageOf } from '../../core/shortage.ts'
 import { openQuietSocket, type ReservedPort } from '../../os/quiet-connection.ts'
 import { type Judgement, passed } from '../core/result.ts'
-import { codeOf, connectionFailure, noConnection, type Probe, startDeadline } from './probe.ts'
+import { connectionFailure, noConnection, type Probe, startDeadline } from './probe.ts'
 
 const unseen = passed('L4OK', 'connected')
 

@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { TrackFileConfig } from '../../config/vrrp-track-schema.ts'
+import { codeOf } from '../../core/error-text.ts'
 import { isSameSight, type Predecessor, type Sight, type Watch } from './source.ts'
 
 const lookInterval = 1000
@@ -107,7 +108,7 @@ const read = async (path: string): Promise<Look> => {
       await file.close()
     }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
+    const code = codeOf(error)
     return noNumber(code === 'ENOENT' ? 'there is no file' : `the file cannot be read: ${code}`)
   }
 }

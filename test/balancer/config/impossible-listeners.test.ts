@@ -34,7 +34,7 @@ const rows: readonly Row[] = [
   },
   {
     change: [['name: mysql\n', 'name: mysql\n    check: { type: mysql, user: u, tls: { ca: /nowhere/ca.pem } }\n']],
-    found: ['7:47: listeners[0].check.tls.ca: cannot read /nowhere/ca.pem (ENOENT)'],
+    found: ['7:47: listeners[0].check.tls.ca: cannot read /nowhere/ca.pem (ENOENT); write PEM into it'],
   },
   {
     change: [['name: mysql\n', 'name: mysql\n    check: { type: mysql, user: u, tls: { ca: /dev/null } }\n']],
@@ -312,7 +312,7 @@ const rows: readonly Row[] = [
       ['198.18.0.11:3306', '198.18.0.1:8888'],
     ],
     found: [
-      '2:75: admin.http.users[0].password_file: /dev/null is no password file',
+      '2:75: admin.http.users[0].password_file: /dev/null is no file; make it with: balancer hash-password > /dev/null',
       '10:31: listeners[0].servers[0].address: 198.18.0.1:8888 is the status page of this balancer; write the address of the database',
     ],
   },

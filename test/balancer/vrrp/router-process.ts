@@ -7,7 +7,7 @@ import type { VrrpConfig } from '../../../balancer/config/vrrp-schema.ts'
 import { FailedStart } from '../../../balancer/core/failed-start.ts'
 import { raiseScheduling } from '../../../balancer/os/scheduling.ts'
 import type { Past } from '../../../balancer/vrrp/past.ts'
-import { type HostConfig, startVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
+import { type HostConfig, prepareVirtualRouters } from '../../../balancer/vrrp/virtual-routers.ts'
 
 /** What the test hands over. */
 export type RouterProcessArguments = {
@@ -30,13 +30,13 @@ const pastMaster: Past = {
 raiseScheduling()
 const { vrrp, resume }: RouterProcessArguments = JSON.parse(process.argv[2] ?? '')
 try {
-  const routers = await startVirtualRouters({
+  const routers = await prepareVirtualRouters({
     config: hostOf(vrrp),
     past: (name) => (resume.includes(name) ? pastMaster : null),
-    mayStart: async () => {},
     log: pino(pino.destination({ sync: true })),
     publish: (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`),
   })
+  routers.start()
   process.on('SIGHUP', () => {
     const next: VrrpConfig = JSON.parse(readFileSync(process.argv[3] ?? '', 'utf8'))
     routers.reconfigure(hostOf(next)).then(

@@ -16,12 +16,23 @@ export const millisPerSecond = 1000
 export const ago = (moment: { readonly ago_ms: number } | null | undefined): number | null =>
   moment == null ? null : moment.ago_ms / millisPerSecond
 
-/** A sample for each server of each listener. */
-export const eachServer = (
+/** Somebody of whom metrics tell, with the labels by which they are told from those of others. */
+type Subject<Of> = readonly [labels: Sample[0], subject: Of]
+
+/** Adds metrics of which each subject has a sample: what is left to say of one is its name, its words and its number. */
+export const addForEach = <Of>(add: Add, subjects: readonly Subject<Of>[]) => {
+  const adding =
+    (kind: Kind) =>
+    (name: string, help: string, value: (subject: Of) => Sample[1]): void => {
+      const samples = subjects.map(([labels, subject]): Sample => [labels, value(subject)])
+      add(kind, name, help, samples)
+    }
+  return { gauge: adding('gauge'), counter: adding('counter') }
+}
+
+/** The servers of all listeners. */
+export const serversOf = (
   listeners: readonly ListenerStatus[],
-  labels: (listener: string, server: string) => Readonly<Record<string, string>>,
-  value: (server: ServerStatus, listener: ListenerStatus) => Sample[1],
-): readonly Sample[] =>
-  listeners.flatMap((listener) =>
-    listener.servers.map((server): Sample => [labels(listener.name, server.name), value(server, listener)]),
-  )
+  labels: (listener: string, server: string) => Sample[0],
+): readonly Subject<ServerStatus>[] =>
+  listeners.flatMap((listener) => listener.servers.map((server) => [labels(listener.name, server.name), server]))
