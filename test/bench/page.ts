@@ -9,7 +9,7 @@ import { listenForOthers } from './datapath/machine-cpu.ts'
 import { openField } from './page/field.ts'
 
 const size = { listeners: 50, servers: 20, check: 2000, advertisement: 100 }
-const [measureMillis, settleMillis, rounds] = [20_000, 5000, 9]
+const [measureMillis, settleMillis, rounds] = [20_000, 5000, 7]
 
 const sorted = (values: readonly number[]): readonly number[] => values.toSorted((one, other) => one - other)
 const quantile = (values: readonly number[], part: number): number =>
