@@ -9,6 +9,7 @@ import { prospectsOf, untracked } from '../vrrp/prospects.ts'
 import { directWarnings } from './direct-check.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
+import { ownAnswersWarnings } from './own-answers-check.ts'
 import { peersWarnings } from './peers-check.ts'
 import { keepalivedWarnings, portWarnings } from './rivals.ts'
 
@@ -34,6 +35,7 @@ export const check = async (file: string): Promise<number> => {
     ...(await kernelWarnings(loaded.config)),
     ...(await directWarnings(loaded.config)),
     ...(await peersWarnings(loaded.config, file)),
+    ...(await ownAnswersWarnings(loaded.config, file)),
   ]) {
     process.stderr.write(`warning: ${text}\n`)
   }

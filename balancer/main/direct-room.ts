@@ -33,6 +33,7 @@ export const startDirectRoom = async (options: DirectRoomOptions): Promise<Direc
         own = tables
         peers?.setOwn(tables)
       },
+      setHolds: (addresses) => peers?.setHolds(addresses),
       connected: () => peers?.connected() ?? [],
       isComplete: () => {
         const all = peers?.state().peers ?? []

@@ -28,6 +28,7 @@ import { version } from '../version.ts'
 import { runChild } from './child.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { recall, stateFileOf } from './lasting.ts'
+import { watchOwnAnswers } from './own-answers.ts'
 import { processFacts } from './process-facts.ts'
 import { runtimeCommands } from './runtime-commands.ts'
 import type { RuntimeSources } from './runtime-sources.ts'
@@ -80,6 +81,7 @@ runChild('director', async (assignment) => {
   const sayOf = (subject: string, line: ChangeLine): void => {
     if (changes.admits(subject, line)) say(line)
   }
+  const lookAtAnswers = watchOwnAnswers(() => config.listeners, sayOf)
   const decideWriter = (name: string): void => {
     const listener = config.listeners.find((candidate) => candidate.name === name)
     if (listener?.balance !== 'single') return
@@ -109,6 +111,7 @@ runChild('director', async (assignment) => {
     const earlier = pool.servers.get(serverKey(fact.listener, fact.server))
     pool.hear(fact)
     accounts.hear(fact, Date.now())
+    lookAtAnswers(fact)
     if (!changed) return
     for (const line of [describeAgent(earlier, fact), describeChange(pool, earlier, fact)]) {
       if (line !== undefined) sayOf(serverKey(fact.listener, fact.server), line)

@@ -2,7 +2,7 @@
 
 import { networkOf, processIds, readProc } from './proc.ts'
 
-/** A process of a balancer, by its title: `supervisor`, `vrrp`, `director`, `proxy`. */
+/** A process of a balancer, by its title: `supervisor`, or what a child does, such as `vrrp`. */
 export type BalancerProcess = { readonly pid: number; readonly parent: number; readonly role: string }
 
 const title = /^balancer: ([a-z]+)\0/

@@ -5,7 +5,7 @@ import { textOf } from '../core/error-text.ts'
 import { addressBytes, type Family } from '../core/ip-address.ts'
 import { hopLimitFilter, truncatedLength } from './hop-limit-filter.ts'
 import { words } from './host-order.ts'
-import { done, type Outcome, refused } from './outcome.ts'
+import { type Outcome, refused } from './outcome.ts'
 
 /** What to listen to, and as whom. */
 export type RawSocketOptions = {
@@ -56,12 +56,9 @@ const packetsInBuffer = (2 * receiveBuffer) / 512
 /** Opens a raw socket that hears and sends on one interface only. Its own packets do not come back. */
 export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => {
   const name = `raw socket on ${options.interface.name}`
-  let socket: Socket
-  try {
-    socket = createSocket({ protocol: options.protocol, addressFamily: families[options.family] })
-  } catch (error) {
-    return refused('socket', `cannot open a ${name}: ${textOf(error)}`)
-  }
+  const opened = open(name, options.family, options.protocol)
+  if (!opened.ok) return opened
+  const socket = opened.value
   let isOpen = true
   const close = (): void => {
     if (isOpen) socket.close()
@@ -72,12 +69,13 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
     close()
     options.onFailure(`${name}: ${error.message}`)
   })
-  try {
+  const isSetUp = attempt(`cannot set up a ${name}`, () => {
     socket.setOption(level.socket, socketOption.receiveBufferForce, receiveBuffer)
     setUp[options.family](socket, options)
-  } catch (error) {
+  })
+  if (!isSetUp.ok) {
     close()
-    return refused('socket', `cannot set up a ${name}: ${textOf(error)}`)
+    return isSetUp
   }
 
   const deliver = (bytes: Uint8Array, source: string): void =>
@@ -113,12 +111,7 @@ export const openRawSocket = (options: RawSocketOptions): Outcome<RawSocket> => 
 
   const send: RawSocket['send'] = (packet, destination) => {
     if (!isOpen) return refused('closed', `${name} is closed`)
-    try {
-      socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
-      return done
-    } catch (error) {
-      return refused('send', `cannot send on ${options.interface.name}: ${textOf(error)}`)
-    }
+    return sendOn(socket, packet, destination, `cannot send on ${options.interface.name}`)
   }
   return { ok: true, value: { send, receive, close } }
 }
@@ -134,33 +127,15 @@ export type HostSocketOptions = Pick<RawSocketOptions, 'family' | 'protocol'> & 
 
 /** Opens a raw socket that hears all interfaces; `source` is the sender's address. Errors while reading are left to time-outs. */
 export const openHostSocket = ({ family, protocol, wanted, onPacket }: HostSocketOptions): Outcome<HostSocket> => {
-  let socket: Socket
-  try {
-    socket = createSocket({ protocol, addressFamily: families[family] })
-  } catch (error) {
-    return refused('socket', `cannot open a raw socket: ${textOf(error)}`)
-  }
+  const opened = open('raw socket', family, protocol)
+  if (!opened.ok) return opened
+  const socket = opened.value
   socket.on('message', onPacket)
   socket.on('error', () => {})
-  if (wanted !== null) {
-    const filter = typeFilter(wanted)
-    try {
-      socket.setOption(level.icmpv6, icmpv6Filter, filter, filter.length)
-    } catch (error) {
-      socket.close()
-      return refused('socket', `cannot set up a raw socket: ${textOf(error)}`)
-    }
-  }
-  const send: HostSocket['send'] = (payload, destination) => {
-    try {
-      socket.wrap.send(Buffer.from(payload), 0, payload.length, destination, () => undefined)
-      return done
-    } catch (error) {
-      const text = textOf(error)
-      return refused(errorCodes[text] ?? 'send', `cannot send to ${destination}: ${text}`)
-    }
-  }
-  return { ok: true, value: { send, close: () => socket.close() } }
+  const filter = wanted === null ? null : typeFilter(wanted)
+  return hostSocket(socket, () => {
+    if (filter !== null) socket.setOption(level.icmpv6, icmpv6Filter, filter, filter.length)
+  })
 }
 
 /** struct icmp6_filter (RFC 3542 section 3.2): a bit for each type, set for those that do not come. */
@@ -175,30 +150,44 @@ export type ForgingSocket = Pick<RawSocket, 'send' | 'close'>
 
 /** Opens it; `mark` is that of its packets (SO_MARK), by which rules of nftables know them. */
 export const openForgingSocket = (family: Family, mark: number): Outcome<ForgingSocket> => {
-  let socket: Socket
-  try {
-    // Of this protocol nothing ever comes, and the header is the sender's (raw(7)).
-    socket = createSocket({ protocol: protocolRaw, addressFamily: families[family] })
-  } catch (error) {
-    return refused('socket', `cannot open a raw socket: ${textOf(error)}`)
-  }
+  // Of this protocol nothing ever comes, and the header is the sender's (raw(7)).
+  const opened = open('raw socket', family, protocolRaw)
+  if (!opened.ok) return opened
+  const socket = opened.value
   socket.on('error', () => {})
-  const send: ForgingSocket['send'] = (packet, destination) => {
-    try {
-      socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
-      return done
-    } catch (error) {
-      return refused('send', `cannot send to ${destination}: ${textOf(error)}`)
-    }
-  }
-  try {
-    const value = words(mark)
-    socket.setOption(level.socket, socketOption.mark, value, value.length)
-  } catch (error) {
+  const value = words(mark)
+  return hostSocket(socket, () => socket.setOption(level.socket, socketOption.mark, value, value.length))
+}
+
+/** What is left of a socket that is set up by `prepare`. */
+const hostSocket = (socket: Socket, prepare: () => void): Outcome<HostSocket> => {
+  const isSetUp = attempt('cannot set up a raw socket', prepare)
+  if (!isSetUp.ok) {
     socket.close()
-    return refused('socket', `cannot set up a raw socket: ${textOf(error)}`)
+    return isSetUp
   }
+  const send: HostSocket['send'] = (packet, destination) =>
+    sendOn(socket, packet, destination, `cannot send to ${destination}`)
   return { ok: true, value: { send, close: () => socket.close() } }
+}
+
+const open = (name: string, family: Family, protocol: number): Outcome<Socket> =>
+  attempt(`cannot open a ${name}`, () => createSocket({ protocol, addressFamily: families[family] }))
+
+const sendOn = (socket: Socket, packet: Uint8Array, destination: string, what: string): Outcome =>
+  attempt(what, () => {
+    socket.wrap.send(Buffer.from(packet), 0, packet.length, destination, () => undefined)
+    return undefined
+  })
+
+/** What the module does, as an outcome: it throws. */
+const attempt = <T>(what: string, work: () => T): Outcome<T> => {
+  try {
+    return { ok: true, value: work() }
+  } catch (error) {
+    const text = textOf(error)
+    return refused(errorCodes[text] ?? 'EIO', `${what}: ${text}`)
+  }
 }
 
 const bindToDevice = (socket: Socket, name: string): void => {

@@ -2,13 +2,14 @@
 
 import { performance } from 'node:perf_hooks'
 import type { TLSSocket } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { type Endpoint, endpointText } from '../core/endpoint.ts'
 import { type Millis, millis } from '../core/time.ts'
 import type { PeerState as PeerReport } from '../pool/core/peers-fact.ts'
 import type { BetterKnown, SessionException, SessionOver } from '../pool/core/session-exception.ts'
 import { type Connection, openConnection } from './connection.ts'
-import { differencesOf } from './core/differences.ts'
+import { type Difference, differencesOf, heldByBoth } from './core/differences.ts'
 import type { PeerTable } from './core/messages.ts'
 import { initialPeer, nextDeadline, type PeerEffect, type PeerEvent, type Speaker, step } from './core/peer.ts'
 import { createToldBook, type FindSession, type ToldBook } from './core/told-book.ts'
@@ -38,6 +39,7 @@ export type PeerOptions = PeerHandlers & {
   readonly self: Speaker
   readonly key: Key
   readonly own: readonly PeerTable[]
+  readonly holds: readonly string[]
   readonly log: Logger
   /** Something that a report shows has changed; `isUrgent`: it came or went. */
   readonly onChange: (isUrgent: boolean) => void
@@ -53,6 +55,8 @@ export type Peer = {
   readonly isSynced: () => boolean
   readonly accept: (socket: TLSSocket) => void
   readonly setOwn: (own: readonly PeerTable[]) => void
+  /** The addresses that VRRP moves and that are here now. */
+  readonly setHolds: (addresses: readonly string[]) => void
   readonly setExceptions: (tables: readonly PeerTable[], exceptions: readonly SessionException[]) => void
   /** A connection from there could not be made. */
   readonly hearTrouble: (why: string) => void
@@ -64,6 +68,8 @@ const entriesPerTurn = 4000
 const stuckLimit = 5000
 /** So long two may see a server otherwise, or an operator may take to give both an order, before it is worth a line in the log. */
 const differenceLimit = 10_000
+/** And two masters: longer than any hand-over. */
+const usualLimit = 3000
 const usefulReasons = 50
 
 /** Connects, and goes on with that until it is stopped. */
@@ -71,7 +77,8 @@ export const startPeer = (options: PeerOptions): Peer => {
   const { address, listen, self, key, log, onTables, onTold, onGone, onChange } = options
   const name = endpointText(address)
   const now = (): Millis => millis(performance.now())
-  let { own } = options
+  let { own, holds } = options
+  let theirHolds: readonly string[] = []
   let state = initialPeer(self, own, now())
   const connections = new Map<number, Connection>()
   const goodbyes = new Set<Promise<void>>()
@@ -90,7 +97,7 @@ export const startPeer = (options: PeerOptions): Peer => {
   let why: string | null = 'not tried yet'
   let malformed: Readonly<Record<string, number>> = {}
   let warnings: readonly string[] = []
-  const passing = new Map<string, { readonly since: Millis; isSaid: boolean }>()
+  const passing = new Map<string, { readonly since: Millis; readonly limit: number; isSaid: boolean }>()
   const shown = (): string => (routerId === null ? `Peer ${name}` : `Peer ${routerId} (${name})`)
   /** Reasons already told since it was connected last. */
   const told = new Set<string>()
@@ -115,20 +122,30 @@ export const startPeer = (options: PeerOptions): Peer => {
   }
   const compare = (): void => {
     const before = new Set(warnings)
-    const differences = tables === null ? [] : differencesOf(own, tables, routerId ?? name)
-    warnings = differences.map(({ text }) => text)
-    for (const text of passing.keys()) if (!warnings.includes(text)) passing.delete(text)
-    for (const { text, isPassing } of differences) {
-      if (isPassing) passing.set(text, passing.get(text) ?? { since: now(), isSaid: false })
+    const who = routerId ?? name
+    const differences =
+      tables === null ? [] : [...heldByBoth(holds, theirHolds, who), ...differencesOf(own, tables, who)]
+    for (const text of passing.keys()) if (!differences.some((one) => one.text === text)) passing.delete(text)
+    for (const { text, isPassing, isUsual } of differences) {
+      const limit = isUsual === true ? usualLimit : differenceLimit
+      if (isPassing) passing.set(text, passing.get(text) ?? { since: now(), limit, isSaid: false })
       else if (!before.has(text)) log.warn({ peer: name }, `${shown()}: ${text}`)
     }
+    const isShown = ({ text, isUsual }: Difference): boolean => isUsual !== true || passing.get(text)?.isSaid === true
+    warnings = differences.filter(isShown).map(({ text }) => text)
     onChange(false)
+  }
+  const hold = (here: readonly string[], there: readonly string[]): void => {
+    const isSame = isDeepStrictEqual([holds, theirHolds], [here, there])
+    ;[holds, theirHolds] = [here, there]
+    if (!isSame) compare()
   }
   const sayWhatDoesNotPass = (): void => {
     for (const [text, one] of passing) {
-      if (one.isSaid || now() - one.since < differenceLimit) continue
+      if (one.isSaid || now() - one.since < one.limit) continue
       one.isSaid = true
-      log.warn({ peer: name }, `${shown()}: for ${differenceLimit / 1000} s now, ${text}`)
+      log.warn({ peer: name }, `${shown()}: for ${one.limit / 1000} s now, ${text}`)
+      compare()
     }
   }
 
@@ -210,11 +227,14 @@ export const startPeer = (options: PeerOptions): Peer => {
         compare()
         onTables(name, tables)
         return
+      case 'holds':
+        hold(holds, effect.addresses)
+        return
       case 'pass-on':
         return passOn(effect.message)
       case 'down':
         since = Date.now()
-        ;[book, tables, warnings] = [null, null, []]
+        ;[book, tables, warnings, theirHolds] = [null, null, [], []]
         passing.clear()
         complain(effect.why)
         onTables(name, null)
@@ -291,6 +311,7 @@ export const startPeer = (options: PeerOptions): Peer => {
     void dispatch({ type: 'deadline-reached', now: now(), random: Math.random() })
   }
   arm()
+  void dispatch({ type: 'own-addresses-changed', now: now(), holds })
 
   return {
     ...{ name, address },
@@ -305,6 +326,10 @@ export const startPeer = (options: PeerOptions): Peer => {
       own = next
       void dispatch({ type: 'own-tables-changed', now: now(), own })
       if (tables !== null) compare()
+    },
+    setHolds: (addresses) => {
+      void dispatch({ type: 'own-addresses-changed', now: now(), holds: addresses })
+      hold(addresses, theirHolds)
     },
     setExceptions: (against, exceptions) => {
       if (book === null || tables !== against) return

@@ -34,6 +34,8 @@ export type PeersOptions = PeerHandlers & {
 export type Peers = {
   /** The listeners with `datapath: direct` as they are now; others are told at once. */
   readonly setOwn: (tables: readonly PeerTable[]) => void
+  /** The addresses that VRRP moves and that are here now: where another balancer has one too, both say so. */
+  readonly setHolds: (addresses: readonly string[]) => void
   /** Who is connected, with its tables as `onTables` gave them. */
   readonly connected: () => readonly { readonly peer: string; readonly tables: readonly PeerTable[] }[]
   /**
@@ -82,6 +84,7 @@ export const startPeers = (options: PeersOptions): Peers => {
   const begunAt = millis(performance.now())
   let { config, routerId } = options
   let own: readonly PeerTable[] = []
+  let holds: readonly string[] = []
   let exposed: number | null = null
   let trouble: string | null = null
   let refused: Readonly<Record<string, number>> = {}
@@ -165,7 +168,7 @@ export const startPeers = (options: PeersOptions): Peers => {
     peers = addresses.map((address) => {
       const kept = known.get(endpointText(address))
       known.delete(endpointText(address))
-      return kept ?? startPeer({ ...options, ...here, address, own, onChange: changed })
+      return kept ?? startPeer({ ...options, ...here, address, own, holds, onChange: changed })
     })
     ending = Promise.all([ending, ...[...known.values()].map((peer) => peer.stop())])
     changed(true)
@@ -207,6 +210,11 @@ export const startPeers = (options: PeersOptions): Peers => {
     setOwn: (tables) => {
       own = tables
       for (const peer of peers) peer.setOwn(tables)
+    },
+    setHolds: (addresses) => {
+      if (isDeepStrictEqual(addresses, holds)) return
+      holds = addresses
+      for (const peer of peers) peer.setHolds(addresses)
     },
     connected: () =>
       peers.flatMap((peer) => {

@@ -6,11 +6,12 @@ import type { Netlink } from '../os/netlink.ts'
 import type { Outcome } from '../os/outcome.ts'
 import type { PacketSocket } from '../os/packet-socket.ts'
 import { initialRouter, nextDeadline, step } from './core/machine.ts'
-import type { Effect, Event, Happening, Link, VirtualRouter } from './core/state.ts'
+import type { Event, Happening, Link, VirtualRouter } from './core/state.ts'
 import { regrouping, type Strangers, withStranger } from './core/strangers.ts'
 import type { Standing, Tracked } from './core/tracking.ts'
+import { createEffects } from './effects.ts'
 import type { HiddenAddresses } from './hidden-addresses.ts'
-import { advertisementOf, identityOf, placesOf, settingsOf, stateShown, virtualMacDevice } from './instance.ts'
+import { advertisementOf, settingsOf, virtualMacDevice } from './instance.ts'
 import { createOrders, type RouterOrder } from './orders.ts'
 import type { Past } from './past.ts'
 import type { Report } from './report.ts'
@@ -102,7 +103,6 @@ export const prepareVirtualRouter = async (
   let router = initialRouter(settingsOf(config, standing))
   let transport: Transport | null = null
   let timer: NodeJS.Timeout | undefined
-  let removal: Promise<void> = Promise.resolve()
   let isRunning = false
   let strangers: Strangers = new Map()
   /** Who waits for the end of a hand-over. */
@@ -120,9 +120,9 @@ export const prepareVirtualRouter = async (
   }
   const take = (event: Event): void => {
     const before = router
-    const [after, effects] = step(before, event)
+    const [after, wanted] = step(before, event)
     router = after
-    for (const effect of effects) execute(effect)
+    for (const effect of wanted) effects.execute(effect)
     if (before.state !== router.state || before.standsBack !== router.standsBack) report.entered(router)
     if (before.state === 'fault' && router.state === 'fault' && router.isLinked) {
       const obstacle = router.failure ?? router.held
@@ -146,65 +146,15 @@ export const prepareVirtualRouter = async (
     dispatch({ event: 'deadline-reached' })
   }
 
-  const execute = (effect: Effect): void => {
-    switch (effect.effect) {
-      case 'add-addresses':
-        show()
-        void addresses.set(effect.lease).then((set) => {
-          dispatch(set.ok ? { event: 'addresses-added' } : { event: 'addresses-failed', reason: set.text })
-        })
-        return
-      case 'renew-addresses':
-        void addresses.set(effect.lease).then((set) => {
-          if (!set.ok) dispatch({ event: 'addresses-failed', reason: set.text })
-        })
-        return
-      case 'remove-addresses':
-        removal = addresses.remove().then((removed) => {
-          if (!removed.ok) report.trouble('remove', `${removed.text}; the kernel does it when the lease ends`)
-          show()
-        })
-        return
-      case 'hide-addresses':
-        void hidden.hide(owner(), placesOf(config), longestHiding).then((hiding) => {
-          if (!hiding.ok) report.trouble('hide', `${hiding.text}; clients may for a moment learn the old place`)
-        })
-        return
-      case 'announce-addresses': {
-        const announced = addresses.announce(effect.copies)
-        if (!announced.ok) report.trouble('announce', announced.text)
-        return
-      }
-      case 'send-advertisement':
-        send(effect.priority)
-        return
-      case 'report-transition':
-        report.transition(stateShown(router), effect.text, effect.reason)
-        return
-      case 'report-notice':
-        report.notice(effect.about, effect.text)
-        return
-      default:
-        effect satisfies never
-    }
-  }
-  const owner = (): string => identityOf(config)
-  const show = (): void => {
-    void hidden.show(owner()).then((shown) => {
-      if (!shown.ok) report.trouble('hide', shown.text)
-    })
-  }
-  const send = (priority: number): void => {
-    const sent = transport?.send(priority)
-    if (sent === undefined) return
-    if (!sent.ok) {
-      report.trouble('send', sent.text)
-      dispatch({ event: 'advertisement-failed' })
-      return
-    }
-    report.sent()
-    dispatch({ event: 'advertisement-sent' })
-  }
+  const effects = createEffects({
+    config: () => config,
+    router: () => router,
+    addresses,
+    hidden,
+    report,
+    send: (priority) => transport?.send(priority),
+    dispatch,
+  })
 
   /** Opens the wire on a link that is up; what cannot be opened is a link that is down. */
   const connect = (link: Link): Link => {
@@ -365,7 +315,7 @@ export const prepareVirtualRouter = async (
     dispatch,
     settled,
     advertise: () => {
-      if (router.state === 'master' && router.advertiseAt !== null) send(router.settings.priority)
+      if (router.state === 'master' && router.advertiseAt !== null) effects.advertise(router.settings.priority)
     },
     goOn: () => {
       passDeadline()
@@ -384,7 +334,7 @@ export const prepareVirtualRouter = async (
       isRunning = false
       dispatch({ event: 'shutdown-requested' })
       await settled()
-      await removal
+      await effects.removed()
       transport?.close()
       clearTimeout(timer)
       if (config.virtual_mac) await removeVirtualMac(virtualMacDevice(config))
@@ -393,7 +343,5 @@ export const prepareVirtualRouter = async (
 }
 
 const lookAgainMillis = 200
-/** Seconds; a hand-over takes at most five. */
-const longestHiding = 6
 
 const now = (): Millis => millis(performance.now())

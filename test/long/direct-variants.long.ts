@@ -1,11 +1,13 @@
 // Other ways to build a pair that forwards directly: balancers on the database hosts, three balancers, source ports that come again,
 // and clients with an old ARP entry. And frames by hand for balancers that disagree: none may circle.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type DirectClients, startDirectClients } from '../e2e/direct-clients.ts'
 import { type DirectEvents, directEvents } from '../e2e/direct-events.ts'
 import { testPowerCuts, testServerKilled } from '../e2e/kernel-servers.ts'
 import { buildPair, type Pair } from '../e2e/pair.ts'
+import { startWaiting } from '../e2e/waiting.ts'
 import { startProbe } from '../lab/gap-probe.ts'
 import type { Host } from '../lab/host.ts'
 import { createLab, type Lab } from '../lab/lab.ts'
@@ -26,6 +28,10 @@ const target = { address: virtualAddress, port: servicePort }
 const seed = Number(process.env['SIM_SEED'] ?? Date.now() % 100_000)
 const handOvers = 14
 const shortConnections = 6000
+/** Sessions of clients that are there all the time, of two kinds. */
+const alive = 24
+/** Until the other balancer knows of a session: it is told when it has lived for a second, after a look at the flows, each second. */
+const knownMillis = 4000
 
 type Field = { readonly lab: Lab; readonly pair: Pair; readonly events: DirectEvents; readonly clients: DirectClients }
 
@@ -48,7 +54,7 @@ const withField = (
     const clients = await startDirectClients(lab, pair.site.client, {
       target: { ...target, address: options.isIpv6 === true ? virtualAddress6 : virtualAddress },
       servers: pair.site.databases.map(({ server }) => server),
-      counts: { held: 12, waiting: 12, ledger: 0, idle: 12, load: 0 },
+      counts: { held: alive / 2, waiting: 12, ledger: 0, idle: alive / 2, load: 0 },
     })
     await play(t, { lab, pair, events, clients })
     for (const line of clients.table()) t.comment(line)
@@ -170,6 +176,31 @@ await withField('source ports that come again, and old ARP entries', {}, async (
     await pinned(site.client, (await linkOf(master.host)).mac, async () => {
       for (let i = 0; i < 3; i += 1) await quiet(t, field, 'hand-over with an old ARP entry', events.handOver)
     })
+  })
+  await t.test('sessions that end in the last second of a balancer are counted by nobody after that', async (t) => {
+    const master = await site.holder()
+    const other = site.balancers.find((balancer) => balancer !== master)
+    if (other === undefined) throw new Error('there is no other balancer')
+    const counted = async (): Promise<number> => (await other.status()).listeners[0]?.sessions ?? 0
+    const many = 40
+    const kinds = Array<'idle'>(many).fill('idle')
+    const ending = await startWaiting(site.client, { ...target, ...appUser }, kinds)
+    await sleep(knownMillis)
+    await ending.stop()
+    await master.host.powerCut()
+    const before = await waitFor('the other one to count what it was told', async () => {
+      const sessions = await counted()
+      return sessions >= many ? sessions : undefined
+    })
+    const after = await waitFor('the other one to hear what is over', async () => {
+      const sessions = await counted()
+      return sessions < many ? sessions : undefined
+    })
+    t.comment(`${before} sessions counted, ${after} when their clients had been asked`)
+    t.ok(after >= alive, 'the others are still there')
+    await master.host.powerOn()
+    await master.start()
+    await events.untilConnected()
   })
   t.same(await clients.end(), [])
   const servers = { ...pair, servers: site.databases.map(({ server }) => server), endLoad: async () => {} }

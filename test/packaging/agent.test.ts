@@ -8,6 +8,7 @@ import { loadConfig } from '../../agent/config/load.ts'
 import { agentSchema } from '../../agent/config/schema.ts'
 import { millis } from '../../agent/core/time.ts'
 import { createMetrics } from '../../agent/metrics.ts'
+import { adviceFor, certaintyOf, reasonCodes } from '../../shared/reason.ts'
 import { report } from '../agent/samples.ts'
 import { mustRun } from '../lab/command.ts'
 import { exportedIn, expressionsIn, metricsIn } from './alerts.ts'
@@ -61,6 +62,13 @@ t.test('every key of the schema stands in the example and in its man page, and n
     [],
     'only in the man page',
   )
+})
+
+t.test('the man page tells every reason to fail, how sure it is, and what to do', async (t) => {
+  const page = packaged('man/mysqlchk-agent.8').replaceAll('\\-', '-')
+  for (const code of reasonCodes.filter((one) => one !== 'ok')) {
+    t.ok(page.includes(`.TP\n.BR ${code} " (${certaintyOf(code)})"\n${adviceFor(code)}\n`), code)
+  }
 })
 
 t.test('alert rules and dashboard ask for metrics and labels that the agent has', async (t) => {

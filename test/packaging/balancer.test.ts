@@ -10,6 +10,8 @@ import { z } from 'zod'
 import { loadConfig } from '../../balancer/config/load.ts'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import { balancerSchema } from '../../balancer/config/schema.ts'
+import { shortages } from '../../balancer/core/shortage.ts'
+import { sessionEnds } from '../../balancer/datapath/kernel/core/session-counts.ts'
 import { jsonSchemas } from './json-schema.ts'
 import { describedKeys, keysIn, keysOf, keysWithDefault, packaged, root, uncommented } from './keys.ts'
 
@@ -43,6 +45,12 @@ const problemsOf = async (text: string): Promise<readonly string[]> => {
   const loaded = loadConfig(file, null)
   return loaded.ok ? loaded.warnings : loaded.problems
 }
+
+t.test('the man page tells how sessions end', async (t) => {
+  const [, told = ''] =
+    /balancer_listener_ends_total:([^.]*)/.exec(packaged('man/balancer.yaml.5').replaceAll('\\-', '-')) ?? []
+  for (const word of [...sessionEnds, ...shortages]) t.match(told, new RegExp(`[\\s-]${word}\\b`), word)
+})
 
 t.test('the example of balancer.yaml is valid as it stands', async (t) => {
   t.same(await problemsOf(example), [])

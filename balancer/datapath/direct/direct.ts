@@ -30,11 +30,13 @@ import { reportOf } from './listener-report.ts'
 import { runListeners } from './listeners.ts'
 import { createOrders } from './orders.ts'
 import { type Exchange, type OtherBalancers, openExchange } from './others.ts'
+import { untilQuiet } from './quiet.ts'
 import { releaseDirect } from './release.ts'
 import { watchSegment } from './segment.ts'
 import { countSessions } from './session-count.ts'
 import { watchSilentServers } from './silent-servers.ts'
 import { watchTakeovers } from './takeover.ts'
+import { askUnheard, questionPace } from './unheard.ts'
 import { watchWays } from './ways.ts'
 
 /**
@@ -65,8 +67,6 @@ const publishMillis = 500
 const countMillis = 5000
 /** Longest wait for those who have to be told of the end of their sessions. */
 const longestFarewell = 2000
-/** Clients with an old ARP entry send their frames here when the address has left: until none came for a while, or so long. */
-const [quietMillis, longestGrace] = [300, 2000]
 
 /** Adopts the rules that are there, or makes them. */
 export const startDirect = async (options: Parameters<StartDatapath<DirectOptions>>[0]): Promise<RunningDirect> => {
@@ -77,7 +77,8 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   if (missing !== undefined) throw new FailedStart(missing)
   let configs: readonly ListenerConfig[] = options.listeners
   const elements = must(openNftElements())
-  const resets = must(openSessionResets(directPace, (text) => log.debug({ text }, `No reset: ${text}`)))
+  const unsent = (text: string): void => log.debug({ text }, `No reset: ${text}`)
+  const resets = must(openSessionResets(directPace, unsent))
   const flows = watchFlows({
     elements,
     onLook: (bind, changes) => counts.look(bind, changes),
@@ -95,7 +96,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listenerAt: (bind) => listeners.at(bind),
     reasonOf: (bind, number) => orders.reasonOf(bind, number),
     leftAt: (address) => absent.get(address) ?? null,
-    hasMovedHere: (address) => isMoving(address) && !absent.has(address),
+    hasMovedHere: (address) => hasMovedHere(address),
     onlyTold: (bind) => exchange.onlyTold(bind),
     onSession,
   })
@@ -188,6 +189,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     if (isTidied) setBinds()
     if (changed.length > 0 || isTidied) void change()
     tellTables()
+    others.setHolds(held())
   }
   const tellTables = (): void => {
     const own = listeners.all().map((listener) => ({
@@ -207,16 +209,23 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
   /** Addresses that move between hosts and are not here, and since when: a moment of `performance.now()`. */
   const absent = new Map<string, number>()
   const isMoving = (address: string): boolean => places().some((place) => place.address === address)
+  const hasMovedHere = (address: string): boolean => isMoving(address) && !absent.has(address)
+  const unheard = askUnheard({
+    ...{ flows, hasMovedHere, onlyTold: exchange.onlyTold, isComplete: others.isComplete },
+    questions: must(openSessionResets(questionPace, unsent)),
+  })
   const addressChanged = (address: string, isPresent: boolean): void => {
     if (!isMoving(address) && !absent.has(address)) return
     if (isPresent) {
       absent.delete(address)
       takeover.addressCame(address)
       endings.addressCame(address)
+      unheard.askSoon()
     } else {
       absent.set(address, performance.now())
       takeover.addressLeft(address)
       endings.addressLeft(address)
+      unheard.addressLeft(address)
       void flows.lookAround()
     }
   }
@@ -224,8 +233,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     listeners: listeners.all,
     isComplete: others.isComplete,
   })
-  const isReachable = (watch: AddressWatch): boolean =>
-    listeners.configs().some(({ bind }) => bind.some(({ address }) => isMoving(address) && watch.has(address)))
+  const held = (): readonly string[] =>
+    [...new Set(listeners.configs().flatMap(({ bind }) => bind.map(({ address }) => address)))].filter(
+      (address) => isMoving(address) && watch?.has(address) === true,
+    )
 
   const timers: NodeJS.Timeout[] = []
   let isOver = false
@@ -240,6 +251,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     segment.close()
     await Promise.all([rules.close(), local.close()])
     endings.close()
+    unheard.close()
     resets.close()
     elements.close()
   }
@@ -289,11 +301,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     await end()
     throw error
   }
-  const addresses = watch
   await flows.lookAround()
   tellTables()
   // Whoever has the address knows its sessions, and so does one that has just died here.
-  isWaiting = found === null || (absent.size > 0 && !isReachable(addresses))
+  isWaiting = found === null || (absent.size > 0 && held().length === 0)
   timers.push(
     setInterval(look, lookMillis),
     setInterval(publishAll, publishMillis),
@@ -316,8 +327,10 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
       if (!isOver) await exchange.gone(peer, sessions)
     },
     othersChanged: (isLost) => {
-      if (isLost) takeover.peerLost()
-      else {
+      if (isLost) {
+        takeover.peerLost()
+        unheard.askSoon()
+      } else {
         takeover.peerHeard()
         if (isWaiting) for (const { tables: theirs } of others.connected()) takeover.joined(theirs)
       }
@@ -331,7 +344,7 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
     },
     unreachable: async (limit) => {
       const last = performance.now() + limit
-      while (isReachable(addresses) && performance.now() < last) await wait(lookMillis)
+      while (held().length > 0 && performance.now() < last) await wait(lookMillis)
     },
     handles: () => {
       for (const one of [rules, local]) one.share()
@@ -366,18 +379,6 @@ export const startDirect = async (options: Parameters<StartDatapath<DirectOption
 
 /** The rules forget nobody sooner who has only asked. */
 const leastConnect = 10_000
-
-/** Resolves when what is counted has not changed for a while, or has changed for too long. */
-const untilQuiet = async (count: () => Promise<number>): Promise<void> => {
-  const last = performance.now() + longestGrace
-  let before = -1
-  for (;;) {
-    const now = await count()
-    if (now === before || performance.now() > last) return
-    before = now
-    await wait(quietMillis)
-  }
-}
 
 const must = <T>(outcome: Outcome<T>): T => {
   if (!outcome.ok) throw new FailedStart(outcome.text)

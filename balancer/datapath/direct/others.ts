@@ -32,6 +32,8 @@ export type OtherBalancers = {
   /** Addresses of the others, whose frames are not passed on. */
   readonly addresses: () => readonly string[]
   readonly setOwn: (tables: readonly OwnTable[]) => void
+  /** Addresses that VRRP moves and that are here. */
+  readonly setHolds: (addresses: readonly string[]) => void
   readonly connected: () => readonly { readonly peer: string; readonly tables: readonly OwnTable[] }[]
   /** Whether all that are configured are connected; false where none is. */
   readonly isComplete: () => boolean

@@ -61,3 +61,8 @@ export const returnedIn = (
     connections: first.connections,
   }
 }
+
+/** The addresses for which a server answers clients itself, whoever asks. */
+export const answeredIn = ({ direct_return: entries = [] }: Pick<HealthReport, 'direct_return'>): readonly string[] => [
+  ...new Set(entries.flatMap(({ address, ready }) => (ready ? [address] : []))),
+]

@@ -2,7 +2,7 @@
 
 import { type HealthReport, parseHealthReport } from '../../../shared/health-report.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
-import { returnedIn, unpreparedFor } from './direct-return.ts'
+import { answeredIn, returnedIn, unpreparedFor } from './direct-return.ts'
 import { failed, type Judgement, passed } from './result.ts'
 
 /** What a check wants of an answer (HAProxy: `http-check expect`, `disable-on-404`). */
@@ -42,12 +42,16 @@ type Told = {
 
 const judge = (answer: Told, expected: Expectation): Judgement => {
   const returned = returnedIn(expected.directReturn ?? [], answer.told)
-  const judged: Judgement = { ...judgeHealth(answer, expected), ...(returned === null ? {} : { returned }) }
+  const answersFor = answer.told === undefined ? {} : { answersFor: answeredIn(answer.told) }
+  const judged: Judgement = {
+    ...{ ...judgeHealth(answer, expected), ...answersFor },
+    ...(returned === null ? {} : { returned }),
+  }
   const unprepared = judged.passed ? unpreparedFor(expected.directReturn ?? [], answer.told) : null
   if (unprepared === null) return judged
   const { code, malformedReport, role, percent, ageMs } = judged
   const more = { code, malformedReport, role, percent, ageMs, hard: unprepared.hard }
-  const refused = failed('L7STS', 'not-prepared', unprepared.text, more)
+  const refused = { ...failed('L7STS', 'not-prepared', unprepared.text, more), ...answersFor }
   return returned === null ? refused : { ...refused, returned }
 }
 

@@ -28,6 +28,8 @@ export type CheckResult = {
   readonly shortage: Shortage | null
   /** What the server sent past the balancers, where its agent tells that. */
   readonly returned?: ServerHealthFact['returned']
+  /** Addresses for which it answers clients itself, where its agent tells that. */
+  readonly answersFor?: readonly string[]
   /** How old the agent's finding was when it said so, in milliseconds; null where it does not say. */
   readonly ageMs: number | null
   /** Whether it was asked for, or came by itself. */

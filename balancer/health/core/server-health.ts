@@ -1,29 +1,25 @@
 // All that is known of one server of one listener: its checks, its agent's line, an operator's orders, and what follows.
 
 import type { CheckConfig, ListenerConfig, ServerConfig } from '../../config/schema.ts'
-import type { AgentCheckState, AgentWord, LastCheck, Orders, ServerHealthFact } from '../../pool/core/facts.ts'
+import type { AgentCheckState, AgentWord, Orders, ServerHealthFact } from '../../pool/core/facts.ts'
+import { maximumWeight } from '../../pool/core/server-order.ts'
 import { stricter } from '../../pool/core/server-state.ts'
 import { afterAgentLine } from './agent-line.ts'
 import { isSameQuestion, predecessors, presumed, rescaled } from './carry-over.ts'
+import {
+  afterConnectFailures,
+  afterResult,
+  type CheckState,
+  decidingCheck,
+  inheritedCheck,
+  noThresholds,
+  percentOf,
+  saysNothing,
+  standOfCheck,
+  unchecked,
+} from './check-state.ts'
 import type { CheckResult } from './result.ts'
-import { afterCheck, type HealthCounter, isUp, type Stand, standOf, type Thresholds } from './rise-fall.ts'
-
-/** A check of the server: its counter, and its last result. */
-export type CheckState = {
-  readonly counter: HealthCounter
-  readonly last: LastCheck | null
-  /** Since when it answers 404; null while it does not. */
-  readonly drainingSince: number | null
-  readonly role: ServerHealthFact['role']
-  /** The role is from before a reload that changed the check; the first good answer to this one replaces it. */
-  readonly isRoleOld: boolean
-  /** Part of its weight that the server asked for with its last answer; null where it does not say. */
-  readonly percent: number | null
-  /** The server can serve where nobody else does. */
-  readonly isLastResort: boolean
-  /** What it sent past the balancers, by its last answer that told it. */
-  readonly returned?: ServerHealthFact['returned']
-}
+import { isUp, type Stand, type Thresholds } from './rise-fall.ts'
 
 /** The state of one server. Moments are milliseconds since the epoch, for people. */
 export type ServerHealth = {
@@ -48,25 +44,11 @@ export type HealthEvent =
   | { readonly event: 'ordered'; readonly orders: Partial<Orders>; readonly at: number }
   | { readonly event: 'passive'; readonly markDown: boolean; readonly text: string; readonly at: number }
 
-const unchecked: CheckState = {
-  counter: null,
-  last: null,
-  drainingSince: null,
-  role: 'unknown',
-  isRoleOld: false,
-  percent: null,
-  isLastResort: false,
-}
-
 /** A server before its first check, or as a director before this one left it. */
 export const startHealth = (checks: readonly Thresholds[], at: number, inherited?: ServerHealthFact): ServerHealth => ({
-  checks: checks.map((thresholds, i) => ({
-    ...unchecked,
-    counter: inherited === undefined ? null : inheritedCounter(inherited, thresholds, i, checks.length),
-    last: inherited?.lastCheck ?? null,
-    drainingSince: inherited?.draining ? (inherited.drainingSince ?? at) : null,
-    role: inherited?.role ?? 'unknown',
-  })),
+  checks: checks.map((thresholds, i) =>
+    inherited === undefined ? unchecked : inheritedCheck(inherited, thresholds, i, checks.length, at),
+  ),
   orders: inherited?.orders ?? { admin: 'ready', weight: null },
   agent: inherited?.agent ?? null,
   agentCheck: inherited?.agentCheck ?? null,
@@ -75,15 +57,6 @@ export const startHealth = (checks: readonly Thresholds[], at: number, inherited
   malformedReports: inherited?.malformedReports ?? {},
   lateChecks: inherited?.lateChecks ?? 0,
 })
-
-/** A reload in the middle may have changed the checks since the fact was told: what was up stays up. */
-const inheritedCounter = (fact: ServerHealthFact, { rise, fall }: Thresholds, check: number, checks: number) => {
-  if (fact.counters.includes(null)) return fact.counters.length === checks ? (fact.counters[check] ?? null) : null
-  const full = rise + fall - 1
-  if (fact.counters.length !== checks) return fact.up ? full : 0
-  const counter = Math.min(full, fact.counters[check] ?? 0)
-  return fact.up ? Math.max(rise, counter) : counter
-}
 
 /** The configuration that a server's state is judged by. */
 export type HealthConfig = { readonly listener: ListenerConfig; readonly server: ServerConfig }
@@ -152,7 +125,7 @@ const apply = (health: ServerHealth, listener: ListenerConfig, event: HealthEven
   const { check: checks } = listener
   switch (event.event) {
     case 'checked':
-      return afterResult(health, checks, event)
+      return afterChecked(health, checks, event)
     case 'late':
       return { ...health, lateChecks: health.lateChecks + 1 }
     case 'stream-fault':
@@ -164,7 +137,7 @@ const apply = (health: ServerHealth, listener: ListenerConfig, event: HealthEven
     case 'ordered':
       return afterOrders(health, event)
     case 'passive':
-      return afterConnectFailures(health, checks, event)
+      return afterPassive(health, checks, event)
     default:
       return event satisfies never
   }
@@ -218,83 +191,29 @@ const afterOrders = (
 
 type Checked = Extract<HealthEvent, { event: 'checked' }>
 
-const afterResult = (health: ServerHealth, checks: readonly CheckConfig[], { check, result, at }: Checked) => {
-  const thresholds = checks[check]
-  const state = health.checks[check]
+const afterChecked = (health: ServerHealth, checks: readonly CheckConfig[], { check, result, at }: Checked) => {
+  const [thresholds, state] = [checks[check], health.checks[check]]
   if (thresholds === undefined || state === undefined) return health
-  const {
-    drain,
-    lastResort,
-    durationMs,
-    status,
-    code,
-    reason,
-    text,
-    role,
-    percent,
-    malformedReport,
-    by,
-    ageMs,
-    excuse,
-  } = result
-  // Nothing was learned of the server: only the result is shown, and not in place of what an operator wrote there.
-  if (result.shortage !== null || excuse !== null) {
-    const shown = excuse === null ? text : `${text}; not counted: ${excuse}`
-    const last = { at, passed: false, status, code, durationMs, reason, text: shown, by, ageMs }
-    const isOrdered = state.last?.reason === 'force-fail'
-    return isOrdered ? health : { ...health, checks: health.checks.with(check, { ...state, last }) }
-  }
-  // A 404 keeps a server that is up for the sessions it has; it brings none up (HAProxy: `disable-on-404`).
-  const passed = result.passed && (!drain || isUp(state.counter, thresholds))
-  const counter = afterCheck(state.counter, thresholds, { passed, hard: result.hard })
-  // A last resort has no role, so that a writer moves to another one where there is one.
-  const isRoleLost = lastResort || (state.isRoleOld && result.passed)
-  const isRoleKept = role === 'unknown' && isUp(counter, thresholds) && !isRoleLost
-  const next: CheckState = {
-    counter,
-    last: { at, passed, status, code, durationMs, reason, text, by, ageMs },
-    drainingSince: drain ? (state.drainingSince ?? at) : null,
-    // One lost answer must not move a writer: a server keeps its role as long as it is up.
-    role: isRoleKept ? state.role : role,
-    isRoleOld: state.isRoleOld && isRoleKept,
-    percent,
-    isLastResort: lastResort,
-    returned: result.returned ?? state.returned,
-  }
+  const { malformedReport } = result
+  const isMalformed = malformedReport !== null && !saysNothing(result)
   return {
     ...health,
-    checks: health.checks.with(check, next),
-    malformedReports:
-      malformedReport === null ? health.malformedReports : counted(health.malformedReports, malformedReport),
+    checks: health.checks.with(check, afterResult(state, thresholds, result, at)),
+    malformedReports: isMalformed ? counted(health.malformedReports, malformedReport) : health.malformedReports,
   }
 }
 
 type Passive = Extract<HealthEvent, { event: 'passive' }>
 
-const afterConnectFailures = (health: ServerHealth, checks: readonly CheckConfig[], event: Passive): ServerHealth => {
+const afterPassive = (health: ServerHealth, [thresholds]: readonly CheckConfig[], event: Passive): ServerHealth => {
   const [first, ...others] = health.checks
-  const [thresholds] = checks
-  if (first === undefined || thresholds === undefined || first.counter === null) return health
-  const counter = afterCheck(first.counter, thresholds, { passed: false, hard: event.markDown })
-  const last: LastCheck = {
-    at: event.at,
-    passed: false,
-    status: 'L4CON',
-    code: null,
-    durationMs: 0,
-    reason: 'sessions-cannot-connect',
-    text: event.text,
-    by: 'session',
-    ageMs: null,
-  }
-  return { ...health, checks: [{ ...first, counter, last }, ...others] }
+  if (first === undefined || thresholds === undefined) return health
+  return { ...health, checks: [afterConnectFailures(first, thresholds, event), ...others] }
 }
 
 /** Where the counter of one check stands. */
-export const checkStand = (health: ServerHealth, check: number, checks: readonly CheckConfig[]): Stand => {
-  const thresholds = checks[check]
-  return thresholds === undefined ? 'down' : standOf(health.checks[check]?.counter ?? null, thresholds)
-}
+export const checkStand = (health: ServerHealth, check: number, checks: readonly CheckConfig[]): Stand =>
+  standOfCheck(health.checks[check], checks[check])
 
 type Standing = Pick<ServerHealthFact, 'up' | 'admin'>
 
@@ -309,11 +228,12 @@ const standing = ({ checks, orders, agent }: ServerHealth, { listener }: HealthC
 export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealthFact => {
   const { listener, server } = config
   const { checks, orders, agent } = health
-  const deciding = decidingCheck(health, listener.check)
+  const deciding = decidingCheck(checks, listener.check)
   const { rise, fall } = listener.check[deciding] ?? noThresholds
   const weight = orders.weight ?? server.weight
   const drainingSince = checks.flatMap((check) => check.drainingSince ?? [])
   const [returned] = checks.flatMap((check) => check.returned ?? [])
+  const answersFor = [...new Set(checks.flatMap((check) => check.answersFor ?? []))]
   return {
     fact: 'server-health',
     listener: listener.name,
@@ -339,28 +259,9 @@ export const factOf = (health: ServerHealth, config: HealthConfig): ServerHealth
     malformedReports: health.malformedReports,
     lateChecks: health.lateChecks,
     ...(returned === undefined ? {} : { returned }),
+    ...(answersFor.length === 0 ? {} : { answersFor }),
   }
-}
-
-/** The least that any check was told; 0 there means few connections, not that the server wants to leave. */
-const percentOf = (checks: readonly CheckState[]): number | null => {
-  const told = checks.flatMap(({ percent }) => (percent === null ? [] : [percent]))
-  return told.length === 0 ? null : Math.max(1, Math.min(...told))
 }
 
 const scaled = (weight: number, percent: number | null): number =>
   percent === null ? weight : Math.min(maximumWeight, Math.ceil((weight * percent) / 100))
-
-const noThresholds = { rise: 1, fall: 1 } as const
-/** HAProxy's largest weight. */
-const maximumWeight = 256
-
-/** The check that says most about the server: one that is down, else one that is changing, else the first. */
-const decidingCheck = (health: ServerHealth, checks: readonly CheckConfig[]): number => {
-  const down = health.checks.findIndex(({ counter }, i) => !isUp(counter, checks[i] ?? noThresholds))
-  if (down >= 0) return down
-  return Math.max(
-    0,
-    health.checks.findIndex((_, i) => checkStand(health, i, checks) === 'changing'),
-  )
-}

@@ -2,8 +2,11 @@
 
 import type { PeerTable } from './messages.ts'
 
-/** A line of differences. `isPassing`: it may go away by itself, as when one sees a server up before the other. */
-export type Difference = { readonly text: string; readonly isPassing: boolean }
+/**
+ * A line of differences. `isPassing`: it may go away by itself, as when one sees a server up before the other; `isUsual`: it does so
+ * all the time, and nobody is told of it before it has lasted.
+ */
+export type Difference = { readonly text: string; readonly isPassing: boolean; readonly isUsual?: true }
 
 /** What `theirs` has otherwise than `own`; `name` is theirs. */
 export const differencesOf = (
@@ -28,6 +31,16 @@ export const differencesOf = (
   ]
 }
 
+/** Addresses that both have, as in each hand-over for a moment; `name` is the other one's. */
+export const heldByBoth = (own: readonly string[], theirs: readonly string[], name: string): readonly Difference[] => {
+  const both = own.filter((address) => theirs.includes(address))
+  if (both.length === 0) return []
+  const text =
+    `both are master: ${listed(both)} is here and on ${name}, and one does not hear the other's adverts: ` +
+    'let IP protocol 112 pass both ways (nft list ruleset on both)'
+  return [{ text, isPassing: true, isUsual: true }]
+}
+
 const between = (listener: string, one: PeerTable, two: PeerTable, name: string): readonly Difference[] => {
   const of = `listener ${listener}`
   const here = one.servers.filter((server) => !two.servers.includes(server))
@@ -49,12 +62,20 @@ const between = (listener: string, one: PeerTable, two: PeerTable, name: string)
   return [
     ...lasting.map((text) => ({ text, isPassing: false })),
     ...(differ
-      ? [{ text: `${of}: new sessions go to ${targets[0]} here, to ${targets[1]} on ${name}`, isPassing: true }]
+      ? [
+          {
+            text: `${of}: new sessions go to ${targets[0]} here, to ${targets[1]} on ${name}${orderHint}`,
+            isPassing: true,
+          },
+        ]
       : []),
   ]
 }
 
 const hashWords = { session: 'address and port', source: 'address alone' } as const
+
+/** Often it was given while the other one was stopped, which starts with the orders from before. */
+const orderHint = ': see show servers on both; an order is given on each balancer, and a restart forgets none'
 
 const targetsText = (targets: PeerTable['table']['targets']): string =>
   listed(targets.map(({ server, weight }) => `${server} ${weight}`).sort()) || 'nobody'

@@ -94,7 +94,7 @@ const messages = z.discriminatedUnion('type', [
     idle: z.array(duration.nullable()).max(sessionsInLine).readonly().optional(),
   }),
   z.object({ type: z.literal('synced') }),
-  z.object({ type: z.literal('beat') }),
+  z.object({ type: z.literal('beat'), holds: z.array(z.string().max(60)).max(mostListeners).readonly().optional() }),
   z.object({ type: z.literal('bye'), why: z.string().max(200) }),
 ])
 
@@ -102,7 +102,8 @@ const messages = z.discriminatedUnion('type', [
  * One line. `hello` comes first and whenever other listeners are direct; a `table` for each of them follows, and whenever one
  * changes. `told` are exceptions: client, server, milliseconds since it was heard, its idle timeout. `gone` takes some back, `idle` is how
  * long ago their clients said goodbye or they were ended, null where that was not seen. `synced`:
- * all exceptions against the tables of the receiver have been told once. `beat`: nothing else to say. `bye`: the connection ends.
+ * all exceptions against the tables of the receiver have been told once. `beat`: nothing else to say; `holds` are the
+ * addresses that VRRP moves and that are there now. `bye`: the connection ends.
  */
 export type PeerMessage = z.output<typeof messages>
 export type Hello = Extract<PeerMessage, { type: 'hello' }>

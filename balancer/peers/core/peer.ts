@@ -21,6 +21,8 @@ export type Link = {
 export type PeerState = {
   readonly self: Speaker
   readonly own: readonly PeerTable[]
+  /** Addresses that VRRP moves and that are on this host now. */
+  readonly holds: readonly string[]
   readonly links: readonly Link[]
   /** The one by which exceptions are told. */
   readonly current: number | null
@@ -39,12 +41,13 @@ export type PeerEvent = { readonly now: Millis } & (
   | { readonly type: 'heard'; readonly link: number }
   | { readonly type: 'message-received'; readonly link: number; readonly message: PeerMessage; readonly random: number }
   | { readonly type: 'own-tables-changed'; readonly own: readonly PeerTable[] }
+  | { readonly type: 'own-addresses-changed'; readonly holds: readonly string[] }
   | { readonly type: 'stop-requested' }
 )
 
 /**
  * `up`: this connection counts from now on, and nothing has been told by it; `tables`: those of the other one are all here, or
- * others; `down`: none counts any more; `trouble`: none could be made; `pass-on`: a message about exceptions.
+ * others; `holds`: the addresses that it has; `down`: none counts any more; `trouble`: none could be made; `pass-on`: a message about exceptions.
  */
 export type PeerEffect =
   | { readonly do: 'connect' }
@@ -53,6 +56,7 @@ export type PeerEffect =
   | { readonly do: 'close'; readonly link: number; readonly why: string }
   | { readonly do: 'up'; readonly link: number; readonly routerId: string }
   | { readonly do: 'tables'; readonly tables: readonly PeerTable[] }
+  | { readonly do: 'holds'; readonly addresses: readonly string[] }
   | { readonly do: 'pass-on'; readonly message: Extract<PeerMessage, { type: 'told' | 'gone' | 'synced' }> }
   | { readonly do: 'down'; readonly why: string }
   | { readonly do: 'trouble'; readonly why: string }
@@ -76,6 +80,7 @@ const goodbye = 'it stops'
 export const initialPeer = (self: Speaker, own: readonly PeerTable[], now: Millis): PeerState => ({
   self,
   own,
+  holds: [],
   links: [],
   current: null,
   attemptEnds: null,
@@ -103,6 +108,8 @@ export const step = (state: PeerState, event: PeerEvent): Step => {
       return onMessage(withLink(state, event.link, { heardAt: event.now }), event)
     case 'own-tables-changed':
       return onOwnTables(state, event.own, event.now)
+    case 'own-addresses-changed':
+      return [{ ...state, holds: event.holds }, []]
     case 'stop-requested': {
       const abandoned: readonly PeerEffect[] = state.attemptEnds === null ? [] : [{ do: 'abandon-attempt' }]
       const closed = state.links.map(({ id }): PeerEffect => ({ do: 'close', link: id, why: goodbye }))
@@ -153,7 +160,7 @@ const onDeadline = (state: PeerState, now: Millis, random: number): Step => {
   for (const link of next.links) {
     if (link.spokeAt + beatInterval > now) continue
     next = withLink(next, link.id, { spokeAt: now })
-    effects.push({ do: 'send', link: link.id, message: { type: 'beat' } })
+    effects.push({ do: 'send', link: link.id, message: beatOf(state) })
   }
   if (next.attemptEnds !== null && next.attemptEnds <= now) {
     const why = `no answer within ${attemptLimit / 1000} s: its host is off, or a firewall drops TCP to this port`
@@ -168,6 +175,8 @@ const onDeadline = (state: PeerState, now: Millis, random: number): Step => {
   }
   return [next, effects]
 }
+
+const beatOf = ({ holds }: PeerState): PeerMessage => (holds.length === 0 ? { type: 'beat' } : { type: 'beat', holds })
 
 const onConnected = (state: PeerState, event: Extract<PeerEvent, { type: 'connected' }>): Step => {
   const { now, link: id, direction } = event
@@ -213,7 +222,7 @@ const onMessage = (state: PeerState, event: Extract<PeerEvent, { type: 'message-
   if (link === undefined) return [state, []]
   switch (message.type) {
     case 'beat':
-      return [state, []]
+      return [state, state.current === id ? [{ do: 'holds', addresses: message.holds ?? [] }] : []]
     case 'bye': {
       const isCheap = message.why === superfluous
       const [next, effects] = without(state, id, isCheap ? 'it closed the connection' : message.why, event)

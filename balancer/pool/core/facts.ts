@@ -171,6 +171,7 @@ const serverHealthFact = z
     malformedReports: counters,
     lateChecks: z.number(),
     returned: returned.exactOptional(),
+    answersFor: z.array(z.string()).readonly().exactOptional(),
   })
   .readonly()
 
@@ -258,7 +259,8 @@ export type VirtualRouteState = VirtualRouterFact['routes'][number]
  * `roleIsOld`: its check was changed, and the new one has not told the role yet.
  * `found` is what brought it up or down last, and how old the agent's finding was then, null where it did not say; `watched`: its
  * agent says what changes by itself. `returned`: what it tells of answers that go to clients past the balancers, bytes from the listener's
- * addresses and connections of the whole server.
+ * addresses and connections of the whole server; `answersFor`: the addresses for which it is prepared to answer clients itself, absent where
+ * there are none.
  * `malformedReports` counts, by reason, answers that claimed to be a health report; `lateChecks` those that ran out of
  * time while this program was stalled, and say nothing of the server. */
 export type ServerHealthFact = z.output<typeof serverHealthFact>

@@ -15,7 +15,8 @@ export type ServerOrder =
   | { readonly ok: false; readonly text: string }
 
 const usage = 'write: server LISTENER/SERVER ready|drain|maint|weight N, for example: server mysql/db1 drain'
-const maximumWeight = 256
+/** HAProxy's largest weight. */
+export const maximumWeight = 256
 
 /** Reads the words after `server`. `weight initial` takes an ordered weight back. */
 export const parseServerOrder = (words: readonly string[]): ServerOrder => {

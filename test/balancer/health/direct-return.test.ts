@@ -82,6 +82,19 @@ t.test('a check of such a listener fails by it, whatever the status, and so does
   t.match(judge(report(), 200, { directReturn: [] }), { passed: true }, 'other listeners do not mind')
 })
 
+t.test(
+  'whoever asks hears for which addresses a server answers itself, and a report without them takes that back',
+  async (t) => {
+    const told = report({
+      direct_return: [entry(), entry({ port: 3307 }), entry(six), entry({ ...six, ready: false })],
+    })
+    t.same(judge(told, 200, { directReturn: [] }).answersFor, [four.address, six.address])
+    t.same(judge(report({ direct_return: [entry({ ready: false })] })).answersFor, [])
+    t.same(judge(report()).answersFor, [])
+    t.equal(judgeAnswer({ status: 200, contentType: 'text/plain', body: '' }, expected).answersFor, undefined)
+  },
+)
+
 t.test('a server that is down for another reason says that one', async (t) => {
   const failing = report({ verdict: 'fail', reason: { code: 'read-only', text: 'read_only is ON' } })
   t.match(judge(failing, 503), { passed: false, reason: 'read-only' })

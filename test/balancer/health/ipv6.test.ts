@@ -3,8 +3,8 @@
 import { createServer } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import { pino } from 'pino'
-import t from 'tap'
-import { balancerSchema } from '../../../balancer/config/schema.ts'
+import t, { type Test } from 'tap'
+import { type BalancerConfig, balancerSchema } from '../../../balancer/config/schema.ts'
 import { startChecker } from '../../../balancer/health/checker.ts'
 import type { ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
 import { eventText } from '../../../shared/health-stream.ts'
@@ -19,6 +19,19 @@ const listening = async (server: ReturnType<typeof createTcpServer>): Promise<nu
   t.teardown(() => server.close())
   const bound = server.address()
   return typeof bound === 'object' && bound !== null ? bound.port : 0
+}
+
+/** What is known of the server of each listener, as its checks go on. */
+const factsOf = (t: Test, listeners: BalancerConfig['listeners']): ReadonlyMap<string, ServerHealthFact> => {
+  const facts = new Map<string, ServerHealthFact>()
+  const checker = startChecker({
+    listeners,
+    inherited: () => undefined,
+    log: pino({ level: 'silent' }),
+    publish: (fact) => void facts.set(fact.listener, fact),
+  })
+  t.teardown(() => checker.stop())
+  return facts
 }
 
 t.test('http with its stream, tcp, icmp, mysql and agent-check reach an IPv6 address', async (t) => {
@@ -53,14 +66,7 @@ t.test('http with its stream, tcp, icmp, mysql and agent-check reach an IPv6 add
       servers: [{ name: 'db1', address: `[0::1]:${port}` }],
     })),
   })
-  const facts = new Map<string, ServerHealthFact>()
-  const checker = startChecker({
-    listeners,
-    inherited: () => undefined,
-    log: pino({ level: 'silent' }),
-    publish: (fact) => void facts.set(fact.listener, fact),
-  })
-  t.teardown(() => checker.stop())
+  const facts = factsOf(t, listeners)
   for (const { name } of listeners) {
     const fact = await waitFor(`the check of ${name} to pass`, () => {
       const found = facts.get(name)
@@ -83,14 +89,7 @@ t.test('an IPv6 address that nobody answers at fails in words of its own', async
       servers: [{ name: 'db1', address: '[100::1]:1' }],
     })),
   })
-  const facts = new Map<string, ServerHealthFact>()
-  const checker = startChecker({
-    listeners,
-    inherited: () => undefined,
-    log: pino({ level: 'silent' }),
-    publish: (fact) => void facts.set(fact.listener, fact),
-  })
-  t.teardown(() => checker.stop())
+  const facts = factsOf(t, listeners)
   for (const { name } of listeners) {
     const fact = await waitFor(`a check of ${name}`, () => {
       const found = facts.get(name)

@@ -20,6 +20,7 @@ const setup = z.object({
 const order = z.discriminatedUnion('do', [
   z.object({ do: z.literal('set'), count: z.number(), server: z.string() }),
   z.object({ do: z.literal('targets'), targets: z.array(z.string()) }),
+  z.object({ do: z.literal('holds'), addresses: z.array(z.string()) }),
   z.object({ do: z.literal('reconfigure'), key: z.string() }),
   z.object({ do: z.literal('report') }),
 ])
@@ -69,6 +70,8 @@ process.on('message', (message) => {
       return tell()
     case 'targets':
       return peers.setOwn([table('mysql', given.targets)])
+    case 'holds':
+      return peers.setHolds(given.addresses)
     case 'reconfigure':
       return print({ reconfigured: peers.reconfigure({ ...config, key: given.key }, routerId) })
     case 'report': {

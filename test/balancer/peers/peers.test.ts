@@ -168,6 +168,24 @@ t.test('another key is told once and clearly on both sides; the right one connec
   await lb1.until('lb3 said goodbye', () => saying(lb1, /lb3.*is not connected: it stops/).length > 0)
 })
 
+t.test('two that have one address tell it on both sides when that lasts, and when it is over', async (t) => {
+  const both = [lb1, lb2].map((balancer, i) => ({ balancer, other: i === 0 ? ('lb2' as const) : ('lb1' as const) }))
+  const warningsOf = async ({ balancer, other }: (typeof both)[number]): Promise<readonly string[]> =>
+    balancer.peer(other, await balancer.look())?.warnings.filter((text) => text.startsWith('both are master')) ?? []
+  for (const { balancer } of both) balancer.order({ do: 'holds', addresses: ['198.18.0.100'] })
+  for (const one of both) {
+    await waitFor(`a warning about ${one.other}`, async () => (await warningsOf(one)).length > 0)
+    const told =
+      /Peer lb\d .*: for 3 s now, both are master: 198\.18\.0\.100 is here and on lb\d, and one does not hear/
+    await one.balancer.process.waitForOutput(told)
+    t.equal(saying(one.balancer, told).length, 1)
+  }
+  lb1.order({ do: 'holds', addresses: [] })
+  for (const one of both) {
+    await waitFor(`no warning about ${one.other}`, async () => (await warningsOf(one)).length === 0)
+  }
+})
+
 t.test('slots that stay different are told in the log, once', async (t) => {
   const differs = /Peer lb2 .*: for 10 s now, listener mysql: new sessions go to/
   await lb1.process.waitForOutput(differs, { limit: 30_000 })

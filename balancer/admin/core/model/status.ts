@@ -18,6 +18,7 @@ import type {
 import { type Holder, holdersOf } from '../../../pool/core/holders.ts'
 import { deniedIn, exceptionsIn, mostQueuedIn, queuedIn } from '../../../pool/core/listener-fact.ts'
 import { notCounted } from '../../../pool/core/numbers.ts'
+import { ownAnswers } from '../../../pool/core/own-answers.ts'
 import { failOverCost } from '../../../pool/core/peers-fact.ts'
 import { type Pool, serverKey } from '../../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../../pool/core/server-state.ts'
@@ -146,7 +147,12 @@ const listenerStatus = (
     denied: fact === undefined ? null : deniedIn(fact),
     exceptions: fact === undefined ? null : exceptionsIn(fact),
     not_counted: notCounted(listener.datapath),
-    findings: fact?.findings ?? [],
+    findings: [
+      ...(fact?.findings ?? []),
+      ...listener.servers.flatMap(({ name }) => {
+        return ownAnswers(listener, name, pool.servers.get(serverKey(listener.name, name))?.answersFor) ?? []
+      }),
+    ],
     ends: fact?.ends ?? {},
     servers,
   }

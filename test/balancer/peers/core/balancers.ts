@@ -135,6 +135,7 @@ export const startBalancers = (count: number, random: () => number): Balancers =
       case 'pass-on':
         hear(nodeOf(i), peer, effect.message)
         return
+      case 'holds':
       case 'trouble':
       case 'count-unexpected':
         return

@@ -41,6 +41,7 @@ const messages: readonly PeerMessage[] = [
   { type: 'gone', listener: 'mysql', bind, clients: ['10.0.0.1:40000', '10.0.0.1:40001'], idle: [millis(300), null] },
   { type: 'synced' },
   { type: 'beat' },
+  { type: 'beat', holds: ['198.18.0.100', 'fd00::7'] },
   { type: 'bye', why: 'it stops' },
 ]
 

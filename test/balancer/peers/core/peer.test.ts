@@ -1,6 +1,6 @@
 import t from 'tap'
 import { millis } from '../../../../balancer/core/time.ts'
-import { differencesOf } from '../../../../balancer/peers/core/differences.ts'
+import { differencesOf, heldByBoth } from '../../../../balancer/peers/core/differences.ts'
 import { type Hello, protocol } from '../../../../balancer/peers/core/messages.ts'
 import {
   attemptLimit,
@@ -91,6 +91,27 @@ t.test('who is silent is dead; who says nothing of himself is sent away; both ar
   t.same(doing(nobody.done[2]), ['close 1', 'trouble', 'connect'])
 })
 
+t.test(
+  'a beat tells which addresses are here, and those of the other one are heard by the connection that counts',
+  async (t) => {
+    const { done } = play([
+      connected(1, 'out'),
+      heard(1, hello('lb2')),
+      { type: 'own-addresses-changed', holds: ['198.18.0.100'], at: 20 },
+      due(600),
+      heard(1, { type: 'beat', holds: ['198.18.0.100'] }, 610),
+      heard(1, { type: 'beat' }, 620),
+      heard(2, { type: 'beat', holds: ['198.18.0.100'] }, 630),
+    ])
+    t.match(done[3], [{ do: 'send', message: { type: 'beat', holds: ['198.18.0.100'] } }])
+    t.same(done.slice(4), [[{ do: 'holds', addresses: ['198.18.0.100'] }], [{ do: 'holds', addresses: [] }], []])
+    t.same(heldByBoth(['a', 'b'], ['c'], 'lb2'), [])
+    t.match(heldByBoth(['a', 'b'], ['b', 'c'], 'lb2'), [
+      { text: /^both are master: b is here and on lb2/, isPassing: true, isUsual: true },
+    ])
+  },
+)
+
 t.test('attempts come ever later, up to 5 s, and one without an answer is given up', async (t) => {
   let state = initialPeer(self, [], millis(0))
   const pauses: number[] = []
@@ -170,7 +191,7 @@ t.test('differences are told in words', async (t) => {
   ])
   t.match(texts([one], [table('mysql', ['db1', 'db2'], { seed: 8 })]), [/another seed on lb2/])
   t.same(texts([one], [table('mysql', ['db1'])]), [
-    'passing listener mysql: new sessions go to db1 1, db2 1 here, to db1 1 on lb2',
+    'passing listener mysql: new sessions go to db1 1, db2 1 here, to db1 1 on lb2: see show servers on both; an order is given on each balancer, and a restart forgets none',
   ])
 })
 
