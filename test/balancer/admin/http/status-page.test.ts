@@ -165,9 +165,7 @@ t.test('a number that is not known is a dash for people and null for programs', 
   t.equal(statusWith(uncounted, draining).listeners[0]?.sessions, null, 'two and an unknown number')
   const page = rendered(status)
   t.match(page, '198.18.0.100:3306 forwarding is off on &lt;eth1&gt;')
-  const cells = ['', '', '-', '-', '-', '7', '-', '-', '-', '', '2.0 KiB', '-', '-'].map(
-    (cell) => `<td>${cell}</td>`,
-  )
+  const cells = ['', '', '-', '-', '-', '7', '-', '-', '-', '', '2.0 KiB', '-', '-'].map((cell) => `<td>${cell}</td>`)
   t.match(page, cells.join(''))
   t.notMatch(page.slice(0, page.indexOf('<script>')), 'null')
   const shown = showSessions(status, false)
