@@ -2,26 +2,26 @@
 
 import { performance } from 'node:perf_hooks'
 import type { Level, Logger } from 'pino'
-import { createLineLimit, type LeftOut } from './core/line-limit.ts'
+import { createLineLimit, type LeftOut, type LineBound } from './core/line-limit.ts'
 import { type Millis, millis } from './core/time.ts'
 
 /** Writes one line of a kind, with its fields, unless too many of that kind were written just now. A text that costs
  * something is a function. */
 export type BoundedLog = (level: Level, kind: string, fields: object, text: string | (() => string)) => void
 
-const window = millis(10_000)
-const usual = 5
+const usual = { lines: 5, window: millis(10_000) }
 
 type Line = { readonly level: Level; readonly fields: object; readonly text: string | (() => string) }
 
 /**
- * A log that writes at most so many `lines` of each kind in ten seconds. Of those left out one more line tells at the end of
- * that time: the newest, with how many there were in `suppressed`. Kinds are a small closed set.
+ * A log that writes at most five lines of each kind in ten seconds, or as many as it is given. Of those left out one more
+ * line tells at the end of that time: the newest, with how many there were in `suppressed`. What goes on has that line alone
+ * from then on. Kinds are a small closed set.
  */
-export const createBoundedLog = (log: Logger, lines = usual): BoundedLog => {
+export const createBoundedLog = (log: Logger, bound: Partial<Omit<LineBound, 'isLasting'>> = {}): BoundedLog => {
   const tell = ({ line: { level, fields, text }, count }: LeftOut<Line>): void =>
     log[level]({ ...fields, suppressed: count }, `${said(text)} (the last of ${count} more)`)
-  const admits = limitLines<Line>({ lines, window }, tell).admits
+  const admits = limitLines<Line>({ ...usual, ...bound, isLasting: true }, tell).admits
   return (level, kind, fields, text) => {
     if (admits(kind, { level, fields, text })) log[level](fields, said(text))
   }
@@ -33,10 +33,7 @@ const said = (text: string | (() => string)): string => (typeof text === 'string
  * A limit with a clock: `onLeftOut` is called when the time is over in which lines were left out, and for all of them by
  * `end`. It keeps no process alive.
  */
-export const limitLines = <Line>(
-  bound: { readonly lines: number; readonly window: Millis },
-  onLeftOut: (leftOut: LeftOut<Line>) => void,
-) => {
+export const limitLines = <Line>(bound: LineBound, onLeftOut: (leftOut: LeftOut<Line>) => void) => {
   const limit = createLineLimit<Line>(bound)
   let timer: NodeJS.Timeout | null = null
   const settle = (until: Millis): void => {

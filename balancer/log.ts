@@ -55,7 +55,13 @@ export const openLog = (role: string): ProcessLog => {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const print = (line: string): void => void output.write(printableJson(line))
+  const print = (line: string): void => {
+    try {
+      output.write(printableJson(line))
+    } catch {
+      // It is closed, or closes: what is said after the last line is lost, and must not look like one more failure.
+    }
+  }
   let syslog: Syslog | null = null
   let running: LogConfig | null = null
   const log = pino(
@@ -77,7 +83,7 @@ export const openLog = (role: string): ProcessLog => {
   )
   const unlimited = pino(options, { write: print })
   // What is to be said of syslog does not go there.
-  const sayOfSyslog = createBoundedLog(unlimited, 1)
+  const sayOfSyslog = createBoundedLog(unlimited, { lines: 1 })
   const onTrouble = (trouble: SyslogTrouble): void => {
     const { is, receiver } = trouble
     if (is === 'lost') {
@@ -117,10 +123,6 @@ export const openLog = (role: string): ProcessLog => {
       })
       output.end()
     })
-  // What is said after the last line is lost, and must not throw where native code calls.
-  output.once('close', () => {
-    output.write = () => true
-  })
   const end = async (code: number): Promise<never> => {
     repeated.end()
     // An ordinary exit waits for the thread that writes, and that one waits for a reader that may never come.

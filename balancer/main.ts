@@ -17,7 +17,7 @@ const help = `balancer ${version} - one address in front of a MySQL or MariaDB c
   balancer check [--config FILE]     check the configuration; exit 0, or ${exitConfig} with every problem and its place;
                                      tell what each tracked failure will lead to
   balancer show [${shownWords.join('|')}] [--json] [--color=WHEN] [--watch[=2s]]
-                                     ask the running balancer; --watch goes on looking, on the whole unless told otherwise
+                                     ask the running balancer, for servers unless told; --watch goes on looking, at the whole
 ${orderUsage}
   balancer notify --test             run every notification script and webhook once; exit 0, or 1 if one fails
   balancer release [--config FILE]   take away what a dead balancer left: addresses, routes, interfaces, rules

@@ -10,7 +10,7 @@ export type ShortageLog = (shortage: Shortage, concerned: string) => void
 
 /** A log of the shortages of this host. */
 export const createShortageLog = (log: Logger): ShortageLog => {
-  const bounded = createBoundedLog(log, 1)
+  const bounded = createBoundedLog(log, { lines: 1 })
   return (shortage, concerned) =>
     bounded(
       'error',

@@ -6,6 +6,7 @@ import { hostLimits } from '../os/host-limits.ts'
 import { outlookOf } from '../vrrp/core/outlook.ts'
 import { hostWarnings } from '../vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from '../vrrp/prospects.ts'
+import { advertisementWarnings } from './advertisement-check.ts'
 import { directWarnings } from './direct-check.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
@@ -32,6 +33,7 @@ export const check = async (file: string): Promise<number> => {
     ...demandWarnings(listeners, hostLimits()),
     ...keepalivedWarnings(loaded.config),
     ...portWarnings(loaded.config),
+    ...(await advertisementWarnings(vrrp.instances)),
     ...(await kernelWarnings(loaded.config)),
     ...(await directWarnings(loaded.config)),
     ...(await peersWarnings(loaded.config, file)),

@@ -78,19 +78,20 @@ export const tryNotifications = async (
       await tryScript(`${name} ${key}`, { command, isAny, user, timeout }, notification)
     }
   }
-  const tryWebhook = async (webhook: WebhookConfig, notification: Notification): Promise<void> => {
+  /** Its path may be a secret, and several may be on one host. */
+  const tryWebhook = async (place: string, webhook: WebhookConfig, notification: Notification): Promise<void> => {
     const { ok, text } = await deliver({ ...webhook, retries: 0 }, notification, new AbortController().signal)
-    report(`webhook ${webhookName(webhook)}`, ok, text)
+    report(`${place} ${webhookName(webhook)}`, ok, text)
   }
   for (const { name, priority, notify: own } of vrrp.instances) await tryRouter('INSTANCE', name, priority, own)
   for (const { name, notify: own } of vrrp.sync_groups) await tryRouter('GROUP', name, 0, own)
   const [first] = vrrp.instances
   const ofFirst = ofRouter('INSTANCE', first?.name ?? 'none', first?.priority ?? 0, harmless)
-  for (const webhook of vrrp.webhooks) await tryWebhook(webhook, ofFirst)
+  for (const [i, webhook] of vrrp.webhooks.entries()) await tryWebhook(`vrrp.webhooks[${i}]`, webhook, ofFirst)
   for (const notification of [ofServer, ofWriter]) {
     const { type } = notification
     for (const one of serverScripts({ notify, vrrp }, type)) await tryScript(type.toLowerCase(), one, notification)
   }
-  for (const webhook of notify.webhooks) await tryWebhook(webhook, ofServer)
+  for (const [i, webhook] of notify.webhooks.entries()) await tryWebhook(`notify.webhooks[${i}]`, webhook, ofServer)
   return isWell
 }

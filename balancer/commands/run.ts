@@ -7,6 +7,7 @@ import type { Farewell } from '../supervisor/absence.ts'
 import { firstWord, isCandidate, tellPredecessor } from '../supervisor/generations.ts'
 import { startSupervisor } from '../supervisor/supervisor.ts'
 import { version } from '../version.ts'
+import { watchAdvertisementRules } from './advertisement-check.ts'
 import { configProblems } from './exit.ts'
 import { keepalivedWarnings } from './rivals.ts'
 
@@ -40,7 +41,10 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
       supervisor.stop('a failure of the supervisor', 1)
     })
   }
-  return exit(await supervisor.ended)
+  const stopWatching = watchAdvertisementRules(supervisor.routers, log)
+  const code = await supervisor.ended
+  stopWatching()
+  return exit(code)
 }
 
 /** Takes over from the running program, with the configuration that runs there. */

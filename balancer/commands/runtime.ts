@@ -33,13 +33,13 @@ export const viewLimit = 5000
 
 /** What a balancer says within `limit` milliseconds that runs with `file`. */
 export const hearRunning = async (file: string, words: readonly string[], limit: number): Promise<Heard> => {
-  const socket = socketOf(file)
+  const { path: socket, isGuess } = placeOf(file)
   try {
     const answer = await exchange(socket, words.join(' '), limit)
     if (!isRefusal(answer)) return { ok: true, text: answer }
     return { ok: false, isRefused: true, text: withoutRefusal(answer).trimEnd() }
   } catch (error) {
-    return { ok: false, isRefused: false, text: socketTrouble(error, socket, limit) }
+    return { ok: false, isRefused: false, text: socketTrouble(error, socket, limit, isGuess ? file : null) }
   }
 }
 
@@ -47,20 +47,31 @@ const withoutRefusal = (answer: string): string => (answer.startsWith(refusal) ?
 
 type WrittenSocket = { readonly path: string; readonly level?: unknown }
 
+/** Where the balancer listens that runs with `file`; see `placeOf`. */
+export const socketOf = (file: string): string => placeOf(file).path
+
 /**
- * Where the balancer listens that runs with `file`. One that is being edited may be broken, and what it started runs on. Read
- * without a schema: zod would take as long to load as all else that a command needs.
+ * The same, and whether it is only the usual place, since the file is not there or says nothing that could be read. One that is being
+ * edited may be broken, and what it started runs on. Read without a schema: zod would take as long to load as all else that a command
+ * needs.
  */
-export const socketOf = (file: string): string => {
+const placeOf = (file: string): { readonly path: string; readonly isGuess: boolean } => {
+  let text = ''
   try {
-    const { admin }: { readonly admin?: { readonly socket?: unknown } | null } = parse(readFileSync(file, 'utf8'))
+    text = readFileSync(file, 'utf8')
+    const { admin }: { readonly admin?: { readonly socket?: unknown } | null } = parse(text)
     const all = [admin?.socket].flat().map((one) => (typeof one === 'string' ? { path: one } : (one as WrittenSocket)))
     const known = all.filter((one) => typeof one?.path === 'string')
-    return (known.find(({ level = 'admin' }) => level === 'admin') ?? known[0])?.path ?? defaultSocket
+    const path = (known.find(({ level = 'admin' }) => level === 'admin') ?? known[0])?.path
+    return { path: path ?? defaultSocket, isGuess: false }
   } catch {
-    return defaultSocket
+    const [, path] = socketInText.exec(text) ?? []
+    return path === undefined ? { path: defaultSocket, isGuess: true } : { path, isGuess: false }
   }
 }
+
+/** The first socket in a text that is no YAML just now. */
+const socketInText = /^[^#\n]*\b(?:socket|path): *['"]?(\/[^\s'",}\]]+\.sock)\b/m
 
 /** Whether a balancer listens at this socket. */
 export const answersAt = (path: string): Promise<boolean> =>
@@ -90,11 +101,14 @@ const exchange = (path: string, line: string, limit: number): Promise<string> =>
     )
   })
 
-const socketTrouble = (error: unknown, socket: string, limit: number): string => {
+/** `unread`: the file that should tell where it listens, and cannot be read. */
+const socketTrouble = (error: unknown, socket: string, limit: number, unread: string | null): string => {
   switch (codeOf(error)) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return `no balancer answers at ${socket}; is it running? systemctl status balancer`
+      return unread === null
+        ? `no balancer answers at ${socket}; is it running? systemctl status balancer`
+        : `no balancer answers at ${socket}, the usual place: ${unread} cannot be read; run: balancer check`
     case 'EACCES':
       return `not permitted to talk to ${socket}; run it as root`
     case 'LATE':

@@ -42,7 +42,12 @@ export const programFindings = (
   // Anything but an absolute path is the schema's to report.
   if (!program?.startsWith('/')) return []
   const problem = programProblem(program, user)
-  return problem === undefined ? [] : [{ path, text: problem }]
+  if (problem === undefined) return []
+  // keepalived takes a line of a shell; here a text is a path, whatever is in it.
+  const [first = '', ...args] = command?.length === 1 ? program.split(/\s+/) : []
+  const isLine = args.length > 0 && programProblem(first, user) === undefined
+  const advice = `write the program and its arguments as a list: [${[first, ...args].join(', ')}]`
+  return [{ path, text: isLine ? `cannot find ${program}; ${advice}` : problem }]
 }
 
 /** Whether a user is there. */

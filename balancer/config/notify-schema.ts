@@ -46,18 +46,21 @@ const hasCredentials = (url: string): boolean => {
 }
 
 /** A receiver of every change, as JSON. Secret headers come from files. */
-const webhook = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/, error: 'write an address that begins with http:// or https://' })
-    .refine((url) => !hasCredentials(url), {
-      error:
-        'user and password do not belong here; write "Basic …" into a file and name it in header_files: Authorization',
-    }),
-  headers,
-  header_files: z.record(headerName, path).default({}),
-  timeout: duration('100ms', '1m').prefault('5s'),
-  retries: integer(0, 100).default(5),
-})
+const webhook = z.strictObject(
+  {
+    url: z
+      .url({ protocol: /^https?$/, error: 'write an address that begins with http:// or https://' })
+      .refine((url) => !hasCredentials(url), {
+        error:
+          'user and password do not belong here; write "Basic …" into a file and name it in header_files: Authorization',
+      }),
+    headers,
+    header_files: z.record(headerName, path).default({}),
+    timeout: duration('100ms', '1m').prefault('5s'),
+    retries: integer(0, 100).default(5),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'write a mapping: { url: https://… }' : undefined) },
+)
 
 /** The key `webhooks`. */
 export const webhooksSchema = z.array(webhook).max(20).default([])

@@ -2,8 +2,8 @@
 
 import { type Millis, millis } from './time.ts'
 
-/** So many lines of one kind within so long. */
-export type LineBound = { readonly lines: number; readonly window: Millis }
+/** So many lines of one kind within so long. With `isLasting` a kind that goes on is only counted, until it has paused so long. */
+export type LineBound = { readonly lines: number; readonly window: Millis; readonly isLasting?: boolean }
 
 /** Lines that were left out: how many of one kind, and the newest of them. */
 export type LeftOut<Line> = { readonly line: Line; readonly count: number }
@@ -23,16 +23,21 @@ const mostKinds = 5000
 const allOthers = '\0'
 
 /** Makes a limit. A window begins with its first line. */
-export const createLineLimit = <Line>({ lines, window }: LineBound): LineLimit<Line> => {
+export const createLineLimit = <Line>({ lines, window, isLasting = false }: LineBound): LineLimit<Line> => {
   /** In the order of their ends, since all windows are of the same length. */
   const kinds = new Map<string, { readonly endsAt: Millis; written: number; leftOut: LeftOut<Line> | null }>()
   const settle = (now: Millis): readonly LeftOut<Line>[] => {
     const due: LeftOut<Line>[] = []
+    const lasting: string[] = []
     for (const [kind, { endsAt, leftOut }] of kinds) {
       if (endsAt > now) break
       kinds.delete(kind)
-      if (leftOut !== null) due.push(leftOut)
+      if (leftOut === null) continue
+      due.push(leftOut)
+      if (isLasting) lasting.push(kind)
     }
+    // What is told of it now is the one line of its next window.
+    for (const kind of lasting) kinds.set(kind, { endsAt: millis(now + window), written: lines, leftOut: null })
     return due
   }
   return {

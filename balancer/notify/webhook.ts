@@ -6,11 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebhookConfig } from '../config/notify-schema.ts'
 import { readHeaderFile } from '../config/secret-file.ts'
 import { type Notification, notificationJson, pauseAfter } from './core/notification.ts'
+import { answerText, connectionText } from './core/webhook-words.ts'
 
 /** How it went; `text` never shows the address or the headers, which may be secret. */
 export type Delivery = { readonly ok: boolean; readonly text: string }
 
-/** A redirection is not followed: it could lead a secret header anywhere. */
 const firstFailure = 400
 /** Statuses after which the same request may succeed. */
 const isPassing = (status: number): boolean => status >= 500 || status === 408 || status === 425 || status === 429
@@ -49,12 +49,12 @@ const post = async (
   try {
     const answer = await ask(url, all, body, AbortSignal.any([late, stopped]))
     await skim(answer)
-    return { status: answer.statusCode ?? 0, text: `answered ${answer.statusCode}` }
+    return { status: answer.statusCode ?? 0, text: answerText(answer.statusCode ?? 0) }
   } catch (error) {
     if (stopped.aborted) return { status: null, text: 'given up, the balancer stops' }
     if (late.aborted) return { status: null, text: `no answer within ${timeout} ms` }
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed'
-    return { status: null, text: `no connection: ${code}` }
+    return { status: null, text: connectionText(code) }
   }
 }
 

@@ -37,6 +37,8 @@ export type Supervisor = {
   readonly reload: () => Promise<ReloadResult>
   /** Stops everything, the address first. `code` is what `ended` settles with. */
   readonly stop: (reason: string, code?: ExitCode) => void
+  /** The virtual routers that run here; none when another program has taken over. */
+  readonly routers: () => BalancerConfig['vrrp']['instances']
   readonly ended: Promise<ExitCode>
 }
 
@@ -91,11 +93,9 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       for (const [subject, fact] of facts) if (isOfProcess(fact, role)) facts.delete(subject)
     },
   })
-  const { send } = children
-
+  const { send, begin } = children
   const applying = createApplying(send)
-  const { apply } = applying
-  const reloader = createReloader({ file, running, text, log, apply, begin: children.begin, end: children.end })
+  const reloader = createReloader({ file, running, text, log, apply: applying.apply, begin, end: children.end })
   const manager = startServiceManager(
     notReady,
     () => statusText(reloader.config(), [...facts.values()]),
@@ -200,7 +200,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
   const onMessage = (role: ProcessRole, message: FromChild, handle: ListeningHandle): void => {
     // The last words of one that was ended.
     if (children.get(role) === undefined) return
-    manager.heard(role)
+    for (const watcher of [manager, applying]) watcher.heard(role)
     successor?.heard(role, message)
     switch (message.type) {
       case 'alive':
@@ -384,6 +384,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       log.info({ reason }, `Stopping (${reason})`)
       void stopAll(code)
     },
+    routers: () => (children.get('vrrp') === undefined ? [] : reloader.config().vrrp.instances),
     ended,
   }
 }

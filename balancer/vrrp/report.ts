@@ -3,6 +3,7 @@
 import type { Level, Logger } from 'pino'
 import { createBoundedLog } from '../bounded-log.ts'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
+import { millis } from '../core/time.ts'
 import type { VirtualRouterFact, VirtualRouterState, VirtualRouteState } from '../pool/core/facts.ts'
 import { version } from '../version.ts'
 import type { Advertisement } from './core/advertisement.ts'
@@ -54,6 +55,11 @@ const noticeLevels: Readonly<Record<Notice, Level>> = {
   'hand-over': 'info',
 }
 
+/** The priority of a master that stops. */
+const goodbye = 0
+/** An error of a configuration is told at once, and once a minute while it lasts: each advertisement of somebody has it. */
+const conflictBound = { lines: 1, window: millis(60_000) }
+
 /** Starts counting for one instance. */
 export const createReport = (
   first: VrrpInstanceConfig,
@@ -63,6 +69,7 @@ export const createReport = (
   notifications: Pick<Notifications, 'entered' | 'assume'>,
 ): Report => {
   const bounded = createBoundedLog(log)
+  const boundedConflict = createBoundedLog(log, conflictBound)
   const counts = { transitions: 0, sent: 0, received: 0 }
   const dropped: Record<string, number> = {}
   let config = first
@@ -83,6 +90,9 @@ export const createReport = (
   let otherMasters: VirtualRouterFact['otherMasters'] = { count: 0, last: null }
   let conflicts: VirtualRouterFact['conflicts'] = { count: 0, last: null }
 
+  const conflictIsOver = (): void => {
+    if (conflicts.last !== null) conflicts = { ...conflicts, last: { ...conflicts.last, isOver: true } }
+  }
   const publish = (): void =>
     publishFact({
       fact: 'virtual-router',
@@ -115,6 +125,8 @@ export const createReport = (
 
   return {
     configure: (next, nextGroup) => {
+      // Whoever still differs says so with its next advertisement.
+      if (config !== next) conflictIsOver()
       config = next
       syncGroup = nextGroup
     },
@@ -124,8 +136,12 @@ export const createReport = (
     heard: (from, advertisement) => {
       counts.received += 1
       lastAdvertisement = { from, priority: advertisement.priority, at: Date.now() }
+      if (conflicts.last?.from === from && !conflicts.last.isOver) {
+        conflictIsOver()
+        log.info({ instance: config.name, from }, `(${config.name}) ${from} is configured as this router again`)
+      }
       for (const { about, text } of differences(advertisementOf(config), advertisement)) {
-        bounded('warn', about, { instance: config.name, from }, `(${config.name}) advert from ${from}: ${text}`)
+        boundedConflict('warn', about, { instance: config.name, from }, `(${config.name}) advert from ${from}: ${text}`)
       }
     },
     dropped: ({ source: from, reason: why, found, conflict }) => {
@@ -133,29 +149,35 @@ export const createReport = (
       if (conflict !== undefined) {
         const { differs, advertisement, weight } = conflict
         const { priority, addresses } = advertisement
-        conflicts = { count: conflicts.count + 1, last: { from, differs, priority, addresses, at: Date.now() } }
+        conflicts = {
+          count: conflicts.count + 1,
+          last: { from, differs, priority, addresses, at: Date.now(), isOver: priority === goodbye },
+        }
         if (weight === 'told') {
           const text = `(${config.name}) CONFIGURATION ERROR: ${from} ${differs}. What it says is ignored`
-          bounded('error', `ignored ${why}`, { instance: config.name, from, reason: why, addresses }, text)
+          boundedConflict('error', `ignored ${why}`, { instance: config.name, from, reason: why, addresses }, text)
           return
         }
       }
       // Other virtual routers on the same network are no news.
       if (why === 'vrid' && conflict === undefined) return
       const text = `(${config.name}) dropped advert from ${from || 'nobody'}: ${found}`
-      bounded('warn', `dropped ${why}`, { instance: config.name, from, reason: why }, text)
+      boundedConflict('warn', `dropped ${why}`, { instance: config.name, from, reason: why }, text)
     },
     notice: (about, text) => {
       if (about === 'contention' && lastAdvertisement !== null) {
         otherMasters = { count: otherMasters.count + 1, last: { from: lastAdvertisement.from, at: Date.now() } }
       }
-      bounded(noticeLevels[about], about, { instance: config.name }, text)
+      const isStanding = about === 'conflict' || about === 'two-owners' || about === 'contention'
+      const write = isStanding ? boundedConflict : bounded
+      write(noticeLevels[about], about, { instance: config.name }, text)
     },
     trouble: (about, text) => bounded('error', about, { instance: config.name }, `(${config.name}) ${text}`),
     transition: (entered, text, why) => {
       const isSame = entered === goesOn
       goesOn = null
-      if (!isSame || entered === 'fault') reason = why
+      const prefix = `(${config.name}) `
+      if (!isSame || entered === 'fault') reason = why.startsWith(prefix) ? why.slice(prefix.length) : why
       const told = isSame ? `(${config.name}) ${entered.toUpperCase()} STATE goes on in version ${version}` : text
       log[entered === 'fault' ? 'error' : 'info']({ instance: config.name, state: entered, reason }, told)
     },

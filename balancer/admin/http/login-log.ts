@@ -13,7 +13,7 @@ const longestName = 64
 
 /** A log that tells the first refused login at once, and those of the ten seconds after it as one. */
 export const createLoginLog = (log: Logger): LoginLog => {
-  const bounded = createBoundedLog(log, 1)
+  const bounded = createBoundedLog(log, { lines: 1 })
   return (verdict, source, given) => {
     // It is text of a stranger, and may be the password in the wrong field of somebody in a hurry: no more than a name.
     const user = oneLine(given, longestName)

@@ -10,7 +10,12 @@ export const intervalOf = (
   written: string,
 ): { readonly ok: true; readonly value: number } | { readonly ok: false; readonly text: string } => {
   const value = durationMillis(written === '' ? usual : written)
-  if (value !== undefined && value >= shortest && value <= longest) return { ok: true, value }
-  const hint = /^\d+(\.\d+)?$/.test(written) ? `write --watch=${written}s` : 'write 200ms to 1h, such as --watch=2s'
+  if (isAllowed(value)) return { ok: true, value }
+  const hint = isAllowed(durationMillis(`${written}s`))
+    ? `write --watch=${written}s`
+    : 'write 200ms to 1h, such as --watch=2s'
   return { ok: false, text: `--watch=${written} is no such time; ${hint}` }
 }
+
+const isAllowed = (value: number | undefined): value is number =>
+  value !== undefined && value >= shortest && value <= longest

@@ -35,7 +35,7 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
       resolve(judgement)
     }
     const cancel = startDeadline(timeout, () =>
-      settle(isConnected ? (judge(received, true) ?? noAnswer(timeout)) : noConnection(timeout)),
+      settle(isConnected ? (judge(received, true) ?? noAnswer(port, timeout)) : noConnection(port, timeout)),
     )
     socket.once('connect', () => {
       isConnected = true

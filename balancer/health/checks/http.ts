@@ -92,12 +92,12 @@ export const createHttpProbe = (
         }
       }
       const cancel = startDeadline(timeout, () =>
-        giveUp(controller === undefined ? noConnection(timeout) : noAnswer(timeout)),
+        giveUp(controller === undefined ? noConnection(port, timeout) : noAnswer(port, timeout)),
       )
       const cancelConnecting =
         connectWithin < timeout
           ? startDeadline(connectWithin, () => {
-              if (controller === undefined) giveUp(noConnection(connectWithin))
+              if (controller === undefined) giveUp(noConnection(port, connectWithin))
             })
           : undefined
       let bytesBefore: number | undefined
@@ -131,7 +131,7 @@ export const createHttpProbe = (
       })
     })
   const judgeError = (error: Error): Judgement | 'malformed' => {
-    if (error instanceof errors.ConnectTimeoutError) return noConnection(timeout)
+    if (error instanceof errors.ConnectTimeoutError) return noConnection(port, timeout)
     if (error instanceof errors.HeadersOverflowError) return tooLong
     const isMalformed = error instanceof errors.HTTPParserError || error instanceof errors.SocketError
     return isMalformed ? 'malformed' : connectionFailure(codeOf(error), port, refusedReason)

@@ -45,7 +45,9 @@ export const logIn = ({ address, port, timeout, user, password, query, encryptio
       stream.destroy()
       resolve(judgement)
     }
-    const cancel = startDeadline(timeout, () => settle(isConnected ? noAnswer(timeout) : noConnection(timeout)))
+    const cancel = startDeadline(timeout, () =>
+      settle(isConnected ? noAnswer(port, timeout) : noConnection(port, timeout)),
+    )
     connection.on('error', (error) => settle(failureOf(error, port)))
     connection.query(query, (error) => {
       if (error !== null) return settle(failureOf(error, port))

@@ -42,14 +42,15 @@ export const startDeadline = (timeout: Millis, onDeadline: () => void): (() => v
   }
 }
 
-/** A connection that could not be made in time. */
-export const noConnection = (timeout: Millis): Judgement =>
+/** A connection that could not be made in time: nothing came back, not even a refusal. */
+export const noConnection = (port: number, timeout: Millis): Judgement =>
   isTrackingFull()
     ? notMade('connection-tracking', 'timeout')
-    : failed('L4TOUT', 'timeout', `no connection within ${timeout} ms`)
+    : failed('L4TOUT', 'timeout', `no connection to port ${port} within ${timeout} ms`)
 
 /** A connection on which no complete answer came in time. */
-export const noAnswer = (timeout: Millis): Judgement => failed('L7TOUT', 'timeout', `no answer within ${timeout} ms`)
+export const noAnswer = (port: number, timeout: Millis): Judgement =>
+  failed('L7TOUT', 'timeout', `no answer from port ${port} within ${timeout} ms`)
 
 /** A connection that failed with the system's error `code`. */
 export const connectionFailure = (code: string, port: number, refusedReason = 'connection-refused'): Judgement => {
@@ -63,7 +64,7 @@ export const connectionFailure = (code: string, port: number, refusedReason = 'c
     case 'EHOSTDOWN':
       return failed('L4CON', 'unreachable', 'the host cannot be reached')
     default:
-      return failed('SOCKERR', 'connection-lost', `the connection broke (${code})`)
+      return failed('SOCKERR', 'connection-lost', `the connection to port ${port} broke (${code})`)
   }
 }
 

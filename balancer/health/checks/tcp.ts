@@ -38,7 +38,7 @@ export const createTcpProbe = (
         socket.resetAndDestroy()
         resolve(judgement)
       }
-      const cancel = startDeadline(timeout, () => settle(noConnection(timeout)))
+      const cancel = startDeadline(timeout, () => settle(noConnection(port, timeout)))
       socket.once('connect', () => settle(connected))
       socket.on('error', (error) => settle(connectionFailure(codeOf(error), port)))
     })

@@ -55,6 +55,7 @@ const virtualRouterFact = z
             priority: z.number(),
             addresses: z.array(z.string()).readonly(),
             at: z.number(),
+            isOver: z.boolean().default(false),
           })
           .readonly()
           .nullable(),
@@ -244,7 +245,8 @@ export type Fact = z.output<typeof factSchema>
  * start, nobody else's address in its place among that; `source` is the address it sends from, null without a link;
  * `peers` are unicast peers, null with multicast; `routes` are its virtual routes;
  * `priority` is the sum of its parts; `otherMasters` counts advertisements of another master that this one contradicted;
- * `conflicts` counts sound ones that are not followed, of routers that are configured otherwise;
+ * `conflicts` counts sound ones that are not followed, of routers that are configured otherwise; the last of them `isOver`
+ * when its sender has stopped or says what this router says, or this one was configured anew;
  * `dropped` counts packets that changed nothing, by reason; `lastAdvertisement` is the last one accepted.
  */
 export type VirtualRouterFact = z.output<typeof virtualRouterFact>

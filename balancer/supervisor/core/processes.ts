@@ -59,8 +59,8 @@ export const leavesItsWork = (role: ProcessRole): boolean =>
 
 /** How long a process may take to begin its work before the reload that needs it is called off. */
 export const beginLimit = millis(20_000)
-/** How long a process may take to apply a configuration before the reload is called off. */
-export const applyLimit = millis(10_000)
+/** How long a process may take to apply a configuration before the reload is called off: one that lives, and one that says nothing. */
+export const [applyLimit, silentApplyLimit] = [millis(20_000), millis(10_000)]
 /** The longest that a reload takes: every process is late, and all of them are late again when it is taken back. */
 export const longestReload = millis(forwarders.length * beginLimit + 2 * processRoles.length * applyLimit)
 /**

@@ -70,6 +70,20 @@ t.test('notify --test runs the scripts, and its exit code tells whether all went
   t.match(await run('check', '--test', '--config', write('')), { code: 64, err: /check has no --test/ })
 })
 
+t.test(
+  'a file that is no YAML just now still tells where the balancer listens, and one that is gone is named',
+  async (t) => {
+    const broken = write('', '\nadmin: { socket: [{ path: /nowhere/own.sock, level: admin }] }\nlisteners: [}')
+    t.match(await run('show', '--config', broken), {
+      code: 1,
+      err: /no balancer answers at \/nowhere\/own\.sock; is it/,
+    })
+    const gone = '/nowhere/balancer.yaml'
+    const err = `no balancer answers at /run/balancer/admin.sock, the usual place: ${gone} cannot be read; run: balancer check`
+    t.match(await run('reload', '--config', gone), { code: 1, err })
+  },
+)
+
 t.test('words that every object knows are no commands, of neither daemon', async (t) => {
   for (const word of ['constructor', '__proto__']) {
     t.match(await run(word), { code: 64, err: `balancer: unknown command ${word}` })

@@ -188,6 +188,7 @@ const said = async (child: ReturnType<typeof run>) => {
 t.test('without a terminal it says what to do; as JSON it is a document on each line', async (t) => {
   t.match(await said(run('--watch')), { code: 64, out: '', err: /this is none; without --watch .* --watch --json/ })
   t.match(await said(run('--watch=2')), { code: 64, err: /write --watch=2s/ })
+  t.match(await said(run('--watch=0')), { code: 64, err: /write 200ms to 1h/ })
   t.match(await said(run('stat', '--watch')), { code: 64, err: /--watch shows status, servers, .*, not stat/ })
   t.match(await said(run('--color=blue')), { code: 64, err: /--color is one of auto, always, never, not blue/ })
   const child = run('--watch=200ms', '--json')

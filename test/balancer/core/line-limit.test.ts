@@ -20,6 +20,40 @@ t.test('the first lines of a kind are written, the rest is counted and told once
   t.ok(at(1000, 'a', 'five'), 'and begins anew')
 })
 
+t.test('what goes on and on has a line in each window, and its first lines once more after a pause', async (t) => {
+  const limit = createLineLimit<string>({ ...bound, isLasting: true })
+  const at = (moment: number): readonly [number, boolean] => {
+    const [told] = limit.settle(millis(moment))
+    return [told?.count ?? 0, limit.admits('a', 'line', millis(moment))]
+  }
+  t.same(
+    [at(0), at(1), at(2)],
+    [
+      [0, true],
+      [0, true],
+      [0, false],
+    ],
+  )
+  t.same(
+    [at(100), at(150), at(200)],
+    [
+      [1, false],
+      [0, false],
+      [2, false],
+    ],
+  )
+  t.same([at(301)], [[1, false]], 'it is told as long as it goes on')
+  t.same(
+    [at(402), at(503)],
+    [
+      [1, false],
+      [1, false],
+    ],
+  )
+  t.same(limit.settle(millis(700)), [{ line: 'line', count: 1 }])
+  t.same([limit.settle(millis(900)), at(901)], [[], [0, true]], 'and begins anew after a pause')
+})
+
 t.test('whoever makes each line another one is stopped all the same', async (t) => {
   const limit = createLineLimit<string>(bound)
   const written = Array.from({ length: 9000 }, (_, i) => limit.admits(`kind ${i}`, `line ${i}`, millis(1))).filter(

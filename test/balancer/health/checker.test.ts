@@ -3,8 +3,10 @@ import { createServer as createTcpServer } from 'node:net'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { balancerSchema, type ListenerConfig } from '../../../balancer/config/schema.ts'
+import { millis } from '../../../balancer/core/time.ts'
 import { startChecker } from '../../../balancer/health/checker.ts'
 import { createHttpProbe } from '../../../balancer/health/checks/http.ts'
+import { connectionFailure, noAnswer, noConnection } from '../../../balancer/health/checks/probe.ts'
 import type { ListenerFact, ServerHealthFact } from '../../../balancer/pool/core/facts.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { healthFact } from '../pool/health-fact.ts'
@@ -118,7 +120,8 @@ t.test('nobody there, silence, rubbish and an endless answer each fail in their 
   })
   await new Promise<void>((resolve) => rubbish.listen(0, '127.0.0.1', resolve))
   t.teardown(() => rubbish.close())
-  t.match(await checkOnce(silent, '100ms'), { passed: false, status: 'L7TOUT', text: 'no answer within 100 ms' })
+  const noWord = `no answer from port ${silent} within 100 ms`
+  t.match(await checkOnce(silent, '100ms'), { passed: false, status: 'L7TOUT', text: noWord })
   t.match(await checkOnce(endless), { passed: false, status: 'L7RSP' })
   t.match(await checkOnce(portOf(rubbish.address())), { passed: false, status: 'L7RSP' })
   const free = createTcpServer()
@@ -126,6 +129,18 @@ t.test('nobody there, silence, rubbish and an endless answer each fail in their 
   const port = portOf(free.address())
   free.close()
   t.match(await checkOnce(port), { passed: false, status: 'L4CON', reason: 'agent-refused' })
+})
+
+t.test('whatever comes of a connection, the port that was tried is named', async (t) => {
+  const [port, timeout] = [9222, millis(2000)]
+  for (const { status, text } of [
+    noConnection(port, timeout),
+    noAnswer(port, timeout),
+    connectionFailure('ECONNREFUSED', port),
+    connectionFailure('ECONNRESET', port),
+  ]) {
+    t.match(text, /\bport 9222\b/, status)
+  }
 })
 
 t.test(

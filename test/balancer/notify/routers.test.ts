@@ -203,10 +203,10 @@ t.test('a test runs each script and webhook once and tells what came of it', asy
   t.match(trials, [
     { ok: false, text: `V master ${bad}: exited with status 7, said: something is wrong` },
     { ok: true, text: `V any ${good}: exited with status 0` },
-    { ok: true, text: `webhook ${url}: answered 204` },
+    { ok: true, text: `vrrp.webhooks[0] ${url}: answered 204` },
     { ok: true, text: `server ${good}: exited with status 0` },
     { ok: false, text: `writer ${bad}: exited with status 7, said: something is wrong` },
-    { ok: true, text: `webhook ${url}: answered 204` },
+    { ok: true, text: `notify.webhooks[0] ${url}: answered 204` },
   ])
   t.same(linesOf(out), ['BACKUP 1 INSTANCE V BACKUP 100', 'UP 1 SERVER mysql/db1 UP '])
 })

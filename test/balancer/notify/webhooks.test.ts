@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { z } from 'zod'
 import { pauseAfter } from '../../../balancer/notify/core/notification.ts'
+import { answerText } from '../../../balancer/notify/core/webhook-words.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { directory, type Handler, serve, start, vrrpOf } from './stage.ts'
 
@@ -129,8 +130,8 @@ t.test(
     await waitFor('all three', () => messages().length === 3)
     const all = messages().join('\n')
     t.match(all, /failed \(no answer within 100 ms\)/)
-    t.match(all, /failed \(answered 404\)/)
-    t.match(all, /webhook http:\/\/127.0.0.1:9 failed \(no connection: /)
+    t.match(all, /failed \(answered 404: it does not know this path\)/)
+    t.match(all, /webhook http:\/\/127.0.0.1:9 failed \(no connection: ECONNREFUSED, nothing listens there\)/)
     notifications.reconfigure(vrrpOf(undefined, { webhooks: [{ url: `${hanging}/d`, timeout: '1m' }] }))
     notifications.entered('V', 'backup', 100, '')
     await notifications.stop()
@@ -162,7 +163,7 @@ t.test('a redirection is not followed, a refused login not repeated, and neither
   await notifications.stop()
   t.same(
     messages().toSorted(),
-    [301, 401].map((status) => `(V) webhook ${url} failed (answered ${status})`),
+    [301, 401].map((status) => `(V) webhook ${url} failed (${answerText(status)})`),
   )
   t.same(heard.map(String).toSorted(), ['/login,Basic c2VjcmV0,text/x', '/moved,Basic c2VjcmV0,text/x'])
 })
@@ -208,7 +209,7 @@ t.test('a webhook whose certificate nobody vouches for gets nothing', async (t) 
   const { notifications, messages } = start(vrrpOf(undefined, { webhooks }))
   notifications.entered('V', 'master', 100, '')
   await waitFor('the end', () => messages().length === 1)
-  t.match(messages(), [/failed \(no connection: DEPTH_ZERO_SELF_SIGNED_CERT\)/])
+  t.match(messages(), [/failed \(no connection: DEPTH_ZERO_SELF_SIGNED_CERT, its certificate is not accepted\)/])
   t.equal(requests, 0)
   await notifications.stop()
 })

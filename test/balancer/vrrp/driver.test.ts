@@ -227,7 +227,7 @@ t.test('another group with our number takes nothing from anybody, and is named a
   await stranger.waitForOutput(/Entering MASTER STATE/)
   const both = [router, follower]
   const ignored = (count: number) => both.every((one) => (one.lastFact()?.dropped['addresses'] ?? 0) >= count)
-  await waitFor('it to be ignored', () => ignored(5))
+  await waitFor('it to be ignored', () => ignored(20))
   t.match(router.lastFact(), { state: 'master', transitions: 2 })
   t.match(follower.lastFact(), { state: 'backup', transitions: 1, lastAdvertisement: { from: '198.18.0.1' } })
   await onlyOn(lb1)
@@ -237,6 +237,7 @@ t.test('another group with our number takes nothing from anybody, and is named a
     'What it says is ignored'
   for (const one of both) {
     t.match(one.logged(/CONFIGURATION ERROR/)[0], { msg: error, level: 50 })
+    t.equal(one.logged(/CONFIGURATION ERROR/).length, 1, 'not with each of its advertisements')
     const last = { from: '198.18.0.3', priority: 200, addresses: ['198.18.0.77', '198.18.0.78'] }
     t.match(one.lastFact()?.conflicts, { last })
   }
@@ -245,6 +246,7 @@ t.test('another group with our number takes nothing from anybody, and is named a
   await onlyOn(lb2)
   await stranger.stop()
   await waitFor('its priority 0', () => follower.lastFact()?.conflicts.last?.priority === 0)
+  t.match(follower.lastFact()?.conflicts, { last: { isOver: true } })
   t.match(follower.lastFact(), { state: 'master', transitions: 2 })
   await follower.process.stop()
 })

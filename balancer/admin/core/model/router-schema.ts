@@ -35,6 +35,11 @@ const conflicts = z.object({
       differs: z.string().describe('What differs there, in words'),
       priority: z.number().describe('The priority that it said'),
       addresses: z.array(z.string()).describe('The virtual addresses that it said'),
+      over: z
+        .boolean()
+        .describe(
+          'It stopped, or has said since what this router says, or this one was configured anew and has not heard it since',
+        ),
     }),
     'The last one',
     'when there was none',
@@ -58,9 +63,7 @@ export const routerStatus = z
       'The time from one advertisement to the next, milliseconds',
       untold,
     ),
-    virtual_addresses: z
-      .array(z.string())
-      .describe('The virtual addresses, with their prefix length where one is configured'),
+    virtual_addresses: z.array(z.string()).describe('The virtual addresses, without prefix lengths'),
     virtual_routes: z.array(route).describe('The virtual routes'),
     family: orNull(z.enum(['ipv4', 'ipv6']), 'The family of its addresses', untold),
     reason: orNull(z.string(), 'Why it entered its state, in words', untold),

@@ -108,6 +108,7 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
               differs: conflict.differs,
               priority: conflict.priority,
               addresses: conflict.addresses,
+              over: conflict.isOver,
               ...moment(conflict.at),
             },
     },

@@ -3,6 +3,7 @@
 import { printableJson } from '../../../core/text.ts'
 import type { Event, Events } from '../../../pool/core/events.ts'
 import type { ListenerStatus, ServerStatus, Status } from '../model/status.ts'
+import { elsewhereLines } from './elsewhere-text.ts'
 import { moodSigns, verdictOf } from './page/verdict.ts'
 import { serverTone } from './state-tone.ts'
 import { type Block, columnsOf, type Line, linesBlock, plain, plainText, type Table } from './table.ts'
@@ -64,6 +65,7 @@ export const serversBlocks = (status: Status): readonly Block[] => [
       servers.flatMap((server) => holderLines(server).map((line) => `${name}/${server.name}: ${line}`)),
     ),
     ...status.listeners.flatMap(findingLines),
+    ...elsewhereLines(status),
     ...drainingLines(status.draining),
   ]),
 ]
@@ -130,7 +132,8 @@ const sessionMembers = ({ listeners, draining }: Status) =>
   }))
 
 /** See `showSessions`. */
-export const sessionsBlocks = ({ listeners, draining }: Status): readonly Block[] => {
+export const sessionsBlocks = (status: Status): readonly Block[] => {
+  const { listeners, draining } = status
   const rows = listeners.flatMap((listener) => [
     [
       listener.name,
@@ -161,7 +164,10 @@ export const sessionsBlocks = ({ listeners, draining }: Status): readonly Block[
     ...['LISTENER', 'NOW', ['MOST', 2] as const, ['LIMIT', 3] as const, 'IN ALL'],
     ...['QUEUED', ['IN', 1] as const, ['OUT', 1] as const, 'ENDED'],
   )
-  return [{ columns, rows: rows.map((row) => row.map(plain)) }, ...linesBlock(drainingLines(draining))]
+  return [
+    { columns, rows: rows.map((row) => row.map(plain)) },
+    ...linesBlock([...elsewhereLines(status), ...drainingLines(draining)]),
+  ]
 }
 
 /** `show events`: what changed, oldest first. `iso` writes a moment as ISO 8601. */

@@ -35,8 +35,12 @@ export const routersTable = (routers: readonly RouterStatus[]): Table => ({
   ]),
 })
 
-/** Who said a moment ago that it is master says so still, milliseconds. */
-const stillThere = 60_000
+/** What was heard of another master, or of another configuration, is so still for this long, milliseconds. */
+export const stillThere = 60_000
+
+/** The router that is configured otherwise, as far as is known now; null: there is none, or it was mended or is silent. */
+export const conflictNow = ({ conflicts: { last } }: RouterStatus): RouterStatus['conflicts']['last'] =>
+  last === null || last.over || last.ago_ms >= stillThere ? null : last
 
 const firstCells = (router: RouterStatus): readonly Cell[] => {
   const [state, priority] = [router.state.toUpperCase(), priorityText(router)]
@@ -81,13 +85,23 @@ const details = (router: RouterStatus): readonly string[] => {
       : [
           `${others.count} advertisements of another master: ${others.last.from}, ${ago(others.last)}`,
           ...(router.state === 'master' && others.last.ago_ms < stillThere
-            ? ['  it does not hear this host: let IP protocol 112 in there (firewall: nft list ruleset)']
+            ? ['  it does not hear this host: "balancer check" there names the rule that drops IP protocol 112']
             : []),
         ]),
-    ...(conflicts.last === null
-      ? []
-      : [
-          `CONFIGURATION ERROR: ${conflicts.last.from} ${conflicts.last.differs} (${conflicts.count} advertisements, the last ${ago(conflicts.last)})`,
-        ]),
+    ...(conflicts.last === null ? [] : [conflictText(router, conflicts.last, ago(conflicts.last))]),
   ].map((line) => `  ${line}`)
+}
+
+/** What is over is told as such: who has mended it looks here first. */
+const conflictText = (
+  router: RouterStatus,
+  { from, differs, over }: NonNullable<RouterStatus['conflicts']['last']>,
+  when: string,
+): string => {
+  const { count } = router.conflicts
+  if (conflictNow(router) !== null) {
+    return `CONFIGURATION ERROR: ${from} ${differs} (${count} advertisements, the last ${when})`
+  }
+  const since = over ? 'over since' : 'not repeated since'
+  return `no configuration error now; the last was heard ${when}, ${since}: ${from} ${differs} (${count} advertisements)`
 }

@@ -4,15 +4,16 @@ import { isWithin } from '../../../core/address-kind.ts'
 import { familyOf } from '../../../core/ip-address.ts'
 import type { Rule, Statement } from './ruleset.ts'
 
-/** A packet of TCP on its way. Null: it may be any. `tracked` is null before conntrack has seen it. */
+/** A packet on its way, of TCP unless `protocol` says another one. Null: it may be any. `tracked` is null before conntrack has seen it. */
 export type Packet = {
   readonly family: 'ip' | 'ip6'
+  readonly protocol?: 'tcp' | 'vrrp'
   readonly input: string | null
   readonly output: string | null
   readonly source: { readonly address: string | null; readonly port: number | null }
   readonly destination: { readonly address: string | null; readonly port: number | null }
   readonly flags: readonly string[]
-  readonly isLocal: boolean
+  readonly isLocal: boolean | null
   readonly tracked: {
     readonly state: string
     readonly mark: number
@@ -86,7 +87,7 @@ const valueAt = (left: unknown, packet: Packet): Value | 'absent' | null => {
   return null
 }
 
-const metaValue = (key: unknown, { family, input, output }: Packet): Value | null => {
+const metaValue = (key: unknown, { family, protocol = 'tcp', input, output }: Packet): Value | null => {
   switch (key) {
     case 'iifname':
     case 'iif':
@@ -95,7 +96,7 @@ const metaValue = (key: unknown, { family, input, output }: Packet): Value | nul
     case 'oif':
       return output
     case 'l4proto':
-      return 'tcp'
+      return protocol
     case 'nfproto':
       return family === 'ip' ? 'ipv4' : 'ipv6'
     case 'protocol':
@@ -106,14 +107,14 @@ const metaValue = (key: unknown, { family, input, output }: Packet): Value | nul
 }
 
 const payloadValue = ({ protocol, field }: Statement, packet: Packet): Value | 'absent' | null => {
-  const { family, source, destination, flags } = packet
+  const { family, protocol: transport = 'tcp', source, destination, flags } = packet
   if (protocol === 'ip' || protocol === 'ip6') {
     if (protocol !== family) return 'absent'
     if (field === 'saddr') return source.address
     if (field === 'daddr') return destination.address
-    return field === 'protocol' || field === 'nexthdr' ? 'tcp' : null
+    return field === 'protocol' || field === 'nexthdr' ? transport : null
   }
-  if (protocol === 'tcp' || protocol === 'th') {
+  if (transport === 'tcp' && (protocol === 'tcp' || protocol === 'th')) {
     if (field === 'sport') return source.port
     if (field === 'dport') return destination.port
     return field === 'flags' ? { any: flags } : null
@@ -141,7 +142,7 @@ const trackedValue = ({ key, dir }: Statement, { tracked, family }: Packet): Val
 
 const fibValue = ({ result, flags }: Statement, { isLocal }: Packet): Value | null => {
   const isOfDestination = flags === 'daddr' || (Array.isArray(flags) && flags.join() === 'daddr')
-  return result === 'type' && isOfDestination ? (isLocal ? 'local' : 'unicast') : null
+  return result === 'type' && isOfDestination && isLocal !== null ? (isLocal ? 'local' : 'unicast') : null
 }
 
 const maskedValue = ([left, mask]: readonly unknown[], packet: Packet): Value | 'absent' | null => {
@@ -153,6 +154,8 @@ const maskedValue = ([left, mask]: readonly unknown[], packet: Packet): Value | 
   }
   return found === 'absent' ? found : null
 }
+
+const vrrpNumber = 112
 
 /** Whether the right side of a comparison has the value. */
 const contains = (right: unknown, value: Value): Answer => {
@@ -178,6 +181,8 @@ const contains = (right: unknown, value: Value): Answer => {
     if (right.endsWith('*')) return String(value).startsWith(right.slice(0, -1)) ? 'yes' : 'no'
     return right === String(value) ? 'yes' : 'no'
   }
+  // Nft has the number of a protocol where /etc/protocols has no name for it.
+  if (right === vrrpNumber && value === 'vrrp') return 'yes'
   return typeof right === 'number' ? (right === value ? 'yes' : 'no') : 'maybe'
 }
 

@@ -2,6 +2,11 @@
 
 import t from 'tap'
 import { type Path, type PathFinding, pathFindings } from '../../../../balancer/datapath/kernel/core/path-findings.ts'
+import {
+  type AdvertisementFinding,
+  type AdvertisementPath,
+  advertisementFindings,
+} from '../../../../balancer/datapath/rules/core/advertisement-findings.ts'
 import { parseRuleset } from '../../../../balancer/datapath/rules/core/ruleset.ts'
 import { mustRun } from '../../../lab/command.ts'
 import { createLab } from '../../../lab/lab.ts'
@@ -23,12 +28,15 @@ const path: Path = {
 const inHost = async (command: string, ...args: readonly string[]): Promise<string> =>
   mustRun('nsenter', [`--net=/run/netns/${lb.namespace}`, '--', command, ...args])
 
-const findings = async (paths: readonly Path[] = [path]): Promise<readonly PathFinding[]> => {
+const findings = async (paths: readonly Path[] = [path]): Promise<readonly PathFinding[]> =>
+  pathFindings(paths, await chainsThere(), mark, ['balancer'])
+
+const chainsThere = async () => {
   const json = await inHost('nft', '-j', '-t', 'list', 'ruleset')
   const text = await inHost('nft', '-a', '-t', 'list', 'ruleset')
   const chains = parseRuleset(json, text)
   if (chains === null) throw new Error(`nft answered ${json}`)
-  return pathFindings(paths, chains, mark, ['balancer'])
+  return chains
 }
 
 const nft = async (rules: string): Promise<void> => {
@@ -300,4 +308,102 @@ t.test('an answer that is no list of rules is told apart', async (t) => {
     t.equal(parseRuleset(json, ''), null, json)
   }
   t.same(parseRuleset('{"nftables":[{"metainfo":{}},{"future":{"x":1}}]}', 'nonsense # handle x\n'), [])
+})
+
+const unicast: AdvertisementPath = {
+  ...{ instance: 'VI_1', family: 'ipv4', device: 'eth0' },
+  ...{ own: '198.18.0.2', peers: ['198.18.0.3', '198.18.0.4'], group: null },
+}
+const multicast: AdvertisementPath = { ...unicast, own: null, peers: [null], group: '224.0.0.18' }
+const input = (rules: string, hook = 'input'): string =>
+  `table inet filter { chain ${hook} { type filter hook ${hook} priority filter; policy drop; ${rules}; }; }`
+const usual = 'ct state established,related accept; iifname "lo" accept; tcp dport { 22, 3306 } accept'
+const deaf = /drops the advertisements of other balancers, and this one becomes master beside them \(policy drop\)/
+
+const advertisementsOf = async (way: AdvertisementPath): Promise<readonly AdvertisementFinding[]> =>
+  advertisementFindings([way], await chainsThere())
+
+const filters: readonly {
+  readonly name: string
+  readonly rules: string
+  readonly found: readonly { readonly isSure: boolean; readonly text: RegExp }[]
+  readonly way?: AdvertisementPath
+}[] = [
+  { name: 'no rules', rules: '', found: [] },
+  { name: 'policy drop', rules: input(usual), found: [{ isSure: true, text: deaf }] },
+  { name: 'policy drop, and multicast', rules: input(usual), found: [{ isSure: true, text: deaf }], way: multicast },
+  { name: 'VRRP may pass', rules: input(`${usual}; ip protocol vrrp accept`), found: [] },
+  { name: 'VRRP may pass by its number', rules: input(`${usual}; meta l4proto { 1, 112 } accept`), found: [] },
+  { name: 'the group may pass', rules: input(`${usual}; ip daddr 224.0.0.18 accept`), found: [], way: multicast },
+  {
+    name: 'one peer of two may pass',
+    rules: input(`${usual}; ip saddr 198.18.0.3 accept`),
+    found: [{ isSure: true, text: deaf }],
+  },
+  {
+    name: 'those of some sources may pass: with multicast it is not known who sends',
+    rules: input('ip saddr 198.18.0.3 ip protocol vrrp accept'),
+    found: [{ isSure: false, text: /\(policy drop\) \(unless another rule lets them pass\)/ }],
+    way: multicast,
+  },
+  {
+    name: 'on another interface it may pass',
+    rules: input('iifname "eth1" meta l4proto vrrp accept'),
+    found: [{ isSure: true, text: deaf }],
+  },
+  {
+    name: 'what this host says is dropped',
+    rules: input('tcp dport 9222 accept', 'output'),
+    found: [{ isSure: true, text: /drops the advertisements of this balancer, and others become master beside it/ }],
+  },
+  {
+    name: 'a rule against it',
+    rules: 'table inet filter { chain input { type filter hook input priority filter; meta l4proto vrrp drop; }; }',
+    found: [{ isSure: true, text: /\(rule "meta l4proto (?:vrrp|112) drop"\)/ }],
+  },
+  {
+    name: 'IPv6 alone',
+    rules: 'table ip6 f { chain i { type filter hook input priority 0; policy drop; }; }',
+    found: [],
+  },
+  {
+    name: 'IPv6',
+    rules: 'table ip6 f { chain i { type filter hook input priority 0; policy drop; }; }',
+    found: [{ isSure: true, text: deaf }],
+    way: { ...multicast, family: 'ipv6', group: 'ff02::12' },
+  },
+]
+for (const { name, rules, found, way = unicast } of filters) {
+  t.test(`advertisements: ${name}`, async (t) => {
+    await nft(rules)
+    const there = await advertisementsOf(way)
+    t.match(there, found, JSON.stringify(there))
+    t.equal(there.length, found.length, JSON.stringify(there))
+    for (const { isSure, text } of there) {
+      const [, command] = /; run: (nft .*), and write that into the file of these rules$/.exec(text) ?? []
+      t.ok(command, text)
+      if (isSure) await inHost('sh', '-c', command ?? 'false')
+    }
+    if (found.some(({ isSure }) => isSure)) t.same(await advertisementsOf(way), [], 'what is advised lets them pass')
+  })
+}
+
+t.test('iptables and ufw have commands of their own for advertisements', async (t) => {
+  await iptables('*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n')
+  const [found] = await advertisementsOf(multicast)
+  const [, command] =
+    /; run: (iptables .* ACCEPT), and keep it where these rules are kept$/.exec(found?.text ?? '') ?? []
+  t.equal(command, 'iptables -I INPUT -p 112 -j ACCEPT')
+  await inHost('iptables-nft', '-I', 'INPUT', '-p', '112', '-j', 'ACCEPT')
+  t.same(await advertisementsOf(multicast), [])
+
+  await iptables(ufw)
+  t.match(await advertisementsOf(unicast), [
+    {
+      isSure: true,
+      text: /; write into \/etc\/ufw\/before\.rules, before COMMIT: -A ufw-before-input -p 112 -j ACCEPT; then run: ufw reload$/,
+    },
+  ])
+  await inHost('iptables-nft', '-A', 'ufw-before-input', '-p', '112', '-j', 'ACCEPT')
+  t.same(await advertisementsOf(unicast), [])
 })

@@ -5,6 +5,7 @@ import type { ListenerStatus, RouterStatus, ServerStatus, Status } from '../../m
 import { healthzOf } from '../healthz.ts'
 import { type Html, html } from '../html.ts'
 import { findingLines } from '../text.ts'
+import { conflictNow, stillThere } from '../vrrp-text.ts'
 
 /** `trouble`: clients notice, or soon will; `attention`: something is not as it should be; `well`: nothing to do. */
 export type Mood = 'well' | 'attention' | 'trouble'
@@ -14,8 +15,6 @@ export type Verdict = { readonly mood: Mood; readonly headline: string; readonly
 
 type Finding = { readonly mood: Mood; readonly text: string }
 
-/** What was heard of another master or of another configuration is news for this long, milliseconds. */
-const news = 60_000
 /** From here on a listener is nearly full. */
 const nearlyFull = 0.9
 const mostServers = 8
@@ -67,16 +66,15 @@ const absentWords: Readonly<Partial<Record<RouterStatus['state'], string>>> = {
 }
 
 const routerFindings = (router: RouterStatus): readonly Finding[] => {
-  const { name, state, other_masters: others, conflicts } = router
+  const { name, state, other_masters: others } = router
+  const conflict = conflictNow(router)
   const of = `VRRP instance ${name}`
   return [
     ...(state === 'init' ? [attention(`${of} has not begun`)] : []),
-    ...(others.last !== null && others.last.ago_ms < news
+    ...(others.last !== null && others.last.ago_ms < stillThere
       ? [trouble(`${of}: ${others.last.from} says that it is master too`)]
       : []),
-    ...(conflicts.last !== null && conflicts.last.ago_ms < news
-      ? [trouble(`${of}: ${conflicts.last.from} ${conflicts.last.differs}`)]
-      : []),
+    ...(conflict === null ? [] : [trouble(`${of}: ${conflict.from} ${conflict.differs}`)]),
     ...router.virtual_routes.flatMap(({ route, trouble: why }) =>
       why === null ? [] : [attention(`${of}: route ${route}: ${why}`)],
     ),

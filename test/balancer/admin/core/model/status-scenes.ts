@@ -100,7 +100,14 @@ export const eventful: readonly Fact[] = [
     otherMasters: { count: 2, last: { from: '198.18.0.2', at } },
     conflicts: {
       count: 3,
-      last: { from: '198.18.0.9', differs: 'has other addresses', priority: 200, addresses: ['198.18.0.77'], at },
+      last: {
+        from: '198.18.0.9',
+        differs: 'has other addresses',
+        priority: 200,
+        addresses: ['198.18.0.77'],
+        at,
+        isOver: false,
+      },
     },
     dropped: { checksum: 1 },
   }),

@@ -29,6 +29,7 @@ const master = routerFact({
       priority: 200,
       addresses: ['198.18.0.77'],
       at: now - 5000,
+      isOver: false,
     },
   },
   transitions: 2,
@@ -89,7 +90,7 @@ VI_1
   2 transitions, 3600 sent, 2 received, dropped: checksum 1, vrid 7
   in sync group G1
   2 advertisements of another master: 198.18.0.2, 5s ago
-    it does not hear this host: let IP protocol 112 in there (firewall: nft list ruleset)
+    it does not hear this host: "balancer check" there names the rule that drops IP protocol 112
   CONFIGURATION ERROR: 198.18.0.9 is another group (3 advertisements, the last 5s ago)
 
 VI_6
@@ -100,6 +101,27 @@ VI_6
   )
   t.equal(described([]), 'no VRRP instance is configured')
   t.match(described([], ['VI_1']), /^VI_1 +INIT +- .*\n\nVI_1\n {2}the vrrp process has not told of it yet$/m)
+})
+
+t.test('an error of a configuration that is over is told as one that was', async (t) => {
+  const last = {
+    from: '198.18.0.9',
+    differs: 'speaks version 2, ours is 3',
+    priority: 200,
+    addresses: [],
+    isOver: false,
+  }
+  const shown = (change: Partial<typeof last & { at: number }>): string =>
+    described([routerFact({ conflicts: { count: 3, last: { ...last, at: now - 5000, ...change } } })])
+  t.match(
+    shown({}),
+    '\n  CONFIGURATION ERROR: 198.18.0.9 speaks version 2, ours is 3 (3 advertisements, the last 5s ago)',
+  )
+  const was = (ago: string, since: string): string =>
+    `\n  no configuration error now; the last was heard ${ago} ago, ${since} since: 198.18.0.9 speaks version 2, ours is 3 (3 advertisements)`
+  t.match(shown({ isOver: true }), was('5s', 'over'), 'it was mended')
+  t.match(shown({ at: now - 120_000 }), was('2m', 'not repeated'), 'it is silent')
+  t.notMatch(shown({ isOver: true }), 'CONFIGURATION ERROR')
 })
 
 t.test('a route is told where it is there, and where it should be and cannot', async (t) => {
