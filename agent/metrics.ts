@@ -44,7 +44,11 @@ export const createMetrics = (): Metrics => {
   const galeraState = gauge('galera_local_state', 'wsrep_local_state of a Galera node; 4 is Synced')
   const galeraSize = gauge('galera_cluster_size', 'wsrep_cluster_size of a Galera node')
   const age = gauge('result_age_seconds', 'Age of the newest result, from the start of its probe')
-  const loopLost = gauge('loop_lost_seconds', "Time that the agent's own loop lost since its start")
+  const loopLost = new Counter({
+    name: 'mysqlchk_loop_lost_seconds_total',
+    help: "Time that the agent's own loop lost",
+    registers,
+  })
   const watchers = gauge('watchers', 'Open event streams of /watch')
   const events = new Counter({
     name: 'mysqlchk_watch_events_total',
@@ -100,7 +104,8 @@ export const createMetrics = (): Metrics => {
       setOrClear(galeraState, numberIn(facts['wsrep_local_state']))
       setOrClear(galeraSize, numberIn(facts['wsrep_cluster_size']))
       setOrClear(age, report.age_ms === null ? null : report.age_ms / millisPerSecond)
-      loopLost.set(lost / millisPerSecond)
+      loopLost.reset()
+      loopLost.inc(lost / millisPerSecond)
       return { text: await registry.metrics(), headers: { 'Content-Type': registry.contentType } }
     },
   }

@@ -1,121 +1,124 @@
-// What the status page costs with 50 listeners and 1,000 servers whose checks come each 2 s: how long it takes, how long the
-// director's loop is kept from its checks meanwhile, and what pages that are open cost. Clients are processes of their own.
+// What the status page costs, and what it takes to be seen, with 50 listeners and 1,000 servers: a balancer with all its processes
+// in a lab, Chromium, and those who look, some of whom read a byte a second. Checks and advertisements are watched from outside.
 
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
-import { pino } from 'pino'
-import { historyOf } from '../../balancer/admin/core/model/history.ts'
-import { statusOf } from '../../balancer/admin/core/model/status.ts'
-import { startStatusPage } from '../../balancer/admin/http/status-page.ts'
-import { hashPassword } from '../../balancer/config/password-file.ts'
-import { balancerSchema } from '../../balancer/config/schema.ts'
-import { createAccounts } from '../../balancer/pool/core/accounts.ts'
-import { createPool } from '../../balancer/pool/core/pool.ts'
-import { failedCheck, healthFact } from '../balancer/pool/health-fact.ts'
-import { run } from '../lab/command.ts'
+import { z } from 'zod'
+import { startBrowser } from '../lab/browser.ts'
+import { createLab } from '../lab/lab.ts'
+import { listenForOthers } from './datapath/machine-cpu.ts'
+import { openField } from './page/field.ts'
 
-const [listenerCount, serverCount, checkInterval, measureMillis] = [50, 20, 2000, 15_000]
-const port = 18_889
-const nanosPerMilli = 1e6
+const size = { listeners: 50, servers: 20, check: 2000, advertisement: 100 }
+const [measureMillis, settleMillis, rounds] = [20_000, 5000, 5]
 
-const directory = mkdtempSync(join(tmpdir(), 'balancer-bench-page-'))
-const passwordFile = join(directory, 'password')
-writeFileSync(passwordFile, await hashPassword('bench'), { mode: 0o600 })
-const config = balancerSchema.parse({
-  router_id: 'bench',
-  listeners: Array.from({ length: listenerCount }, (_, i) => ({
-    name: `mysql${i}`,
-    bind: `198.18.0.100:${4000 + i}`,
-    servers: Array.from({ length: serverCount }, (_, j) => ({ name: `db${j}`, address: `198.18.${i}.${j + 1}:3306` })),
-  })),
-  admin: {
-    http: { bind: `127.0.0.1:${port}`, users: [{ name: 'admin', password_file: passwordFile, role: 'operator' }] },
-  },
+const sorted = (values: readonly number[]): readonly number[] => values.toSorted((one, other) => one - other)
+const quantile = (values: readonly number[], part: number): number =>
+  sorted(values)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? Number.NaN
+/** `median | 99 % | most`. */
+const spread = (values: readonly number[]): string =>
+  [0.5, 0.99, 1].map((part) => quantile(values, part).toFixed(1)).join(' | ')
+const medianAndMost = (values: readonly number[]): string =>
+  `${quantile(values, 0.5).toFixed(0)} (${quantile(values, 1).toFixed(0)})`
+
+const seenSchema = z.object({
+  response: z.number(),
+  firstPaint: z.number(),
+  load: z.number(),
+  largestPaint: z.number(),
+  live: z.number(),
+  longestTask: z.number(),
 })
-const pool = createPool()
-const accounts = createAccounts()
-const places = config.listeners.flatMap(({ name, servers }) => servers.map((server) => [name, server.name] as const))
-const check = (listener: string, server: string): void => {
-  const at = Date.now()
-  const durationMs = 1 + Math.floor(Math.random() * 9)
-  const lastCheck = { ...failedCheck('ok'), at, passed: true, status: 'L7OK' as const, code: 200, durationMs }
-  const fact = { ...healthFact(server, { lastCheck, since: at - (at % 3_600_000) }), listener }
-  pool.hear(fact)
-  accounts.hear(fact, at)
-}
-for (const [listener, server] of places) check(listener, server)
-let turn = 0
-const everyMillis = 10
-setInterval(() => {
-  for (let i = 0; i < (places.length * everyMillis) / checkInterval; i += 1) {
-    const place = places[turn % places.length]
-    turn += 1
-    if (place !== undefined) check(...place)
+/** What a browser knows of how the page came to be seen, milliseconds from the moment when it was asked for. */
+const observed = `(async () => {
+  const seen = { tasks: [], largestPaint: NaN }
+  const watch = (type, take) => new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true })
+  watch('largest-contentful-paint', ({ startTime }) => { seen.largestPaint = startTime })
+  watch('longtask', ({ duration }) => seen.tasks.push(duration))
+  while (document.getElementById('asof').textContent === window.firstAsOf && performance.now() < 10000) await new Promise(requestAnimationFrame)
+  const live = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const [{ responseEnd, loadEventEnd }] = performance.getEntriesByType('navigation')
+  const firstPaint = performance.getEntriesByName('first-contentful-paint')[0].startTime
+  return { response: responseEnd, firstPaint, load: loadEventEnd, largestPaint: seen.largestPaint, live, longestTask: Math.max(0, ...seen.tasks) }
+})()`
+
+const lab = await createLab({ name: 'bench-page' })
+const browser = await startBrowser()
+try {
+  const field = await openField(lab, size)
+  const others = await listenForOthers()
+  console.log(`${size.listeners} listeners, ${size.listeners * size.servers} servers; ${others.line}\n`)
+
+  console.log('| document | ms, median (most) | bytes |\n| --- | ---: | ---: |')
+  for (const [name, path, ...words] of [
+    ['page', '/status'],
+    ['page, compressed', '/status', '--header', 'accept-encoding: gzip'],
+    ['JSON', '/status/json'],
+    ['CSV', '/status;csv'],
+    ['metrics', '/metrics'],
+  ] as const) {
+    const answers = []
+    for (let i = 0; i < rounds; i += 1) answers.push(await field.fetch(path, ...words))
+    console.log(`| ${name} | ${medianAndMost(answers.map(({ took }) => took))} | ${answers[0]?.bytes} |`)
   }
-}, everyMillis).unref()
 
-const iso = (moment: number): string => new Date(moment).toISOString()
-const page = await startStatusPage({
-  http: config.admin.http,
-  scene: (refusals) => {
-    const now = Date.now()
-    return {
-      status: statusOf({ config, pool, accounts, version: 'bench', now, iso, startedAt: 0, refusals }),
-      timeline: { events: [], now, iso },
-      history: ({ name, servers }) =>
-        historyOf(
-          name,
-          servers.map((server) => server.name),
-          accounts,
-          now,
-        ),
+  console.log('\n| Chromium, ms from the request, median (most) | desktop | phone |\n| --- | ---: | ---: |')
+  const views = []
+  for (const viewport of [
+    { width: 1440, height: 900 },
+    { width: 390, height: 844 },
+  ]) {
+    const seen = []
+    for (let i = 0; i < rounds; i += 1) {
+      const context = await browser.newContext({ viewport, httpCredentials: field.user })
+      await context.addInitScript(
+        "addEventListener('DOMContentLoaded', () => { window.firstAsOf = document.getElementById('asof').textContent })",
+      )
+      const page = await context.newPage()
+      await page.goto(`http://127.0.0.1:${field.door.port}/status`)
+      seen.push(seenSchema.parse(await page.evaluate(observed)))
+      await context.close()
     }
-  },
-  run: async () => ({ ok: true, text: '' }),
-  log: pino({ level: 'silent' }),
-})
+    views.push(seen)
+  }
+  for (const [name, key] of [
+    ['last byte of the answer', 'response'],
+    ['first paint', 'firstPaint'],
+    ['largest paint', 'largestPaint'],
+    ['load', 'load'],
+    ['live: what has changed since is shown', 'live'],
+    ['longest task of the script or the layout', 'longestTask'],
+  ] as const) {
+    console.log(`| ${name} | ${views.map((seen) => medianAndMost(seen.map((one) => one[key]))).join(' | ')} |`)
+  }
 
-const login = ['--silent', '--output', '/dev/null', '--user', 'admin:bench']
-const address = `http://127.0.0.1:${port}/status`
-const milliseconds = (nanos: number): string => (nanos / nanosPerMilli).toFixed(1)
-
-/** CPU in percent of a core and the delays of the loop, while something goes on. */
-const measure = async (title: string, work: () => Promise<unknown>): Promise<void> => {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  const cpu = process.cpuUsage()
-  const begun = performance.now()
-  delay.enable()
-  const result = await work()
-  delay.disable()
-  const { user, system } = process.cpuUsage(cpu)
-  const percent = (((user + system) / 1000 / (performance.now() - begun)) * 100).toFixed(1)
-  const late = `loop late by ${milliseconds(delay.percentile(99))} ms (99 of 100), ${milliseconds(delay.max)} ms at most`
-  console.log(`${title}: ${percent} % of a core, ${late}${result === undefined ? '' : `; ${String(result)}`}`)
+  console.log(
+    `\n| who looks, ${measureMillis / 1000} s | checks | off by, median ms | 99 % | most | adverts | off by, median ms | 99 % | most | director, % of a core |\n| --- ${'| ---: '.repeat(9)}|`,
+  )
+  for (const [name, who, asks] of [
+    ['nobody', { live: 0, slow: 0, slowPages: 0 }, false],
+    ['64 open pages', { live: 64, slow: 0, slowPages: 0 }, false],
+    ['48 open pages, 16 read at 1 byte/s', { live: 48, slow: 16, slowPages: 0 }, false],
+    ['those, and 32 whole pages at 1 byte/s', { live: 48, slow: 16, slowPages: 32 }, false],
+    ['those, and a page after the other', { live: 48, slow: 16, slowPages: 32 }, true],
+    ['nobody', { live: 0, slow: 0, slowPages: 0 }, false],
+  ] as const) {
+    field.look(who)
+    await wait(settleMillis)
+    await field.checksOffBy()
+    field.advertisementsOffBy()
+    const cpu = field.directorCpu()
+    const until = performance.now() + measureMillis
+    while (asks && performance.now() < until) await field.fetch('/status')
+    await wait(until - performance.now())
+    const percent = ((field.directorCpu() - cpu) / measureMillis) * 100
+    const [checks, adverts] = [await field.checksOffBy(), field.advertisementsOffBy()]
+    console.log(
+      `| ${name} | ${checks.length} | ${spread(checks)} | ${adverts.length} | ${spread(adverts)} | ${percent.toFixed(0)} |`,
+    )
+  }
+} finally {
+  await browser.close()
+  await lab.destroy()
 }
-
-const ask = async (path: string): Promise<string> => {
-  const words = ['--write-out', '%{time_total} s, %{size_download} bytes', ...login, `${address}${path}`]
-  return (await run('curl', words)).stdout
-}
-await ask('')
-await measure('nobody looks', () => wait(measureMillis))
-await measure('a page', () => ask(''))
-await measure('ten pages, one after another', async () => {
-  const answers: string[] = []
-  for (let i = 0; i < 10; i += 1) answers.push(await ask(''))
-  return answers.toSorted()[5]
-})
-await measure('as JSON', () => ask('/json'))
-for (const readers of [1, 16]) {
-  const clients = Array.from({ length: readers }, () => spawn('curl', ['--no-buffer', ...login, `${address}/live`]))
-  await wait(3000)
-  await measure(`${readers} pages open`, () => wait(measureMillis))
-  for (const client of clients) client.kill()
-  await wait(1000)
-}
-page.stop()
-rmSync(directory, { recursive: true })
+process.exit()

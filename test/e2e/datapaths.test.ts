@@ -11,6 +11,7 @@ import { balancerProgram as program } from '../lab/programs.ts'
 import { balanceBehaviours } from './datapaths/balance.ts'
 import { abilityOf, rowName } from './datapaths/behaviour.ts'
 import { connectionBehaviours } from './datapaths/connections.ts'
+import { numberBehaviours } from './datapaths/numbers.ts'
 import { outageBehaviours } from './datapaths/outages.ts'
 import { listenersAskingInVain, refusals } from './datapaths/refusals.ts'
 import { reloadBehaviours } from './datapaths/reloads.ts'
@@ -20,7 +21,13 @@ t.setTimeout(600_000)
 /** Many elements change with each slot table of `direct`, and who ends sessions there waits for those transactions. */
 const atOnce: Readonly<Record<Datapath, number>> = { userspace: 12, kernel: 12, direct: 6 }
 
-const behaviours = [...reloadBehaviours, ...balanceBehaviours, ...outageBehaviours, ...connectionBehaviours]
+const behaviours = [
+  ...reloadBehaviours,
+  ...balanceBehaviours,
+  ...outageBehaviours,
+  ...connectionBehaviours,
+  ...numberBehaviours,
+]
 
 t.test('each row of the capabilities is seen in a behaviour, or refused by a datapath', async (t) => {
   const seen = new Set([...behaviours.flatMap(({ about }) => about), ...Object.keys(refusals)])

@@ -32,6 +32,8 @@ const found = z.object({
 /** What axe finds: the rule, how grave it is, and where. Of `rules` alone, where they are given. */
 export const violationsOn = async (page: Page, rules?: readonly string[]): Promise<readonly string[]> => {
   await page.evaluate(axe.source)
+  // What is out of sight is judged too.
+  await page.evaluate("for (const one of document.querySelectorAll('section')) one.style.contentVisibility = 'visible'")
   const options = JSON.stringify({ resultTypes: ['violations'], ...(rules === undefined ? {} : { runOnly: rules }) })
   const { violations } = found.parse(await page.evaluate(`axe.run(${options})`))
   return violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html).join(' | ')}`)

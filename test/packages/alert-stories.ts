@@ -60,6 +60,17 @@ export const balancerStories: readonly AlertStory[] = [
     labels: ofListener,
   },
   {
+    alert: 'BalancerNoWriter',
+    // A change of the writer is over at once.
+    series: {
+      [server('writer')]: '1x11 0x60',
+      [`balancer_server_writer${on('lb1', 'listener="mysql",server="db2"')}`]: '0x11 1x3 0x60',
+    },
+    quietAt: ['50s', '70s', '80s'],
+    firesAt: '95s',
+    labels: { job: 'balancer', instance: 'lb1', listener: 'mysql' },
+  },
+  {
     alert: 'BalancerServerDown',
     series: { [server('up')]: '1x11 0x60' },
     quietAt: ['50s', '110s'],
@@ -97,6 +108,28 @@ export const balancerStories: readonly AlertStory[] = [
     quietAt: ['1m', '5m'],
     firesAt: '7m',
     labels: { instance: 'lb1', listener: 'mysql', reason: 'queue-timeout' },
+  },
+  {
+    alert: 'BalancerListenerClosed',
+    series: { [`balancer_listener_open${on('lb1', 'listener="mysql",address="10.1.6.173:3306"')}`]: '1x11 0x60' },
+    quietAt: ['50s', '110s'],
+    firesAt: '125s',
+    labels: { job: 'balancer', instance: 'lb1', listener: 'mysql', address: '10.1.6.173:3306' },
+  },
+  {
+    alert: 'BalancerListenerFindings',
+    series: { [listener('findings')]: '0x11 1x120' },
+    quietAt: ['50s', '5m50s'],
+    firesAt: '6m5s',
+    labels: ofListener,
+  },
+  {
+    alert: 'BalancerPeerGone',
+    // One that is restarted is back before.
+    series: { [`balancer_peer_connected${on('lb1', 'peer="10.1.6.205:9224"')}`]: '1x11 0x5 1x5 0x60' },
+    quietAt: ['50s', '80s', '140s'],
+    firesAt: '180s',
+    labels: { job: 'balancer', instance: 'lb1', peer: '10.1.6.205:9224' },
   },
   {
     alert: 'BalancerGone',
@@ -163,7 +196,7 @@ export const agentStories: readonly AlertStory[] = [
   },
   {
     alert: 'MysqlchkAgentLate',
-    series: { [node('loop_lost_seconds')]: '0x11 0+1x100' },
+    series: { [node('loop_lost_seconds_total')]: '0x11 0+1x100' },
     quietAt: ['50s', '5m'],
     firesAt: '9m',
     labels: ofNode,

@@ -2,6 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
+import { constants, gzip } from 'node:zlib'
 import { liveScript } from '../core/views/page/script.ts'
 import { styleSheet } from '../core/views/page/style.ts'
 
@@ -27,12 +29,12 @@ export const securityHeaders = {
   'cache-control': 'no-store',
 } as const
 
-/** Answers with a text. */
+/** Answers with a text, or with bytes of one. */
 export const send = (
   response: ServerResponse,
   code: number,
   type: string,
-  body: string,
+  body: string | Buffer,
   headers: Readonly<Record<string, string>> = {},
 ): void => {
   response.writeHead(code, {
@@ -43,3 +45,26 @@ export const send = (
   })
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
+
+/** Less is sent as it is. */
+const leastCompressed = 2048
+const toGzip = promisify(gzip)
+
+/** The same, compressed for who takes that. What is secret in it must be another text each time (BREACH). */
+export const sendCompressed = async (
+  response: ServerResponse,
+  code: number,
+  type: string,
+  text: string,
+): Promise<void> => {
+  if (text.length < leastCompressed) return send(response, code, type, text)
+  const vary = { vary: 'accept-encoding' }
+  if (!takesGzip(response.req.headers['accept-encoding'])) return send(response, code, type, text, vary)
+  // Another thread does it. More effort makes little of it smaller.
+  const body = await toGzip(text, { level: constants.Z_BEST_SPEED })
+  return send(response, code, type, body, { ...vary, 'content-encoding': 'gzip' })
+}
+
+/** RFC 9110 section 12.5.3: a coding is taken unless its weight is 0. */
+const takesGzip = (accepted: string | string[] | undefined): boolean =>
+  /(^|,)\s*gzip\s*(;(?!\s*q=0(\.0*)?\s*(,|$))|,|$)/i.test(`${accepted ?? ''}`)

@@ -12,8 +12,10 @@ import { createStreams, type Reader } from './streams.ts'
 
 /** The streams of pages that are open. */
 export type Live = {
-  /** Begins one; false where there are too many. */
-  readonly open: (response: ServerResponse) => boolean
+  /** Begins one, of a page that was rendered at `since` (ISO 8601; null: it is not known); false where there are too many. */
+  readonly open: (response: ServerResponse, since: string | null) => boolean
+  /** A page with this is on its way: what has not changed since is not sent again. */
+  readonly rendered: (scene: Scene) => void
   /** Something has just happened: it is not left to wait for its second. */
   readonly hurry: () => void
   readonly endAll: () => void
@@ -24,12 +26,18 @@ const usual = 1000
 const shortest = 250
 /** All pages together have at most this part of the time. */
 const share = 10
+/** Of so many pages it is known what they were rendered from: they open their stream at once. */
+const mostRendered = 4
+
+/** What is said of a look, beside what has changed. With an `outline` a page that has another one is loaded anew. */
+type Look = { readonly at: string; readonly title: string; readonly icon: string; readonly outline?: string }
 
 /** No page is open yet. Nothing is rendered while that is so. */
 export const createLive = (scene: () => Scene, log: Logger, refused: (reason: string) => void): Live => {
   const streams = createStreams(refused)
-  /** Those who need all parts: they have just come, or were behind when something was sent. */
-  let fresh = new Set<Reader>()
+  /** Those who need more than what has just changed: they have just come, or were behind when something was sent. And what they have. */
+  let fresh = new Map<Reader, string | null>()
+  const pages = new Map<string, Scene>()
   let parts: ReadonlyMap<string, string> = new Map()
   let outline = ''
   let isLooking = false
@@ -41,6 +49,20 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
   const lookIn = (milliseconds: number): void => {
     clearTimeout(next)
     next = setTimeout(begin, Math.max(0, begunAt + milliseconds - performance.now())).unref()
+  }
+  /** By the moment of a page that somebody has just come with: the event of what has changed since. */
+  const changesSince = async (head: Look, now: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> => {
+    const events = new Map<string, string>()
+    for (const since of new Set(fresh.values())) {
+      const page = since === null ? undefined : pages.get(since)
+      if (since === null || page === undefined) continue
+      const changed = new Map(now)
+      await inSlices(partsOf(page), ([key, text]) => {
+        if (now.get(key) === text) changed.delete(key)
+      })
+      events.set(since, eventOf({ ...head, parts: [...changed] }))
+    }
+    return events
   }
   const look = async (): Promise<void> => {
     const shown = scene()
@@ -57,13 +79,15 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
     outline = outlineOf(status)
     parts = now
     const patch = eventOf({ ...head, parts: changed })
+    const sinceThen = await changesSince({ ...head, outline }, now)
     let all: string | undefined
-    const wait = new Set<Reader>()
+    const wait = new Map<Reader, string | null>()
     for (const reader of streams.readers()) {
-      if (reader.isBehind()) wait.add(reader)
-      else if (isOther || fresh.has(reader)) {
+      const since = fresh.get(reader)
+      if (reader.isBehind()) wait.set(reader, since ?? null)
+      else if (isOther || since !== undefined) {
         all ??= eventOf({ ...head, outline, parts: [...parts] })
-        reader.send(all)
+        reader.send(sinceThen.get(since ?? '') ?? all)
       } else reader.send(patch)
     }
     fresh = wait
@@ -85,10 +109,10 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
     })
   }
   return {
-    open: (response) => {
+    open: (response, since) => {
       const reader = streams.open(response)
       if (reader === undefined) return false
-      fresh.add(reader)
+      fresh.set(reader, since)
       if (!isLooking) {
         isLooking = true
         begin()
@@ -98,8 +122,14 @@ export const createLive = (scene: () => Scene, log: Logger, refused: (reason: st
     hurry: () => {
       if (next !== undefined) lookIn(rest)
     },
+    rendered: (shown) => {
+      pages.set(shown.status.generated_at, shown)
+      for (const old of [...pages.keys()].slice(0, -mostRendered)) pages.delete(old)
+    },
     endAll: streams.endAll,
   }
 }
 
-const eventOf = (data: unknown): string => `event: page\ndata: ${JSON.stringify(data)}\n\n`
+/** With an id, by which a browser that comes back by itself says that its page is not as it was loaded any more. */
+const eventOf = (data: Look & { readonly parts: readonly Part[] }): string =>
+  `id: ${data.at}\nevent: page\ndata: ${JSON.stringify(data)}\n\n`

@@ -18,7 +18,7 @@ export type Taken =
 
 /** The orders of one process. */
 export type OrderForms = {
-  /** What a user's forms prove themselves with. */
+  /** What a user's forms prove themselves with: another text for each page, or its compressed length would tell it (BREACH). */
   readonly tokenOf: (user: string) => string
   /** Takes a form of a user who may give orders. */
   readonly take: (request: IncomingMessage, user: string) => Promise<Taken>
@@ -31,17 +31,22 @@ const mostBytes = 128 * 1024
 const mostAnswers = 64
 const longestAnswer = 600
 const idBytes = 12
+const proofBytes = 32
 
 /** No order yet. Forms of a page that another process made are refused. */
 export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
   const key = randomBytes(32)
   const answers = new Map<string, Answer & { readonly user: string }>()
   const bounded = createBoundedLog(log)
-  const tokenOf = (user: string): string => createHmac('sha256', key).update(user).digest('base64url')
-
+  const proofOf = (user: string): Buffer => createHmac('sha256', key).update(user).digest()
+  const tokenOf = (user: string): string => {
+    const mask = randomBytes(proofBytes)
+    return Buffer.concat([mask, xor(mask, proofOf(user))]).toString('base64url')
+  }
   const isOurs = (token: string, user: string): boolean => {
-    const [given, right] = [Buffer.from(token), Buffer.from(tokenOf(user))]
-    return given.length === right.length && timingSafeEqual(given, right)
+    const given = Buffer.from(token, 'base64url')
+    if (given.length !== 2 * proofBytes) return false
+    return timingSafeEqual(xor(given.subarray(0, proofBytes), given.subarray(proofBytes)), proofOf(user))
   }
   const keep = (answer: Answer, user: string): string => {
     const id = randomBytes(idBytes).toString('base64url')
@@ -89,6 +94,8 @@ export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
     },
   }
 }
+
+const xor = (one: Buffer, other: Buffer): Buffer => Buffer.from(one.map((byte, i) => byte ^ (other[i] ?? 0)))
 
 /** Browsers say where a form comes from; whoever does not is none. */
 const isSameOrigin = ({ headers: { origin, host } }: IncomingMessage): boolean =>

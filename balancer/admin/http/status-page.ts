@@ -9,12 +9,13 @@ import type { StatusPageConfig } from '../../config/schema.ts'
 import { plainAddress } from '../../core/endpoint.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 import type { Event } from '../../pool/core/events.ts'
-import type { PageRefusals } from '../core/model/status.ts'
+import type { History } from '../core/model/history.ts'
+import type { ListenerStatus, PageRefusals } from '../core/model/status.ts'
 import type { Viewer } from '../core/views/page/forms.ts'
 import type { Page } from '../core/views/page/page.ts'
 import type { Scene } from '../core/views/page/parts.ts'
 import { createAdmission } from './admission.ts'
-import { send } from './answer.ts'
+import { send, sendCompressed } from './answer.ts'
 import { createCredentials, type Verdict } from './credentials.ts'
 import { createDocuments, type DocumentName, documentAt } from './documents.ts'
 import { createDoors, type Doors, type Inherit } from './doors.ts'
@@ -65,7 +66,6 @@ const maximumConnections = { all: 256, perSource: 32 }
 const millisPerSecond = 1000
 /** What the documents show is so old at most, and never older than the last event or order. */
 const sceneMillis = 250
-const nobody = { code: 204, type: 'text/plain', text: '' }
 
 /** Serves the page and the other documents where `admin.http` asks for it. Throws `FailedStart`. */
 export const startStatusPage = async (options: StatusPageOptions): Promise<StatusPage> => {
@@ -85,7 +85,8 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
   /** Strangers may ask for `/healthz`, as often as they like: what is made of a thousand servers is made four times a second at most. */
   const scene = (): Scene => {
     const now = performance.now()
-    if (looked === undefined || now - looked.at > sceneMillis) looked = { at: now, scene: options.scene(refusals) }
+    if (looked === undefined || now - looked.at > sceneMillis)
+      looked = { at: now, scene: withOneHistory(options.scene(refusals)) }
     return looked.scene
   }
   const documents = createDocuments()
@@ -148,20 +149,25 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     const opens = name === 'live' ? live : name === 'events' && asksForStream(request) ? stream : undefined
     if (opens !== undefined) {
       if (request.method === 'HEAD') return send(response, 200, 'text/event-stream', '')
-      if (opens.open(response)) return
+      // A browser that comes back by itself has a page that is not as it was loaded.
+      const isBack = request.headers['last-event-id'] !== undefined
+      const since = isBack ? null : new URLSearchParams(queryText).get('since')
+      if (opens.open(response, since)) return
       return send(response, 503, 'text/plain', 'Too many streams are open.\n', { 'retry-after': '6' })
     }
     if (name === 'live') return
     const query = new URLSearchParams(queryText)
     const answer = forms.answer(query.get('answer'), user)
     const { path: own, refresh } = http
-    const { code, type, text } = await inTurn(async () => {
+    await inTurn(async () => {
       // Whoever waited for his turn may have gone.
-      if (response.destroyed) return nobody
-      const page: Page = { ...scene(), viewer, answer, path: own, refreshSeconds: refresh / millisPerSecond }
-      return documents(name, page, query)
+      if (response.destroyed) return
+      const shown = scene()
+      if (name === 'page') live.rendered(shown)
+      const page: Page = { ...shown, viewer, answer, path: own, refreshSeconds: refresh / millisPerSecond }
+      const { code, type, text } = await documents(name, page, query)
+      await sendCompressed(response, code, type, text)
     })
-    return send(response, code, type, text)
   }
   const endStreams = (): void => {
     live.endAll()
@@ -234,6 +240,19 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       endStreams()
     },
     stop: doors.stop,
+  }
+}
+
+/** A page and what is sent to it later show the same charts, whenever they are drawn. */
+const withOneHistory = (scene: Scene): Scene => {
+  const known = new Map<ListenerStatus, History>()
+  return {
+    ...scene,
+    history: (listener) => {
+      const history = known.get(listener) ?? scene.history(listener)
+      known.set(listener, history)
+      return history
+    },
   }
 }
 

@@ -26,13 +26,20 @@ export const noteSample = (series: Series, value: number, at: number): void => {
   series.samples[place] = Number.isNaN(before) ? value : Math.max(before, value)
 }
 
-/** The samples of the hour before a moment, oldest first; null where nothing was told. */
-export const samplesOf = ({ samples, last }: Series, at: number): readonly (number | null)[] => {
+/**
+ * The hour before a moment in so many points, oldest first: the highest value that any of these series has in its time; null where
+ * nothing was told. It is looked at for each server of each page: no sample is copied.
+ */
+export const peaksOf = (all: readonly Series[], at: number, points: number): readonly (number | null)[] => {
   const now = Math.floor(at / sampleMillis)
-  return Array.from({ length: sampleCount }, (_, i) => {
-    const n = now - sampleCount + 1 + i
-    if (n > last || n <= last - sampleCount) return null
-    const value = samples[n % sampleCount] ?? Number.NaN
-    return Number.isNaN(value) ? null : value
-  })
+  const first = now - sampleCount + 1
+  const peaks: (number | null)[] = Array.from({ length: points }, () => null)
+  for (const { samples, last } of all) {
+    for (let n = Math.max(first, last - sampleCount + 1); n <= now && n <= last; n += 1) {
+      const value = samples[n % sampleCount] ?? Number.NaN
+      const point = Math.floor(((n - first) * points) / sampleCount)
+      if (value >= (peaks[point] ?? Number.NEGATIVE_INFINITY)) peaks[point] = value
+    }
+  }
+  return peaks
 }

@@ -37,6 +37,8 @@ export type Stage = {
   readonly untilStatus: (name: string, status: string) => Promise<void>
   /** What an operator is answered on the runtime socket. */
   readonly ask: (command: string) => Promise<string>
+  /** A document of the balancer over HTTP, by its path. */
+  readonly document: (path: string) => Promise<string>
   /** An order of an operator: `ready`, `drain`, `maint` or `weight N`. */
   readonly order: (server: string, words: string) => Promise<void>
   /** Has other listeners in the place of this one, by a reload. Returns what the reload said. */

@@ -19,6 +19,9 @@ export type Word = {
   readonly reason: string
   readonly role: 'primary' | 'replica' | 'unknown'
   readonly line: string
+  /** Of answers that pass no balancer: bytes, and connections of the whole server; null where it does not know. */
+  readonly bytesOut: number | null
+  readonly connections: number | null
 }
 
 /** A server. */
@@ -53,10 +56,18 @@ const drops = `table inet stand-in {
   chain out { type filter hook output priority 0; ip saddr @cut4 drop; tcp sport @cut-ports drop; }
 }`
 
-const good: Word = { passes: true, reason: 'ok', role: 'unknown', line: 'up ready 100%' }
+const good: Word = {
+  passes: true,
+  reason: 'ok',
+  role: 'unknown',
+  line: 'up ready 100%',
+  bytesOut: null,
+  connections: null,
+}
 
-const reportOf = (name: string, { passes, reason, role }: Word, preparedFor: readonly PreparedFor[]): string =>
-  JSON.stringify({
+const reportOf = (name: string, word: Word, preparedFor: readonly PreparedFor[]): string => {
+  const { passes, reason, role, bytesOut, connections } = word
+  return JSON.stringify({
     version: 1,
     verdict: passes ? 'pass' : 'fail',
     reason: { code: passes ? 'ok' : reason, text: reason },
@@ -70,12 +81,13 @@ const reportOf = (name: string, { passes, reason, role }: Word, preparedFor: rea
       ...{ address, port },
       ready: true,
       missing: [],
-      bytes_out: null,
-      connections: null,
+      bytes_out: bytesOut,
+      connections,
     })),
     facts: {},
     agent: { host: name, version: '0.1.0', uptime_s: 1 },
   })
+}
 
 const greet = (name: string, socket: Socket): void => {
   socket.write(`${name}\n`)

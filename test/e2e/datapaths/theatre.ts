@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { hashPassword } from '../../../balancer/config/password-file.ts'
 import type { Datapath } from '../../../balancer/core/forwarders.ts'
 import type { Host } from '../../lab/host.ts'
 import { openHostSockets } from '../../lab/host-sockets.ts'
@@ -27,6 +28,8 @@ const firstPort = 4000
 /** From the first port of a behaviour to the first one that no listener has yet. */
 const spareAt = 5
 const clientAddresses = 24
+const httpBind = '127.0.0.1:8888'
+const viewer = { name: 'viewer', password: 'looks' }
 /** Not those from which the balancer speaks to servers: where servers answer for themselves they have these, too. */
 const virtualAddresses = { ipv4: ['198.18.0.3', '198.18.0.4'], ipv6: ['fd00::3', 'fd00::4'] }
 /** The first, second and third server of each behaviour. */
@@ -158,7 +161,12 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
     servers: [entry(last)],
     ...shortQueue(can),
   })
-  const ours = await startOurs({ directory: lab.directory, spawn: balancer.spawn }, written, new Map())
+  const passwordFile = join(lab.directory, 'viewer.password')
+  writeFileSync(passwordFile, await hashPassword(viewer.password), { mode: 0o600 })
+  const ours = await startOurs({ directory: lab.directory, spawn: balancer.spawn }, written, new Map(), {
+    bind: httpBind,
+    users: [{ name: viewer.name, password_file: passwordFile }],
+  })
   const showAll = async () => parseShown(await ours.ask('show servers --json'))
   await waitFor('all servers to be up and all addresses to be open', async () =>
     (await showAll()).every(
@@ -275,6 +283,13 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
         await waitFor(`${name} of ${behaviour.name} to be ${status}`, async () => {
           return (await showServer(name)).status === status
         })
+      },
+      document: async (path) => {
+        const login = ['--user', `${viewer.name}:${viewer.password}`]
+        const words = ['--silent', '--fail', ...login, `http://${httpBind}${path}`]
+        const { code, stdout } = await balancer.run('curl', words)
+        if (code !== 0) throw new Error(`curl for ${path} ended with ${code}`)
+        return stdout
       },
       ask: async (command) => (await ours.ask(command)).trimEnd(),
       order: async (server, words) => {

@@ -57,11 +57,17 @@ const facts: readonly Fact[] = [
   routerFact({ dropped: { 'wrong-password': 1 } }),
 ]
 
-const status = (more: readonly Fact[] = []) => {
+const status = (more: readonly Fact[] = [], configured = config) => {
   const accounts = createAccounts()
   for (const fact of [...facts, ...more]) accounts.hear(fact, 3000)
   const clock = { version: '1.2', now: 5000, startedAt: 0, iso: (moment: number) => `${moment}` }
-  return statusOf({ config, pool: createPool([...facts, ...more]), accounts, ...clock, refusals: { slow: 2 } })
+  return statusOf({
+    config: configured,
+    pool: createPool([...facts, ...more]),
+    accounts,
+    ...clock,
+    refusals: { slow: 2 },
+  })
 }
 
 /** Reads CSV as RFC 4180 has it. */
@@ -134,8 +140,25 @@ t.test('paths', async (t) => {
   t.equal(documentAt('/json', '/'), 'json')
 })
 
-const metricsOf = async (query: string): Promise<string> => {
-  return (await createDocuments()('metrics', pageOf(status()), new URLSearchParams(query))).text
+const metricsOf = async (query: string, shown = status()): Promise<string> => {
+  return (await createDocuments()('metrics', pageOf(shown), new URLSearchParams(query))).text
+}
+
+/** With what not everybody has: a writer, and other balancers. */
+const statusWithAll = () => {
+  const { name, address, ...peer } = { name: 'lb2', address: '198.18.0.3:9224', connected: true, why: null }
+  const peers: Fact = {
+    fact: 'peers',
+    listen: null,
+    trouble: null,
+    exceptions: 0,
+    peers: [{ name, address, ...peer, since: 1000, told: 0, taken: 0, warnings: [], malformed: {} }],
+    refused: {},
+  }
+  return status([peers], {
+    ...config,
+    listeners: config.listeners.map((one) => ({ ...one, balance: 'single' as const })),
+  })
 }
 
 t.test('metrics: what is known as numbers, what is not is absent, other names on demand', async (t) => {
@@ -159,13 +182,15 @@ t.test('metrics: what is known as numbers, what is not is absent, other names on
 })
 
 t.test('alert rules and dashboard ask for metrics and labels that there are', async (t) => {
-  const text = await metricsOf('')
+  const text = await metricsOf('', statusWithAll())
   const exported = exportedIn(text)
   const asked = expressionsIn('balancer/mysql-balancer.rules.yaml', 'balancer/mysql-balancer.dashboard.json')
   t.ok(asked.length > 25)
   for (const expression of asked) {
     for (const name of metricsIn(expression, 'balancer')) t.ok(exported.has(name), `${name} in ${expression}`)
-    for (const [, label = ''] of expression.matchAll(/\b(state|reason|listener|server|vrrp_instance)\b/g)) {
+    for (const [, label = ''] of expression.matchAll(
+      /\b(state|reason|listener|server|vrrp_instance|address|peer)\b/g,
+    )) {
       t.match(text, `${label}="`, expression)
     }
   }

@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { pino } from 'pino'
 import t from 'tap'
 import { statusOf } from '../../../../balancer/admin/core/model/status.ts'
@@ -164,9 +165,7 @@ t.test('a number that is not known is a dash for people and null for programs', 
   t.equal(statusWith(uncounted, draining).listeners[0]?.sessions, null, 'two and an unknown number')
   const page = rendered(status)
   t.match(page, '198.18.0.100:3306 forwarding is off on &lt;eth1&gt;')
-  const cells = ['', '', '-', '-', '-', '7', '-', '-', '-', '', '2.0 KiB', '-', '-'].map(
-    (cell) => `<td class="n">${cell}</td>`,
-  )
+  const cells = ['', '', '-', '-', '-', '7', '-', '-', '-', '', '2.0 KiB', '-', '-'].map((cell) => `<td>${cell}</td>`)
   t.match(page, cells.join(''))
   t.notMatch(page.slice(0, page.indexOf('<script>')), 'null')
   const shown = showSessions(status, false)
@@ -242,6 +241,30 @@ t.test('over HTTP', async (t) => {
       ],
     })
     t.match(json, { status_page: { refused: { 'wrong-password': 4, 'no-password': 2 } } })
+  })
+
+  t.test('documents are compressed for those who take it', async (t) => {
+    const raw = (encoding: string): Promise<{ coding: string | undefined; vary: string | undefined; body: Buffer }> =>
+      new Promise((resolve, reject) => {
+        const headers = { authorization: `Basic ${Buffer.from(right).toString('base64')}`, 'accept-encoding': encoding }
+        request({ port, host: '127.0.0.1', path: '/status', headers }, async (answer) => {
+          const chunks: Buffer[] = await answer.toArray()
+          const { 'content-encoding': coding, vary } = answer.headers
+          resolve({ coding, vary, body: Buffer.concat(chunks) })
+        })
+          .on('error', reject)
+          .end()
+      })
+    for (const encoding of ['', 'br', 'gzip;q=0', 'br, gzip; q=0.0, *', 'xgzip']) {
+      const { coding, vary, body } = await raw(encoding)
+      t.same([coding, vary], [undefined, 'accept-encoding'], encoding)
+      t.match(body.toString(), /^<!doctype html>[\s\S]*<\/html>\n$/)
+    }
+    for (const encoding of ['gzip', 'deflate, gzip;q=0.5', 'GZIP ; q=1', 'br,gzip,zstd']) {
+      const { coding, body } = await raw(encoding)
+      t.equal(coding, 'gzip', encoding)
+      t.match(gunzipSync(body).toString(), /^<!doctype html>[\s\S]*<\/html>\n$/)
+    }
   })
 
   t.test('other paths and methods are refused with a hint, HEAD has no body', async (t) => {

@@ -107,7 +107,7 @@ type Message = {
 }
 const messagesIn = (text: string): readonly Message[] =>
   text.split('\n\n').flatMap((block) => {
-    const [, data] = /^event: page\ndata: (.*)$/.exec(block) ?? []
+    const [, data] = /^id: \S+\nevent: page\ndata: (.*)$/.exec(block) ?? []
     return data === undefined ? [] : [JSON.parse(data)]
   })
 
@@ -141,6 +141,29 @@ t.test('a page that is open gets all parts first, then what differs, and whether
   await waitFor('another outline', () =>
     messagesIn(told()).some(({ outline }) => outline !== undefined && outline !== first?.outline),
   )
+})
+
+t.test('a page that has just been loaded is sent what has changed since, and one that comes back all', async (t) => {
+  const { port, page, pool } = await startPage()
+  t.teardown(page.stop)
+  const loaded = await fetch(`http://127.0.0.1:${port}/status`, { headers: { authorization } })
+  const [, at = ''] = /data-at="([^"]+)"/.exec(await loaded.text()) ?? []
+  pool.hear(healthFact('db2', { up: false, since: 2000 }))
+  page.note({ at: Date.now(), level: 'warn', text: 'db2 is DOWN', fields: {} })
+  const keysFrom = async (path: string, headers = {}): Promise<readonly string[]> => {
+    const { told, answer } = await listen(port, path, headers)
+    await waitFor('the first message', () => messagesIn(told()).length > 0)
+    answer.destroy()
+    const [first] = messagesIn(told())
+    t.ok(first?.outline)
+    return first?.parts.map(([key]) => key) ?? []
+  }
+  const since = `/status/live?since=${encodeURIComponent(at)}`
+  const changed = await keysFrom(since)
+  t.ok(['verdict', 's0-1/1', 's0-1/class'].every((key) => changed.includes(key)))
+  t.notOk(changed.some((key) => key.startsWith('s0-0/') || key === 'c0'))
+  const all = [await keysFrom(since, { 'last-event-id': at }), await keysFrom('/status/live?since=never')]
+  for (const keys of all) t.ok(['s0-0/1', 'c0'].every((key) => keys.includes(key)))
 })
 
 t.test('events: a list for who asks for none other, a stream that goes on where it was left', async (t) => {

@@ -23,7 +23,8 @@ const number = (value: number): string => `${value >= 100 ? Math.round(value) : 
 
 /** A line with a gap wherever nothing is known; the highest value touches the top. */
 const lineOf = (samples: readonly (number | null)[], most: number): string => {
-  const step = width / Math.max(1, samples.length - 1)
+  // A point at the end has its width too.
+  const step = (width - 1) / Math.max(1, samples.length - 1)
   let isDown = false
   let path = ''
   for (const [i, sample] of samples.entries()) {

@@ -15,7 +15,9 @@ export const glanceCells = (listener: ListenerStatus): readonly Content[] => {
     servers(listener),
     `${count(sessions)} of ${count(limit)}`,
     rate === null ? '-' : `${count(rate)}/s`,
-    html`${binds.map(({ address, open }) => html`<span class="chip ${open ? 'open' : 'closed'}">${address} ${open ? 'OPEN' : 'CLOSED'}</span> `)}`,
+    binds.length === 0
+      ? 'not reported yet'
+      : html`${binds.map(({ address, open }) => html`<span class="chip ${open ? 'open' : 'closed'}">${address} ${open ? 'OPEN' : 'CLOSED'}</span> `)}`,
   ]
 }
 

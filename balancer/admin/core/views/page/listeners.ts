@@ -4,9 +4,8 @@ import type { NumberName } from '../../../../pool/core/numbers.ts'
 import type { ListenerStatus, ServerStatus } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
 import { serverTone } from '../state-tone.ts'
-import { bytes, duration, holderLines } from '../text.ts'
+import { bytes, countsText, duration, holderLines } from '../text.ts'
 import type { Age } from './age.ts'
-import { counted } from './routers.ts'
 
 /** A column: its head as on HAProxy's page, and what that means. */
 type Column = { readonly title: string; readonly means?: string; readonly isNumber?: true }
@@ -182,7 +181,7 @@ export const listenerSummary = (listener: ListenerStatus): Html => {
   const { balance, writer, ends, datapath, denied, exceptions, findings } = listener
   const binds = listener.binds.map(({ address, open, why }) => `${address} ${open ? 'open' : (why ?? 'not open')}`)
   const single = balance === 'single' ? html`, the writer is <b>${writer ?? 'nobody'}</b>` : null
-  return html`${binds.join('; ') || 'Its addresses are not reported yet'}. Datapath ${datapath}, balance ${balance}${single}. Sessions ended: ${counted(ends)}. Clients not let in: ${count(denied)}.${
+  return html`${binds.join('; ') || 'Its addresses are not reported yet'}. Datapath ${datapath}, balance ${balance}${single}. Sessions ended: ${countsText(ends)}. Clients not let in: ${count(denied)}.${
     exceptions === null ? null : ` Sessions older than the last change of servers: ${count(exceptions)}.`
   }${findings.map(({ server, text }) => html`<br><b>${server === null ? 'In the way:' : `${server}:`}</b> ${text}`)}`
 }
@@ -205,7 +204,5 @@ function headOf({ title, means, isNumber }: Column): Html {
 
 /** A row of a class that gives it its colour; its id is where its cells are found by a page that is open. */
 export const tableRow = (id: string, state: string, head: Content, cells: readonly Content[]): Html =>
-  html`<tr id="${id}" class="${state}"><th scope="row">${head}</th>${cells.map(
-    (cell, i) => html`<td${columns[i]?.isNumber ? html` class="n"` : null}>${cell}</td>`,
-  )}</tr>
+  html`<tr id="${id}" class="${state}"><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>
 `

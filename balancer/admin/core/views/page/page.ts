@@ -81,7 +81,7 @@ function* listenerSection(listener: ListenerStatus, i: number, page: Page): Gene
   const { name, servers } = listener
   const headId = ids.section(i)
   const formId = `f${i}`
-  yield html`<section aria-labelledby="${headId}"><h2 id="${headId}" tabindex="-1">Listener ${name}</h2><p id="${ids.summary(i)}">${listenerSummary(listener)}</p>
+  yield html`<section class="listener" aria-labelledby="${headId}"><h2 id="${headId}" tabindex="-1">Listener ${name}</h2><p id="${ids.summary(i)}">${listenerSummary(listener)}</p>
 <div class="charts" id="${ids.charts(i)}">${charts(page.history(listener))}</div>
 <div class="scroll" role="group" aria-labelledby="${headId}" tabindex="0"><table class="servers"><caption>Servers of ${name}, the whole listener below them</caption>${tableHead}<tbody>`
     .text

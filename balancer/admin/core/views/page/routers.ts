@@ -2,7 +2,7 @@
 
 import type { RouterStatus } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
-import { duration } from '../text.ts'
+import { countsText, duration } from '../text.ts'
 import type { Age } from './age.ts'
 
 /** What is told of one instance, as the inside of its box. */
@@ -17,8 +17,9 @@ export const routerMarkup = (router: RouterStatus, age: Age): Html => {
       'Network',
       `${device ?? '-'}, VRID ${router.virtual_router_id ?? '-'}, version ${router.version ?? '-'}${router.advertisement_interval_ms === null ? '' : `, each ${duration(router.advertisement_interval_ms)}`}`,
     ),
-    row('Advertisements', `${router.received} received, dropped: ${counted(router.dropped)}`),
+    row('Advertisements', `${router.received} received, dropped: ${countsText(router.dropped)}`),
     row('Changes of state', router.transitions),
+    ...othersHeard(router, age).map((text) => row('Heard', text)),
     ...(router.sync_group === null ? [] : [row('Sync group', router.sync_group)]),
     ...orders(router).map((order) => row('By order', order)),
   ]}</dl>`
@@ -38,14 +39,20 @@ const peerText = ({ last_advertisement: heard, unicast_peers: peers }: RouterSta
   return html`${heard.from}, priority ${heard.priority}, heard ${age(heard)} ago${named}`
 }
 
+/** Another master, or a router that is configured otherwise: it stays when it is no news any more. */
+const othersHeard = ({ other_masters: others, conflicts }: RouterStatus, age: Age): readonly Html[] => [
+  ...(others.last === null
+    ? []
+    : [html`another master ${others.count} times, ${others.last.from} last, ${age(others.last)} ago`]),
+  ...(conflicts.last === null
+    ? []
+    : [
+        html`${conflicts.last.from} ${conflicts.last.differs}, ${conflicts.count} times, last ${age(conflicts.last)} ago`,
+      ]),
+]
+
 const orders = (router: RouterStatus): readonly string[] => [
   ...(router.handing_over ? ['hands over: keeps the addresses until another router has them'] : []),
   ...(router.stands_back ? ['preempts nobody until it is ordered ready'] : []),
   ...(router.in_maintenance ? ['takes no part until it is ordered ready'] : []),
 ]
-
-/** Counts by reason: `bad-ttl 3, wrong-password 1`. */
-export const counted = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts)
-    .map(([reason, count]) => `${reason} ${count}`)
-    .join(', ') || 'none'

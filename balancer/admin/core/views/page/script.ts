@@ -45,7 +45,8 @@ const put = ([key, text]) => {
 }
 const connect = () => {
   source?.close()
-  source = new EventSource(page.live)
+  // What was sent once is not as it was loaded.
+  source = new EventSource(shown.size > 0 ? page.live : page.live + '?since=' + encodeURIComponent(page.at))
   source.onopen = () => say('live,')
   source.onerror = () => {
     say('NOT LIVE, trying again,')

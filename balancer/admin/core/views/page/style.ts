@@ -28,7 +28,7 @@ const states: readonly (readonly [state: string, colour: string])[] = [
 export const styleSheet = `
 :root{color-scheme:light dark;${light}}
 @media (prefers-color-scheme:dark){:root{${dark}}}
-*{box-sizing:border-box}
+body{--name:20rem}*{box-sizing:border-box}
 body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:110rem;padding:1rem;background:var(--bg);color:var(--fg)}
 h1{font-size:1.3rem;margin:0}h2{font-size:1.15rem;margin:1.8rem 0 .5rem}h3{font-size:1rem;margin:0 0 .3rem}p{margin:.4rem 0}
 a{color:var(--link)}small{font-size:.85em}.dim,figcaption,caption{color:var(--dim)}
@@ -44,7 +44,8 @@ header{display:flex;justify-content:space-between;align-items:baseline;flex-wrap
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(26rem,100%),1fr));gap:1rem}
 article{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.7rem 1rem;overflow-wrap:anywhere}
 dl{margin:.4rem 0}dl div{display:flex;gap:.6rem;padding:.1rem 0}dt{flex:0 0 8rem;color:var(--dim)}dd{margin:0}
-.chip{display:inline-block;white-space:nowrap;padding:0 .4rem;margin:.1rem 0;border:1px solid;border-radius:.25rem}.na{font-style:italic;font-size:.9em}.glance{width:auto;min-width:50%}.glance th+td{min-width:14rem}details{margin:1.5rem 0}summary{cursor:pointer}details dt{flex:0 0 10rem}
+.chip{padding:0 .4rem;margin:.1rem 0;border:1px solid;border-radius:.25rem}.na{font-style:italic;font-size:.9em}.glance{width:auto;min-width:50%}.glance th+td{min-width:14rem}details{margin:1.5rem 0}summary{cursor:pointer}details dt{flex:0 0 10rem}
+.name,.chip,.glance th a{display:inline-block;width:max-content;max-width:var(--name);white-space:normal;overflow-wrap:anywhere}
 .state{display:inline-block;font-weight:700;padding:0 .4rem;border:1px solid;border-radius:.25rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(16rem,100%),1fr));gap:1rem;margin:.5rem 0}
 figure{margin:0}figcaption{font-size:.9em}figcaption b{color:var(--fg)}
@@ -59,13 +60,15 @@ svg path{fill:none;stroke:var(--accent);stroke-width:2;vector-effect:non-scaling
 table{border-collapse:collapse;width:100%;font-size:.82rem;font-variant-numeric:tabular-nums}caption{text-align:left;padding:.3rem .5rem;font-size:.9em}
 abbr{text-decoration:none}
 th,td{text-align:left;padding:.25rem .32rem;border:1px solid var(--line);vertical-align:top;white-space:nowrap}
-th+td,th+td+td{white-space:normal}.servers th+td,.servers th+td+td{min-width:8.5rem}
+th+td,th+td+td{white-space:normal}.servers th+td,.servers th+td+td{min-width:8.5rem;overflow-wrap:anywhere}
+.servers td:nth-child(n+4){text-align:right}
 thead th{background:var(--card);font-weight:600}thead tr:first-child th{text-align:center}td.n,th.n{text-align:right}
 tbody th,tfoot th{position:sticky;left:0;background:inherit;font-weight:600}tbody th small{font-weight:400}tbody th label{display:block;cursor:pointer}
 tr{background:var(--bg)}tfoot tr{font-weight:600}
 ${states.map(([state, colour]) => `.state.${state},.chip.${state},tr.${state}{background:var(--${colour})}`).join('\n')}
+.listener{content-visibility:auto;contain-intrinsic-size:auto 60rem;margin:0 -.5rem;padding:.1rem .5rem}
 form{margin:.6rem 0;display:flex;flex-wrap:wrap;gap:.4rem;align-items:center}
 button,select,input{font:inherit;padding:.3rem .5rem;min-height:2.2rem;max-width:100%}input[type=checkbox]{width:1.1rem;height:1.1rem;min-height:0;vertical-align:-.15rem}
 footer{margin-top:2rem;border-top:1px solid var(--line)}
-@media (max-width:45rem){body{padding:.6rem}.verdict>p{font-size:1.15rem}dt{flex:0 0 7.5rem}.events li{grid-template-columns:1fr 1fr}.events li span:last-child{grid-column:1/3}}
+@media (max-width:45rem){body{padding:.6rem;--name:9rem}.verdict>p{font-size:1.15rem}dt{flex:0 0 7.5rem}.events li{grid-template-columns:1fr 1fr}.events li span:last-child{grid-column:1/3}}
 `

@@ -18,6 +18,9 @@ type Finding = { readonly mood: Mood; readonly text: string }
 /** From here on a listener is nearly full. */
 const nearlyFull = 0.9
 const mostServers = 8
+/** So many servers of a listener that are down for one reason are told one by one. */
+const mostAlike = 3
+const notChecked = 'not checked yet'
 const mostTexts = 8
 /** Of what a check said. */
 const longestText = 160
@@ -94,19 +97,43 @@ const listenerFindings = (listener: ListenerStatus): readonly Finding[] => {
 }
 
 const serverFindings = (listeners: readonly ListenerStatus[]): readonly Finding[] => {
-  const findings = listeners.flatMap(({ name, servers }) =>
-    servers.flatMap((server): readonly Finding[] => {
-      const of = `${name}/${server.name}`
-      const holder = server.held_by[0]
-      const check = server.last_check
-      if (server.admin === 'maint') return [attention(`${of} is in maintenance by ${holder?.by ?? 'order'}`)]
-      if (!server.up) return [attention(`${of} is DOWN: ${check === null ? 'not checked yet' : checkText(check)}`)]
-      if (!server.takes_sessions) return [attention(`${of} gets no new sessions, by ${holder?.by ?? 'its weight'}`)]
-      return server.agent_trouble?.silent ? [attention(`${of}: its agent is silent`)] : []
-    }),
-  )
+  const findings = listeners.flatMap((listener) => [
+    ...downFindings(listener),
+    ...listener.servers.flatMap((server) => otherFindings(listener, server)),
+  ])
   const more = findings.length - mostServers
-  return more <= 0 ? findings : [...findings.slice(0, mostServers), attention(`and ${more} more servers`)]
+  return more <= 0 ? findings : [...findings.slice(0, mostServers), attention(`and ${more} more about servers`)]
+}
+
+const isDown = ({ admin, up }: ServerStatus): boolean => admin !== 'maint' && !up
+const whyDown = ({ last_check: check }: ServerStatus): string => check?.reason ?? notChecked
+
+/** Many that are down for one reason are one finding: the next one must not be out of sight. */
+const downFindings = ({ name, servers }: ListenerStatus): readonly Finding[] => {
+  const down = servers.filter(isDown)
+  return [...new Set(down.map(whyDown))].flatMap((reason) => {
+    const alike = down.filter((server) => whyDown(server) === reason)
+    if (alike.length <= mostAlike) {
+      return alike.map(({ name: server, last_check: check }) =>
+        attention(`${name}/${server} is DOWN: ${check === null ? notChecked : checkText(check)}`),
+      )
+    }
+    const names = alike.slice(0, mostAlike).map((server) => server.name)
+    return [
+      attention(
+        `${name}: ${alike.length} servers are DOWN: ${reason} (${names.join(', ')} and ${alike.length - mostAlike} more)`,
+      ),
+    ]
+  })
+}
+
+const otherFindings = ({ name }: ListenerStatus, server: ServerStatus): readonly Finding[] => {
+  const of = `${name}/${server.name}`
+  const holder = server.held_by[0]
+  if (server.admin === 'maint') return [attention(`${of} is in maintenance by ${holder?.by ?? 'order'}`)]
+  if (!server.up) return []
+  if (!server.takes_sessions) return [attention(`${of} gets no new sessions, by ${holder?.by ?? 'its weight'}`)]
+  return server.agent_trouble?.silent ? [attention(`${of}: its agent is silent`)] : []
 }
 
 const checkText = ({ reason, text }: NonNullable<ServerStatus['last_check']>): string =>

@@ -126,6 +126,14 @@ t.test('over HTTP', async (t) => {
     t.equal(refused['order'], 1)
   })
 
+  t.test('the token is another text in each page, which is sent compressed, and all of them are taken', async (t) => {
+    const tokens = [token, await tokenOf('admin'), await tokenOf('admin')]
+    t.equal(new Set(tokens).size, tokens.length)
+    const halves = tokens.flatMap((one) => [one.slice(0, 20), one.slice(-20)])
+    t.equal(new Set(halves).size, halves.length, 'no part of it stays')
+    for (const one of tokens) t.equal((await post(drain.replace(token, one))).status, 303)
+  })
+
   t.test('what is not ours is refused, counted by reason, and carries out nothing', async (t) => {
     ran.length = 0
     const cases = [

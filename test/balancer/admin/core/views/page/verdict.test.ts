@@ -131,13 +131,18 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
     [],
   )
   const many = verdict(
-    ...Array.from({ length: 11 }, (_, i) => healthFact(`db${i + 1}`, { up: false })),
+    ...Array.from({ length: 11 }, (_, i) => healthFact(`db${i + 1}`, { admin: 'maint' })),
     routerFact({ state: 'fault' }),
   )
   t.equal(many.mood, 'trouble')
   t.equal(many.findings[0]?.mood, 'trouble')
   t.equal(many.findings.length, 1 + 8 + 1)
-  t.match(many.findings.at(-1)?.text, 'and 3 more servers')
+  t.match(many.findings.at(-1)?.text, 'and 3 more about servers')
+  const alike = verdict(...Array.from({ length: 11 }, (_, i) => healthFact(`db${i + 1}`, { up: false })))
+  t.same(
+    alike.findings.map(({ text }) => text),
+    ['mysql: 11 servers are DOWN: not checked yet (db1, db2, db3 and 8 more)'],
+  )
 })
 
 t.test('the events of a day, newest first, with the reason of a router, and no older ones', async (t) => {
@@ -165,7 +170,7 @@ t.test('charts say their numbers in words, and have gaps where nothing is known'
   const text = charts({ sessions: [1, null, 2, 4, 3], rate: nothing, check: [0, 0, 0] }).text
   t.match(text, 'Sessions: <b>3 now, at most 4</b>')
   t.match(text, 'aria-label="Sessions over the last hour: 3 now, at most 4"')
-  t.match(text, 'd="M0 29.5h1M90 20h1L135 1L180 10.5"')
+  t.match(text, 'd="M0 29.5h1M90 20h1L134 1L179 10.5"')
   t.match(text, 'New sessions: nothing known of the last hour')
-  t.match(text, 'd="M0 39h1L90 39L180 39"')
+  t.match(text, 'd="M0 39h1L90 39L179 39"')
 })
