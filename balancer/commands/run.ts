@@ -7,7 +7,6 @@ import type { Farewell } from '../supervisor/absence.ts'
 import { firstWord, isCandidate, tellPredecessor } from '../supervisor/generations.ts'
 import { startSupervisor } from '../supervisor/supervisor.ts'
 import { version } from '../version.ts'
-import { watchAdvertisementRules } from './advertisement-check.ts'
 import { configProblems } from './exit.ts'
 import { keepalivedWarnings } from './rivals.ts'
 
@@ -41,6 +40,8 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
       supervisor.stop('a failure of the supervisor', 1)
     })
   }
+  // Not before the processes are started: what it loads is no part of a start.
+  const { watchAdvertisementRules } = await import('./advertisement-check.ts')
   const stopWatching = watchAdvertisementRules(supervisor.routers, log)
   const code = await supervisor.ended
   stopWatching()
