@@ -1,6 +1,6 @@
 // The health report: what an agent says of its node, and the parser for those who receive it.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { reasonCodes } from './reason.ts'
 
 /** What the node is to its cluster. `unknown` before the first good probe. */

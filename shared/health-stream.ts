@@ -1,6 +1,6 @@
 // The event stream of an agent, `GET /watch`: how events are written, and the incremental parser for those who receive them.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type HealthReport, healthReportSchema, maximumReportBytes } from './health-report.ts'
 
 /** The path of the stream, and what the header `Mysqlchk-Watch` of an ordinary answer says where there is one. */

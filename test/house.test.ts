@@ -100,6 +100,80 @@ t.test('each native package is touched by the os/ of a daemon alone, and by one 
   }
 })
 
+/** What a process loads when it starts: its modules and its packages, as far as imports say it that are neither types nor in a function. */
+const loadedBy = (entry: string): ReadonlySet<string> => {
+  const loaded = new Set([entry])
+  for (const from of loaded) {
+    if (!from.endsWith('.ts')) continue
+    const statements = ts.createSourceFile(
+      from,
+      readFileSync(join(root, from), 'utf8'),
+      ts.ScriptTarget.Latest,
+    ).statements
+    for (const one of statements) {
+      const isOfTypes =
+        (ts.isImportDeclaration(one) && one.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) ||
+        (ts.isExportDeclaration(one) && one.isTypeOnly)
+      if (isOfTypes || !(ts.isImportDeclaration(one) || ts.isExportDeclaration(one))) continue
+      const name =
+        one.moduleSpecifier !== undefined && ts.isStringLiteral(one.moduleSpecifier)
+          ? one.moduleSpecifier.text
+          : 'node:'
+      if (!name.startsWith('node:')) loaded.add(name.startsWith('.') ? join(dirname(from), name) : name)
+    }
+  }
+  return loaded
+}
+
+/**
+ * Packages and rooms that a process has. Each start reads and compiles them before it does its work; after a crash of the vrrp process
+ * other routers wait for no longer than three advertisements.
+ */
+const needs: Readonly<Record<string, { readonly packages: readonly string[]; readonly rooms: readonly string[] }>> = {
+  'main/vrrp': { packages: ['koffi', 'netlink', 'pino', 'raw-socket', 'zod'], rooms: ['vrrp'] },
+  'main/proxy': { packages: ['koffi', 'netlink', 'pino', 're2js', 'zod'], rooms: ['datapath'] },
+  'main/kernel': {
+    packages: ['koffi', 'netlink', 'pino', 'raw-socket', 'zod'],
+    rooms: ['datapath', 'peers', 'vrrp'],
+  },
+  'main/director': {
+    packages: [
+      'fastest-levenshtein',
+      'koffi',
+      'netlink',
+      'pino',
+      'prom-client',
+      'raw-socket',
+      're2js',
+      'undici',
+      'zod',
+    ],
+    rooms: ['admin', 'health'],
+  },
+  'commands/run': {
+    packages: ['fastest-levenshtein', 'koffi', 'pino', 're2js', 'yaml', 'zod'],
+    rooms: ['admin', 'datapath'],
+  },
+  'commands/runtime': { packages: ['yaml'], rooms: ['admin'] },
+}
+for (const [entry, { packages, rooms }] of Object.entries(needs)) {
+  t.test(`${entry} loads what it needs when it starts, and no more`, async (t) => {
+    const loaded = [...loadedBy(`balancer/${entry}.ts`)]
+    const foreign = loaded.filter((name) => !name.endsWith('.ts')).map((name) => name.split('/')[0] ?? '')
+    t.same([...new Set(foreign)].sort(), packages)
+    const visited = loaded.flatMap((name) => roomOf(name) ?? [])
+    t.same([...new Set(visited)].sort(), rooms)
+  })
+}
+
+t.test('bundles have what is asked of a package, and nothing else of it', async (t) => {
+  for (const file of sources) {
+    const text = readFileSync(join(root, file), 'utf8')
+    t.notMatch(text, /[^.]import \{ z \} from 'zod'/, `${file}: the words of zod in all languages come with it`)
+    t.notMatch(text, /\bimport\('[^.]/, `${file}: what a package exports has no names where it is imported so`)
+  }
+})
+
 t.test('no file is two ideas: none is longer than 400 lines', async (t) => {
   const long = sources.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 400)
   t.same(long, [])

@@ -1,7 +1,7 @@
 // The shape of agent.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { absolutePath, address, duration, integer, network, percentage } from './values.ts'
 
 const socketExample = '/run/mysqld/mysqld.sock'

@@ -1,5 +1,6 @@
 // The certificate, key and client CA that listen.tls names, read in and tried.
 
+import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { textOf } from '../core/error-text.ts'
 import type { Finding, Written } from './document.ts'
@@ -32,9 +33,16 @@ export const readTlsFiles = (written: Written, secrets: Secrets): TlsFiles => {
   if (cert === undefined || key === undefined || findings.some(({ severity }) => severity === 'error')) {
     return { material: null, findings }
   }
+  // A TLS server takes any text for a list of authorities, and refuses everybody.
+  if (ca !== undefined && !isCertificate(ca)) {
+    found('error', 'client_ca', 'the file is no certificate; it must be PEM')
+    return { material: null, findings }
+  }
   try {
     const files = { cert, key, ...(ca === undefined ? {} : { ca }) }
     createSecureContext(files)
+    const stale = staleness(new X509Certificate(cert))
+    if (stale !== null) found('warning', 'certificate', stale)
     const wantsClient = ca !== undefined
     const asked = { requestCert: wantsClient, rejectUnauthorized: wantsClient, minVersion: 'TLSv1.2' as const }
     return { material: { ...files, ...asked }, findings }
@@ -43,4 +51,21 @@ export const readTlsFiles = (written: Written, secrets: Secrets): TlsFiles => {
     found('error', 'certificate', `certificate and key cannot be used together (${said}); both must be PEM and a pair`)
     return { material: null, findings }
   }
+}
+
+const isCertificate = (pem: Buffer): boolean => {
+  try {
+    return new X509Certificate(pem).subject !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** Why clients refuse a certificate whatever they trust; null where they do not. */
+const staleness = ({ validFrom, validTo }: X509Certificate): string | null => {
+  if (Date.parse(validTo) < Date.now()) {
+    return `the certificate expired on ${validTo}: clients that look at it refuse this agent; renew it and reload`
+  }
+  if (Date.parse(validFrom) <= Date.now()) return null
+  return `the certificate is valid from ${validFrom} on: look at it, and at the clock of this host`
 }

@@ -1,7 +1,7 @@
 // Values that a configuration writes as text: durations, addresses, networks, paths.
 
 import { isIP, isIPv4 } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { durationPattern, parseDuration } from '../core/duration.ts'
 import { type Millis, millis } from '../core/time.ts'
 

@@ -1,7 +1,7 @@
 // The program ip of iproute2: addresses on the loopback interface, and who holds an address. The only file that starts it.
 
 import { execFileSync } from 'node:child_process'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Answer, runProgram } from './run-program.ts'
 
 const found = 'iproute2'

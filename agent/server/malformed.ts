@@ -22,6 +22,24 @@ export const refusalFor = (error: Error): Refused | null => {
   }
 }
 
+/** Why a handshake failed and what to do, from what OpenSSL says; its own words where nothing more is known. */
+export const handshakeFailure = (error: Error): string => {
+  const known = handshakeFailures.find(([pattern]) => pattern.test(error.message))
+  return known?.[1] ?? (/SSL routines:[^:]*:([^:]+)/.exec(error.message)?.[1] || error.message)
+}
+
+const handshakeFailures = [
+  [/http request/, 'it speaks plain HTTP, and this port speaks TLS: ask https://'],
+  [/alert certificate expired/, 'it says that listen.tls.certificate has expired: renew it'],
+  [
+    /alert unknown ca|alert bad certificate/,
+    'it does not trust listen.tls.certificate: give it the authority that signed it',
+  ],
+  [/peer did not return a certificate/, 'it has no certificate, and listen.tls.client_ca asks for one'],
+  [/certificate verify failed/, 'its certificate is none of listen.tls.client_ca, or has expired'],
+  [/unsupported protocol|no shared cipher/, 'it speaks no version or cipher of TLS that is safe: TLS 1.2 is the least'],
+] as const
+
 /** An answer as text, for a connection whose request could not be parsed. */
 export const rawAnswer = ({ status, headers, body }: Answer): string => {
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)

@@ -14,7 +14,7 @@ import { type Asked, parseRequest } from './core/request.ts'
 import { type Answer, type AnswerSources, answerTo, refusal, unaskedAnswer, watchAnswer } from './core/response.ts'
 import { placeFront } from './front.ts'
 import { type ListenAddress, listenOn } from './listening.ts'
-import { rawAnswer, refusalFor } from './malformed.ts'
+import { handshakeFailure, rawAnswer, refusalFor } from './malformed.ts'
 import { createPace } from './pace.ts'
 import { createSingleAnswers } from './single-answer.ts'
 import { createWatchers, type News } from './watchers.ts'
@@ -102,15 +102,17 @@ export const startServer = async (settings: ServerSettings): Promise<HealthServe
     incident(refused, { source: sourceOf(socket.remoteAddress) })
     socket.destroy()
   })
-  tlsServer?.on('tlsClientError', (error, socket) => {
+  /** Where something came that is no request: the answers that are owed go out, and then the connection ends. */
+  const spoiled = new WeakSet<Duplex>()
+  tlsServer?.prependListener('tlsClientError', (error, socket) => {
     // A client that just goes away before its handshake is a port scan at most.
     if (refusalFor(error) === null) return
-    incident('tls-handshake', { source: sourceOf(socket.remoteAddress), error: error.message })
+    incident('tls-handshake', { source: sourceOf(socket.remoteAddress), error: handshakeFailure(error) })
+    // Node says the same once more, as if it had been a request.
+    spoiled.add(socket)
   })
 
   const exchanges = new WeakMap<Duplex, Exchange>()
-  /** Where something came that is no request: the answers that are owed go out, and then the connection ends. */
-  const spoiled = new WeakSet<Duplex>()
   /** Where that was the first thing said, and is answered all the same. */
   const single = new WeakSet<Duplex>()
   server.on('request', (request, response) => {

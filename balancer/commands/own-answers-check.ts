@@ -1,7 +1,7 @@
 // What `balancer check` says of servers that are prepared for the direct datapath, where the file has another one: a balancer that
 // runs knows them.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
 import { endpointText } from '../core/endpoint.ts'
 import { ownAnswersToCome } from '../pool/core/own-answers.ts'

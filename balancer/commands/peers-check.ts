@@ -1,6 +1,6 @@
 // What a balancer that runs knows of the other ones, as `balancer check` tells it: only who is connected can compare.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
 import { hearRunning } from './runtime.ts'
 

@@ -1,6 +1,6 @@
 // The checks of a listener's servers: every key with its type, range and default, HAProxy's names beside them.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { compilePattern } from './body-pattern.ts'
 import { headers, path, urlPath } from './shapes.ts'
 import { duration, integer } from './values.ts'

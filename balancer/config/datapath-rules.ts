@@ -1,6 +1,6 @@
 // Rules over what a listener asks of its datapath: the table of capabilities says what that cannot do.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Datapath, datapaths } from '../core/forwarders.ts'
 import { refusalsOf, type WrittenAddress } from '../datapath/core/capabilities.ts'
 import type { Finding } from './document.ts'

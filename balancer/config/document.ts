@@ -1,7 +1,7 @@
 // A YAML document checked against a schema: either the typed value or every problem with its place in the file.
 
 import { type Document, isMap, isNode, isPair, LineCounter, parseDocument, visit } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { describe, keyAlone, unknownKey, words } from './words.ts'
 
 /** One thing wrong in a configuration: where it stands, what was found there and what to write instead. */

@@ -1,6 +1,6 @@
 // Endpoints as a configuration writes them: an address with a port, an IPv6 address in brackets.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { isLoopback, isUnspecified, whyNoHost } from '../core/address-kind.ts'
 import { type Endpoint, endpointText, plainAddress } from '../core/endpoint.ts'
 import { familyOf, isLinkLocal } from '../core/ip-address.ts'

@@ -1,6 +1,6 @@
 // How rules read raw input: what is not as expected is undefined or empty, for the schema has reported it already.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Finding } from './document.ts'
 
 /** A text, or undefined. */

@@ -1,6 +1,6 @@
 // Rules over several keys of a listener. They read the raw input leniently, as all rules do.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type CheckTlsPaths, readCheckTls } from './check-tls.ts'
 import type { Finding } from './document.ts'
 import { parseEndpoint } from './endpoint-values.ts'

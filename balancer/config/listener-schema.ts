@@ -1,6 +1,6 @@
 // A listener and its servers: every key with its type, range and default. The checks stand in check-schema.ts.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { datapaths } from '../core/forwarders.ts'
 import { agentCheckSchema, checkSchema } from './check-schema.ts'
 import { bindEndpoint, hostEndpoint } from './endpoint-values.ts'

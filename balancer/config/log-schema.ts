@@ -1,7 +1,7 @@
 // The log part of balancer.yaml, every key with its range and default.
 
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
+import * as z from 'zod'
 import { facilities, logLevels, syslogFormats } from '../core/syslog.ts'
 import { syslogReceiver } from './endpoint-values.ts'
 

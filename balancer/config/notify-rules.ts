@@ -1,6 +1,6 @@
 // Rules over those who are told of what happens: programs that must be there, users, files with secret headers.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { programProblem } from '../os/program-file.ts'
 import { findUser } from '../os/users.ts'
 import type { Finding } from './document.ts'

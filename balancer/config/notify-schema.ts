@@ -1,6 +1,6 @@
 // Who is told of what happens: notification scripts and webhooks, with their keys.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { headerName, headers, path, withShort } from './shapes.ts'
 import { duration, integer } from './values.ts'
 

@@ -1,6 +1,6 @@
 // Rules over `peers`: addresses that cannot be those of other balancers, and the key.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { isLoopback } from '../core/address-kind.ts'
 import { type Endpoint, endpointText, excludeEachOther } from '../core/endpoint.ts'
 import { familyOf } from '../core/ip-address.ts'

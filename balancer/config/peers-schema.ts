@@ -1,6 +1,6 @@
 // The other balancers: where connections come in and go to, and the key that all have.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { isUnspecified } from '../core/address-kind.ts'
 import { endpoint, whyNoEndpoint } from './endpoint-values.ts'
 import { path } from './shapes.ts'

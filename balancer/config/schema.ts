@@ -1,6 +1,6 @@
 // The shape of balancer.yaml: every key with its type, range and default. Rules over several keys stand in rules.ts.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { bindEndpoint } from './endpoint-values.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'

@@ -1,6 +1,6 @@
 // Shapes that several parts of the schema share.
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 const shorts = new WeakMap<z.core.$ZodType, z.ZodType>()
 

@@ -1,7 +1,7 @@
 // Rules about `admin.socket`: whether its path is free, its group is there, and who may give orders through it.
 
 import { lstatSync } from 'node:fs'
-import { z } from 'zod'
+import * as z from 'zod'
 import { findGroup } from '../os/users.ts'
 import type { Finding } from './document.ts'
 import { mapping, repeated, text } from './lenient.ts'

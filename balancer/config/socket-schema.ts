@@ -1,6 +1,6 @@
 // `admin.socket`: where commands are taken, who may connect, and what each socket allows.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { levels } from '../admin/core/commands/command.ts'
 import { defaultSocket } from './places.ts'
 import { oneOrMore, path, withShort } from './shapes.ts'

@@ -1,7 +1,7 @@
 // Values that a configuration writes as text: durations, addresses, names. Endpoints stand in endpoint-values.ts.
 
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isNetwork, whyNoHost, whyNotInNetwork } from '../core/address-kind.ts'
 import { addressBytes, addressText, bitsOf, familyOf } from '../core/ip-address.ts'
 import { type Millis, millis } from '../core/time.ts'

@@ -1,6 +1,6 @@
 // Rules over the virtual routes of balancer.yaml: what they live and end with, and what they count for.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { familyOf } from '../core/ip-address.ts'
 import { ownerPriority } from '../core/owner-priority.ts'
 import type { Finding } from './document.ts'

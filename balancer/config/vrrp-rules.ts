@@ -1,6 +1,6 @@
 // Rules over several keys of the vrrp part of balancer.yaml. They read the raw input leniently, as all rules do.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Family, familyOf } from '../core/ip-address.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeated, repeatedNames, text } from './lenient.ts'

@@ -1,6 +1,6 @@
 // The vrrp part of balancer.yaml: virtual routers and their addresses, every key with its type, range and default.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { routerNotifySchema } from './notify-schema.ts'
 import { path, withShort } from './shapes.ts'
 import { addressLabel, duration, hostAddress, integer, interfaceName, ipAddress, name, network } from './values.ts'

@@ -1,6 +1,6 @@
 // Rules over what VRRP tracks and whom it tells: names that must exist, programs that must be there, weights that count.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { ownerPriority } from '../core/owner-priority.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'

@@ -1,6 +1,6 @@
 // What VRRP tracks: interfaces, scripts, files and processes, with their keys.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { command, userName, webhooksSchema } from './notify-schema.ts'
 import { path, withShort } from './shapes.ts'
 import { duration, integer, interfaceName, name } from './values.ts'

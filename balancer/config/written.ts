@@ -1,6 +1,6 @@
 // The addresses that a configuration names, each with what it is for and its place: what the rules compare.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Endpoint } from '../core/endpoint.ts'
 import { isLinkLocal } from '../core/ip-address.ts'
 import { parseEndpoint } from './endpoint-values.ts'

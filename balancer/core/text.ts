@@ -13,14 +13,19 @@ export const oneLine = (text: string, maximum: number): string => {
   return line.length > maximum ? `${line.slice(0, maximum - 1).replace(/\p{Cs}$/u, '')}…` : line
 }
 
+/** What has none of it, as most has: found out in a tenth of the time. */
+const isPlain = (text: string): boolean => !/[^\n -~]/.test(text)
+
 /** The same lines without control characters: for a terminal. */
-export const plainLines = (text: string): string => text.replace(unprintableButLines, ' ')
+export const plainLines = (text: string): string => (isPlain(text) ? text : text.replace(unprintableButLines, ' '))
 
 /** JSON that says the same in characters that a terminal only shows; line ends between its parts stay. */
 export const printableJson = (json: string): string =>
-  json.replace(unprintableButLines, (one) =>
-    Array.from({ length: one.length }, (_, i) => `\\u${one.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
-  )
+  isPlain(json)
+    ? json
+    : json.replace(unprintableButLines, (one) =>
+        Array.from({ length: one.length }, (_, i) => `\\u${one.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+      )
 
 /** A path as a shell takes it. */
 export const shellWord = (path: string): string =>

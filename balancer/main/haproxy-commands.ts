@@ -47,13 +47,9 @@ export const haproxyCommands = (sources: RuntimeSources): Readonly<Record<WordsO
   }
 
   return {
-    'show info': () => infoText(sources.status(), sources.process()),
+    'show info': (words) => infoText(sources.status(), sources.process(), words),
 
-    'show stat': (words) => {
-      const { ok, text } = statText(sources.status(), words)
-      if (!ok) throw new RuntimeError(text)
-      return text
-    },
+    'show stat': (words) => statText(sources.status(), words),
 
     'show servers state': ([name]) => serversState(sources.status(), name) ?? refusals.cannotFind,
 
@@ -71,6 +67,8 @@ export const haproxyCommands = (sources: RuntimeSources): Readonly<Record<WordsO
       const meant = list.sessions.filter(
         (session) => session.client.address === client?.address && session.client.port === client.port,
       )
+      // It may be one of those that could not be asked for.
+      if (meant.length === 0 && list.troubles.length > 0) throw new RuntimeError(list.troubles.join('; '))
       return meant.length === 0 ? refusals.sessionNotFound : details({ sessions: meant, left: 0, troubles: [] })
     },
 

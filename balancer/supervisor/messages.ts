@@ -1,6 +1,6 @@
 // What the supervisor and its children say to each other over the IPC channel, and the parsers for both ends.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
 import { type Millis, millis } from '../core/time.ts'
 import { outlineSchema } from '../pool/core/draining.ts'

@@ -1,7 +1,7 @@
 // What two programs say to each other while one replaces the other. They are of different versions: a later one must read
 // what an earlier one sent. So every message is tolerant of what it does not know, and kinds nobody knows are passed over.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { outlineSchema } from '../pool/core/draining.ts'
 import { type Fact, factSchema } from '../pool/core/facts.ts'
 import { sessionsEndedSchema, sessionsToEndSchema } from '../pool/core/session-order.ts'

@@ -102,8 +102,8 @@ const setUp = async ({ debian, npm, stale, roots, systems, tools, packages }) =>
     console.log('                    (130 MB of Debian packages, unpacked there and not installed; 0.7 GB)')
   }
   if (tools.length > 0) {
-    console.log(`  esbuild and Node  the ones of the packages, for ${tools.join(' and ')}, into ${toolsDirectory}`)
-    console.log('                    (60 MB of npm packages each, and 0.2 GB there)')
+    console.log(`  Node              the one of the packages, for ${tools.join(' and ')}, into ${toolsDirectory}`)
+    console.log('                    (50 MB of npm packages each, and 0.2 GB there)')
   }
   if (systems.length > 0) {
     console.log(`  clean systems     ${systems.map(({ title }) => title).join(', ')} in ${rootsDirectory}`)

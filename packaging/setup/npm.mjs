@@ -17,7 +17,10 @@ const lockedPackages = (file) => {
   return new Map(Object.entries(packages).filter(([path]) => path !== ''))
 }
 
-const nativePackages = () => Object.keys(JSON.parse(readFileSync('package.json', 'utf8')).allowScripts ?? {})
+const nativePackages = () => {
+  const { allowScripts = {} } = JSON.parse(readFileSync('package.json', 'utf8'))
+  return Object.keys(allowScripts).filter((name) => allowScripts[name] === true)
+}
 
 // A native package was built for one version of Node, and `npm ci` may have been told to skip the build.
 const nativePackagesLoad = () => {

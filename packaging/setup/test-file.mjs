@@ -9,17 +9,22 @@ import { spawn } from 'node:child_process'
  */
 
 /**
- * What came of a file. `seconds`: from its start to its end. `said`: its standard error.
+ * What came of a file. `seconds`: from its start to its end. `processorSeconds`: how long processors worked for it and for what it has
+ * started; undefined if it was killed. `said`: its standard error.
  * @typedef {{
  *   readonly file: string,
  *   readonly passed: number,
  *   readonly failures: readonly Failure[],
  *   readonly seconds: number,
+ *   readonly processorSeconds: number | undefined,
  *   readonly said: string,
  * }} FileResult
  */
 
+/** @typedef {{ readonly setTimeout?: number, readonly processorSeconds?: number }} Told */
+
 const secondMs = 1000
+const tellCost = new URL('tell-cost.mjs', import.meta.url).href
 /** tap ends a file whose time is over, which then takes its labs down. One that does not end even so is killed. */
 const graceMs = 30_000
 
@@ -60,16 +65,20 @@ const faultOf = (results, end, passed) => {
 export const runTestFile = (file, { timeout, Parser }) =>
   new Promise((resolve) => {
     const begun = performance.now()
-    const { NODE_OPTIONS: _, ...environment } = process.env
-    const child = spawn(process.execPath, ['--enable-source-maps', file], {
+    // Authorities of this machine are nobody's business here, and each Node that starts would read all of them first: 0.1 s.
+    const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...environment } = process.env
+    const child = spawn(process.execPath, ['--enable-source-maps', `--import=${tellCost}`, file], {
       env: { ...environment, TAP_TIMEOUT: String(timeout) },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
 
     const kill = () => child.kill('SIGKILL')
     let lastResort = setTimeout(kill, timeout * secondMs + graceMs)
+    /** @type {number | undefined} */
+    let processorSeconds
     // tap tells of its limit whoever has started it.
-    child.on('message', (/** @type {{ readonly setTimeout?: number }} */ { setTimeout: limit }) => {
+    child.on('message', (/** @type {Told} */ { setTimeout: limit, processorSeconds: cost }) => {
+      processorSeconds ??= cost
       if (limit === undefined) return
       clearTimeout(lastResort)
       if (limit > 0) lastResort = setTimeout(kill, limit + graceMs)
@@ -89,6 +98,6 @@ export const runTestFile = (file, { timeout, Parser }) =>
       const fault = faultOf(parser.results, signal ?? `exit ${code}`, count.passed)
       if (fault !== undefined && count.failures.length === 0) count.failures.push({ name: fault, details: {} })
       const seconds = (performance.now() - begun) / secondMs
-      resolve({ file, ...count, seconds, said: Buffer.concat(said).toString().trimEnd() })
+      resolve({ file, ...count, seconds, processorSeconds, said: Buffer.concat(said).toString().trimEnd() })
     })
   })

@@ -73,9 +73,10 @@ const textOf = ({ name, details }) => {
 }
 
 /** @param {import('./test-file.mjs').FileResult} result */
-const print = ({ file, passed, failures, seconds, said }) => {
+const print = ({ file, passed, failures, seconds, processorSeconds, said }) => {
   const count = failures.length === 0 ? '' : `, ${failures.length} FAILED`
-  console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}  ${passed} passed${count}`)
+  const cost = processorSeconds?.toFixed(1) ?? '?'
+  console.log(`${seconds.toFixed(1).padStart(7)} s ${cost.padStart(7)} s CPU  ${file}  ${passed} passed${count}`)
   for (const failure of failures) console.log(textOf(failure))
   if (said !== '') console.log(said.replace(/^/gm, '      | '))
 }
@@ -109,7 +110,9 @@ export const runTests = async ({ files, timeout, jobs }, afterwards) => {
   process.off('SIGINT', onInterrupt)
 
   const minutes = (performance.now() - begun) / 60_000
-  console.log(`\n${results.length} of ${files.length} files in ${minutes.toFixed(1)} minutes`)
+  const cost = results.reduce((sum, { processorSeconds = 0 }) => sum + processorSeconds, 0) / 60
+  const spent = `${minutes.toFixed(1)} minutes, ${cost.toFixed(1)} of a processor`
+  console.log(`\n${results.length} of ${files.length} files in ${spent}`)
   const failed = results.filter(({ failures }) => failures.length > 0)
   for (const { file, failures } of failed) {
     console.log(`FAILED ${file}`)

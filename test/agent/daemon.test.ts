@@ -6,6 +6,7 @@ import { parseHealthReport } from '../../shared/health-report.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(600_000)
@@ -37,13 +38,13 @@ ${more}`,
 /** Runs a command of the agent to its end. */
 const agent = async (...args: readonly string[]) => {
   runs += 1
-  const started = lab.spawn(`agent${runs}`, process.execPath, ['dist/agent/main.js', ...args])
+  const started = lab.spawn(`agent${runs}`, process.execPath, [agentProgram, ...args])
   const { code } = await started.exited
   return { code, output: () => started.lines().join('\n') }
 }
 const start = async (config: string) => {
   runs += 1
-  const daemon = lab.spawn(`agent${runs}`, process.execPath, ['dist/agent/main.js', 'run', '--config', config])
+  const daemon = lab.spawn(`agent${runs}`, process.execPath, [agentProgram, 'run', '--config', config])
   await daemon.waitForOutput(/Started, listening on/)
   return daemon
 }

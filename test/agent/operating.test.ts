@@ -9,6 +9,7 @@ import t from 'tap'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { dial } from './client.ts'
 
@@ -38,7 +39,7 @@ const listen = (port: number, address = '127.0.0.1'): string => `listen: { addre
 let runs = 0
 const run = (words: readonly string[], env: Readonly<Record<string, string>> = {}) => {
   runs += 1
-  return lab.spawn(`agent${runs}`, process.execPath, ['dist/agent/main.js', ...words, '--config', config], { env })
+  return lab.spawn(`agent${runs}`, process.execPath, [agentProgram, ...words, '--config', config], { env })
 }
 const start = async (env: Readonly<Record<string, string>> = {}) => {
   const daemon = run([], env)
@@ -61,7 +62,7 @@ const logins = async (): Promise<readonly number[]> =>
 
 /** Whether an agent has a handler of its own for a signal; before its `exec` another program may have one. */
 const handles = (pid: number, signal: NodeJS.Signals): boolean => {
-  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(`${process.execPath}\0dist/agent/main.js`)) return false
+  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(`${process.execPath}\0${agentProgram}`)) return false
   const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0'
   return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n
 }
@@ -143,7 +144,7 @@ t.test(
     const port = await freePort()
     write(listen(port), login, quick)
     // tap puts a loader into the environment that handles every signal.
-    const words = ['-u', 'NODE_OPTIONS', process.execPath, 'dist/agent/main.js', '--config', config]
+    const words = ['-u', 'NODE_OPTIONS', process.execPath, agentProgram, '--config', config]
     const daemon = lab.spawn('hangups', 'env', words)
     // A handler is there before anything is listened on: a signal without one ends the process.
     await waitFor('the handler', () => handles(daemon.pid, 'SIGHUP'))
@@ -192,6 +193,14 @@ t.test(
     write(secure(), login, quick)
     const daemon = await start()
     t.match(await curl(), /MySQL is running/)
+    const told = (error: string) => daemon.lines().filter((line) => line.includes(`"error":"${error}`)).length
+    const plain = lab.spawn('curl-plain', 'curl', ['-sS', '-m', '20', `http://127.0.0.1:${port}/`])
+    t.not((await plain.exited).code, 0)
+    await waitFor('the log to tell what was spoken', () => told('it speaks plain HTTP, and this port') === 1)
+    t.notOk(
+      daemon.lines().some((line) => line.includes('"reason":"malformed"')),
+      'and that once',
+    )
     write(secure(`, client_ca: ${file('clients.crt')}`), login, quick)
     daemon.signal('SIGHUP')
     await reloaded(1)
@@ -355,6 +364,6 @@ t.test('once tells of what is unwise, and a reader that leaves early is no failu
   chmodSync(passwordFile, 0o644)
   t.match(await finish('once'), { code: 0, output: /warning: everybody on this host can read .*; run: chmod o= / })
   chmodSync(passwordFile, 0o600)
-  const line = `${process.execPath} dist/agent/main.js check --config ${config} | true; exit \${PIPESTATUS[0]}`
+  const line = `${process.execPath} ${agentProgram} check --config ${config} | true; exit \${PIPESTATUS[0]}`
   t.same(await lab.spawn('early', 'bash', ['-c', line]).exited, { code: 0, signal: null })
 })

@@ -6,6 +6,7 @@ import t from 'tap'
 import { run } from '../lab/command.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { setupHere } from './setup/here.ts'
 
 t.setTimeout(600_000)
@@ -138,7 +139,7 @@ t.test('rules for passwords: the random one passes, one that is refused leaves n
 t.test('the heartbeat gets its table and its grant', async (t) => {
   configure('check: { timeout: 20s, heartbeat: { table: chkdb.beat } }\n')
   t.match(await setup(['--apply']), { code: 0, stdout: /GRANT SELECT, INSERT, UPDATE ON `chkdb`\.`beat` TO 'chk'/ })
-  const once = await run(process.execPath, ['dist/agent/main.js', 'once', '--config', file('agent.yaml')])
+  const once = await run(process.execPath, [agentProgram, 'once', '--config', file('agent.yaml')])
   t.match(once.stdout, /^HTTP\/1\.1 200/)
   t.equal((await server.query('SELECT * FROM chkdb.beat')).length, 1)
   configure()
@@ -167,13 +168,7 @@ t.test('what cannot work is told in one line', async (t) => {
     code: 1,
     stderr: /^mysqlchk-agent: no server listens at .*--socket PATH\n$/,
   })
-  const words = [
-    process.execPath,
-    join(process.cwd(), 'dist/agent/main.js'),
-    'setup-user',
-    '--config',
-    file('agent.yaml'),
-  ]
+  const words = [process.execPath, agentProgram, 'setup-user', '--config', file('agent.yaml')]
   const other = await run('setpriv', ['--reuid=65534', '--clear-groups', '--', ...words])
   t.match(other, { code: 1, stderr: /^mysqlchk-agent: root alone can do this: sudo mysqlchk-agent setup-user/ })
   rmSync(passwordFile)

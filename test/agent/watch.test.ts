@@ -11,6 +11,7 @@ import { readStream, type StreamEvent, streamStart } from '../../shared/health-s
 import { createLab } from '../lab/lab.ts'
 import { freePort, startMariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { dial } from './client.ts'
 import { report } from './samples.ts'
@@ -33,7 +34,7 @@ const write = (...lines: readonly string[]): void => {
 const usual = [`listen: { address: 127.0.0.1, port: ${port} }`, `force_fail_file: ${flag}`]
 write(...usual)
 const start = async () => {
-  const daemon = lab.spawn('agent', process.execPath, ['dist/agent/main.js', '--config', file('agent.yaml')])
+  const daemon = lab.spawn('agent', process.execPath, [agentProgram, '--config', file('agent.yaml')])
   await daemon.waitForOutput(/Started, listening on/)
   return daemon
 }

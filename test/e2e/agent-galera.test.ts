@@ -8,6 +8,7 @@ import { startGalera } from '../lab/galera-cluster.ts'
 import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { startAgent } from './agent.ts'
 import { startOurs } from './sides.ts'
@@ -85,7 +86,7 @@ await t.test('setup-user: one node makes the user for all, and each other one ta
   const setup = async (host: Host, socket: string, words: readonly string[], input = '') => {
     const file = join(lab.directory, `${host.name}-setup.yaml`)
     writeFileSync(file, `mysql: { socket: ${socket}, user: setupusr, password_credential: password }\n`)
-    const all = [join(process.cwd(), 'dist/agent/main.js'), 'setup-user', '--config', file, ...words]
+    const all = [agentProgram, 'setup-user', '--config', file, ...words]
     return host.run(process.execPath, all, { input, env: { HOME: lab.directory } })
   }
   const passwordOf = (host: Host): string => readFileSync(join(lab.directory, `${host.name}-setup.password`), 'utf8')

@@ -2,13 +2,13 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type HealthReport, parseHealthReport } from '../../shared/health-report.ts'
 import type { Host } from '../lab/host.ts'
 import type { Lab } from '../lab/lab.ts'
 import type { LabProcess } from '../lab/lab-process.ts'
 import type { MariaDb } from '../lab/mariadb.ts'
 import { checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram as entry } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 const port = 9222
@@ -28,8 +28,6 @@ export type Agent = {
   /** Waits until the answer is that. */
   readonly until: (path: string, answer: string) => Promise<void>
 }
-
-const entry = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 
 /** Starts an agent for a server. `settings` are further lines of agent.yaml. */
 export const startAgent = async (

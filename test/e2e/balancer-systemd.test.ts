@@ -1,11 +1,12 @@
 // The shipped unit of the balancer under a real systemd, with another balancer beside it that takes the address over.
 
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { bootSystemd } from '../lab/systemd.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
@@ -18,7 +19,6 @@ const [first, second, database] = [
   await lab.addHost('db1', '198.18.0.11/24'),
 ]
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
-const program = join(checkout, 'dist/balancer/main.js')
 const lb1 = await bootSystemd({ lab, host: first, directories: { '/opt/mysql-balancer': checkout } })
 const unit = 'balancer.service'
 const virtual = '198.18.0.100/24'
@@ -92,7 +92,7 @@ await t.test('systemctl start returns when the balancer serves, and status says 
   chownSync(lb1.path('/etc/balancer/of-nobody'), 65_534, 65_534)
   writeFileSync(
     lb1.path('/usr/sbin/balancer'),
-    `#!/bin/sh\nexec /usr/bin/node /opt/mysql-balancer/dist/balancer/main.js "$@"\n`,
+    `#!/bin/sh\nexec /usr/bin/node /opt/mysql-balancer/${relative(checkout, program)} "$@"\n`,
     {
       mode: 0o755,
     },

@@ -4,13 +4,13 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startClassicScript } from '../lab/classic-script.ts'
 import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { type Side, startHaproxy, startOurs } from './sides.ts'
 
@@ -48,12 +48,7 @@ check: { mode: auto, timeout: 1s, interval: 200ms, max_age: 100ms }
 force_fail_file: ${agentForceFail}
 `,
 )
-const startAgent = () =>
-  db.spawn('agent', process.execPath, [
-    fileURLToPath(new URL('../../agent/main.js', import.meta.url)),
-    '--config',
-    agentFile,
-  ])
+const startAgent = () => db.spawn('agent', process.execPath, [agentProgram, '--config', agentFile])
 let agent = startAgent()
 
 const appPassword = join(directory, 'app.password')

@@ -3,11 +3,11 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { type Datapath, datapaths } from '../../balancer/core/forwarders.ts'
 import { capabilities } from '../../balancer/datapath/core/capabilities.ts'
 import { createLab } from '../lab/lab.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { balanceBehaviours } from './datapaths/balance.ts'
 import { abilityOf, rowName } from './datapaths/behaviour.ts'
 import { connectionBehaviours } from './datapaths/connections.ts'
@@ -28,7 +28,6 @@ const behaviours = [
   ...connectionBehaviours,
   ...numberBehaviours,
 ]
-const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
 t.test('each row of the capabilities is seen in a behaviour, or refused by a datapath', async (t) => {
   const seen = new Set([...behaviours.flatMap(({ about }) => about), ...Object.keys(refusals)])

@@ -5,19 +5,18 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { parseHealthReport } from '../../shared/health-report.ts'
 import type { Host } from '../lab/host.ts'
 import { openHostSockets } from '../lab/host-sockets.ts'
 import { createLab } from '../lab/lab.ts'
+import { agentProgram as program } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-direct-return' })
 t.teardown(() => lab.destroy())
 
-const program = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 const [virtual, virtual6] = ['198.18.0.100', 'fd00:c6::100']
 const table = 'mysqlchk_direct_return'
 

@@ -1,7 +1,6 @@
 // The direct datapath end to end: clients connect, servers answer them themselves, and nobody loses a session with a balancer.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { startProbe } from '../lab/gap-probe.ts'
@@ -10,6 +9,7 @@ import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { appUser } from '../lab/mariadb-files.ts'
 import { familyOf, identify, signalProcess } from '../lab/proc.ts'
+import { agentProgram as agent } from '../lab/programs.ts'
 import { type BalancerHost, servicePort, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { untilServes } from './kernel-events.ts'
@@ -24,7 +24,6 @@ t.teardown(() => lab.destroy())
 
 const target = { address: virtualAddress, port: servicePort }
 const held = 12
-const agent = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 /** From one look at all flows to the next, and the way of what it finds. */
 const lookMillis = 1500
 

@@ -139,6 +139,29 @@ await t.test('the runtime socket: keys, columns and fields are those of HAProxy'
     t.same(our, theirs, line)
   }
 
+  /** What both have, without its value. */
+  for (const line of ['show info typed', 'show stat typed', `show stat ${pair} 6 -1 typed`]) {
+    const kinds = (text: string) =>
+      new Map(
+        text.split('\n').flatMap((field) => {
+          const [, name = '', kind = ''] = /^([^:]+)(:\w+:\w+:)/.exec(field) ?? []
+          return name === '' ? [] : [[name, kind] as const]
+        }),
+      )
+    const [theirs = new Map(), our = new Map()] = (await both(line)).map(kinds)
+    const common = new Map([...our].filter(([name]) => theirs.has(name)))
+    t.ok(common.size > our.size * 0.9, `${line}: ${common.size} of our ${our.size} are there in HAProxy at this moment`)
+    t.same(common, new Map([...theirs].filter(([name]) => common.has(name))), line)
+  }
+  const read = async (line: string) => {
+    const [theirs = [], our = []] = (await both(line)).map((text) => JSON.parse(text).flat())
+    const keyOf = ({ value, ...rest }: { value: { type: string } }) => JSON.stringify({ ...rest, type: value.type })
+    const known = new Set(theirs.map(keyOf))
+    const strange = our.map(keyOf).filter((key: string) => !known.has(key))
+    t.ok(strange.length < our.length * 0.1, `${line}: ${strange.slice(0, 3)}`)
+  }
+  for (const line of ['show info json', 'show stat json']) await read(line)
+
   const places = (state: string) =>
     state.split('\n').map((line) => {
       const fields = line.split(' ')
@@ -152,6 +175,7 @@ await t.test('the runtime socket: keys, columns and fields are those of HAProxy'
 await t.test('the runtime socket: refusals and conversations are the same, byte for byte', async (t) => {
   const lines = [
     'show servers state nope',
+    'show stat nope -1 -1',
     'show servers conn nope',
     `get weight ${pair}`,
     'get weight nope/a',

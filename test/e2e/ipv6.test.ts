@@ -3,19 +3,18 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { ask } from './sides.ts'
 
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-ipv6' })
 t.teardown(() => lab.destroy())
-const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 const virtual = '2001:2::100'
 
 const addHost = async (name: string, last: number): Promise<Host> => {

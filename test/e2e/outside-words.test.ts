@@ -4,17 +4,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import { createLab } from '../lab/lab.ts'
+import { balancerProgram as balancer } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-words' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')
-const balancer = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 const place = (name: string): string => join(lab.directory, name)
 
 /** What acts on a terminal, or turns or hides what a reader sees. */

@@ -2,7 +2,6 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import t from 'tap'
 import { z } from 'zod'
@@ -10,6 +9,7 @@ import { hashPassword } from '../../balancer/config/password-file.ts'
 import { looks, startBrowser, violationsOn } from '../lab/browser.ts'
 import { startForwarder } from '../lab/forwarder.ts'
 import { createLab } from '../lab/lab.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { openStandInHost, standInPorts } from './datapaths/stand-in.ts'
 import { ask } from './sides.ts'
@@ -70,7 +70,6 @@ writeFileSync(
     },
   }),
 )
-const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 const env = { RUNTIME_DIRECTORY: lab.directory }
 const balancer = balancerHost.spawn('balancer', process.execPath, [program, '--config', configFile], { env })
 const browser = await startBrowser()

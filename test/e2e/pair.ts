@@ -2,16 +2,14 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Document, parseDocument } from 'yaml'
 import { z } from 'zod'
 import type { CommandResult } from '../lab/command.ts'
 import type { Lab } from '../lab/lab.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { type BalancerHost, buildSite, instanceName, type Site, type SiteOptions, virtualAddress } from '../lab/site.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { ask } from './sides.ts'
-
-const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
 const shownSchema = z.array(
   z.object({

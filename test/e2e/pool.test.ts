@@ -3,7 +3,6 @@
 
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startForwarder } from '../lab/forwarder.ts'
@@ -12,6 +11,7 @@ import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { type MariaDb, startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { problemsBy } from '../packaging/published.ts'
 import { startHaproxy, startOurs } from './sides.ts'
@@ -28,8 +28,6 @@ const directoryOf = (name: string): string => {
   chmodSync(directory, 0o755)
   return directory
 }
-
-const agentProgram = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 
 const startAgent = (host: Host, server: MariaDb): void => {
   const directory = directoryOf(host.name)

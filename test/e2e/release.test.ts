@@ -2,18 +2,17 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
 import type { LabProcess } from '../lab/lab-process.ts'
 import { processesInNamespaces, signalProcess } from '../lab/proc.ts'
+import { balancerProgram as balancer } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-release' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')
-const balancer = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
 /** An address owner is master at once, and with these intervals its leases last for minutes. */
 const configure = (name: string, id: number, last: number, port: number): string => {

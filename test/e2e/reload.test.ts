@@ -4,17 +4,16 @@ import { randomInt } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import { createLab } from '../lab/lab.ts'
 import { freePort } from '../lab/mariadb.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { actorPorts, startActor } from './actor.ts'
 import { ask, openSession, startOurs } from './sides.ts'
 
 t.setTimeout(600_000)
-const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 const lab = await createLab({ name: 'e2e-reload' })
 t.teardown(() => lab.destroy())
 

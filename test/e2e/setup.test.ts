@@ -11,6 +11,7 @@ import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram, balancerProgram as balancer } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(600_000)
@@ -23,7 +24,6 @@ const [lb1, lb2, db1, client] = [
   await lab.addHost('client', '198.18.0.200/24'),
 ]
 const root = fileURLToPath(new URL('../../..', import.meta.url))
-const balancer = join(root, 'dist/balancer/main.js')
 const fileOf = (host: Host): string => join(lab.directory, `${host.name}.yaml`)
 const setup = (host: Host, ...words: readonly string[]) => host.run(process.execPath, [balancer, 'setup', ...words])
 const needed = ['--address', '198.18.0.100:3306', '--servers', 'db1=198.18.0.11']
@@ -161,7 +161,7 @@ await t.test('the two printed commands make a pair whose address answers with a 
   const agentFile = join(lab.directory, 'agent.yaml')
   const login = `mysql: { socket: ${server.socket}, user: ${checkUser.user}, password: ${checkUser.password} }`
   writeFileSync(agentFile, `${login}\nforce_fail_file: ${join(lab.directory, 'proxyoff')}\n`, { mode: 0o600 })
-  db1.spawn('agent', process.execPath, [join(root, 'dist/agent/main.js'), '--config', agentFile])
+  db1.spawn('agent', process.execPath, [agentProgram, '--config', agentFile])
   for (const host of [lb1, lb2]) {
     // Both hosts have one /run here.
     const text = readFileSync(fileOf(host), 'utf8')

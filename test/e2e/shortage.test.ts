@@ -2,7 +2,6 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startForwarder } from '../lab/forwarder.ts'
@@ -10,6 +9,7 @@ import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { startMariaDb } from '../lab/mariadb.ts'
 import { appUser, checkUser } from '../lab/mariadb-files.ts'
+import { agentProgram } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 import { type OurSide, openSession, startHaproxy, startOurs } from './sides.ts'
 
@@ -187,7 +187,7 @@ await t.test(
       JSON.stringify({ mysql: { socket: server.socket, user: checkUser.user, password: checkUser.password } }),
       { mode: 0o600 },
     )
-    const agent = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
+    const agent = agentProgram
     const { stdout } = await db.run(process.execPath, [agent, 'once', '--json', '--config', agentFile])
     t.match(JSON.parse(stdout), { verdict: 'pass', warnings: [/host 198\.18\.0\.4 is blocked \(error 1129\)/] })
     await server.query('FLUSH HOSTS')

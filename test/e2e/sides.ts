@@ -3,9 +3,9 @@
 import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import type { LabProcess } from '../lab/lab-process.ts'
+import { balancerProgram as program } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 /** A load balancer under test. */
@@ -94,8 +94,6 @@ ${sections.join('\n')}
     },
   }
 }
-
-const program = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
 const shown = z.array(
   z.object({

@@ -7,13 +7,13 @@ import t from 'tap'
 import type { Host } from '../lab/host.ts'
 import { createLab } from '../lab/lab.ts'
 import { processesInNamespaces } from '../lab/proc.ts'
+import { balancerProgram as balancer } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 t.setTimeout(600_000)
 const lab = await createLab({ name: 'e2e-start' })
 t.teardown(() => lab.destroy())
 const host = await lab.addHost('lb1', '198.18.0.2/24')
-const balancer = fileURLToPath(new URL('../../balancer/main.js', import.meta.url))
 
 const configuration = (change: (text: string) => string = (text) => text): string => {
   const file = join(lab.directory, 'balancer.yaml')

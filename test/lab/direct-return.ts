@@ -2,10 +2,8 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Host } from './host.ts'
-
-const program = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
+import { agentProgram as program } from './programs.ts'
 
 /** Runs `mysqlchk-agent direct-return up` or `down` on a host with its agent.yaml; throws when it fails. */
 export const directReturn = async (host: Host, what: 'up' | 'down', configFile: string): Promise<void> => {

@@ -1,10 +1,21 @@
 // Releases of the balancer side by side: copies of what was built, one of which a link names, as a package puts them in place.
 
-import { cpSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { version as ownVersion } from '../../balancer/version.ts'
+import { balancerTree } from './programs.ts'
 
-/** A change of one file of a release: what stands there, and what stands there instead. */
+/** A change of one module of a release: what stands there, and what stands there instead. */
 export type Patch = { readonly file: string; readonly from: string | RegExp; readonly to: string }
 
 /** The releases below one folder. */
@@ -15,8 +26,21 @@ export type Releases = {
   readonly install: (version: string, patches?: readonly Patch[]) => void
 }
 
-const built = fileURLToPath(new URL('../../', import.meta.url))
 const root = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** Where a module stands: in a file of its own, or, in a bundle, in the one file that has what is to be changed. */
+const fileOf = (release: string, module: string, from: string | RegExp): string => {
+  const own = join(release, 'balancer', module)
+  if (existsSync(own)) return own
+  const files = readdirSync(release, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.js') && !file.startsWith('node_modules'))
+    .map((file) => join(release, file))
+  const has = (text: string): boolean => (typeof from === 'string' ? text.includes(from) : from.test(text))
+  const found = files.filter((file) => has(readFileSync(file, 'utf8')))
+  const [only] = found
+  if (only === undefined || found.length > 1) throw new Error(`${from} of ${module} stands in ${found.length} files`)
+  return only
+}
 
 /** No release is in place before the first `install`. */
 export const createReleases = (directory: string): Releases => {
@@ -28,17 +52,21 @@ export const createReleases = (directory: string): Releases => {
       count += 1
       const release = join(directory, `release-${count}`)
       mkdirSync(release)
-      for (const part of ['balancer', 'shared']) cpSync(join(built, part), join(release, part), { recursive: true })
+      for (const part of ['balancer', 'shared', 'chunks']) {
+        const from = join(balancerTree, part)
+        if (existsSync(from)) cpSync(from, join(release, part), { recursive: true })
+      }
       cpSync(join(root, 'package.json'), join(release, 'package.json'))
-      symlinkSync(join(root, 'node_modules'), join(release, 'node_modules'))
-      const all = [{ file: 'version.js', from: /'[^']*'/, to: `'${version}'` }, ...patches]
+      const told = new RegExp(`\\bversion = (['"])${ownVersion}\\1`)
+      const all = [{ file: 'version.js', from: told, to: `version = '${version}'` }, ...patches]
       for (const { file, from, to } of all) {
-        const path = join(release, 'balancer', file)
+        const path = fileOf(release, file, from)
         const text = readFileSync(path, 'utf8')
         const patched = text.replace(from, to)
         if (patched === text) throw new Error(`nothing to change in ${file}: ${from}`)
         writeFileSync(path, patched)
       }
+      symlinkSync(join(root, 'node_modules'), join(release, 'node_modules'))
       const next = join(directory, 'next')
       symlinkSync(release, next)
       renameSync(next, place)

@@ -2,7 +2,6 @@
 
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { hashPassword } from '../../balancer/config/password-file.ts'
 import type { Datapath } from '../../balancer/core/forwarders.ts'
@@ -15,6 +14,7 @@ import type { Lab } from './lab.ts'
 import type { LabProcess } from './lab-process.ts'
 import type { MariaDb } from './mariadb.ts'
 import { appUser, checkUser } from './mariadb-files.ts'
+import { agentProgram, balancerProgram as usualProgram } from './programs.ts'
 import { addRouter } from './router.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -140,14 +140,11 @@ export type SiteOptions = {
   ) => Promise<readonly MariaDb[]>
 }
 
-const program = (daemon: 'agent' | 'balancer'): string =>
-  fileURLToPath(new URL(`../../${daemon}/main.js`, import.meta.url))
-
 /** Builds the site in a lab and waits until every server is up and one balancer holds the address. */
 export const buildSite = async (lab: Lab, options: SiteOptions = {}): Promise<Site> => {
   const { onProgress = () => undefined, databases: count = 3, advertisementInterval = '100ms' } = options
   const {
-    balancerProgram = program('balancer'),
+    balancerProgram = usualProgram,
     datapath = 'userspace',
     startServers = startGalera,
     proxied = false,
@@ -262,7 +259,7 @@ ${datapath === 'direct' ? directReturnKeys(directory, virtual, servicePort) : ''
     configFile,
     agent: () => running(agent, `agent of ${host.name}`),
     startAgent: async () => {
-      agent = host.spawn('agent', process.execPath, [program('agent'), '--config', configFile])
+      agent = host.spawn('agent', process.execPath, [agentProgram, '--config', configFile])
       await waitFor(`the agent of ${host.name}`, async () => {
         const answer = await host.run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${agentPort}`])
         return answer.code === 0

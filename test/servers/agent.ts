@@ -2,13 +2,13 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadConfig } from '../../agent/config/load.ts'
 import { millis } from '../../agent/core/time.ts'
 import { startHealth } from '../../agent/health.ts'
 import type { Question } from '../../agent/verdict/core/question.ts'
 import type { Lab } from '../lab/lab.ts'
 import { freePort } from '../lab/mariadb.ts'
+import { agentProgram as entry } from '../lab/programs.ts'
 import { waitFor } from '../lab/wait-for.ts'
 
 const questions: Readonly<Record<string, Question>> = {
@@ -20,8 +20,6 @@ const questions: Readonly<Record<string, Question>> = {
   '/group-replication': { about: 'group_replication' },
   '/ndb': { about: 'ndb' },
 }
-
-const entry = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
 
 /** A running agent: how it answers a path, as `200 ok`, and the text of the reason. */
 export type LocalAgent = {

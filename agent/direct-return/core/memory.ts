@@ -1,6 +1,6 @@
 // What was put in place on this host, written down before it was: so that it can be taken away, whatever happened since.
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 const setting = z.object({
   device: z.string().regex(/^[^/\s]{1,15}$/),

@@ -1,6 +1,6 @@
 // The rules of nftables that a server needs: ports that differ, refusals that are not sent, bytes that are counted.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Entry, endpointOf, isIpv6 } from './entry.ts'
 
 /** Its set marks the table as ours, and names the form of the rules: another version of this program makes them anew. */

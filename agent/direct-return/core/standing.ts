@@ -1,6 +1,6 @@
 // How it stands, as the one who prepares this host writes it down and the agent reads it.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Entry } from './entry.ts'
 import { notOnLoopback } from './missing.ts'
 

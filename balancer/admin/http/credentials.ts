@@ -3,7 +3,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { hashOfNobody, isPassword, type PasswordHash } from '../../config/password-file.ts'
-import { type Attempts, afterAttempt, afterSuccess, noAttempts } from '../core/attempts.ts'
+import { type Attempts, afterAttempt, afterSuccess, noAttempts, sourceOf } from '../core/attempts.ts'
 
 /** Why a request is let in or not. `busy`: too many passwords are being tried at this moment, or were of late. */
 export type Verdict = 'granted' | 'missing' | 'wrong' | 'busy'
@@ -11,9 +11,9 @@ export type Verdict = 'granted' | 'missing' | 'wrong' | 'busy'
 /** The verdict, and the name that was given with a password. */
 export type Login = { readonly verdict: Verdict; readonly user: string }
 
-/** Answers for the value of an `Authorization` header that came from `source`. */
+/** Answers for the value of an `Authorization` header that came from an address. */
 export type Credentials = {
-  readonly verify: (authorization: string | undefined, source: string) => Promise<Login>
+  readonly verify: (authorization: string | undefined, address: string) => Promise<Login>
   /** Other users; who was let in is asked again. */
   readonly setUsers: (users: ReadonlyMap<string, PasswordHash>) => void
 }
@@ -35,13 +35,15 @@ export const createCredentials = (): Credentials => {
     // A name that nobody has takes as long as one that somebody has.
     const [first] = users.values()
     const hash = users.get(user)
-    const right = await isPassword(password, hash ?? hashOfNobody(first))
+    // Scrypt does not tell a password from the same one with NUL behind it.
+    const right = (await isPassword(password, hash ?? hashOfNobody(first))) && !password.includes('\0')
     if (!right || hash === undefined || users.get(user) !== hash) return false
     recognised.set(user, fingerprint(password))
     attempts = afterSuccess(attempts, source)
     return true
   }
-  const verify = async (authorization: string | undefined, source: string): Promise<Login> => {
+  const verify = async (authorization: string | undefined, address: string): Promise<Login> => {
+    const source = sourceOf(address)
     const given = parseBasic(authorization)
     if (given === undefined) return { verdict: 'missing', user: '' }
     const { user, password } = given

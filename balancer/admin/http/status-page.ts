@@ -127,7 +127,8 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
     return send(response, taken.code, 'text/plain', `Not done: ${taken.text}.\n`)
   }
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const [path = '', queryText = ''] = (request.url ?? '').split('?')
+    // A whole URL, as to a proxy, is the same request (RFC 9112 section 3.2.2).
+    const [path = '', queryText = ''] = (request.url ?? '').replace(/^https?:\/\/[^/?]*/i, '').split('?')
     const name = http === undefined ? undefined : documentAt(path, http.path)
     const methods = name === 'page' ? ['GET', 'HEAD', 'POST'] : ['GET', 'HEAD']
     if (!methods.includes(request.method ?? '')) {

@@ -2,7 +2,7 @@
 // is answered what it has said so far and the connection ends, with one it may go on.
 
 import type { Socket } from 'node:net'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as others, setTimeout as wait } from 'node:timers/promises'
 import { plainLines } from '../../core/text.ts'
 import { haproxyRefusals, type Level, levels, refusal, suffices } from '../core/commands/command.ts'
 import { findCommand, helpText, unknownText } from '../core/commands/find.ts'
@@ -17,9 +17,20 @@ export type Rights = { readonly level: Level; readonly by: string; readonly idle
 
 /**
  * A running conversation. `isBusy`: a command of it is being carried out. `spokenAt`: when the client said something last, a moment
- * of `performance.now()`; -Infinity where it never did.
+ * of `performance.now()`; -Infinity where it never did. `unread`: characters that it was told and has not read.
  */
-export type Conversation = { readonly isBusy: () => boolean; readonly spokenAt: () => number }
+export type Conversation = {
+  readonly isBusy: () => boolean
+  readonly spokenAt: () => number
+  readonly unread: () => number
+}
+
+/** What all conversations of a socket have to do with each other. */
+export type Company = {
+  readonly nextTurn: NextTurn
+  /** Somebody was told something: all that is not read yet is kept in memory. */
+  readonly onTold: () => void
+}
 
 const maximumLineCharacters = 4096
 /** For those who have not heard that the conversation is over: what they say then is read, and is of no use. */
@@ -31,12 +42,55 @@ const longestIdleSeconds = 86_400
 const modes = ['n', 'i', 'p'] as const
 type Mode = (typeof modes)[number]
 
+/** Resolves when it is the turn of one who has had so many commands carried out before. */
+export type NextTurn = (before: number) => Promise<void>
+
+/** However long a turn took: milliseconds in which others are left alone behind it. */
+const longestRest = 100
+
+/**
+ * Of all who talk at once one has a turn, and behind it checks and everybody else of this process have as much time: what is told of a
+ * thousand servers takes tens of milliseconds, and sixty clients that ask for it without a pause would make seconds of them. Who has
+ * had the fewest turns comes first: an operator with one command does not wait for them.
+ */
+export const createNextTurn = (): NextTurn => {
+  const waiting: { readonly before: number; readonly begin: () => void }[] = []
+  let isServing = false
+  let restUntil = 0
+  const serve = async (): Promise<void> => {
+    isServing = true
+    while (waiting.length > 0) {
+      await others()
+      const rest = Math.min(longestRest, restUntil - performance.now())
+      if (rest > 1) await wait(rest)
+      const fewest = waiting.reduce((least, { before }) => Math.min(least, before), Number.POSITIVE_INFINITY)
+      const [one] = waiting.splice(
+        waiting.findIndex(({ before }) => before === fewest),
+        1,
+      )
+      const begunAt = performance.now()
+      one?.begin()
+      void others().then(() => {
+        const now = performance.now()
+        restUntil = now + (now - begunAt)
+      })
+    }
+    isServing = false
+  }
+  return (before) =>
+    new Promise((begin) => {
+      waiting.push({ before, begin })
+      if (!isServing) void serve()
+    })
+}
+
 /** Begins to listen to a client. */
-export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conversation => {
+export const converse = (socket: Socket, run: RunCommand, rights: Rights, company: Company): Conversation => {
   let { level, idle } = rights
   let mode: Mode = 'n'
   let isBusy = false
   let isOver = false
+  let turns = 0
   let spokenAt = Number.NEGATIVE_INFINITY
 
   /** Commands about the conversation itself; undefined where it is to end. */
@@ -81,9 +135,16 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
       socket.setTimeout(idle)
     }
   }
+  /** Orders of one who has hung up are meant all the same; nobody is left to be shown anything. */
+  const isForNobody = (words: readonly string[]): boolean =>
+    socket.destroyed && findCommand(words)?.command.level !== 'admin'
+
   /** Nothing else is done for one who does not read: what is not read yet is all that is kept. */
-  const write = (text: string): Promise<void> | undefined =>
-    socket.write(text) ? undefined : new Promise((resolve) => socket.once('drain', resolve).once('close', resolve))
+  const write = (text: string): Promise<void> | undefined => {
+    if (socket.destroyed || socket.write(text)) return undefined
+    company.onTold()
+    return new Promise((resolve) => socket.once('drain', resolve).once('close', resolve))
+  }
 
   const say = (answer: string): Promise<void> | undefined => {
     // It is shown on a terminal, and has words of servers and agents in it.
@@ -95,8 +156,12 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
     // With a prompt an empty line asks for another one.
     if (mode !== 'n' && line.trim() === '') return say('')
     for (const words of commandsIn(line)) {
-      // Others have their turn between two commands of one.
-      await turn()
+      if (isForNobody(words)) continue
+      // Whoever waits for a turn is not silent.
+      socket.setTimeout(0)
+      await company.nextTurn(turns)
+      turns += 1
+      socket.setTimeout(idle)
       if (isOver) return
       const answer = await answerTo(words)
       if (answer === undefined) {
@@ -142,5 +207,6 @@ export const converse = (socket: Socket, run: RunCommand, rights: Rights): Conve
   return {
     isBusy: () => isBusy,
     spokenAt: () => spokenAt,
+    unread: () => socket.writableLength,
   }
 }

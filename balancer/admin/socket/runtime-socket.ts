@@ -8,7 +8,7 @@ import type { Logger } from 'pino'
 import { FailedStart } from '../../core/failed-start.ts'
 import { findGroup } from '../../os/users.ts'
 import type { Level } from '../core/commands/command.ts'
-import { type Conversation, converse, type RunCommand } from './conversation.ts'
+import { type Conversation, converse, createNextTurn, type RunCommand } from './conversation.ts'
 
 /** Where the socket is, what its clients may do, and who may connect to it beside its owner: `mode` as chmod(2) has it. */
 export type SocketPlace = {
@@ -33,6 +33,8 @@ export type RuntimeSocket = {
 
 const ownerOnly = 0o177
 const maximumConnections = 64
+/** Characters that wait for all who read slowly: some answers of a thousand servers. */
+const mostUnread = 32_000_000
 /** Whoever finds more than these before it is told to try again, and most programs do not. */
 const mostWaiting = 4096
 
@@ -57,6 +59,14 @@ export const startRuntimeSocket = async (
   const { idle, look, takesOver } = { ...usual, ...limits }
   let place = first
   const answering = new Map<Socket, Conversation>()
+  /** Who has had an answer for the longest time and does not read it makes room for those who do. */
+  const onTold = (): void => {
+    const behind = [...answering].filter(([, { unread }]) => unread() > 0)
+    const all = behind.reduce((sum, [, { unread }]) => sum + unread(), 0)
+    const [longest, ...others] = behind.toSorted(([, one], [, other]) => one.spokenAt() - other.spokenAt())
+    if (all > mostUnread && others.length > 0) longest?.[0].destroy()
+  }
+  const company = { nextTurn: createNextTurn(), onTold }
   if (takesOver !== true && (await isAnswering(path))) {
     throw new FailedStart(`another balancer answers at ${path}; stop it, or give this one its own admin.socket`)
   }
@@ -68,7 +78,7 @@ export const startRuntimeSocket = async (
       leaving.destroy()
       if (leaving === socket) return
     }
-    answering.set(socket, converse(socket, run, { level: place.level, by: `an operator at ${path}`, idle }))
+    answering.set(socket, converse(socket, run, { level: place.level, by: `an operator at ${path}`, idle }, company))
     socket.once('close', () => answering.delete(socket))
   }
   const open = () => listen(place, onConnection, log)

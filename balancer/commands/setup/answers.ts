@@ -1,6 +1,6 @@
 // What `balancer setup` wants to know: each answer with its flag, its question and what is allowed.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseEndpoint } from '../../config/endpoint-values.ts'
 import { parseIpAddress } from '../../config/values.ts'
 import { isLoopback, whyNoHost } from '../../core/address-kind.ts'

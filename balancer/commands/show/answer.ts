@@ -1,6 +1,6 @@
 // What the running balancer says, as the views need it.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { statusSchema } from '../../admin/core/model/status-schema.ts'
 import type { Answer } from '../../admin/core/views/terminal/contents.ts'
 import { duration } from '../../admin/core/views/text.ts'

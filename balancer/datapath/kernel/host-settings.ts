@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ipv6Devices, readSetting, writeSetting } from '../../os/sysctl.ts'
 import {
   type HostDemand,

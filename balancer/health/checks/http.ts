@@ -143,7 +143,7 @@ export const createHttpProbe = (
   const needsBody = bodyContains !== undefined || bodyMatches !== undefined
   const judge = (received: Buffer, isOver: boolean): Judgement | undefined => {
     const answer = readLeniently(received.toString('latin1'))
-    if (answer === undefined) return isOver ? failed('L7RSP', 'invalid-answer', 'this is no HTTP') : undefined
+    if (answer === undefined) return isOver ? failed('L7RSP', 'invalid-answer', strangeness(received)) : undefined
     const wantsMore = needsBody || answer.contentType !== ''
     return wantsMore && !isOver ? undefined : judgeAnswer(answer, expected)
   }
@@ -174,6 +174,16 @@ export const createHttpProbe = (
     },
     close: () => void client.destroy(),
   }
+}
+
+/** TLS begins with the type of a record: an alert, or a handshake. */
+const tlsRecords = [0x15, 0x16]
+
+/** What came instead of HTTP. */
+const strangeness = ([first]: Buffer): string => {
+  if (first === undefined)
+    return 'it closed the connection without an answer, as a port does that wants TLS (listen.tls of an agent)'
+  return tlsRecords.includes(first) ? 'this is TLS, and the check speaks plain HTTP' : 'this is no HTTP'
 }
 
 const defaultHeaders: Readonly<Record<string, string>> = { accept: 'application/json', 'user-agent': 'balancer-check' }

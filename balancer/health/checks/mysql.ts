@@ -1,17 +1,13 @@
 // Checks a MySQL or MariaDB server itself: its greeting, or a login and a query (HAProxy: `option mysql-check`).
 
-import { connect } from 'node:net'
-import type { QueryError } from 'mysql2'
 import type { MysqlCheckConfig } from '../../config/schema.ts'
 import { readSecretFile } from '../../config/secret-file.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
-import { codeOf } from '../../core/error-text.ts'
 import { FailedStart } from '../../core/failed-start.ts'
-import { judgeGreeting, mysqlFailure } from '../core/mysql-packet.ts'
-import { failed, type Judgement, passed } from '../core/result.ts'
+import { judgeGreeting } from '../core/mysql-packet.ts'
 import { exchange } from './exchange.ts'
-import { type Encryption, encryptionOf, tlsFailure } from './mysql-tls.ts'
-import { connectionFailure, noAnswer, noConnection, type Probe, startDeadline } from './probe.ts'
+import { encryptionOf } from './mysql-tls.ts'
+import type { Probe } from './probe.ts'
 
 /** A check of the server's own port. Throws `FailedStart` where a file that it names cannot be read. */
 export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: MysqlCheckConfig): Probe => {
@@ -24,9 +20,9 @@ export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: M
   const password = config.password_file === undefined ? '' : secretIn(config.password_file)
   const encryption = encryptionOf(config.tls, address)
   // Not loaded into a director whose checks do not log in.
-  const library = import('mysql2')
+  const login = import('./mysql-login.ts')
   return {
-    run: async () => logIn({ address, port, timeout, user, password, query, encryption }, await library),
+    run: async () => (await login).logIn({ address, port, timeout, user, password, query, encryption }),
     close: () => {},
   }
 }
@@ -35,65 +31,4 @@ const secretIn = (file: string): string => {
   const read = readSecretFile(file)
   if (!read.ok) throw new FailedStart(read.problem)
   return read.secret
-}
-
-const goodbyeMillis = 250
-/** Of a whole check: the greeting, the login and the answer to the query. A longer one is no check. */
-const maximumBytes = 262_144
-
-type Login = Endpoint &
-  Pick<MysqlCheckConfig, 'timeout'> & {
-    readonly user: string
-    readonly password: string
-    readonly query: string
-    readonly encryption: Encryption
-  }
-
-const logIn = (
-  { address, port, timeout, user, password, query, encryption }: Login,
-  { createConnection }: typeof import('mysql2'),
-): Promise<Judgement> =>
-  new Promise((resolve) => {
-    let isConnected = false
-    const stream = connect({ host: address, port, noDelay: true }, () => {
-      isConnected = true
-    })
-    let bytes = 0
-    stream.on('data', (chunk) => {
-      bytes += chunk.length
-      if (bytes <= maximumBytes) return
-      const text = `the server sent more than ${maximumBytes / 1024} KiB; ask for less in query`
-      settle(failed('L7RSP', 'invalid-answer', text))
-    })
-    const settings = { stream, user, password, connectTimeout: 0, flags: ['-LOCAL_FILES'] }
-    const connection = createConnection({ ...settings, ...encryption() })
-    const settle = (judgement: Judgement): void => {
-      cancel()
-      stream.destroy()
-      resolve(judgement)
-    }
-    const cancel = startDeadline(timeout, () => settle(isConnected ? noAnswer(timeout) : noConnection(timeout)))
-    connection.on('error', (error) => settle(failureOf(error, port)))
-    connection.query(query, (error) => {
-      if (error !== null) return settle(failureOf(error, port))
-      cancel()
-      resolve(passed('L7OK', 'the query answers'))
-      // A goodbye: without it the server counts and logs an aborted connection. It closes first, and keeps no port of ours.
-      connection.end()
-      setTimeout(() => stream.destroy(), goodbyeMillis).unref()
-    })
-  })
-
-const failureOf = (error: QueryError, port: number): Judgement => {
-  if (typeof error.errno === 'number' && error.errno > 0) return mysqlFailure(error.errno)
-  if (error.code === 'PROTOCOL_CONNECTION_LOST') return connectionFailure('the server closed it', port)
-  if (error.code === 'HANDSHAKE_SSL_ERROR') return failed('L6RSP', 'tls-failed', tlsFailure(error.message))
-  if (error.code === 'HANDSHAKE_NO_SSL_SUPPORT') {
-    return failed('L7RSP', 'invalid-answer', 'the server has no TLS; take tls out of the check, or set it up')
-  }
-  // What the client library makes of nonsense has a code of its own, or a text of the server in its place.
-  const isSystemError = /^E[A-Z]+$/.test(error.code ?? '')
-  return isSystemError
-    ? connectionFailure(codeOf(error), port)
-    : failed('L7RSP', 'invalid-answer', 'this is no MySQL server, or it speaks otherwise')
 }

@@ -1,7 +1,7 @@
 // What balancers say to each other: one JSON object a line. It comes from outside, whoever has the key: parsed strictly, and
 // what is not understood changes nothing.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { addressBytes, addressText } from '../../core/ip-address.ts'
 import { millis } from '../../core/time.ts'
 import type { SlotTable } from '../../pool/core/slot-table.ts'

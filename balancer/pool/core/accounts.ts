@@ -1,8 +1,9 @@
 // What adds up over time: how often checks failed, how long servers were down, how fast sessions come. HAProxy shows these
 // for each server and listener; here they are counted from the facts that everybody hears.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Fact, ListenerFact, ServerHealthFact } from './facts.ts'
+import { mostQueuedIn, queuedIn } from './listener-fact.ts'
 import { emptySeries, noteSample, type Series } from './series.ts'
 
 /**
@@ -12,6 +13,7 @@ import { emptySeries, noteSample, type Series } from './series.ts'
 export type ServerAccount = {
   /** Over all forwarders there were; null where none has told a number. */
   readonly totals: Totals
+  readonly sessionPeak: Peak
   readonly checks: number
   readonly failedChecks: number
   readonly downs: number
@@ -36,17 +38,36 @@ export type TrafficAccount = {
 /** Of a listener. */
 export type ListenerAccount = {
   readonly totals: Totals
+  /** How clients ended, by reason. */
+  readonly ends: Tallies
+  readonly sessionPeak: Peak
+  readonly queuePeak: Peak
   readonly traffic: TrafficAccount
   readonly sessions: Series
   readonly rate: Series
 }
 
 /** What is counted by forwarders, each of which begins with nothing. */
-const counted = ['totalSessions', 'bytesIn', 'bytesOut', 'connectFailures'] as const
+const counted = ['totalSessions', 'bytesIn', 'bytesOut', 'connectFailures', 'retries', 'redispatches'] as const
 type Counted = (typeof counted)[number]
 const tally = z.object({ seen: z.number().nonnegative(), sum: z.number().nonnegative() }).readonly()
 /** What the forwarder said last, and the sum over all of them. */
+type Tallies = Readonly<Record<string, z.output<typeof tally>>>
 export type Totals = Readonly<Partial<Record<Counted, z.output<typeof tally>>>>
+
+const peak = z
+  .object({
+    told: z.number().nonnegative(),
+    cleared: z.number().nonnegative(),
+    most: z.number().nonnegative().nullable(),
+  })
+  .readonly()
+/**
+ * The most there were at once: `most`, null where nobody knows. Forwarders remember their own highest number, of which the last one is
+ * `told`; it is of no use as long as it is the one that was `cleared`, and what each report says of the present is then all there is.
+ */
+export type Peak = z.output<typeof peak>
+const noPeak: Peak = { told: 0, cleared: 0, most: null }
 
 /** What lasts of an account. */
 export const savedAccount = z
@@ -58,6 +79,9 @@ export const savedAccount = z
     maximumRate: z.number().nonnegative().nullable(),
     lastSessionAt: z.number().nonnegative().nullable(),
     totals: z.partialRecord(z.enum(counted), tally),
+    ends: z.record(z.string(), tally),
+    sessionPeak: peak,
+    queuePeak: peak,
   })
   .partial()
 /** See `savedAccount`. */
@@ -73,7 +97,7 @@ export type Accounts = {
   readonly saved: (now: number) => ReadonlyMap<string, SavedAccount>
   /** Goes on with what was saved, where nothing was heard yet. */
   readonly restore: (saved: ReadonlyMap<string, SavedAccount>) => void
-  /** Begins to count anew: the highest rates, or with `all` everything (HAProxy: `clear counters [all]`). */
+  /** Begins to count anew: the highest numbers, or with `all` everything (HAProxy: `clear counters [all]`). */
   readonly clear: (all: boolean) => void
   /** Forgets what a reload took away: `keep` has names of listeners and `listener/server`. */
   readonly keep: (wanted: ReadonlySet<string>) => void
@@ -104,7 +128,8 @@ export const createAccounts = (): Accounts => {
       servers.set(key, {
         ...account,
         traffic: moved(account.traffic, traffic.totalSessions, at),
-        totals: added(account.totals, traffic),
+        totals: added(account.totals, { ...traffic, ...(traffic.detail ?? {}) }),
+        sessionPeak: raised(account.sessionPeak, traffic.maximumSessions, traffic.sessions),
       })
     }
   }
@@ -115,23 +140,25 @@ export const createAccounts = (): Accounts => {
     saved: (now) =>
       new Map([
         ...[...servers].map(([key, account]) => [key, savedServer(account, now)] as const),
-        ...[...listeners].map(([name, { traffic, totals }]) => [name, { ...savedTraffic(traffic), totals }] as const),
+        ...[...listeners].map(([name, account]) => [name, savedListener(account)] as const),
       ]),
     restore: (saved) => {
       for (const [name, account] of saved) {
         const traffic = { ...noTraffic, ...trafficOf(account) }
         if (!name.includes('/')) {
-          if (!listeners.has(name)) listeners.set(name, { ...emptyListener(), traffic, totals: account.totals ?? {} })
+          const { totals = {}, ends = {}, sessionPeak = noPeak, queuePeak = noPeak } = account
+          const counts = { totals, ends, sessionPeak, queuePeak }
+          if (!listeners.has(name)) listeners.set(name, { ...emptyListener(), ...counts, traffic })
           continue
         }
-        const { checks = 0, failedChecks = 0, downs = 0, downMillis = 0, totals = {} } = account
-        const counts = { checks, failedChecks, downs, downMillis, totals }
+        const { checks = 0, failedChecks = 0, downs = 0, downMillis = 0, totals = {}, sessionPeak = noPeak } = account
+        const counts = { checks, failedChecks, downs, downMillis, totals, sessionPeak }
         if (!servers.has(name)) servers.set(name, { ...emptyAccount(), ...counts, traffic })
       }
     },
     clear: (all) => {
       for (const [key, account] of servers) servers.set(key, clearedServer(account, all))
-      for (const [name, account] of listeners) listeners.set(name, { ...account, ...cleared(account, all) })
+      for (const [name, account] of listeners) listeners.set(name, clearedListener(account, all))
     },
     keep: (wanted) => {
       for (const known of [servers, listeners])
@@ -143,6 +170,9 @@ export const createAccounts = (): Accounts => {
 const emptyListener = (): ListenerAccount => ({
   traffic: noTraffic,
   totals: {},
+  ends: {},
+  sessionPeak: noPeak,
+  queuePeak: noPeak,
   sessions: emptySeries(),
   rate: emptySeries(),
 })
@@ -158,21 +188,42 @@ const savedServer = ({ traffic, ...account }: ServerAccount, now: number): Saved
   downMillis: account.downMillis + (account.downSince === null ? 0 : Math.max(0, now - account.downSince)),
   ...savedTraffic(traffic),
   totals: account.totals,
+  sessionPeak: account.sessionPeak,
+})
+
+const savedListener = ({ traffic, totals, ends, sessionPeak, queuePeak }: ListenerAccount): SavedAccount => ({
+  ...savedTraffic(traffic),
+  ...{ totals, ends, sessionPeak, queuePeak },
 })
 
 /** What forwarders have said is where they go on from. */
-const cleared = ({ traffic, totals }: Pick<ListenerAccount, 'traffic' | 'totals'>, all: boolean) => ({
+const cleared = (
+  { traffic, totals, sessionPeak }: Pick<ListenerAccount, 'traffic' | 'totals' | 'sessionPeak'>,
+  all: boolean,
+) => ({
   traffic: { ...traffic, maximumRate: null },
   totals: all ? zeroed(totals) : totals,
+  sessionPeak: lowered(sessionPeak),
 })
 
-const zeroed = (totals: Totals): Totals => {
-  const after: Record<string, { seen: number; sum: number }> = {}
-  for (const name of counted) {
-    const tally = totals[name]
-    if (tally !== undefined) after[name] = { seen: tally.seen, sum: 0 }
-  }
-  return after
+const clearedListener = (account: ListenerAccount, all: boolean): ListenerAccount => ({
+  ...account,
+  ...cleared(account, all),
+  ends: all ? zeroed(account.ends) : account.ends,
+  queuePeak: lowered(account.queuePeak),
+})
+
+const zeroed = (tallies: Tallies): Tallies =>
+  Object.fromEntries(Object.entries(tallies).map(([name, { seen }]) => [name, { seen, sum: 0 }]))
+
+const lowered = ({ told, most }: Peak): Peak => ({ told, cleared: told, most: most === null ? null : 0 })
+
+/** After a report of the highest there was since the forwarder began, and of how many there are. */
+const raised = (before: Peak, told: number | null, present: number | null): Peak => {
+  if (told === null) return before
+  // One that fell is that of a forwarder that counts anew.
+  const since = told < before.told ? 0 : before.cleared
+  return { told, cleared: since, most: Math.max(before.most ?? 0, present ?? 0, told > since ? told : 0) }
 }
 
 const clearedServer = (account: ServerAccount, all: boolean): ServerAccount => ({
@@ -191,6 +242,7 @@ const emptyAccount = (): ServerAccount => ({
   checkDuration: emptySeries(),
   traffic: noTraffic,
   totals: {},
+  sessionPeak: noPeak,
 })
 
 const checked = (before: ServerAccount, fact: ServerHealthFact, at: number): ServerAccount => {
@@ -216,15 +268,26 @@ const heard = (before: ListenerAccount, fact: ListenerFact, at: number): Listene
   const traffic = moved(before.traffic, fact.totalSessions, at)
   if (fact.sessions !== null) noteSample(before.sessions, fact.sessions, at)
   if (traffic.rate !== null) noteSample(before.rate, traffic.rate, at)
-  return { ...before, traffic, totals: added(before.totals, { totalSessions: fact.totalSessions }) }
+  return {
+    ...before,
+    traffic,
+    totals: added(before.totals, { totalSessions: fact.totalSessions }),
+    ends: added(before.ends, fact.ends, Object.keys(fact.ends)),
+    sessionPeak: raised(before.sessionPeak, fact.maximumSessions, fact.sessions),
+    queuePeak: raised(before.queuePeak, mostQueuedIn(fact), queuedIn(fact)),
+  }
 }
 
 /** A number that fell is that of a forwarder that counts anew. */
-const added = (before: Totals, told: Readonly<Partial<Record<Counted, number | null>>>): Totals => {
+const added = (
+  before: Tallies,
+  told: Readonly<Record<string, unknown>>,
+  names: readonly string[] = counted,
+): Tallies => {
   const after: Record<string, { seen: number; sum: number }> = { ...before }
-  for (const name of counted) {
+  for (const name of names) {
     const value = told[name]
-    if (value == null) continue
+    if (typeof value !== 'number') continue
     const { seen, sum } = before[name] ?? { seen: 0, sum: 0 }
     after[name] = { seen: value, sum: sum + (value < seen ? value : value - seen) }
   }

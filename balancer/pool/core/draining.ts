@@ -1,6 +1,6 @@
 // Workers of an earlier program that take no new sessions: what they hear of the configuration, and what they add to counts.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import type { DrainingFact } from './facts.ts'
 

@@ -1,7 +1,7 @@
 // What the processes of one balancer tell each other: facts about virtual routers, servers and sessions. They cross
 // process boundaries, so each has a schema and its type follows from it.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { roles } from '../../../shared/health-report.ts'
 import { forwarders } from '../../core/forwarders.ts'
 import { type Millis, millis } from '../../core/time.ts'

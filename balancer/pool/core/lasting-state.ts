@@ -1,7 +1,7 @@
 // What lasts over a restart: operators' orders, counters and events, as they stand in a file. The file is a memory and not a
 // configuration: what the configuration says otherwise by now wins, and a damaged file is as good as none.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { BalancerConfig } from '../../config/schema.ts'
 import { endpointText } from '../../core/endpoint.ts'
 import { oneLine } from '../../core/text.ts'

@@ -1,6 +1,6 @@
 // What a forwarder tells of a listener, whatever its datapath.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { datapaths } from '../../core/forwarders.ts'
 
 /** A number that a datapath may not know: null. */

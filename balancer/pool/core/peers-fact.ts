@@ -1,6 +1,6 @@
 // What this balancer knows of the other ones, with which it exchanges exceptions of `datapath: direct`.
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 const counters = z.record(z.string(), z.number()).readonly()
 

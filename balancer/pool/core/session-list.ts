@@ -1,6 +1,6 @@
 // The sessions that there are, one by one, as an operator asks for them, and the number by which one is meant.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { addressBytes, addressText, familyOf } from '../../core/ip-address.ts'
 
 /** How many one process tells of at most: what is asked for is an answer on a terminal, not a copy of a table. */

@@ -1,6 +1,6 @@
 // The order that an operator gives with `balancer sessions end LISTENER/SERVER|CLIENT`, and what came of it.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { endpointText, plainAddress } from '../../core/endpoint.ts'
 import type { ChangeLine } from './server-change.ts'
 

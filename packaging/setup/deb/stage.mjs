@@ -3,7 +3,7 @@
 
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { bundle, programs } from './bundle.mjs'
+import { bundle, programs } from '../bundle.mjs'
 import { debianChangelog } from './changelog.mjs'
 import { koffiComponent, nodeComponent, npmComponent, npmComponentsOf } from './components.mjs'
 import { copyrightFile } from './copyright.mjs'
@@ -106,7 +106,7 @@ export const stage = async (directory, options, state) => {
 
   for (const { name, program, command, modules } of packages) {
     const lib = join(directory, 'lib', name)
-    const files = await bundle(programs[program], lib, { version, builtFrom: state.builtFrom })
+    const files = await bundle(programs[program], lib, 'node24', { version, builtFrom: state.builtFrom })
     copyKoffi(join(lib, 'node_modules'), options)
     if (modules.includes('netlink')) copyNetworkPackages(join(lib, 'node_modules'))
     write(join(directory, 'bin', command), launcher(name, `${program}/main.js`), executable)

@@ -1,6 +1,6 @@
 // @ts-check
-// What the packages are built with and carry inside, beside the dependencies of the programs: esbuild, and Node. They are
-// pinned by packaging/debian/package-lock.json and lie in a cache of this user, so that nobody's `npm ci` has to fetch them.
+// What the packages carry inside beside the dependencies of the programs: Node, and koffi's native part for it. They are pinned by
+// packaging/debian/package-lock.json and lie in a cache of this user, so that nobody's `npm ci` has to fetch them.
 
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs'
@@ -27,16 +27,11 @@ const folderOf = (architecture) => {
 }
 
 /**
- * Which folders a build needs: that of this machine has esbuild, that of the packages the Node inside.
- * @param {import('./options.mjs').Architecture} architecture
- */
-const wantedFor = (architecture) => [...new Set([process.arch, nodeArchitecture[architecture]])]
-
-/**
  * The architectures whose tools are not there.
  * @param {import('./options.mjs').Architecture} architecture
  */
-export const missingTools = (architecture) => wantedFor(architecture).filter((wanted) => !existsSync(folderOf(wanted)))
+export const missingTools = (architecture) =>
+  [nodeArchitecture[architecture]].filter((wanted) => !existsSync(folderOf(wanted)))
 
 /**
  * Fetches tools with `npm ci`, which compares them with the lockfile. Each folder comes into its place complete.
@@ -48,7 +43,7 @@ export const installTools = async (architectures) => {
       for (const file of [...manifests, '.npmrc']) cpSync(file, join(work, basename(file)))
       const platform = ['--os=linux', `--cpu=${architecture}`, '--libc=glibc']
       const args = ['ci', '--prefix', work, '--ignore-scripts', ...platform]
-      await runStep(`esbuild and Node for ${architecture} (npm ci)`, 'npm', args)
+      await runStep(`Node for ${architecture} (npm ci)`, 'npm', args)
       try {
         renameSync(work, folderOf(architecture))
       } catch (error) {
@@ -58,9 +53,6 @@ export const installTools = async (architectures) => {
     })
   }
 }
-
-/** The module of esbuild that runs here. */
-export const esbuildModule = () => join(folderOf(process.arch), 'node_modules/esbuild/lib/main.js')
 
 /**
  * Where the npm package of this name lies that is part of the packages of this architecture.

@@ -58,6 +58,27 @@ t.test('what is wrong with mysql.tls is told with its place', async (t) => {
   ])
 })
 
+t.test('a certificate of the listener that has expired, and one that is none, are told', async (t) => {
+  const key = file('one.key')
+  await mustRun('openssl', ['req', '-new', '-key', key, '-subj', '/CN=old', '-out', file('old.csr')])
+  const signed = ['-in', file('old.csr'), '-signkey', key, '-days', '-1', '-out', file('old.crt')]
+  await mustRun('openssl', ['x509', '-req', ...signed])
+  const path = file('agent.yaml')
+  const told = (tls: string) => {
+    writeFileSync(path, `listen: { tls: { ${tls}, key: ${file('one.key')} } }\n`)
+    const loaded = loadConfig(path, 'read')
+    return [...(loaded.ok ? [] : loaded.problems), ...loaded.warnings].filter((line) => line.includes('listen.tls'))
+  }
+  chmodSync(file('one.key'), 0o600)
+  t.same(told(`certificate: ${file('one.crt')}`), [])
+  t.match(told(`certificate: ${file('old.crt')}`), [
+    /listen\.tls\.certificate: warning: the certificate expired on .* GMT: clients .* renew it and reload/,
+  ])
+  t.match(told(`certificate: ${file('one.crt')}, client_ca: ${file('text')}`), [
+    /listen\.tls\.client_ca: the file is no certificate/,
+  ])
+})
+
 t.test('a pipe, a directory or a device in the place of a file is told at once, and never waited for', async (t) => {
   await mustRun('mkfifo', [file('pipe')])
   const path = file('agent.yaml')

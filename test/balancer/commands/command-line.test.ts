@@ -2,12 +2,11 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { version } from '../../../balancer/version.ts'
+import { agentProgram as agent, balancerProgram as program } from '../../lab/programs.ts'
 
 t.setTimeout(600_000)
-const program = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'command-line-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 
@@ -72,7 +71,6 @@ t.test('notify --test runs the scripts, and its exit code tells whether all went
 })
 
 t.test('words that every object knows are no commands, of neither daemon', async (t) => {
-  const agent = fileURLToPath(new URL('../../../agent/main.js', import.meta.url))
   for (const word of ['constructor', '__proto__']) {
     t.match(await run(word), { code: 64, err: `balancer: unknown command ${word}` })
     t.match(await execute(process.execPath, [agent, word]), { code: 64, err: `unknown command ${word}` })
@@ -80,7 +78,6 @@ t.test('words that every object knows are no commands, of neither daemon', async
 })
 
 t.test('a reader that has seen enough is no failure, a disk that is full is one', async (t) => {
-  const agent = fileURLToPath(new URL('../../../agent/main.js', import.meta.url))
   const file = write(', track: { interfaces: [{ interface: eth1, weight: -2 }] }')
   const shell = (text: string) => execute('/bin/bash', ['-o', 'pipefail', '-c', text])
   for (const [daemon, words, code] of [

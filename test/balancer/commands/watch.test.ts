@@ -9,16 +9,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { leaveScreen } from '../../../balancer/admin/core/views/terminal/ansi.ts'
+import { balancerProgram as program } from '../../lab/programs.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { eventful, statusAfter } from '../admin/core/model/status-scenes.ts'
 import { createScreen } from '../admin/core/views/terminal/screen-of.ts'
 import { healthFact } from '../pool/health-fact.ts'
 
 t.setTimeout(240_000)
-const program = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'watch-'))
 const [socket, config] = [join(directory, 'admin.sock'), join(directory, 'balancer.yaml')]
 writeFileSync(config, `admin: { socket: ${socket} }\n`)

@@ -138,3 +138,21 @@ t.test('a pattern that other engines take years for is matched at once', async (
   const result = await firstResult(t, port, { port, expect: { body_matches: '^(a+)+$' } })
   t.match(result, { passed: false, status: 'L7RSP', reason: 'unexpected-body' }, JSON.stringify(result))
 })
+
+t.test('who answers in TLS, or not at all, is told as that', async (t) => {
+  const words = async (said: Buffer): Promise<string> => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () => socket.end(said))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => server.close())
+    const address = server.address()
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+    const result = await firstResult(t, port, { port })
+    return result === 'late' ? result : result.text
+  }
+  t.match(await words(Buffer.from([0x15, 3, 1, 0, 2, 2, 70])), 'this is TLS, and the check speaks plain HTTP')
+  t.match(await words(Buffer.alloc(0)), /without an answer, as a port does that wants TLS/)
+  t.match(await words(Buffer.from('SSH-2.0\r\n')), 'this is no HTTP')
+})

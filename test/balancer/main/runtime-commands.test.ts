@@ -126,7 +126,7 @@ t.test('what is unknown is answered with the nearest, as HAProxy does', async (t
     await answer('shwo inof'),
     [
       "Unknown command: 'shwo inof', but maybe one of the following ones is a better match:",
-      '  show info                               : report information about the running process',
+      '  show info [typed|json]                  : report information about the running process',
       '  help [<command>]                        : list matching or all commands',
       '  prompt [n|i|p]                          : toggle interactive mode with prompt',
       '  quit                                    : disconnect',
@@ -173,10 +173,39 @@ t.test('show stat answers rows of CSV, all or those asked for', async (t) => {
     mysql.filter((name) => !name.endsWith('db2')),
   )
   t.same(await rows('show stat -1 4 -1 up'), ['mysql/db1'])
-  t.equal(
-    await answer('show stat typed'),
-    'error: show stat answers CSV here, not typed; for programs there is show status --json',
-  )
+  t.equal(await answer('show stat pg -1 -1'), 'No such proxy.')
+})
+
+t.test('a session that is not found because a process was late is told as that', async (t) => {
+  const late = async () => ({ sessions: [], left: 0, troubles: ['the process proxy did not answer in time'] })
+  const { text } = await say(`show sess ${sessionId(session.client)}`, { sessions: late })
+  t.equal(text, 'error: the process proxy did not answer in time')
+})
+
+t.test('typed and JSON say of every value what it is, of the same rows and keys', async (t) => {
+  const typed = (await answer('show stat mysql 4 1 typed')).split('\n')
+  t.equal(typed[0], 'S.2.1.0.pxname.1:KNS:str:mysql')
+  t.ok(typed.includes('S.2.1.18.weight.1:MaP:u32:75'))
+  const [backend] = (await answer('show stat mysql 2 -1 typed')).split('\n').filter((line) => line.includes('.act.'))
+  t.equal(backend, 'B.2.0.19.act.1:MGP:u32:1', 'tagged otherwise than that of a server')
+  const plain = (await answer('show stat')).split('\n').slice(1)
+  const filled = plain.flatMap((row) => row.split(',').filter((cell) => cell !== ''))
+  const full = (await answer('show stat typed')).split('\n').filter((line) => !line.endsWith(':str:'))
+  t.equal(full.length, filled.length, 'no column is left out')
+  const rows = JSON.parse(await answer('show stat json up'))
+  t.equal(rows.length, (await answer('show stat up')).split('\n').length - 1 - 1, 'without those that are not up')
+  t.same(rows[1][0], {
+    ...{ objType: 'Server', proxyId: 2, id: 1, field: { pos: 0, name: 'pxname' }, processNum: 1 },
+    tags: { origin: 'Key', nature: 'Name', scope: 'Service' },
+    value: { type: 'str', value: 'mysql' },
+  })
+  const info = (await answer('show info typed')).split('\n')
+  t.match(info, ['0.Name.1:POS:str:balancer', '1.Version.1:POS:str:1.2'])
+  t.ok(info.includes('50.node.1:COS:str:lb1'))
+  t.equal(info.length, (await answer('show info')).split('\n').length)
+  t.match(JSON.parse(await answer('show info json'))[6], {
+    ...{ field: { pos: 6, name: 'Pid' }, tags: { origin: 'Status' }, value: { type: 'u32', value: 7 } },
+  })
 })
 
 t.test('servers are told as HAProxy keeps their state', async (t) => {

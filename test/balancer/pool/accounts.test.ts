@@ -126,3 +126,44 @@ t.test('counters are cleared: the highest, or all; what comes later is counted f
   t.match(accounts.listener('mysql'), { traffic: { maximumRate: 5 }, totals: { totalSessions: { sum: 5 } } })
   t.match(accounts.server('mysql/db1'), { totals: { totalSessions: { sum: 5 } } })
 })
+
+t.test(
+  'the most there were at once, ends and retries outlive a forwarder, and begin anew when they are cleared',
+  async (t) => {
+    const accounts = createAccounts()
+    const hear = (sessions: number, most: number, closed: number, retries: number): void => {
+      const detail = { kind: 'userspace', retries, redispatches: 0 } as const
+      const server = { ...traffic(0), sessions, maximumSessions: most, detail }
+      const queue = { kind: 'userspace', queued: sessions, maximumQueued: most } as const
+      const numbers = { sessions, maximumSessions: most, ends: { closed }, detail: queue }
+      accounts.hear(listenerFact({ ...numbers, servers: [server] }), 1000)
+    }
+    const shown = () => {
+      const [listener, server] = [accounts.listener('mysql'), accounts.server('mysql/db1')]
+      return {
+        most: [listener?.sessionPeak.most, listener?.queuePeak.most, server?.sessionPeak.most],
+        counts: [listener?.ends['closed']?.sum, server?.totals.retries?.sum],
+      }
+    }
+    hear(2, 9, 5, 3)
+    t.same(shown(), { most: [9, 9, 9], counts: [5, 3] })
+    hear(1, 4, 2, 1)
+    t.same(shown(), { most: [9, 9, 9], counts: [7, 4] }, 'another forwarder')
+    accounts.clear(false)
+    t.same(shown(), { most: [0, 0, 0], counts: [7, 4] })
+    hear(3, 4, 2, 1)
+    t.same(shown(), { most: [3, 3, 3], counts: [7, 4] }, 'the four were before')
+    hear(0, 6, 2, 1)
+    t.same(shown(), { most: [6, 6, 6], counts: [7, 4] })
+    accounts.clear(true)
+    t.same(shown(), { most: [0, 0, 0], counts: [0, 0] })
+    const later = createAccounts()
+    later.restore(accounts.saved(2000))
+    const [before, after] = [accounts.listener('mysql'), later.listener('mysql')]
+    t.same(after?.ends, before?.ends)
+    t.same(after?.queuePeak, before?.queuePeak)
+    t.same(later.server('mysql/db1')?.sessionPeak, before?.sessionPeak, 'what was cleared stays so over a restart')
+    hear(1, 1, 4, 2)
+    t.same(shown(), { most: [1, 1, 1], counts: [2, 1] }, 'a forwarder that begins anew is believed again')
+  },
+)

@@ -3,12 +3,12 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { millis } from '../../../balancer/core/time.ts'
 import { mustRun } from '../../lab/command.ts'
 import type { Host } from '../../lab/host.ts'
 import { createLab } from '../../lab/lab.ts'
+import { balancerProgram as balancer } from '../../lab/programs.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { instance, startRouter, virtualAddress, vrrpOf } from './router.ts'
 
@@ -18,7 +18,6 @@ t.teardown(() => lab.destroy())
 const db1 = await lab.addHost('db1', '198.18.0.1/24')
 const db2 = await lab.addHost('db2', '198.18.0.2/24')
 const client = await lab.addHost('client', '198.18.0.200/24')
-const balancer = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 const addresses = [virtualAddress.address, 'fd00::100']
 
 const ip = (host: Host, ...words: readonly string[]): Promise<string> => mustRun('ip', ['-n', host.namespace, ...words])

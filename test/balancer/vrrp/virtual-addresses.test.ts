@@ -2,18 +2,17 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { vrrpSchema } from '../../../balancer/config/vrrp-schema.ts'
 import type { Host } from '../../lab/host.ts'
 import { createLab, type Lab } from '../../lab/lab.ts'
+import { balancerProgram as balancer } from '../../lab/programs.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { capture, macOf } from './capture.ts'
 import { startRouter } from './router.ts'
 
 t.setTimeout(600_000)
 t.jobs = 3
-const balancer = fileURLToPath(new URL('../../../balancer/main.js', import.meta.url))
 
 const configuration = (changes: object) =>
   vrrpSchema.parse({

@@ -2,13 +2,13 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { hashPassword } from '../../../balancer/config/password-file.ts'
 import type { Datapath } from '../../../balancer/core/forwarders.ts'
 import type { Host } from '../../lab/host.ts'
 import { openHostSockets } from '../../lab/host-sockets.ts'
 import type { Lab } from '../../lab/lab.ts'
+import { agentProgram } from '../../lab/programs.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 import { problemsBy } from '../../packaging/published.ts'
 import { type OurSide, startOurs } from '../sides.ts'
@@ -34,7 +34,6 @@ const viewer = { name: 'viewer', password: 'looks' }
 const virtualAddresses = { ipv4: ['198.18.0.3', '198.18.0.4'], ipv6: ['fd00::3', 'fd00::4'] }
 /** The first, second and third server of each behaviour. */
 const serverHosts = ['db1', 'db2', 'db3']
-const agentProgram = fileURLToPath(new URL('../../../agent/main.js', import.meta.url))
 /** As many clients tell how a hash spreads them, and so many may be somewhere else: 97 in 100 times right, by chance. */
 const [hashSample, hashSlack] = [48, 8]
 

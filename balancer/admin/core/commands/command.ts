@@ -31,6 +31,7 @@ export const haproxyRefusals = {
   noBackend: 'No such backend.',
   noServer: 'No such server.',
   noPlace: "Require 'backend/server'.",
+  noProxy: 'No such proxy.',
   cannotFind: "Can't find backend.",
   noWeight: 'Require <weight> or <weight%>.',
   emptyWeight: 'Empty weight string empty or preceded by garbage',

@@ -87,14 +87,14 @@ const table = [
   // HAProxy's, with its answers.
   {
     words: 'show info',
-    arguments: '',
+    arguments: '[typed|json]',
     help: 'report information about the running process',
     level: 'user',
     of: 'haproxy',
   },
   {
     words: 'show stat',
-    arguments: '[<iid> <type> <sid>] [up|no-maint]',
+    arguments: '[<iid> <type> <sid>] [typed|json] [up|no-maint]',
     help: 'report counters for each proxy and server',
     level: 'user',
     of: 'haproxy',

@@ -1,6 +1,6 @@
 // A VRRP instance in the status document.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { count, counts, milliseconds, moment, momentWith, orNull } from './words.ts'
 
 const untold = 'until the vrrp process has told of it'

@@ -1,6 +1,6 @@
 // A server of a listener in the status document.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { roles } from '../../../../shared/health-report.ts'
 import { adminStates } from '../../../pool/core/facts.ts'
 import { count, counts, milliseconds, moment, momentWith, orNull } from './words.ts'

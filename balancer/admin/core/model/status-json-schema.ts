@@ -1,6 +1,6 @@
 // The published form of the status document: a JSON schema for those who read it.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { statusSchema } from './status-schema.ts'
 
 /** The JSON schema, draft 2020-12. Objects may have members that it does not name: those of later versions. */

@@ -1,7 +1,7 @@
 // The shape of the status document: what `/status/json` and `balancer show status --json` say, each member with its
 // words. `npm run schema` publishes it; its version grows when a member goes away or means something else.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { datapaths } from '../../../core/forwarders.ts'
 import { routerStatus } from './router-schema.ts'
 import { serverStatus } from './server-schema.ts'

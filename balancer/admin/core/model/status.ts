@@ -3,7 +3,7 @@
 import type { BalancerConfig, ListenerConfig, ServerConfig } from '../../../config/schema.ts'
 import { endpointText } from '../../../core/endpoint.ts'
 import { millis } from '../../../core/time.ts'
-import type { Accounts, TrafficAccount } from '../../../pool/core/accounts.ts'
+import type { Accounts, ListenerAccount, TrafficAccount } from '../../../pool/core/accounts.ts'
 import { drainingSessions } from '../../../pool/core/draining.ts'
 import type {
   AgentCheckState,
@@ -16,7 +16,7 @@ import type {
   VirtualRouterFact,
 } from '../../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../../pool/core/holders.ts'
-import { deniedIn, exceptionsIn, mostQueuedIn, queuedIn } from '../../../pool/core/listener-fact.ts'
+import { deniedIn, exceptionsIn, queuedIn } from '../../../pool/core/listener-fact.ts'
 import { notCounted } from '../../../pool/core/numbers.ts'
 import { ownAnswers } from '../../../pool/core/own-answers.ts'
 import { failOverCost } from '../../../pool/core/peers-fact.ts'
@@ -128,6 +128,8 @@ const listenerStatus = (
 ): ListenerStatus => {
   const fact = pool.listeners.get(listener.name)
   const servers = listener.servers.map((server) => serverStatus(listener, server, pool, accounts, moment, now))
+  const account = accounts.listener(listener.name)
+  const ends = sums(account?.ends ?? {})
   return {
     name: listener.name,
     datapath: listener.datapath,
@@ -137,14 +139,14 @@ const listenerStatus = (
     panicking: fact?.panicking ?? false,
     servers_up: servers.filter((server) => server.up).length,
     sessions: withDraining(fact?.sessions, drainingSessions(pool.draining.values(), listener.name)),
-    maximum_sessions: fact?.maximumSessions ?? null,
+    maximum_sessions: account?.sessionPeak.most ?? null,
     session_limit: listener.max_connections,
     session_rate_limit: listener.access.connection_rate,
-    total_sessions: total(accounts.listener(listener.name)?.totals.totalSessions),
-    ...rates(accounts.listener(listener.name)?.traffic, moment),
+    total_sessions: total(account?.totals.totalSessions),
+    ...rates(account?.traffic, moment),
     queued: fact === undefined ? null : queuedIn(fact),
-    maximum_queued: fact === undefined ? null : mostQueuedIn(fact),
-    denied: fact === undefined ? null : deniedIn(fact),
+    maximum_queued: account?.queuePeak.most ?? null,
+    denied: fact === undefined ? null : deniedIn({ ends }),
     exceptions: fact === undefined ? null : exceptionsIn(fact),
     not_counted: notCounted(listener.datapath),
     findings: [
@@ -153,7 +155,7 @@ const listenerStatus = (
         return ownAnswers(listener, name, pool.servers.get(serverKey(listener.name, name))?.answersFor) ?? []
       }),
     ],
-    ends: fact?.ends ?? {},
+    ends,
     servers,
   }
 }
@@ -197,7 +199,7 @@ const serverStatus = (
     late_checks: health?.lateChecks ?? 0,
     malformed_reports: health?.malformedReports ?? {},
     sessions: withDraining(traffic?.sessions, drainingSessions(pool.draining.values(), listener.name, server.name)),
-    maximum_sessions: traffic?.maximumSessions ?? null,
+    maximum_sessions: account?.sessionPeak.most ?? null,
     session_limit: health?.maximumSessions ?? server.max_connections,
     total_sessions: total(account?.totals.totalSessions),
     ...rates(account?.traffic, moment),
@@ -206,8 +208,8 @@ const serverStatus = (
     bytes_out: total(account?.totals.bytesOut) ?? health?.returned?.bytesOut ?? null,
     connect_failures: total(account?.totals.connectFailures),
     connections: health?.returned?.connections ?? null,
-    retries: traffic?.detail?.retries ?? null,
-    redispatches: traffic?.detail?.redispatches ?? null,
+    retries: total(account?.totals.retries),
+    redispatches: total(account?.totals.redispatches),
   }
 }
 
@@ -232,6 +234,10 @@ const rates = (traffic: TrafficAccount | undefined, moment: ToMoment) => ({
 })
 
 const total = (tally: { readonly sum: number } | undefined): number | null => tally?.sum ?? null
+
+/** What is cleared and did not happen since is not shown. */
+const sums = (tallies: ListenerAccount['ends']): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(tallies).flatMap(([name, { sum }]) => (sum > 0 ? [[name, sum]] : [])))
 
 const rounded = (rate: number | null | undefined): number | null => (rate == null ? null : Math.round(rate * 10) / 10)
 

@@ -1,6 +1,6 @@
 // How a member of the status document is described: every one has its words, and one that may be null says when.
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A whole number of things. */
 export const count = z.int().nonnegative()

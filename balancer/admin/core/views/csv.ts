@@ -46,10 +46,15 @@ const cell = (value: string | number): string => {
 
 const rowsOf = (listener: ListenerStatus, proxy: number): readonly Row[] => [
   { ...common(listener.name, 'FRONTEND', proxy, 0, types.frontend), ...frontend(listener) },
-  ...listener.servers.map((server, i) => ({
-    ...common(listener.name, server.name, proxy, i + 1, types.server),
-    ...serverRow(server),
-  })),
+  ...listener.servers.map((server, i) =>
+    // A spread into an object of so many members costs ten times as much.
+    Object.assign(
+      common(listener.name, server.name, proxy, i + 1, types.server),
+      serverRow(server),
+      checkRow(server),
+      agentRow(server),
+    ),
+  ),
   { ...common(listener.name, 'BACKEND', proxy, 0, types.backend), ...backend(listener) },
 ]
 
@@ -144,9 +149,7 @@ const serverRow = (server: ServerStatus): Row => ({
   lbtot: server.total_sessions,
   rate: whole(server.session_rate),
   rate_max: whole(server.maximum_session_rate),
-  ...checkRow(server),
   lastsess: lastSession(server.last_session),
-  ...agentRow(server),
   addr: server.address,
 })
 

@@ -2,6 +2,7 @@
 // here is 0, as in an HAProxy that does not use it.
 
 import type { Status } from '../model/status.ts'
+import { typedFormatIn, typedInfo } from './haproxy-typed.ts'
 
 /** What the process that answers knows of itself. `idle` is the share of its time, 0 to 1, in which it had nothing to do. */
 export type ProcessFacts = {
@@ -22,8 +23,18 @@ const sum = (numbers: readonly (number | null)[]): number => numbers.reduce<numb
 const most = (numbers: readonly (number | null)[]): number => Math.ceil(Math.max(0, ...numbers.map((one) => one ?? 0)))
 const two = (number: number): string => `${number}`.padStart(2, '0')
 
-/** `Key: value`, a line each. Rates of all listeners are added; the highest there was is that of the busiest one. */
-export const infoText = (status: Status, process: ProcessFacts): string => {
+/** `Key: value`, a line each, or with `typed` or `json` among the words in these formats. */
+export const infoText = (status: Status, process: ProcessFacts, words: readonly string[]): string => {
+  const values = infoOf(status, process)
+  const format = typedFormatIn(words)
+  if (format !== undefined) return typedInfo(values, format)
+  return Object.entries(values)
+    .map(([key, value]) => `${key}: ${value}`)
+    .join('\n')
+}
+
+/** Rates of all listeners are added; the highest there was is that of the busiest one. */
+const infoOf = (status: Status, process: ProcessFacts): Readonly<Record<string, string | number>> => {
   const { listeners } = status
   const current = sum(listeners.map(({ sessions }) => sessions))
   const total = sum(listeners.map(({ total_sessions: all }) => all))
@@ -33,7 +44,7 @@ export const infoText = (status: Status, process: ProcessFacts): string => {
   const bytesOut = sum(listeners.flatMap(({ servers }) => servers.map(({ bytes_out: bytes }) => bytes)))
   const peers = status.peers?.peers ?? []
   const isDraining = status.draining.length > 0
-  const values: Readonly<Record<string, string | number>> = {
+  return {
     Name: 'balancer',
     Version: status.version,
     Release_date: process.released,
@@ -104,9 +115,6 @@ export const infoText = (status: Status, process: ProcessFacts): string => {
     Start_time_sec: Math.floor(process.startedAt / millisPerSecond),
     Tainted: 0,
   }
-  return Object.entries(values)
-    .map(([key, value]) => `${key}: ${value}`)
-    .join('\n')
 }
 
 /** `0d 2h05m09s`. */

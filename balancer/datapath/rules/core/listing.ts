@@ -1,6 +1,6 @@
 // What `nft -j list table` says, read into a snapshot. Newer versions of nft write a list of one as the one.
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Count, readElements } from './elements.ts'
 import { type ChainSnapshot, formKey, policyKey, type SetSnapshot, type Snapshot } from './snapshot.ts'
 import type { TablePlace } from './table.ts'

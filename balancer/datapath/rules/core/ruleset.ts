@@ -1,6 +1,6 @@
 // The rules of this host as nft lists them (libnftables-json(5)), as far as the way of a packet depends on them.
 
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A rule: its statements in order, and its text as nft writes it. `handle` is unique in its table. */
 export type Rule = { readonly handle: number; readonly expressions: readonly Statement[]; readonly text: string }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { afterAttempt, afterSuccess, noAttempts } from '../../../../balancer/admin/core/attempts.ts'
+import { afterAttempt, afterSuccess, noAttempts, sourceOf } from '../../../../balancer/admin/core/attempts.ts'
 
 t.test('ten tries of a source in a row, then one every six seconds; what was right costs nothing', async (t) => {
   let attempts = noAttempts
@@ -31,9 +31,40 @@ t.test('however many sources there are: a bounded number of tries, and a bounded
         if (after !== undefined) made += 1
         attempts = after ?? attempts
       }
-      return made <= 20 + now / 500 && attempts.sources.size <= 1024
+      return made <= 25 + now / 500 + now / 1000 && attempts.sources.size <= 4096
     }),
     { numRuns: 20 },
   )
   t.pass()
+})
+
+t.test('however many guess without a pause, one who comes anew is looked at after minutes', async (t) => {
+  const guessers = Array.from({ length: 300 }, (_, i) => `guesser ${i}`)
+  let [attempts, now, turn] = [noAttempts, 0, 0]
+  const attempt = (source: string): boolean => {
+    const after = afterAttempt(attempts, source, now)
+    attempts = after ?? attempts
+    return after !== undefined
+  }
+  // A hundred guesses a second; the operator tries each ten seconds.
+  let waited: number | null = null
+  while (waited === null && now < 3_600_000) {
+    for (let i = 0; i < 1000; i += 1) {
+      now += 10
+      turn += 1
+      attempt(guessers[turn % guessers.length] ?? '')
+    }
+    if (now > 60_000 && attempt('operator')) waited = now
+  }
+  t.ok(waited !== null && waited < 15 * 60_000, `${waited}`)
+  attempts = afterSuccess(attempts, 'operator')
+  for (let i = 0; i < 1000; i += 1) attempt(guessers[i % guessers.length] ?? '')
+  now += 1000
+  t.ok(attempt('operator'), 'and at once when it was right before')
+})
+
+t.test('a network of IPv6 is one source: a host in it has all addresses that it likes', async (t) => {
+  t.equal(sourceOf('2001:db8:1:2::1'), '2001:db8:1:2::/64')
+  t.equal(sourceOf('2001:db8:1:2:ffff::9'), '2001:db8:1:2::/64')
+  t.equal(sourceOf('198.18.0.9'), '198.18.0.9')
 })

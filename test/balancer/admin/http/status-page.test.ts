@@ -216,7 +216,7 @@ t.test('over HTTP', async (t) => {
   const right = 'admin:correct horse'
 
   t.test('nobody sees anything without the right password', async (t) => {
-    for (const login of [undefined, 'admin:wrong', 'admin:', 'root:correct horse', 'admin']) {
+    for (const login of [undefined, 'admin:wrong', 'admin:', 'root:correct horse', 'admin', 'admin:correct horse\0']) {
       const answer = await get('/status', login)
       t.equal(answer.status, 401, `${login}`)
       t.match(answer.headers.get('www-authenticate'), /^Basic realm="balancer"/)
@@ -240,7 +240,7 @@ t.test('over HTTP', async (t) => {
         },
       ],
     })
-    t.match(json, { status_page: { refused: { 'wrong-password': 3, 'no-password': 2 } } })
+    t.match(json, { status_page: { refused: { 'wrong-password': 4, 'no-password': 2 } } })
   })
 
   t.test('documents are compressed for those who take it', async (t) => {
@@ -274,6 +274,12 @@ t.test('over HTTP', async (t) => {
     const put = await get('/status/json', right, 'POST')
     t.equal(put.status, 405)
     t.equal(put.headers.get('allow'), 'GET, HEAD')
+    const whole = connect(port, '127.0.0.1', () => {
+      const login = `Authorization: Basic ${Buffer.from(right).toString('base64')}`
+      whole.write(`GET http://lb1.test:8888/status/json HTTP/1.1\r\n${login}\r\n\r\n`)
+    })
+    t.match(String(await once(whole, 'data')), /^HTTP\/1\.1 200 /, 'a whole URL is the same request')
+    whole.destroy()
     const head = await get('/status', right, 'HEAD')
     t.equal(head.status, 200)
     t.equal(await head.text(), '')

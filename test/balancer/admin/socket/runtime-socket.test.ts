@@ -229,6 +229,59 @@ t.test('bad clients keep nobody waiting, and nothing grows', async (t) => {
   })
 })
 
+t.test('of all who talk at once one has a turn, and the process has one behind it', async (t) => {
+  const path = join(directory, 'turns.sock')
+  let [inOneTurn, most, done] = [0, 0, 0]
+  const counting: RunCommand = async () => {
+    inOneTurn += 1
+    done += 1
+    most = Math.max(most, inOneTurn)
+    setImmediate(() => {
+      inOneTurn = 0
+    })
+    return ''
+  }
+  const socket = await startRuntimeSocket(place(path), counting, log)
+  t.teardown(() => socket.stop())
+  await Promise.all(Array.from({ length: 20 }, () => ask(path, 'show stat\n'.repeat(20))))
+  t.equal(done, 400)
+  t.ok(most <= 2, `${most}: a command of the next turn may be begun before this one is counted`)
+})
+
+t.test('who has hung up is shown nothing any more, and its orders are carried out', async (t) => {
+  const path = join(directory, 'gone.sock')
+  const did: string[] = []
+  const noting: RunCommand = async ([word = '']) => {
+    did.push(word)
+    return 'x'.repeat(100_000)
+  }
+  const socket = await startRuntimeSocket(place(path), noting, log)
+  t.teardown(() => socket.stop())
+  const client = connect(path, () => client.write(`${'show stat\n'.repeat(1000)}reload\nenable server a/b\n`))
+  client.on('error', () => {})
+  await once(client, 'data')
+  client.destroy()
+  await waitFor('the orders', () => did.includes('enable'))
+  t.same(did.slice(-2), ['reload', 'enable'])
+  t.ok(did.length < 100, `${did.length} of 1002 commands were carried out`)
+})
+
+t.test('many who never read: what waits for them is bounded, and others are answered', async (t) => {
+  const path = join(directory, 'deaf.sock')
+  const socket = await startRuntimeSocket(place(path), run, log)
+  t.teardown(() => socket.stop())
+  const deaf = Array.from({ length: 12 }, () => {
+    const client = connect(path, () => client.write('show servers\n'))
+    t.teardown(() => client.destroy())
+    return client.on('error', () => {}).pause()
+  })
+  t.equal((await ask(path, 'show servers\n')).length, longAnswer.length + 2)
+  for (const client of deaf) client.resume()
+  await waitFor('the end of all', () => deaf.every(({ destroyed }) => destroyed))
+  const served = deaf.filter(({ bytesRead }) => bytesRead > longAnswer.length).length
+  t.ok(served >= 1 && served <= 4, `${served} of ${deaf.length} had kept their answers`)
+})
+
 t.test('what a dead balancer left is replaced', async (t) => {
   const path = join(directory, 'left.sock')
   const left = fork(deadListener, [path])

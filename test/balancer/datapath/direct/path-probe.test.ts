@@ -9,10 +9,10 @@ import type { Host } from '../../../lab/host.ts'
 import { createLab } from '../../../lab/lab.ts'
 import type { LabProcess } from '../../../lab/lab-process.ts'
 import { startMariaDb } from '../../../lab/mariadb.ts'
+import { balancerProgram as balancer } from '../../../lab/programs.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 
 t.setTimeout(600_000)
-const balancer = fileURLToPath(new URL('../../../../balancer/main.js', import.meta.url))
 const program = fileURLToPath(new URL('./probe-process.js', import.meta.url))
 const lab = await createLab({ name: 'probe' })
 t.teardown(() => lab.destroy())

@@ -3,12 +3,12 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { tableName } from '../../../../balancer/datapath/kernel/core/names.ts'
 import type { Host } from '../../../lab/host.ts'
 import { createLab, type Lab } from '../../../lab/lab.ts'
 import type { LabProcess } from '../../../lab/lab-process.ts'
+import { balancerProgram as program } from '../../../lab/programs.ts'
 import { waitFor } from '../../../lab/wait-for.ts'
 import { type Peer, startPeer } from './peer.ts'
 
@@ -18,8 +18,6 @@ export const servicePort = 3366
 
 const numbers = { lb1: 2, db1: 11, db2: 12, client: 200 }
 export type HostName = keyof typeof numbers
-
-const program = fileURLToPath(new URL('../../../../balancer/main.js', import.meta.url))
 
 const shown = z.array(
   z.object({

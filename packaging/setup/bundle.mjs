@@ -1,11 +1,9 @@
 // @ts-check
-// The programs as the packages carry them: bundles of esbuild whose entry points stand where the tree has them, so that
-// what is forked or started as a thread is found beside its parent.
+// The programs as the packages carry them and labs start them: bundles of esbuild whose entry points stand where the tree has them, so
+// that what is forked or started as a thread is found beside its parent. A start from hundreds of modules takes twice the time.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { esbuildModule } from './tools.mjs'
 
 /** Packages with a native part stay as they are, in node_modules of the package. */
 const nativePackages = ['koffi', 'netlink', 'raw-socket']
@@ -23,7 +21,7 @@ export const programs = {
   ],
 }
 
-/** What version.ts says in a package. @typedef {{ readonly version: string, readonly builtFrom: string }} Build */
+/** What version.ts says in a package. @typedef {{ readonly version?: string, readonly builtFrom?: string }} Build */
 
 /**
  * A source as a package has it: with its version and what it is built from, and with its own place where it asks for
@@ -48,11 +46,13 @@ const prepared = (file, build) => {
  * Bundles one program into `directory`.
  * @param {readonly string[]} entryPoints
  * @param {string} directory
+ * @param {string} target the Node that runs it, as esbuild calls it
  * @param {Build} build
  * @returns {Promise<readonly string[]>} the files of which something is in it
  */
-export const bundle = async (entryPoints, directory, build) => {
-  const esbuild = await import(pathToFileURL(esbuildModule()).href)
+export const bundle = async (entryPoints, directory, target, build) => {
+  // Not before npm ci.
+  const esbuild = await import('esbuild')
   const root = process.cwd()
   const result = await esbuild.build({
     absWorkingDir: root,
@@ -64,7 +64,7 @@ export const bundle = async (entryPoints, directory, build) => {
     chunkNames: 'chunks/[hash]',
     format: 'esm',
     platform: 'node',
-    target: 'node24',
+    target,
     external: nativePackages,
     legalComments: 'none',
     charset: 'utf8',
