@@ -185,6 +185,8 @@ export const testNothingIsLeft = async (t: Test, field: KernelField): Promise<vo
     await first.start()
     await field.untilHeldBy(first)
     await untilServes(first)
+    // Whoever was logging in while the address moved is reset with this datapath.
+    await field.probe.settled()
     t.same(await field.noticed(t, 'a moment of work', async () => {}), unnoticed)
     t.notSame(await hostState(first.host), before)
     const family = familyOf(first.process().pid).flatMap((pid) => identify(pid) ?? [])
