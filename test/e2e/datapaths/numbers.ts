@@ -114,6 +114,8 @@ export const numberBehaviours: readonly Behaviour[] = [
       const sent = Buffer.alloc(100_000, 'x')
       for (const client of clients) client.say(sent)
       await waitFor('the echoes', () => clients.every((client) => client.heard().length === sent.length))
+      // Whoever comes and goes between two looks at the flows is not counted with `direct`.
+      await waitFor('all to be seen', async () => (await jsonOf(stage)).listener['sessions'] === clients.length)
       const [stays, ...others] = clients
       closeAll(others)
       const seen = await waitFor('all to be counted', async () => {
