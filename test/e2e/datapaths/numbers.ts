@@ -118,14 +118,14 @@ export const numberBehaviours: readonly Behaviour[] = [
       await waitFor('all to be seen', async () => (await jsonOf(stage)).listener['sessions'] === clients.length)
       const [stays, ...others] = clients
       closeAll(others)
-      const seen = await waitFor('all to be counted', async () => {
-        const documents = await documentsOf(stage)
-        const { listener, servers } = documents
+      await waitFor('all to be counted', async () => {
+        const { listener, servers } = await jsonOf(stage)
         const arrived = servers.reduce((sum, one) => sum + Number(one['bytes_in']), 0)
         const told = datapath === 'direct' ? servers.every((one) => one['connections'] === 9) : true
         if (listener['sessions'] !== 1 || arrived < 3 * sent.length || !told) throw new Error(JSON.stringify(servers))
-        return documents
+        return true
       })
+      const seen = await waitFor('all documents to be of one moment', () => documentsOf(stage))
       t.match(seen.listener, { sessions: 1, total_sessions: 3 })
       t.equal(
         seen.servers.reduce((sum, one) => sum + Number(one['total_sessions']), 0),

@@ -124,6 +124,7 @@ export const reloadBehaviours: readonly Behaviour[] = [
       })
       await waitFor('its old one not to be', async () => (await open({ port })).server === '-')
       t.match(await become(keys), /listener listeners-other removed/)
+      await waitFor('its session to end', () => !third.isOpen())
       t.equal(await third.ended, 'reset')
       await waitFor('nobody to be served', async () => (await open({ port: moved })).server === '-')
       t.ok(await first.echoes())
