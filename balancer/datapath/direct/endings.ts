@@ -14,6 +14,7 @@ import {
   type EndingEvent,
   isElsewhere,
   markMillis,
+  owesAt,
   startEndings,
   step,
 } from './core/ending.ts'
@@ -218,7 +219,10 @@ export const createDirectEndings = (options: DirectEndingsOptions): DirectEnding
     serverUp: (bind, server) => happen({ event: 'server-up', bind, server }),
     addressLeft: (address) => happen({ event: 'address-left', address }),
     addressCame: (address) => happen({ event: 'address-came', address }),
-    neededUntil: (bind) => (endedAt.get(endpointText(bind)) ?? Number.NEGATIVE_INFINITY) + markMillis,
+    neededUntil: (bind) =>
+      owesAt(state, bind)
+        ? Number.POSITIVE_INFINITY
+        : (endedAt.get(endpointText(bind)) ?? Number.NEGATIVE_INFINITY) + markMillis,
     told: resets.sent,
     close: () => {
       isOpen = false

@@ -138,6 +138,10 @@ export const step = (endings: Endings, event: EndingEvent): EndingStep => {
 export const isElsewhere = ({ absent }: Endings, address: string): boolean =>
   absent.get(address) === Number.POSITIVE_INFINITY
 
+/** Whether sessions of a bind are still to be looked for, and ended: it may be nobody's by then. */
+export const owesAt = ({ owed, absent }: Endings, bind: Endpoint): boolean =>
+  !absent.has(bind.address) && owed.some((one) => one.duty.do === 'end' && isSame(one.bind, bind))
+
 /** When `deadline-reached` is due; null while nothing is. */
 export const deadlineOf = ({ owed, telling, absent }: Endings): number | null => {
   const moments = [...owed.flatMap(({ at }) => at ?? []), ...telling.map(({ at }) => at), ...absent.values()]

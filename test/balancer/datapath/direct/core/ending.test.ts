@@ -8,6 +8,7 @@ import {
   type EndingEvent,
   type Endings,
   isElsewhere,
+  owesAt,
   startEndings,
   step,
 } from '../../../../../balancer/datapath/direct/core/ending.ts'
@@ -45,6 +46,7 @@ const endings = () => {
     },
     deadline: () => deadlineOf(state),
     isElsewhere: (address: string) => isElsewhere(state, address),
+    owesAt: (where: typeof bind) => owesAt(state, where),
   }
 }
 const portOf = ({ key }: EndingFlow): number => ((key[4] ?? 0) << 8) | (key[5] ?? 0)
@@ -155,6 +157,25 @@ t.test('where nobody begins a session any more ends also whom no look had when i
     }
     t.same(said, isClosed ? ['end 1'] : [])
   }
+})
+
+t.test('a bind is needed until its last look, however late that comes', async (t) => {
+  const { happen, deadline, owesAt: owes } = endings()
+  happen(0, { event: 'ordered', id: 1, bind, ending: everybody, waits: false, isClosed: true })
+  t.ok(owes(bind))
+  t.notOk(owes(other))
+  happen(60_000, looked(60_000, flow(1)))
+  for (let at = deadline(); at !== null && at < 70_000; at = deadline()) {
+    t.ok(owes(bind), 'looks follow it')
+    happen(at, { event: 'deadline-reached' })
+    happen(at + 1, looked(at))
+    // Both sides are told for as long as it takes.
+    if (!owes(bind)) break
+  }
+  t.notOk(owes(bind))
+  happen(70_000, { event: 'address-left', address: bind.address })
+  happen(70_001, order(2, ofServer(1)))
+  t.notOk(owes(bind), 'what waits for an address is not looked for')
 })
 
 t.test('where the address is not here nothing is marked and nobody told, until it comes', async (t) => {
