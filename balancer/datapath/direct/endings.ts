@@ -108,6 +108,8 @@ export const createDirectEndings = (options: DirectEndingsOptions): DirectEnding
         look(effect.bind)
         return
       case 'end':
+        // Before its turn comes: what it needs has to be there then.
+        endedAt.set(endpointText(effect.bind), performance.now())
         inTurn(() => end(effect))
         return
       case 'remove':
