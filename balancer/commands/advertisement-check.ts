@@ -20,8 +20,13 @@ export const advertisementWarnings = async (instances: readonly VrrpInstanceConf
   if (instances.length === 0 || missingCapabilities(['net_admin']).length > 0) return []
   const found = await look(instances)
   // A host without nft has no rules that nft could list.
-  return found.ok ? found.value.map(({ text }) => text) : []
+  return found.ok ? found.value.map(adviceOf) : []
 }
+
+const adviceOf = ({ what, remedy }: AdvertisementFinding): string => `${what}; ${remedy}`
+
+const isAmong = (findings: readonly AdvertisementFinding[], { what }: AdvertisementFinding): boolean =>
+  findings.some((one) => one.what === what)
 
 const look = async (instances: readonly VrrpInstanceConfig[]): Promise<Outcome<readonly AdvertisementFinding[]>> => {
   const chains = await readChains()
@@ -47,7 +52,7 @@ const interval = 60_000
 
 /** Looks now and then at the rules, and logs what gets in the way of these instances and what does no more. */
 export const watchAdvertisementRules = (instances: () => readonly VrrpInstanceConfig[], log: Logger): (() => void) => {
-  let known: readonly string[] = []
+  let known: readonly AdvertisementFinding[] = []
   let isLooking = false
   const round = async (): Promise<void> => {
     if (isLooking) return
@@ -56,9 +61,9 @@ export const watchAdvertisementRules = (instances: () => readonly VrrpInstanceCo
     isLooking = false
     if (!found.ok) return
     // What may well pass is no reason to call somebody.
-    const sure = found.value.flatMap(({ isSure, text }) => (isSure ? [text] : []))
-    for (const text of sure) if (!known.includes(text)) log.error(text)
-    for (const text of known) if (!sure.includes(text)) log.info(`No longer: ${text.replace(/; (?:run|write).*$/, '')}`)
+    const sure = found.value.filter(({ isSure }) => isSure)
+    for (const one of sure) if (!isAmong(known, one)) log.error(adviceOf(one))
+    for (const one of known) if (!isAmong(sure, one)) log.info(`No longer: ${one.what}`)
     known = sure
   }
   const begin = (): void => {

@@ -5,7 +5,7 @@ import * as z from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
 import { endpointText } from '../core/endpoint.ts'
 import { ownAnswersToCome } from '../pool/core/own-answers.ts'
-import { hearRunning } from './runtime.ts'
+import { checkLimit, hearRunning } from './runtime.ts'
 
 const answer = z.array(
   z.object({
@@ -17,13 +17,10 @@ const answer = z.array(
   }),
 )
 
-/** A check does not wait for a balancer that hangs. */
-const momentMillis = 2000
-
 /** Those who answer clients themselves, before a reload and after it; nothing where no balancer runs with `file`. */
 export const ownAnswersWarnings = async ({ listeners }: BalancerConfig, file: string): Promise<readonly string[]> => {
   if (!listeners.some(({ datapath }) => datapath === 'kernel')) return []
-  const heard = await hearRunning(file, ['show', 'servers', '--json'], momentMillis)
+  const heard = await hearRunning(file, ['show', 'servers', '--json'], checkLimit)
   const running = heard.ok ? parsedOf(heard.text) : []
   return listeners.flatMap(({ name, datapath, bind, servers }) => {
     const addresses = servers.map(({ address }) => endpointText(address))

@@ -2,7 +2,7 @@
 
 import * as z from 'zod'
 import type { BalancerConfig } from '../config/schema.ts'
-import { hearRunning } from './runtime.ts'
+import { checkLimit, hearRunning } from './runtime.ts'
 
 const answer = z.object({
   trouble: z.string().nullable(),
@@ -16,13 +16,10 @@ const answer = z.object({
   ),
 })
 
-/** A check does not wait for a balancer that hangs. */
-const momentMillis = 2000
-
 /** Who is not connected and why, and what is configured otherwise there; nothing where no balancer runs with `file`. */
 export const peersWarnings = async ({ peers }: BalancerConfig, file: string): Promise<readonly string[]> => {
   if (peers === undefined) return []
-  const heard = await hearRunning(file, ['show', 'peers', '--json'], momentMillis)
+  const heard = await hearRunning(file, ['show', 'peers', '--json'], checkLimit)
   return heard.ok ? warningsIn(heard.text) : []
 }
 

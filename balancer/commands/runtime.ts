@@ -28,6 +28,9 @@ type Heard =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly isRefused: boolean; readonly text: string }
 
+/** How long `check` waits, milliseconds: not for a balancer that hangs. */
+export const checkLimit = 2000
+
 /** How long a view waits for an answer, milliseconds: one that comes later would be of another time. */
 export const viewLimit = 5000
 

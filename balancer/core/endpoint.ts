@@ -10,6 +10,9 @@ export type Endpoint = { readonly address: string; readonly port: number }
 export const endpointText = ({ address, port }: Endpoint): string =>
   familyOf(address) === 'ipv4' ? `${address}:${port}` : `[${address}]:${port}`
 
+/** The address in such a text. */
+export const addressOf = (endpoint: string): string => endpoint.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+
 /** Whether connections to `address` reach what is bound to `bound`: 0.0.0.0 is every IPv4 address, :: every one of both. */
 export const takesIn = (bound: string, address: string): boolean =>
   bound === address || (isUnspecified(bound) && (familyOf(bound) === 'ipv6' || familyOf(address) === 'ipv4'))

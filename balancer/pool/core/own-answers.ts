@@ -1,6 +1,6 @@
 // Servers that are still prepared for direct server return, where a listener has another datapath by now. PURE.
 
-import type { Endpoint } from '../../core/endpoint.ts'
+import { addressOf, type Endpoint } from '../../core/endpoint.ts'
 import type { Finding } from './listener-fact.ts'
 
 /** What decides. */
@@ -39,15 +39,15 @@ export const ownAnswersToCome = (
   running: readonly RunningDirect[],
 ): string | null => {
   if (datapath !== 'kernel') return null
-  const hosts = servers.map(hostIn)
+  const hosts = servers.map(addressOf)
   const found = running
     .filter((one) => one.datapath === 'direct')
     .flatMap((one) => {
       const addresses = shared(
         bind,
-        one.binds.map(({ address }) => hostIn(address)),
+        one.binds.map(({ address }) => addressOf(address)),
       )
-      const prepared = one.servers.filter(({ address, up }) => up && hosts.includes(hostIn(address)))
+      const prepared = one.servers.filter(({ address, up }) => up && hosts.includes(addressOf(address)))
       return prepared.flatMap((server) => addresses.map((address) => ({ server: server.name, address })))
     })
   if (found.length === 0) return null
@@ -59,6 +59,3 @@ export const ownAnswersToCome = (
 const hasThem = (addresses: readonly string[]): string =>
   `has ${addresses.join(' and ')} itself, as datapath: direct wants it, and answers no client of datapath: kernel`
 const wayOut = 'run systemctl disable --now mysqlchk-agent-direct-return'
-
-/** The address of `address:port` or `[address]:port`. */
-const hostIn = (endpoint: string): string => endpoint.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')

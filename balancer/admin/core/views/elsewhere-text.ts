@@ -1,5 +1,6 @@
 // Where the sessions of a listener are while its address is on another balancer: a backup counts none, and is not idle.
 
+import { addressOf } from '../../../core/endpoint.ts'
 import type { ListenerStatus, RouterStatus, Status } from '../model/status.ts'
 
 /** A line for each virtual router that is not master here and has addresses of listeners. */
@@ -19,7 +20,4 @@ const whereText = ({ name, state, last_advertisement: heard }: RouterStatus): st
 
 /** Whether clients reach all of a listener by addresses of this router. */
 const isReachedBy = ({ binds }: ListenerStatus, { virtual_addresses: addresses }: RouterStatus): boolean =>
-  binds.length > 0 && binds.every(({ address }) => addresses.includes(hostOf(address)))
-
-/** `198.18.0.100` of `198.18.0.100:3306`, `2001:db8::100` of `[2001:db8::100]:3306`. */
-const hostOf = (endpoint: string): string => endpoint.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  binds.length > 0 && binds.every(({ address }) => addresses.includes(addressOf(address)))

@@ -22,8 +22,8 @@ const protocolNumber = 112
 /** Where connections are tracked, among the priorities of netfilter. */
 const tracking = -200
 
-/** A rule that is in the way. `isSure`: no condition that cannot be told from here lets the packets pass. */
-export type AdvertisementFinding = { readonly isSure: boolean; readonly text: string }
+/** A rule that is in the way, and what lets the packets pass. `isSure`: no condition that cannot be told from here does already. */
+export type AdvertisementFinding = { readonly isSure: boolean; readonly what: string; readonly remedy: string }
 
 /** Each rule that drops what an instance says or should hear; each rule stands once, with the first instance. */
 export const advertisementFindings = (
@@ -40,8 +40,9 @@ export const advertisementFindings = (
         const fate = fateOf(isTracked ? packet : { ...packet, tracked: null }, base, chains)
         if (fate.verdict !== 'drop') continue
         const key = [way, fate.chain.family, fate.chain.table, fate.chain.name, fate.rule?.handle].join(' ')
-        const { isSure } = fate
-        if (!found.has(key)) found.set(key, { isSure, text: sentence(path.instance, way, fate, base, chains) })
+        if (found.has(key)) continue
+        const what = sentence(path.instance, way, fate)
+        found.set(key, { isSure: fate.isSure, what, remedy: remedyFor(base, chains) })
       }
     }
   }
@@ -77,17 +78,15 @@ const sentence = (
   instance: string,
   way: Journey['way'],
   { chain, rule, isSure }: Fate & { readonly isSure: boolean },
-  base: Chain,
-  chains: readonly Chain[],
 ): string => {
   const place = `chain ${chain.name} of the table ${chain.family} ${chain.table}`
   const by = rule === null ? 'policy drop' : `rule "${rule.text}"`
   const doubt = isSure ? '' : ' (unless another rule lets them pass)'
-  return `${instance}: ${place} ${consequences[way]} (${by})${doubt}; ${remedy(base, chains)}`
+  return `${instance}: ${place} ${consequences[way]} (${by})${doubt}`
 }
 
 /** A command, and where the program that keeps these rules has to know of it: else it throws that away at its next start. */
-const remedy = (base: Chain, chains: readonly Chain[]): string => {
+const remedyFor = (base: Chain, chains: readonly Chain[]): string => {
   if (base.table === 'firewalld') return 'run: firewall-cmd --permanent --add-protocol=vrrp; firewall-cmd --reload'
   const has = (name: string): boolean =>
     chains.some((one) => one.family === base.family && one.table === base.table && one.name === name)

@@ -326,40 +326,40 @@ const advertisementsOf = async (way: AdvertisementPath): Promise<readonly Advert
 const filters: readonly {
   readonly name: string
   readonly rules: string
-  readonly found: readonly { readonly isSure: boolean; readonly text: RegExp }[]
+  readonly found: readonly { readonly isSure: boolean; readonly what: RegExp }[]
   readonly way?: AdvertisementPath
 }[] = [
   { name: 'no rules', rules: '', found: [] },
-  { name: 'policy drop', rules: input(usual), found: [{ isSure: true, text: deaf }] },
-  { name: 'policy drop, and multicast', rules: input(usual), found: [{ isSure: true, text: deaf }], way: multicast },
+  { name: 'policy drop', rules: input(usual), found: [{ isSure: true, what: deaf }] },
+  { name: 'policy drop, and multicast', rules: input(usual), found: [{ isSure: true, what: deaf }], way: multicast },
   { name: 'VRRP may pass', rules: input(`${usual}; ip protocol vrrp accept`), found: [] },
   { name: 'VRRP may pass by its number', rules: input(`${usual}; meta l4proto { 1, 112 } accept`), found: [] },
   { name: 'the group may pass', rules: input(`${usual}; ip daddr 224.0.0.18 accept`), found: [], way: multicast },
   {
     name: 'one peer of two may pass',
     rules: input(`${usual}; ip saddr 198.18.0.3 accept`),
-    found: [{ isSure: true, text: deaf }],
+    found: [{ isSure: true, what: deaf }],
   },
   {
     name: 'those of some sources may pass: with multicast it is not known who sends',
     rules: input('ip saddr 198.18.0.3 ip protocol vrrp accept'),
-    found: [{ isSure: false, text: /\(policy drop\) \(unless another rule lets them pass\)/ }],
+    found: [{ isSure: false, what: /\(policy drop\) \(unless another rule lets them pass\)/ }],
     way: multicast,
   },
   {
     name: 'on another interface it may pass',
     rules: input('iifname "eth1" meta l4proto vrrp accept'),
-    found: [{ isSure: true, text: deaf }],
+    found: [{ isSure: true, what: deaf }],
   },
   {
     name: 'what this host says is dropped',
     rules: input('tcp dport 9222 accept', 'output'),
-    found: [{ isSure: true, text: /drops the advertisements of this balancer, and others become master beside it/ }],
+    found: [{ isSure: true, what: /drops the advertisements of this balancer, and others become master beside it/ }],
   },
   {
     name: 'a rule against it',
     rules: 'table inet filter { chain input { type filter hook input priority filter; meta l4proto vrrp drop; }; }',
-    found: [{ isSure: true, text: /\(rule "meta l4proto (?:vrrp|112) drop"\)/ }],
+    found: [{ isSure: true, what: /\(rule "meta l4proto (?:vrrp|112) drop"\)/ }],
   },
   {
     name: 'IPv6 alone',
@@ -369,7 +369,7 @@ const filters: readonly {
   {
     name: 'IPv6',
     rules: 'table ip6 f { chain i { type filter hook input priority 0; policy drop; }; }',
-    found: [{ isSure: true, text: deaf }],
+    found: [{ isSure: true, what: deaf }],
     way: { ...multicast, family: 'ipv6', group: 'ff02::12' },
   },
 ]
@@ -379,9 +379,9 @@ for (const { name, rules, found, way = unicast } of filters) {
     const there = await advertisementsOf(way)
     t.match(there, found, JSON.stringify(there))
     t.equal(there.length, found.length, JSON.stringify(there))
-    for (const { isSure, text } of there) {
-      const [, command] = /; run: (nft .*), and write that into the file of these rules$/.exec(text) ?? []
-      t.ok(command, text)
+    for (const { isSure, remedy } of there) {
+      const [, command] = /^run: (nft .*), and write that into the file of these rules$/.exec(remedy) ?? []
+      t.ok(command, remedy)
       if (isSure) await inHost('sh', '-c', command ?? 'false')
     }
     if (found.some(({ isSure }) => isSure)) t.same(await advertisementsOf(way), [], 'what is advised lets them pass')
@@ -392,7 +392,7 @@ t.test('iptables and ufw have commands of their own for advertisements', async (
   await iptables('*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT\n')
   const [found] = await advertisementsOf(multicast)
   const [, command] =
-    /; run: (iptables .* ACCEPT), and keep it where these rules are kept$/.exec(found?.text ?? '') ?? []
+    /^run: (iptables .* ACCEPT), and keep it where these rules are kept$/.exec(found?.remedy ?? '') ?? []
   t.equal(command, 'iptables -I INPUT -p 112 -j ACCEPT')
   await inHost('iptables-nft', '-I', 'INPUT', '-p', '112', '-j', 'ACCEPT')
   t.same(await advertisementsOf(multicast), [])
@@ -401,7 +401,8 @@ t.test('iptables and ufw have commands of their own for advertisements', async (
   t.match(await advertisementsOf(unicast), [
     {
       isSure: true,
-      text: /; write into \/etc\/ufw\/before\.rules, before COMMIT: -A ufw-before-input -p 112 -j ACCEPT; then run: ufw reload$/,
+      remedy:
+        /^write into \/etc\/ufw\/before\.rules, before COMMIT: -A ufw-before-input -p 112 -j ACCEPT; then run: ufw reload$/,
     },
   ])
   await inHost('iptables-nft', '-A', 'ufw-before-input', '-p', '112', '-j', 'ACCEPT')
