@@ -56,8 +56,9 @@ export const openLog = (role: string): ProcessLog => {
     formatters: { level: (label: string) => ({ level: label }) },
   }
   const print = (line: string): void => {
+    const text = printableJson(line)
     try {
-      output.write(printableJson(line))
+      output.write(text)
     } catch {
       // It is closed, or closes: what is said after the last line is lost, and must not look like one more failure.
     }
