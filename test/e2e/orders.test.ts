@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createLab } from '../lab/lab.ts'
 import { familyOf, identify, signalProcess } from '../lab/proc.ts'
@@ -201,11 +202,12 @@ await t.test('with nobody there: every order gets its own answer, and the addres
   await edit(first, (document) => document.deleteIn(ofInstance('track')))
 })
 
+const applied = async (): Promise<number> =>
+  (await command(first, 'show', 'events')).stdout.split('Another configuration was applied').length
+
 await t.test(
   'kill -9 of the vrrp process while it applies a configuration: told at once, and taken back',
   async (t) => {
-    const applied = async (): Promise<number> =>
-      (await command(first, 'show', 'events')).stdout.split('Another configuration was applied').length
     const before = await applied()
     const vrrp = childOf(first, 'vrrp')
     const good = readFileSync(first.configFile, 'utf8')
@@ -227,15 +229,20 @@ await t.test(
 )
 
 await t.test('a vrrp process that hangs while it is to apply a configuration wakes up with the old one', async (t) => {
+  const before = await applied()
   const vrrp = childOf(first, 'vrrp')
   const good = readFileSync(first.configFile, 'utf8')
   process.kill(vrrp, 'SIGSTOP')
   writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 111'))
-  t.match(await command(first, 'reload'), {
+  const reload = command(first, 'reload')
+  await waitFor('the director to have it', async () => (await applied()) > before)
+  // Later than it is waited for, and sooner than a process that says nothing is killed: that is after 30 s.
+  await sleep(15_000)
+  process.kill(vrrp, 'SIGCONT')
+  t.match(await reload, {
     code: 1,
     stderr: /did not apply it within 10 s: it says nothing,.*\nThe running/,
   })
-  process.kill(vrrp, 'SIGCONT')
   // A later reload has its own answer, behind those that nobody waits for any more.
   writeFileSync(first.configFile, good.replace(/priority: \d+/, 'priority: 112'))
   t.match(await command(first, 'reload'), { code: 0, stdout: /priority 101 -> 112/ })

@@ -183,7 +183,9 @@ await t.test('what others say is there in every output, and none of it acts', as
   await waitFor('scripts to have said something', () =>
     ['notifier', 'teller'].every((who) => seen(who).test(read(output))),
   )
-  t.match(read(place('told')), /^BALANCER_NAME=agent\/db1$/m, 'a notification script hears of servers')
+  await waitFor('a notification script to hear of the server of an agent', () =>
+    /^BALANCER_NAME=agent\/db1$/m.test(read(place('told'))),
+  )
   t.match(read(place('told')), /^BALANCER_REASON=force-fail: .*agent- \[2J/m)
   // Strangers at the page, at the runtime socket and at the network.
   await get(`ro\u001b[2Jot\u202e:${secrets.guess}`, '/status')
