@@ -70,7 +70,13 @@ export type ElementMessage =
 /** Reads the messages between two places of its buffer. The element is the same object each time: valid only during the call. */
 export type ElementReader = (start: number, end: number, visit: (message: ElementMessage) => void) => void
 
-/** Writes one transaction after the other into the same room; each holds at most `places` elements. */
+/**
+ * How many elements of one key a transaction of a single one may remove. While a transaction replaces an element, rules find neither
+ * the old one nor the new one, and may make another: two of one key are there.
+ */
+export const mostTwins = 3
+
+/** Writes one transaction after the other into the same room; each holds at most `places` elements, with one removal each. */
 export type BatchWriter = {
   readonly places: number
   readonly begin: (sequence: number) => void
@@ -210,7 +216,7 @@ export const batchWriter = (map: NftMap, keyBytes: number, roomBytes: number): B
   const border = (type: number): Buffer => complete(batchBorder(type), 0)
   const [beginning, ending] = [border(batchBegin), border(batchEnd)]
   const borders = beginning.length + ending.length
-  const bytes = new Uint8Array(Math.max(roomBytes, borders + removal.length + addition.length))
+  const bytes = new Uint8Array(Math.max(roomBytes, borders + mostTwins * removal.length + addition.length))
   const view = viewOf(bytes)
   let length = 0
   const write = (form: Uint8Array, sequence: number): void => {

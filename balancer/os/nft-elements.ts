@@ -11,6 +11,7 @@ import {
   type ElementToAdd,
   elementReader,
   listRequest,
+  mostTwins,
   type NftElement,
   type NftMap,
 } from './nft-element-message.ts'
@@ -45,8 +46,8 @@ export type NftElements = {
 }
 
 type Kind = 'add' | 'replace' | 'put' | 'remove'
-/** What is to be done with one element. `removes` changes when a packet was quicker. */
-type Task = { readonly index: number; readonly key: Uint8Array; readonly adds: ElementToAdd | null; removes: boolean }
+/** What is to be done with one element. `removals`: how many of its key are removed first, which changes when a packet was quicker. */
+type Task = { readonly index: number; readonly key: Uint8Array; readonly adds: ElementToAdd | null; removals: number }
 /** Of a transaction: it is in force, or nothing of it is and these are left to try, or it asked for too much at once. */
 type Attempt = { readonly kind: 'in-force' | 'too-large' } | { readonly kind: 'failed'; readonly left: readonly Task[] }
 
@@ -117,7 +118,7 @@ export const openNftElements = (roomBytes: number = usualRoom): Outcome<NftEleme
     const written = new Map<number, { readonly task: Task; readonly isRemoval: boolean }>()
     writer.begin(next())
     for (const task of tasks) {
-      if (task.removes) {
+      for (let i = 0; i < task.removals; i += 1) {
         writer.remove(next(), task.key)
         written.set(sequence, { task, isRemoval: true })
       }
@@ -135,11 +136,11 @@ export const openNftElements = (roomBytes: number = usualRoom): Outcome<NftEleme
       const found = written.get(at)
       if (passing.has(error)) return { ok: true, value: { kind: 'too-large' } }
       if (found?.isRemoval === true && error === noEntry) {
-        if (kind === 'put') found.task.removes = false
-        else settled.add(found.task)
+        found.task.removals -= 1
+        if (kind !== 'put' && found.task.removals === 0) settled.add(found.task)
       } else if (found !== undefined && isThere.has(error)) {
         if (kind === 'add') settled.add(found.task)
-        else found.task.removes = true
+        else found.task.removals = Math.min(found.task.removals + 1, tasks.length === 1 ? mostTwins : 1)
       } else if (found !== undefined && error === mapIsFull) settled.add(found.task)
       else return refused(getSystemErrorName(error), getSystemErrorName(error))
     }
@@ -189,7 +190,7 @@ export const openNftElements = (roomBytes: number = usualRoom): Outcome<NftEleme
       for (let at = 0; at < elements.length; at += writer.places) {
         const tasks = elements
           .slice(at, at + writer.places)
-          .map((element, i) => ({ ...element, index: at + i, removes: kind !== 'add' }))
+          .map((element, i) => ({ ...element, index: at + i, removals: kind === 'add' ? 0 : 1 }))
         const settled = await settle(kind, tasks, writer, wasDone)
         if (!settled.ok) return failed(`change the map ${map.name}`, settled.code)
       }

@@ -127,7 +127,7 @@ t.test('elements by the ten thousand come and go while packets make and delete t
   for (const line of printed) t.comment(JSON.stringify(line))
   const resultsOf = (what: string): readonly unknown[] =>
     printed.flatMap((line) => (isRecord(line) && line['what'] === what ? [line['result']] : []))
-  t.ok(Number(resultsOf('add')[0]) > 20_000, 'all that packets had not made before')
+  t.ok(Number(resultsOf('add')[0]) >= 20_000, 'all that packets had not made before')
   // One list alone lacks some per cent here: the kernel counts its way through what moves.
   const { seen } = resultsOf('dump').at(-1) as { readonly seen: number }
   t.ok(seen > 39_900, `${seen} of 40,000 are listed, whatever packets do meanwhile`)
