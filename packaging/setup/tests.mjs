@@ -116,7 +116,7 @@ export const runTests = async ({ files, timeout, jobs }, afterwards) => {
   const failed = results.filter(({ failures }) => failures.length > 0)
   for (const { file, failures } of failed) {
     console.log(`FAILED ${file}`)
-    for (const { name } of failures) console.log(`  ✖ ${name}`)
+    for (const failure of failures) console.log(textOf(failure))
   }
   afterwards()
   const passes = results.reduce((sum, { passed }) => sum + passed, 0)
