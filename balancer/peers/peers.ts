@@ -129,8 +129,9 @@ export const startPeers = (options: PeersOptions): Peers => {
     const lost = reason === 'other-key' ? peersAt(from).filter((peer) => !peer.isConnected()) : []
     for (const peer of lost) peer.hearTrouble(keysDiffer)
     if (lost.length > 0) return
-    const text = `A connection of ${from} to peers.listen was not taken: ${refusalWords[reason]}`
-    bounded('warn', reason, { from, reason }, text)
+    // A socket whose other end has gone meanwhile tells no address.
+    const who = from === '' ? 'A connection that is gone already,' : `A connection of ${from}`
+    bounded('warn', reason, { from, reason }, `${who} to peers.listen was not taken: ${refusalWords[reason]}`)
   }
   const peersAt = (from: string): readonly Peer[] => peers.filter(({ address }) => address.address === from)
   /** Several may have one address; then it says which it is. */
