@@ -104,8 +104,9 @@ const wordsOf = (error: Error, from: Endpoint): string => {
     case 'EADDRNOTAVAIL':
       return `${from.address} (peers.listen) is no address of this host`
     case 'EHOSTUNREACH':
+      return 'its host is off, or a firewall there refuses the connection (EHOSTUNREACH)'
     case 'ENETUNREACH':
-      return `no way there (${code})`
+      return 'no way there (ENETUNREACH)'
     case 'ETIMEDOUT':
       return 'it does not answer (ETIMEDOUT)'
     default:

@@ -137,7 +137,7 @@ t.test('a peer that hangs or is cut off is noticed, comes back by itself, and is
     t.comment(`${what}: noticed after ${Math.round(performance.now() - begun)} ms`)
     t.match(
       lb1.peer('lb2', found)?.why,
-      /silent for 2 s|no answer|no way there|it takes the connection and says nothing/,
+      /silent for 2 s|no answer|host is off|it takes the connection and says nothing/,
     )
     const says = /it takes the connection and says nothing/
     if (what === 'hangs') await lb1.until('says so', (seen) => says.test(lb1.peer('lb2', seen)?.why ?? ''))
