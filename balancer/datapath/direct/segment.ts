@@ -55,6 +55,10 @@ const confirmEvery = 5
 /** What is over by itself within so many looks is not worth a line: at the start nothing is known. */
 const patience = 3
 
+/** A server that has the address of its listener answers itself where it should answer this host. */
+const mute = (device: string): string =>
+  `this host has no address on ${device} to speak to it as: those of listeners do not count, for servers have them too; give the listener another`
+
 /** Begins to watch; what the kernel knows already is there when it returns. Throws where the kernel does not tell. */
 export const watchSegment = async (options: SegmentOptions): Promise<Segment> => {
   const { listeners, places, balancers, onChange, log } = options
@@ -143,8 +147,10 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       .join(', ')
   const problems: Segment['problems'] = () =>
     servers().flatMap((server) => {
-      const { why = null, isElsewhere = false } = ways.get(server) ?? {}
-      return why === null ? [] : [{ server, text: why, isElsewhere }]
+      const { why = null, isElsewhere = false, path = null } = ways.get(server) ?? {}
+      const text =
+        why ?? (path?.kind === 'link' && speakers(server, path.device).length === 0 ? mute(path.device) : null)
+      return text === null ? [] : [{ server, text, isElsewhere }]
     })
   const say = (): void => {
     const now = new Map(problems().map(({ server, text }) => [server, text]))
@@ -188,6 +194,7 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
     const neighbour = { address, mac: mac === null ? null : macBytes(mac) }
     solicitations.send(interfaceIndex, { mac: macBytes(link.mac), addresses }, neighbour)
   }
+  const speakers = (server: string, device: string): readonly string[] => ownAddresses(server, device, shared(), view())
   /** Others have these addresses too. */
   const shared = (): ReadonlySet<string> =>
     new Set([
@@ -213,7 +220,7 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       if (path?.kind !== 'link') return null
       const now = view()
       const mac = now.links.find(({ name }) => name === path.device)?.mac ?? null
-      const [address] = ownAddresses(server, path.device, shared(), now)
+      const [address] = speakers(server, path.device)
       return mac === null || address === undefined
         ? null
         : { device: path.device, server: path.mac, own: { mac, address } }
