@@ -22,7 +22,7 @@ const servers = await startGalera(lab, hosts)
 const [server1, server2, server3] = servers
 const [host1, host2, host3] = hosts
 if (!server1 || !server2 || !server3 || !host1 || !host2 || !host3) throw new Error('three nodes are needed')
-const quick = 'timeout: 1s, interval: 100ms, max_age: 50ms'
+const quick = 'timeout: 10s, interval: 100ms, max_age: 50ms'
 const agent1 = await startAgent(lab, host1, server1, `check: { ${quick}, available_when_donor: true }`)
 const agent2 = await startAgent(lab, host2, server2, `check: { ${quick} }`)
 const agent3 = await startAgent(lab, host3, server3, `check: { ${quick}, mode: ping }`)
