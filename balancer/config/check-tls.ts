@@ -1,4 +1,4 @@
-// The files that the tls of a mysql check names, read in and tried.
+// The files that the tls of a check names, read in and tried.
 
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'

@@ -27,7 +27,7 @@ const noDefault = /#.*(no default|off by default|without it)/
 const [key, certificate] = [join(directory, 'client.key'), join(directory, 'client.crt')]
 const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=example']
 execFileSync('openssl', [...words, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
-copyFileSync(certificate, join(directory, 'mysql-ca.pem'))
+for (const name of ['agent-ca.pem', 'mysql-ca.pem']) copyFileSync(certificate, join(directory, name))
 
 /** What is wrong with a configuration whose files are all there. */
 const problemsOf = async (text: string): Promise<readonly string[]> => {
