@@ -65,10 +65,10 @@ const tlsKeys = z
     error: 'certificate and key of the check belong together; write both, or neither',
   })
 
-/** `true` is TLS with every default. */
+/** `true` is TLS with every default, `false` none. */
 const tls = withShort(
-  z.preprocess((value) => (value === true ? {} : value), tlsKeys),
-  z.literal(true),
+  z.preprocess((value) => (value === true ? {} : value === false ? undefined : value), tlsKeys.optional()),
+  z.boolean(),
 )
 
 const http = z.strictObject({

@@ -78,7 +78,14 @@ type Scenario = {
   readonly words: RegExp
 }
 const scenarios: readonly Scenario[] = [
-  { name: 'verified', port: secure.port, tls: { ca }, haproxy: verified, state: 'UP', words: /^L7OK ok: HTTP status 200/ },
+  {
+    name: 'verified',
+    port: secure.port,
+    tls: { ca },
+    haproxy: verified,
+    state: 'UP',
+    words: /^L7OK ok: HTTP status 200/,
+  },
   {
     name: 'by-name',
     port: secure.port,
@@ -95,13 +102,21 @@ const scenarios: readonly Scenario[] = [
     state: 'UP',
     words: /^L7OK/,
   },
-  { name: 'unverified', port: secure.port, tls: { verify: false }, haproxy: 'check-ssl verify none', state: 'UP', words: /^L7OK/ },
+  {
+    name: 'unverified',
+    port: secure.port,
+    tls: { verify: false },
+    haproxy: 'check-ssl verify none',
+    state: 'UP',
+    words: /^L7OK/,
+  },
   {
     name: 'defaults',
     port: secure.port,
     tls: true,
     state: 'DOWN',
-    words: /^L6RSP tls-failed: the certificate on port \d+ is of no authority that is known here \(Lab authority has\): write .* into tls\.ca of the check$/,
+    words:
+      /^L6RSP tls-failed: the certificate on port \d+ is of no authority that is known here \(Lab authority has\): write .* into tls\.ca of the check$/,
   },
   {
     name: 'wrong-ca',
@@ -117,7 +132,8 @@ const scenarios: readonly Scenario[] = [
     tls: { ca, server_name: 'other.test' },
     haproxy: `check-ssl verify required ca-file ${ca} verifyhost other.test`,
     state: 'DOWN',
-    words: /^L6RSP tls-failed: .* is for another name \(DNS:db\.test, IP Address:127\.0\.0\.1\), not other\.test: .*tls\.server_name/,
+    words:
+      /^L6RSP tls-failed: .* is for another name \(DNS:db\.test, IP Address:127\.0\.0\.1\), not other\.test: .*tls\.server_name/,
   },
   {
     name: 'expired',
@@ -142,7 +158,14 @@ const scenarios: readonly Scenario[] = [
     state: 'DOWN',
     words: /^L6RSP tls-failed: .* speaks no.*: take tls out of the check, or write listen\.tls into agent\.yaml there$/,
   },
-  { name: 'mutual', port: mutual.port, tls: { ca, ...own }, haproxy: `${verified} crt ${bundle(file)}`, state: 'UP', words: /^L7OK/ },
+  {
+    name: 'mutual',
+    port: mutual.port,
+    tls: { ca, ...own },
+    haproxy: `${verified} crt ${bundle(file)}`,
+    state: 'UP',
+    words: /^L7OK/,
+  },
   {
     name: 'no-certificate',
     port: mutual.port,
@@ -255,7 +278,9 @@ t.test('the stream of an agent goes over TLS as well', async (t) => {
 })
 
 t.test('what the agent says of direct return is read over TLS', async (t) => {
-  const probe = probeOf({ port: secure.port, path: '/liveness', tls: { ca } }, [{ address: '198.18.0.100', port: 3306 }])
+  const probe = probeOf({ port: secure.port, path: '/liveness', tls: { ca } }, [
+    { address: '198.18.0.100', port: 3306 },
+  ])
   t.teardown(probe.close)
   t.match(await probe.run(), { status: 'L7STS', reason: 'not-prepared' })
 })

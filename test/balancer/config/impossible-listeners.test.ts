@@ -43,7 +43,8 @@ const rows: readonly Row[] = [
   {
     change: [['name: mysql\n', 'name: mysql\n    check: { tls: { ca: /dev/null, key: /dev/null } }\n']],
     found: [
-      '7:21: listeners[0].check.tls.ca: /dev/null is no file; write PEM into one',
+      '7:14: listeners[0].check.tls.certificate: missing; certificate and key of the check belong together; write both, or neither',
+      '7:25: listeners[0].check.tls.ca: /dev/null is no file; write PEM into one',
     ],
   },
   {
