@@ -141,7 +141,9 @@ state_file: ${file('state.json')}
 }
 
 const holds = (host: Host, what: string) =>
-  waitFor(`${host.name} to hold ${what}`, async () => (await host.addresses()).some((held) => held.startsWith(`${what}/`)))
+  waitFor(`${host.name} to hold ${what}`, async () =>
+    (await host.addresses()).some((held) => held.startsWith(`${what}/`)),
+  )
 
 const old = [await startOld(lbs[0], 101), await startOld(lbs[1], 100)] as const
 await holds(lbs[0], address)
@@ -172,33 +174,36 @@ t.test('side by side under another virtual_router_id and address, nobody notices
   for (const { process: balancer } of tried) t.match(await balancer.stop(), { code: 0 })
 })
 
-t.test('host by host the balancer joins the virtual router of keepalived, takes the address over, and gives it back', async (t) => {
-  let mark = probe.mark()
-  await old[1].stop()
-  const second = await startOurs(lbs[1], 51, address, 100)
-  t.match(await second.show('vrrp'), /BACKUP/)
-  await probe.settled()
-  t.match(probe.since(mark), { failed: 0, lostSessions: 0 }, 'the backup is replaced: nobody notices')
+t.test(
+  'host by host the balancer joins the virtual router of keepalived, takes the address over, and gives it back',
+  async (t) => {
+    let mark = probe.mark()
+    await old[1].stop()
+    const second = await startOurs(lbs[1], 51, address, 100)
+    t.match(await second.show('vrrp'), /BACKUP/)
+    await probe.settled()
+    t.match(probe.since(mark), { failed: 0, lostSessions: 0 }, 'the backup is replaced: nobody notices')
 
-  mark = probe.mark()
-  await old[0].stop()
-  await holds(lbs[1], address)
-  await tell(t, 'from keepalived to the balancer', mark)
+    mark = probe.mark()
+    await old[0].stop()
+    await holds(lbs[1], address)
+    await tell(t, 'from keepalived to the balancer', mark)
 
-  mark = probe.mark()
-  const back = await startOld(lbs[0], 101)
-  await holds(lbs[0], address)
-  await tell(t, 'back to keepalived', mark)
-  t.match(await second.show('vrrp'), /BACKUP/)
+    mark = probe.mark()
+    const back = await startOld(lbs[0], 101)
+    await holds(lbs[0], address)
+    await tell(t, 'back to keepalived', mark)
+    t.match(await second.show('vrrp'), /BACKUP/)
 
-  mark = probe.mark()
-  await back.stop()
-  await holds(lbs[1], address)
-  const first = await startOurs(lbs[0], 51, address, 101)
-  await holds(lbs[0], address)
-  await tell(t, 'over again, and to the preferred host', mark)
-  t.match(await first.show('vrrp'), /MASTER/)
-  t.match(await second.show('vrrp'), /BACKUP/)
-  await probe.stop()
-  for (const { process: balancer } of [first, second]) t.match(await balancer.stop(), { code: 0 })
-})
+    mark = probe.mark()
+    await back.stop()
+    await holds(lbs[1], address)
+    const first = await startOurs(lbs[0], 51, address, 101)
+    await holds(lbs[0], address)
+    await tell(t, 'over again, and to the preferred host', mark)
+    t.match(await first.show('vrrp'), /MASTER/)
+    t.match(await second.show('vrrp'), /BACKUP/)
+    await probe.stop()
+    for (const { process: balancer } of [first, second]) t.match(await balancer.stop(), { code: 0 })
+  },
+)
