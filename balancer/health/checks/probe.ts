@@ -77,7 +77,7 @@ export const connectionFailure = (code: string, port: number, refusedReason = 'c
       return failed('L4CON', refusedReason, `nothing listens on port ${port}`)
     case 'EHOSTUNREACH':
     case 'EHOSTDOWN':
-      return failed('L4CON', 'unreachable', 'the host cannot be reached')
+      return failed('L4CON', 'unreachable', 'the host cannot be reached, or a firewall there refuses it')
     default:
       return failed('SOCKERR', 'connection-lost', `the connection to port ${port} broke (${code})`)
   }
