@@ -1,16 +1,20 @@
 // One short connection: says something, and reads until what came can be judged.
 
 import { codeOf } from '../../core/error-text.ts'
-import type { Millis } from '../../core/time.ts'
+import { type Millis, millis } from '../../core/time.ts'
 import { failed, type Judgement } from '../core/result.ts'
 import type { Dialer } from './dialer.ts'
 import { silentAt, startDeadline } from './probe.ts'
 
-/** What to connect to, what to say, and how to judge what came; `isOver` when no more will come. */
+/**
+ * What to connect to, what to say, and how to judge what came; `isOver` when no more will come. `spent` is what an earlier try took
+ * of the `timeout`.
+ */
 export type ExchangeOptions = {
   readonly dialer: Dialer
   readonly port: number
   readonly timeout: Millis
+  readonly spent?: Millis
   readonly request?: string
   readonly judge: (received: Buffer, isOver: boolean) => Judgement | undefined
 }
@@ -22,7 +26,7 @@ const maximumReads = 256
 /** Connects, speaks, listens and hangs up. Never rejects. */
 export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
   new Promise((resolve) => {
-    const { dialer, port, timeout, request = '', judge } = options
+    const { dialer, port, timeout, spent = millis(0), request = '', judge } = options
     let received: Buffer = Buffer.alloc(0)
     let reads = 0
     const settle = (judgement: Judgement | undefined): void => {
@@ -31,8 +35,8 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
       socket.destroy()
       resolve(judgement)
     }
-    const cancel = startDeadline(timeout, () =>
-      settle((isOpen() ? judge(received, true) : undefined) ?? silentAt(line.stage(), port, timeout)),
+    const cancel = startDeadline(millis(Math.max(0, timeout - spent)), () =>
+      settle((received.length > 0 ? judge(received, true) : undefined) ?? silentAt(line.stage(), port, timeout)),
     )
     const line = dialer.dial(() => {
       if (request !== '') socket.write(request)

@@ -1,5 +1,6 @@
 // Checks a server over HTTP or HTTPS, usually by asking its agent (HAProxy: `option httpchk`, `http-check`, `check-ssl`).
 
+import { performance } from 'node:perf_hooks'
 import type { Dispatcher } from 'undici'
 // Not the whole module: fetch and the rest, which nothing here uses, take longer to load than all else of this process.
 import * as errors from 'undici/lib/core/errors.js'
@@ -10,7 +11,7 @@ import { compilePattern } from '../../config/body-pattern.ts'
 import type { HttpCheckConfig } from '../../config/schema.ts'
 import { type Endpoint, endpointText } from '../../core/endpoint.ts'
 import { codeOf } from '../../core/error-text.ts'
-import type { Millis } from '../../core/time.ts'
+import { type Millis, millis } from '../../core/time.ts'
 import { type Expectation, judgeAnswer, judgeNews, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
 import { type Line, plainDialer, tlsDialer } from './dialer.ts'
@@ -170,7 +171,7 @@ export const createHttpProbe = (
   const strange = (received: Buffer): Judgement =>
     (received.length === 0 ? dialer.silence() : null) ??
     failed('L7RSP', 'invalid-answer', strangeness(received, dialer.isEncrypted))
-  const askLeniently = () => exchange({ dialer, port, timeout, request, judge })
+  const askLeniently = (spent = millis(0)) => exchange({ dialer, port, timeout, spent, request, judge })
 
   const watch: WatchedProbe = {
     source: { address, port, dialer, path, headers, heartbeat: config.watch_heartbeat, timeout },
@@ -187,10 +188,12 @@ export const createHttpProbe = (
       // A kept connection would go on for months with a certificate that nobody would take now.
       if (line?.isOutlived()) renew()
       if (isMalformed) return askLeniently()
+      const startedAt = performance.now()
       const judgement = await askProperly(connectWithin)
-      if (judgement === 'no-report') return askLeniently()
+      const spent = millis(performance.now() - startedAt)
+      if (judgement === 'no-report') return askLeniently(spent)
       if (judgement !== 'malformed') return judgement
-      const again = await askLeniently()
+      const again = await askLeniently(spent)
       isMalformed = again.code !== null
       return again
     },

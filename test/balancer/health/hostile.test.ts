@@ -162,3 +162,24 @@ t.test('who answers in TLS, or not at all, is told as that', async (t) => {
   )
   t.match(await words(Buffer.from('SSH-2.0\r\n')), 'this is no HTTP')
 })
+
+t.test('a second try has what the first one left of the time', async (t) => {
+  const [timeout, tooLate] = [1000, 1700]
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    // The first ends late and without a word, the second never says one.
+    if (sockets.size === 0) setTimeout(() => socket.destroy(), 0.8 * timeout)
+    sockets.add(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+  const late = new Promise((resolve) => setTimeout(() => resolve('late'), tooLate).unref())
+  const first = await Promise.race([firstResult(t, port, { port, timeout: `${timeout}ms` }), late])
+  t.match(first, { status: 'L7TOUT', text: `no answer from port ${port} within ${timeout} ms` })
+})
