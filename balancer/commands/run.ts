@@ -42,7 +42,7 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
   }
   // Not before the processes are started: what it loads is no part of a start.
   const { watchAdvertisementRules } = await import('./advertisement-check.ts')
-  const stopWatching = watchAdvertisementRules(supervisor.routers, log)
+  const stopWatching = watchAdvertisementRules(supervisor, log)
   const code = await supervisor.ended
   stopWatching()
   return exit(code)

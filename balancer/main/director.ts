@@ -140,7 +140,10 @@ runChild('director', async (assignment) => {
   const remember = (): StateFile | undefined => {
     const path = stateFileOf(config)
     const text = () => lastingText(config, pool, accounts, events, Date.now())
-    return path === null ? undefined : keepStateFile({ path, text, log })
+    const onTrouble = (why: string | null): void =>
+      pool.hear({ fact: 'host', of: 'state file', findings: why === null ? [] : [{ instance: null, text: why }] })
+    onTrouble(null)
+    return path === null ? undefined : keepStateFile({ path, text, log, onTrouble })
   }
   stateFile = remember()
   const hear = (fact: Fact): void => {

@@ -7,7 +7,7 @@ import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
 import { outlineOf } from '../pool/core/draining.ts'
-import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
+import type { Fact, HostFact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { version } from '../version.ts'
 import { createAbsence, type Farewell } from './absence.ts'
@@ -39,6 +39,8 @@ export type Supervisor = {
   readonly stop: (reason: string, code?: ExitCode) => void
   /** The virtual routers that run here; none when another program has taken over. */
   readonly routers: () => BalancerConfig['vrrp']['instances']
+  /** Tells the others what was found here. */
+  readonly hear: (fact: HostFact) => void
   readonly ended: Promise<ExitCode>
 }
 
@@ -385,6 +387,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       void stopAll(code)
     },
     routers: () => (children.get('vrrp') === undefined ? [] : reloader.config().vrrp.instances),
+    hear,
     ended,
   }
 }
@@ -396,4 +399,4 @@ const refused = async (line: string): Promise<ReloadResult> => ({ ok: false, lin
 
 const isForKeepers = ({ fact }: Fact): boolean => fact === 'server-health' || fact === 'writer'
 /** What another process told that is gone by then says nothing. */
-const isLasting = ({ fact }: Fact): boolean => !['heartbeat', 'process', 'listener'].includes(fact)
+const isLasting = ({ fact }: Fact): boolean => !['heartbeat', 'process', 'listener', 'host'].includes(fact)

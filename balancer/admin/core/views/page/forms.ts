@@ -24,16 +24,16 @@ export const listenerForm = (viewer: Viewer, path: string, listener: string, for
   viewer.token === null
     ? null
     : html`<form id="${formId}" method="post" action="${path}"><input type="hidden" name="token" value="${viewer.token}"><input type="hidden" name="listener" value="${listener}">
-<label for="${formId}a">The chosen servers:</label> ${choice(`${formId}a`, serverActions)}
-<label for="${formId}w">weight</label> <input id="${formId}w" name="weight" inputmode="numeric" pattern="\\d{1,3}|initial" size="6" placeholder="0-256">
-<button>Apply</button></form>`
+<label for="${formId}a">The chosen servers of ${listener}:</label> ${choice(`${formId}a`, serverActions)}
+<label for="${formId}w">weight</label> <input id="${formId}w" name="weight" aria-label="weight for the chosen servers of ${listener}" inputmode="numeric" pattern="\\d{1,3}|initial" size="6" placeholder="0-256">
+<button>Apply to <span data-chosen="the chosen servers">the chosen servers</span></button></form>`
 
 /** Below an instance: what to do with it. */
 export const routerForm = (viewer: Viewer, path: string, instance: string, i: number): Html | null =>
   viewer.token === null
     ? null
     : html`<form method="post" action="${path}"><input type="hidden" name="token" value="${viewer.token}"><input type="hidden" name="instance" value="${instance}">
-<label for="rv${i}">${instance}:</label> ${choice(`rv${i}`, routerActions)} <button>Apply</button></form>`
+<label for="rv${i}">${instance}:</label> ${choice(`rv${i}`, routerActions)} <button>Apply to ${instance}</button></form>`
 
 const choice = (id: string, actions: Readonly<Record<string, string>>): Html =>
   html`<select id="${id}" name="action" required><option value="">choose …</option>${Object.entries(actions).map(

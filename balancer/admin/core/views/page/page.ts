@@ -9,10 +9,11 @@ import { type Answer, listenerForm, routerForm, serverPick, type Viewer } from '
 import { glanceRow, glanceTable } from './glance.ts'
 import { icon } from './icon.ts'
 import { legend } from './legend.ts'
-import { listenerCells, listenerNotes, listenerSummary, serverCells, tableHead, tableRow } from './listeners.ts'
+import { listenerCells, listenerNotes, listenerSummary, serverCells, tableHead } from './listeners.ts'
 import { drainingMarkup, ids, outlineOf, type Scene } from './parts.ts'
-import { peersMarkup } from './peers.ts'
+import { peersSection } from './peers.ts'
 import { routerMarkup } from './routers.ts'
+import { cellRow } from './row.ts'
 import { liveScript } from './script.ts'
 import { styleSheet } from './style.ts'
 import { timelineMarkup } from './timeline.ts'
@@ -39,7 +40,7 @@ export function* renderPage(page: Page): Generator<string> {
       : html`<div class="cards">${status.vrrp.map((router, i) => routerBox(router, i, page))}</div>`
   }</section>
 <section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline" class="day" role="group" aria-labelledby="h-events" tabindex="0">${timelineMarkup(timeline, writtenAge)}</div></section></div>
-<div id="peers">${peersMarkup(status, writtenAge)}</div>
+${peersSection(status, writtenAge, ids.peer)}
 <div id="draining">${drainingMarkup(status)}</div>
 `.text
   for (const [i, listener] of status.listeners.entries()) yield* listenerSection(listener, i, page)
@@ -67,7 +68,7 @@ const head = ({ status, answer, path, refreshSeconds, viewer }: Page): Html => {
 <link rel="icon" id="icon" href="${icon(verdict.mood)}">
 <title>${titleOf(status)}</title><style>${ownText(styleSheet)}</style></head><body ${attributes}>
 <a class="skip" href="#main">To the content</a>
-<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at.slice(0, toSeconds).replace('T', ' ')} UTC</time></span></p></header>
+<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at.slice(0, toSeconds).replace('T', ' ')} UTC</time></span></p><p id="news" role="status" class="away"></p></header>
 <main id="main" tabindex="-1">${answer === null ? null : html`<p id="answer" role="status" tabindex="-1" class="${answer.ok ? 'done' : 'refused'}"><b>${answer.ok ? 'Done' : 'Not done'}:</b> ${answer.text}</p>`}
 <section aria-label="Is all well?" id="verdict">${verdictMarkup(verdict)}</section>
 ${viewer.token === null ? null : html`<p class="dim">Orders are given below VRRP instances and tables; they are logged with your name.</p>`}
@@ -87,9 +88,9 @@ function* listenerSection(listener: ListenerStatus, i: number, page: Page): Gene
     .text
   for (const [j, server] of servers.entries()) {
     const pick = serverPick(page.viewer, formId, listener.name, server)
-    yield tableRow(ids.server(i, j), serverTone(server), pick, serverCells(server, listener, writtenAge)).text
+    yield cellRow(ids.server(i, j), serverTone(server), pick, serverCells(server, listener, writtenAge)).text
   }
-  yield html`</tbody><tfoot>${tableRow(ids.whole(i), 'whole', 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
+  yield html`</tbody><tfoot>${cellRow(ids.whole(i), 'whole', 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
 ${listenerNotes(listener)}${listenerForm(page.viewer, page.path, name, formId)}</section>
 `.text
 }

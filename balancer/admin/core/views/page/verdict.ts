@@ -4,7 +4,7 @@ import { oneLine } from '../../../../core/text.ts'
 import type { ListenerStatus, RouterStatus, ServerStatus, Status } from '../../model/status.ts'
 import { healthzOf } from '../healthz.ts'
 import { type Html, html } from '../html.ts'
-import { findingLines } from '../text.ts'
+import { findingLines, senderText } from '../text.ts'
 import { conflictNow, stillThere } from '../vrrp-text.ts'
 
 /** `trouble`: clients notice, or soon will; `attention`: something is not as it should be; `well`: nothing to do. */
@@ -37,6 +37,7 @@ export const verdictOf = (status: Status): Verdict => {
     ...serverFindings(listeners),
     ...bounded([...new Set(listeners.flatMap(findingLines))], 'findings, below at their listeners'),
     ...bounded(peerFindings(peers), 'findings about other balancers'),
+    ...bounded(status.findings, 'findings about this host'),
   ]
   const sorted = (['trouble', 'attention', 'well'] as const).flatMap((mood) => findings.filter((f) => f.mood === mood))
   const mood = sorted[0]?.mood ?? 'well'
@@ -72,9 +73,10 @@ const routerFindings = (router: RouterStatus): readonly Finding[] => {
   return [
     ...(state === 'init' ? [attention(`${of} has not begun`)] : []),
     ...(others.last !== null && others.last.ago_ms < stillThere
-      ? [trouble(`${of}: ${others.last.from} says that it is master too`)]
+      ? [trouble(`${of}: ${senderText(others.last)} says that it is master too`)]
       : []),
-    ...(conflict === null ? [] : [trouble(`${of}: ${conflict.from} ${conflict.differs}`)]),
+    ...(conflict === null ? [] : [trouble(`${of}: ${senderText(conflict)} ${conflict.differs}`)]),
+    ...router.findings.map((text) => trouble(`VRRP instance ${text}`)),
     ...router.virtual_routes.flatMap(({ route, trouble: why }) =>
       why === null ? [] : [attention(`${of}: route ${route}: ${why}`)],
     ),

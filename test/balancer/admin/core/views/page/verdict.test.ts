@@ -47,7 +47,7 @@ const peersWith = (change: Partial<Peer>): PeersFact => ({
   peers: [
     {
       ...{ address: '198.18.0.3:9224', name: 'lb2', connected: true, since: now - 1000, why: null },
-      ...{ told: 0, taken: 0, warnings: [], malformed: {}, ...change },
+      ...{ told: 0, taken: 0, holds: [], warnings: [], malformed: {}, ...change },
     },
   ],
 })
@@ -100,6 +100,24 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
       'attention',
       'Balancer lb2 is not connected: connection refused',
       peersWith({ connected: false, why: 'connection refused' }),
+    ],
+    [
+      'trouble',
+      'VRRP instance VI_1: chain input of the table inet filter drops the advertisements of other balancers; run: nft …',
+      {
+        ...{ fact: 'host', of: 'rules' },
+        findings: [
+          {
+            instance: 'VI_1',
+            text: 'VI_1: chain input of the table inet filter drops the advertisements of other balancers; run: nft …',
+          },
+        ],
+      },
+    ],
+    [
+      'attention',
+      'The state file cannot be written',
+      { fact: 'host', of: 'state file', findings: [{ instance: null, text: 'The state file cannot be written' }] },
     ],
     ['attention', 'Balancer lb2: balance differs', peersWith({ warnings: ['balance differs'] })],
     [
