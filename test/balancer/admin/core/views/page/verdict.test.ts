@@ -105,7 +105,8 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
       'trouble',
       'VRRP instance VI_1: chain input of the table inet filter drops the advertisements of other balancers; run: nft …',
       {
-        ...{ fact: 'host', of: 'rules' },
+        fact: 'host',
+        of: 'rules',
         findings: [
           {
             instance: 'VI_1',
