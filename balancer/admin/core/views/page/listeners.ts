@@ -199,5 +199,7 @@ export const tableHead: Html = html`<thead><tr><th scope="col" rowspan="2">Serve
 
 function headOf({ title, means, isNumber }: Column): Html {
   const words = means === undefined ? title : html`<abbr title="${means}">${title}</abbr>`
-  return html`<th scope="col"${isNumber ? html` class="n"` : null}>${words}</th>`
+  // Who hears the table hears what a short head means; a title is for the mouse.
+  const spoken = means === undefined ? null : html` aria-label="${means}"`
+  return html`<th scope="col"${spoken}${isNumber ? html` class="n"` : null}>${words}</th>`
 }

@@ -9,7 +9,7 @@ import { liveAge } from './age.ts'
 import { charts } from './chart.ts'
 import { glanceCells } from './glance.ts'
 import { listenerCells, listenerSummary, serverCells } from './listeners.ts'
-import { peerCells, peerNotes, peerTone } from './peers.ts'
+import { peerCells, peerName, peerNotes, peerTone } from './peers.ts'
 import { routerMarkup } from './routers.ts'
 import { type Timeline, timelineMarkup } from './timeline.ts'
 import { verdictMarkup, verdictOf } from './verdict.ts'
@@ -24,9 +24,10 @@ export type Scene = {
 /** The inside of an element by its id, or of a cell of a row: `ROW/NUMBER`, the name being cell 0; `ROW/class` is its class. */
 export type Part = readonly [key: string, html: string]
 
-/** Ids: of instance i, peer i, listener i at a glance, the head of its section, what is said of it, its charts, its own row, and the row of its server j. */
+/** Ids: of instance i and its head, peer i, listener i at a glance, the head of its section, what is said of it, its charts, its own row, and the row of its server j. */
 export const ids = {
   router: (i: number) => `v${i}`,
+  routerHead: (i: number) => `hv${i}`,
   peer: (i: number) => `p${i}`,
   glance: (i: number) => `g${i}`,
   section: (i: number) => `hl${i}`,
@@ -51,7 +52,7 @@ export function* partsOf({ status, timeline, history }: Scene): Generator<Part> 
   yield ['draining', drainingMarkup(status).text]
   yield ['peers', peerNotes(status.peers).text]
   for (const [i, peer] of (status.peers?.peers ?? []).entries()) {
-    yield [`${ids.peer(i)}/0`, html`${peer.name ?? '-'}`.text]
+    yield [`${ids.peer(i)}/0`, html`${peerName(peer)}`.text]
     yield [`${ids.peer(i)}/class`, peerTone(peer)]
     yield* cellParts(ids.peer(i), peerCells(peer, liveAge))
   }
