@@ -140,8 +140,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     masters: () => [...facts.values()].filter(isMaster),
     handOver: async (masters, back) => {
       try {
-        const sayFarewell = await farewellReady
-        await sayFarewell(reloader.config(), masters, log, back)
+        await (await farewellReady)(reloader.config(), masters, log, back)
         if (!back.aborted) masters.forEach(forgetMaster)
       } catch (error) {
         log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
@@ -206,6 +205,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     successor?.heard(role, message)
     switch (message.type) {
       case 'alive':
+      case 'prepared':
         return
       case 'ready':
         if (role === 'vrrp') absence.end()
@@ -242,8 +242,6 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       case 'handed-over':
       case 'stepped-aside':
         reexec.heard(role, message, handle)
-        return
-      case 'prepared':
         return
       case 'reconfigured':
         applying.answer(role, message.id, message.result)

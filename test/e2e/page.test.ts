@@ -163,7 +163,11 @@ await t.test('drain from the page: it is carried out, told, and logged with the 
   t.equal(await page.evaluate('document.activeElement.id'), 'answer')
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
-  t.equal(await page.evaluate('document.activeElement.textContent'), 'Listener mysql', 'the keyboard is back at the form')
+  t.equal(
+    await page.evaluate('document.activeElement.textContent'),
+    'Listener mysql',
+    'the keyboard is back at the form',
+  )
   await stateOf(page, 'db2', 'DRAIN')
   t.match(await ask(socket, 'show events'), 'Server mysql/db2: user operator of the status page ordered drain')
   t.match(balancer.lines().join('\n'), 'user operator of the status page ordered drain')

@@ -103,6 +103,8 @@ export const routerStatus = z
     dropped: counts.describe('Packets that changed nothing since the start of the process, by reason'),
     findings: z
       .array(z.string())
-      .describe('What on this host has its addresses held by nobody or by two, and what helps: rules that drop its advertisements'),
+      .describe(
+        'What on this host has its addresses held by nobody or by two, and what helps: rules that drop its advertisements',
+      ),
   })
   .describe('A VRRP instance')

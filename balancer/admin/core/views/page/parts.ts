@@ -40,7 +40,7 @@ export const ids = {
 /** Names of all that the page has a place for: where another one is shown than was loaded, it has to be loaded anew. */
 export const outlineOf = ({ vrrp, peers, listeners }: Status): string =>
   JSON.stringify([
-    peers?.peers.map(({ address }) => address) ?? null,
+    peers?.peers.map(({ address }) => address) ?? 'no peers',
     vrrp.map(({ name }) => name),
     listeners.map(({ name, servers }) => [name, servers.map((s) => s.name)]),
   ])
@@ -50,7 +50,7 @@ export function* partsOf({ status, timeline, history }: Scene): Generator<Part> 
   const { vrrp, listeners } = status
   yield ['verdict', verdictMarkup(verdictOf(status)).text]
   yield ['draining', drainingMarkup(status).text]
-  yield ['peers', peerNotes(status.peers).text]
+  if (status.peers !== null) yield ['peers', peerNotes(status.peers).text]
   for (const [i, peer] of (status.peers?.peers ?? []).entries()) {
     yield [`${ids.peer(i)}/0`, html`${peerName(peer)}`.text]
     yield [`${ids.peer(i)}/class`, peerTone(peer)]

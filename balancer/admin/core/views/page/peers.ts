@@ -33,5 +33,5 @@ export const peersSection = ({ peers }: Status, age: Age, rowId: (i: number) => 
 }
 
 /** What is not as it should be, below the table. */
-export const peerNotes = (peers: Status['peers']): Html =>
-  html`${(peers === null ? [] : peerLines(peers)).map((line) => html`<p>${line}.</p>`)}`
+export const peerNotes = (peers: NonNullable<Status['peers']>): Html =>
+  html`${peerLines(peers).map((line) => html`<p>${line}.</p>`)}`

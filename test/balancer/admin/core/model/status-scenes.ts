@@ -125,7 +125,11 @@ export const eventful: readonly Fact[] = [
       },
     ],
   },
-  { fact: 'host', of: 'rules', findings: [{ instance: 'VI_1', text: 'VI_1: a chain drops its advertisements; run: nft' }] },
+  {
+    fact: 'host',
+    of: 'rules',
+    findings: [{ instance: 'VI_1', text: 'VI_1: a chain drops its advertisements; run: nft' }],
+  },
   { fact: 'host', of: 'state file', findings: [{ instance: null, text: 'it cannot be written' }] },
   listener(44),
   listenerFact({ listener: 'read', datapath: 'direct', detail: { kind: 'direct', exceptions: 4 } }),

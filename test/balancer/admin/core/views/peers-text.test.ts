@@ -21,7 +21,15 @@ const peer: PeersFact['peers'][number] = {
 const fact: PeersFact = {
   ...{ fact: 'peers', listen: '198.18.0.1:9224', trouble: null, exceptions: 12, peers: [peer], refused: {} },
 }
-const lost = { ...peer, address: '198.18.0.3:9224', name: null, connected: false, why: 'the keys differ', told: 0, holds: [] }
+const lost = {
+  ...peer,
+  address: '198.18.0.3:9224',
+  name: null,
+  connected: false,
+  why: 'the keys differ',
+  told: 0,
+  holds: [],
+}
 const statusWith = (...facts: readonly PeersFact[]): Status =>
   statusOf({
     ...{ config, pool: createPool(facts), accounts: createAccounts(), version: '1', now, startedAt: now, refusals: {} },
