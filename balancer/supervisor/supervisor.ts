@@ -179,8 +179,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     children.letDie('the balancer is stopping')
     applying.end('the balancer is stopping')
     // The address goes first, so that the peer takes over while the sessions here can still end.
-    const isClean = await children.get('vrrp')?.stop()
-    if (isClean) absence.end()
+    if (await children.get('vrrp')?.stop()) absence.end()
     else await absence.conclude()
     for (const role of children.roles()) if (role !== 'vrrp') await children.get(role)?.stop()
     stalls.stop()

@@ -106,7 +106,7 @@ const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
   )
   gauge(
     'balancer_vrrp_findings',
-    'What on this host keeps its advertisements from passing; the status page says it in words',
+    'What on this host has two hosts hold its addresses, such as rules that drop its advertisements; the status page says it in words',
     (one) => one.findings.length,
   )
   counter(
