@@ -7,7 +7,12 @@ import { report } from '../agent/samples.ts'
 import { eventful, statusAfter } from '../balancer/admin/core/model/status-scenes.ts'
 
 /** A metric as Prometheus is told of it; `labels` of its first sample. */
-type Metric = { readonly name: string; readonly type: string; readonly labels: readonly string[]; readonly help: string }
+type Metric = {
+  readonly name: string
+  readonly type: string
+  readonly labels: readonly string[]
+  readonly help: string
+}
 
 /** The process itself, its memory and its loop: the same of every program with Node.js. */
 const ofNode = /^(?:balancer_director|mysqlchk)_(?:process|nodejs)_/
