@@ -128,15 +128,22 @@ t.test('haproxy and keepalived still run: check names both, and the balancer say
   // What is found while it runs stands where people look.
   const rules = 'table inet filter { chain input { type filter hook input priority 0; meta l4proto 112 drop; }; }'
   await host.run('nft', [rules])
-  const running = host.spawn('balancer', process.execPath, [balancer, '--config', configuration()], {
+  const file = configuration((text) => `${text}log: { syslog: '198.18.0.2:5514' }\n`)
+  const running = host.spawn('balancer', process.execPath, [balancer, '--config', file], {
     env: { RUNTIME_DIRECTORY: lab.directory },
   })
   const show = async (...words: readonly string[]): Promise<string> =>
-    (await host.run(process.execPath, [balancer, 'show', ...words, '--config', configuration()])).stdout
+    (await host.run(process.execPath, [balancer, 'show', ...words, '--config', file])).stdout
   const dropping = /VI_1: chain input of the table inet filter drops the advertisements of other balancers/
   await waitFor('the rule to be told', async () => dropping.test(await show('status')))
   t.match(await show('status'), /^✖ VRRP instance VI_1: keepalived \(process \d+\) runs on this host/m)
   t.match(await show('vrrp'), dropping)
+  const unheard = /^! The syslog receiver 198\.18\.0\.2:5514 does not take lines of the log \(ECONNREFUSED\)/m
+  // It is the second datagram that is refused.
+  for (const order of ['drain', 'ready']) {
+    await host.run(process.execPath, [balancer, 'server', 'mysql/db1', order, '--config', file])
+  }
+  await waitFor('the receiver of syslog to be told', async () => unheard.test(await show('status')))
   t.equal(running.lines().filter((line) => line.includes('keepalived (process')).length, 1, 'the log says it once')
   await running.stop()
   await host.run('nft', ['flush', 'ruleset'])
