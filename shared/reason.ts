@@ -115,15 +115,15 @@ const traits: Readonly<Record<ReasonCode, ReasonTrait>> = {
   donor: {
     certainty: 'soft',
     advice:
-      'The node sends its data to another one and comes back by itself. available_when_donor keeps one that is not blocked.',
+      'The node sends its data to another one, or holds a lock on all tables (FLUSH TABLES WITH READ LOCK, a backup), and comes back by itself. available_when_donor keeps one that is not blocked.',
   },
   desynced: {
     certainty: 'hard',
-    advice: 'wsrep_desync is ON. Somebody took the node out: SET GLOBAL wsrep_desync=OFF.',
+    advice: 'Somebody took the node out, or a backup has: SET GLOBAL wsrep_desync=OFF brings it back.',
   },
   'rejecting-queries': {
     certainty: 'hard',
-    advice: 'wsrep_reject_queries is set. Take it back with SET GLOBAL wsrep_reject_queries=NONE.',
+    advice: 'Somebody has the node refuse all statements. Take it back with SET GLOBAL wsrep_reject_queries=NONE.',
   },
   'maintenance-mode': {
     certainty: 'hard',

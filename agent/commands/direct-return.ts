@@ -5,11 +5,13 @@ import { type DirectReturnConfig, directReturnAt } from '../config/direct-return
 import { type AgentConfig, loadConfig } from '../config/load.ts'
 import { directReturnDirectory } from '../config/schema.ts'
 import { codeOf, textOf } from '../core/error-text.ts'
+import { firewallLines } from '../direct-return/core/firewall.ts'
 import { isEmpty } from '../direct-return/core/memory.ts'
 import { keeperIn } from '../direct-return/core/standing.ts'
 import { statusText } from '../direct-return/core/status-text.ts'
 import { readMemory, readStanding } from '../direct-return/files.ts'
 import { hostMillis, lookOnly, makeRound, type Round } from '../direct-return/round.ts'
+import { listChains } from '../os/nft.ts'
 import { type ExitStatus, exitStatus } from './exit.ts'
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -86,7 +88,7 @@ const directoryIn = (path: string): string => {
 
 /** Looks at this host. Passes where everything that is written is in place. */
 export const status = async (
-  { direct_return: config }: AgentConfig,
+  { direct_return: config, listen }: AgentConfig,
   path: string,
   json: boolean,
 ): Promise<ExitStatus> => {
@@ -110,7 +112,10 @@ export const status = async (
     say(`${path} has no direct_return: nothing is to be prepared.`)
     if (!isEmpty(readMemory(config))) say(`Something is in place from before; ${config.commands.down} undoes it.`)
   } else {
-    process.stdout.write(statusText({ entries: config.entries, standing, keeper, commands: config.commands }))
+    const chains = await listChains()
+    const doors = { servers: config.entries.map(({ serverPort }) => serverPort), agent: listen.port }
+    const notes = firewallLines(chains.ok ? chains.value : '', doors)
+    process.stdout.write(statusText({ entries: config.entries, standing, keeper, commands: config.commands, notes }))
   }
   return isReady ? exitStatus.ok : exitStatus.failed
 }

@@ -9,10 +9,14 @@ import type { Found, Step } from './core/plan.ts'
 import { parseRoutes } from './core/routes.ts'
 import { readTable } from './core/rules.ts'
 
+/** An address with a label (ip address add … label lo:0), as scripts for LVS have it, is listed under that. */
+const isLoopback = (name: string): boolean => name === 'lo' || name.startsWith('lo:')
+
 /** The addresses on lo; null where the system does not tell. */
 export const loopbackAddresses = (): readonly string[] | null => {
   try {
-    return (networkInterfaces()['lo'] ?? []).map(({ address }) => address)
+    const named = Object.entries(networkInterfaces())
+    return named.filter(([name]) => isLoopback(name)).flatMap(([, held = []]) => held.map(({ address }) => address))
   } catch {
     return null
   }

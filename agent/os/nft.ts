@@ -14,3 +14,6 @@ export const listTable = async (name: string): Promise<Answer> => {
   const isMissing = !answer.ok && answer.text.includes('No such file or directory')
   return isMissing ? { ok: true, value: '' } : answer
 }
+
+/** The names of all chains, by family and table, as nft lists them for people. */
+export const listChains = (): Promise<Answer> => runProgram('nft', ['list', 'chains'], { found })

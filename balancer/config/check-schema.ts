@@ -2,7 +2,7 @@
 
 import * as z from 'zod'
 import { compilePattern } from './body-pattern.ts'
-import { headers, path, urlPath } from './shapes.ts'
+import { headers, path, urlPath, withShort } from './shapes.ts'
 import { duration, integer } from './values.ts'
 
 const port = integer(1, 65_535)
@@ -52,6 +52,25 @@ const pattern = z
     context.addIssue({ code: 'custom', input: text, message: `this is no regular expression: ${compiled.reason}` })
   })
 
+const tlsKeys = z
+  .strictObject({
+    ca: path.optional(),
+    verify: z.union([z.boolean(), z.literal('ca')], { error: 'allowed are true, false and ca' }).default(true),
+    server_name: z.string().min(1).max(253).optional(),
+    certificate: path.optional(),
+    key: path.optional(),
+  })
+  .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+    path: ['certificate'],
+    error: 'certificate and key of the check belong together; write both, or neither',
+  })
+
+/** `true` is TLS with every default, `false` none. */
+const tls = withShort(
+  z.preprocess((value) => (value === true ? {} : value === false ? undefined : value), tlsKeys.optional()),
+  z.boolean(),
+)
+
 const http = z.strictObject({
   type: z.literal('http').default('http'),
   port: port.default(9222),
@@ -67,25 +86,13 @@ const http = z.strictObject({
     .prefault({}),
   drain_on_404: z.boolean().default(false),
   weight_from_report: z.boolean().default(false),
+  tls: tls.optional(),
   watch: z.boolean().default(true),
   watch_heartbeat: duration('100ms', '10s').prefault('200ms'),
   ...pace,
 })
 
 const tcp = z.strictObject({ type: z.literal('tcp'), port: port.optional(), ...pace })
-
-const mysqlTls = z
-  .strictObject({
-    ca: path.optional(),
-    verify: z.union([z.boolean(), z.literal('ca')], { error: 'allowed are true, false and ca' }).default(true),
-    server_name: z.string().min(1).max(253).optional(),
-    certificate: path.optional(),
-    key: path.optional(),
-  })
-  .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
-    path: ['certificate'],
-    error: 'certificate and key of the check belong together; write both, or neither',
-  })
 
 const mysql = z
   .strictObject({
@@ -94,7 +101,7 @@ const mysql = z
     user: z.string().min(1).max(80).optional(),
     password_file: path.optional(),
     query: z.string().min(1).max(1024).optional(),
-    tls: mysqlTls.optional(),
+    tls: tls.optional(),
     ...pace,
   })
   .refine(({ user, query, password_file: file, tls }) => user !== undefined || (query ?? file ?? tls) === undefined, {
@@ -125,6 +132,7 @@ export const agentCheckSchema = z.strictObject({
 /** One check as configured. Durations are `Millis`. */
 export type CheckConfig = z.output<typeof checkSchema>
 export type HttpCheckConfig = z.output<typeof http>
+export type CheckTlsConfig = z.output<typeof tlsKeys>
 export type TcpCheckConfig = z.output<typeof tcp>
 export type MysqlCheckConfig = z.output<typeof mysql>
 export type IcmpCheckConfig = z.output<typeof icmp>

@@ -112,7 +112,7 @@ const defaultInterval = 2000
 const tlsFaults = (paths: CheckTlsPaths, i: number): readonly ListenerFault[] => {
   const read = readCheckTls(paths)
   if (!read.ok) return [{ path: ['check', i, 'tls', read.at], text: read.problem }]
-  return read.warning === undefined ? [] : [{ path: ['check', i, 'tls', 'key'], text: read.warning, isWarning: true }]
+  return read.warnings.map(({ at, text }) => ({ path: ['check', i, 'tls', at], text, isWarning: true }))
 }
 
 const checkFaults = ({ check: given, agent_check: agent, servers }: LenientListener): readonly ListenerFault[] => {

@@ -55,6 +55,7 @@ export type BalancerConfig = Omit<z.output<typeof balancerSchema>, 'peers'> & {
 export type {
   AgentCheckConfig,
   CheckConfig,
+  CheckTlsConfig,
   HttpCheckConfig,
   IcmpCheckConfig,
   MysqlCheckConfig,

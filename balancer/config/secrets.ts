@@ -45,8 +45,9 @@ export const withSecrets = (config: BalancerConfig): BalancerConfig => {
   const listeners = config.listeners.map((listener) => ({
     ...listener,
     check: listener.check.map((check, i) => {
-      if (check.type !== 'mysql') return check
-      const { password_file: file, tls } = check
+      if (check.type !== 'http' && check.type !== 'mysql') return check
+      const { tls } = check
+      const file = check.type === 'mysql' ? check.password_file : undefined
       const which = `${listener.check.length === 1 ? 'the check' : `check ${i + 1}`} of listener ${listener.name}`
       const prints: { print?: string; tlsPrint?: string } = {}
       if (file !== undefined) prints.print = noted(`password of ${which}`, file)

@@ -60,7 +60,7 @@ const lateInARowAllowed = 3
 const outdatedInARowAllowed = 3
 /** Who said goodbye is back within this time, or gone: a refused connection is no news of its server meanwhile. */
 const goodbyeMillis = 5000
-const timeouts: ReadonlySet<CheckStatus> = new Set(['L3TOUT', 'L4TOUT', 'L7TOUT'])
+const timeouts: ReadonlySet<CheckStatus> = new Set(['L3TOUT', 'L4TOUT', 'L6TOUT', 'L7TOUT'])
 
 /** Starts to run a check at `firstAt`; from `secondAt` on it keeps its place in the round of all checks. */
 export const startScheduledProbe = (options: ScheduledProbeOptions): ScheduledProbe => {

@@ -1,10 +1,10 @@
 // One event stream of one agent over a socket of its own, for all checks that ask the same of it.
 
-import { connect, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { readStream, type StreamEvent, type StreamState, streamStart, watchPath } from '../../shared/health-stream.ts'
 import { endpointText } from '../core/endpoint.ts'
 import { millis } from '../core/time.ts'
+import type { Dialer, Line } from './checks/dialer.ts'
 import { readHead } from './core/stream-head.ts'
 import { type Loss, stepWatch, type WatchEvent, type WatchPace, watchDeadline, watchStart } from './core/watch.ts'
 
@@ -24,6 +24,7 @@ export type StreamHearer = {
 export type StreamSource = WatchPace & {
   readonly address: string
   readonly port: number
+  readonly dialer: Dialer
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
 }
@@ -44,7 +45,7 @@ const mostHeadPieces = 256
 export const createStream = (source: StreamSource): Stream => {
   const hearers = new Set<StreamHearer>()
   let state = watchStart
-  let socket: Socket | null = null
+  let line: Line | null = null
   let timer: NodeJS.Timeout | undefined
   let timerAt = Number.POSITIVE_INFINITY
   /** Bytes came, and no event of them. */
@@ -62,8 +63,8 @@ export const createStream = (source: StreamSource): Stream => {
           open()
           break
         case 'disconnect':
-          socket?.destroy()
-          socket = null
+          line?.socket.destroy()
+          line = null
           break
         case 'lost':
           for (const hearer of [...hearers]) hearer.lost(effect.why)
@@ -93,7 +94,7 @@ export const createStream = (source: StreamSource): Stream => {
     setImmediate(() => {
       timerAt = Number.POSITIVE_INFINITY
       const before = state.is
-      const isConnected = socket?.connecting === false
+      const isConnected = line?.stage() === 'open'
       happened({ event: 'deadline' })
       if (state.is !== 'waiting') return
       if (before === 'opening' && isConnected) tellFault('slow-head')
@@ -109,13 +110,17 @@ export const createStream = (source: StreamSource): Stream => {
   }
 
   const open = (): void => {
-    const own = connect({ host: source.address, port: source.port, noDelay: true })
-    socket = own
+    const mine = source.dialer.dial(
+      () => own.write(requestFor(source)),
+      () => undefined,
+    )
+    const own = mine.socket
+    line = mine
     isDribbling = false
     let head = ''
     let pieces = 0
     let stream: StreamState | null = null
-    const isMine = (): boolean => socket === own
+    const isMine = (): boolean => line === mine
     const read = (text: string): void => {
       if (stream === null) return
       const step = readStream(stream, text, performance.now())
@@ -154,7 +159,6 @@ export const createStream = (source: StreamSource): Stream => {
       }
     }
     own.setEncoding('utf8')
-    own.once('connect', () => own.write(requestFor(source)))
     own.on('data', (chunk) => {
       if (!isMine()) return
       if (stream === null) readFirst(String(chunk))
@@ -175,8 +179,8 @@ export const createStream = (source: StreamSource): Stream => {
       hearers.clear()
       state = watchStart
       timerAt = Number.POSITIVE_INFINITY
-      socket?.destroy()
-      socket = null
+      line?.socket.destroy()
+      line = null
     },
   }
 }

@@ -7,7 +7,14 @@ import { createStream, type Stream, type StreamSource } from './stream.ts'
 export const sharedStreams = (): ((source: StreamSource) => Watching['subscribe']) => {
   const streams = new Map<string, Stream>()
   return (source) => (hearer) => {
-    const key = JSON.stringify([source.address, source.port, source.path, source.headers, source.heartbeat])
+    const key = JSON.stringify([
+      source.address,
+      source.port,
+      source.path,
+      source.headers,
+      source.heartbeat,
+      source.dialer.key,
+    ])
     const stream = streams.get(key) ?? createStream(source)
     streams.set(key, stream)
     stream.hearers.add(hearer)

@@ -44,6 +44,8 @@ runChild('vrrp', async (assignment) => {
     servers.hear(fact)
   }
   facts.forEach(hear)
+  // What has happened since the start of this process, nobody else has told.
+  servers.speak(!succeeds)
   // Before it may start: who is not heard while others prepare would count as silent when it does.
   assignment.onFact(hear)
   if (succeeds) {

@@ -65,3 +65,7 @@ export const neighbourIn = (message: Uint8Array): readonly Neighbour[] => {
 /** Six bytes as aa:bb:cc:dd:ee:ff. */
 export const macText = (bytes: ArrayLike<number>): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+
+/** The six bytes of such a text. */
+export const macBytes = (text: string): Uint8Array =>
+  Uint8Array.from(text.split(':'), (byte) => Number.parseInt(byte, 16))

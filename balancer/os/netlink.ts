@@ -17,8 +17,8 @@ import { done, type Outcome, refused } from './outcome.ts'
 import { domains } from './socket-address.ts'
 
 /**
- * One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used. `origin`:
- * who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program. `isForAnswers`: it is on lo for
+ * One address of this host. `isPermanent`: nobody gave it a lifetime. `isTentative`: not yet, or never, to be used; never
+ * where another host has it too (`isDuplicate`). `origin`: who has added it, where the kernel keeps that (Linux 5.18), else 0; `ownOrigin` is this program. `isForAnswers`: it is on lo for
  * good, as on a server that answers clients of the address itself (direct server return): nobody is sent here for it.
  */
 export type HostAddress = {
@@ -27,6 +27,7 @@ export type HostAddress = {
   readonly interfaceIndex: number
   readonly isPermanent: boolean
   readonly isTentative: boolean
+  readonly isDuplicate: boolean
   readonly isForAnswers: boolean
   readonly origin: number
 }
@@ -354,6 +355,7 @@ const hostAddress = (message: Buffer): readonly HostAddress[] => {
       interfaceIndex: data.index ?? 0,
       isPermanent: flags?.permanent === true,
       isTentative: flags?.tentative === true || flags?.dadfailed === true,
+      isDuplicate: flags?.dadfailed === true,
       isForAnswers: isHidden && flags?.permanent === true && data.index === loopbackIndex && !isLoopback(address),
       origin: originIn(message),
     },

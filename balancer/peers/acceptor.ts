@@ -24,6 +24,14 @@ export type AcceptorOptions = {
   readonly onTrouble: (text: string | null) => void
 }
 
+/** The same as the end of a sentence. */
+export const refusalWords: Readonly<Record<Refusal, string>> = {
+  'not-a-peer': 'peers.to does not have it (not-a-peer)',
+  'too-many': 'it has too many already, or makes too many in a second (too-many)',
+  'other-key': 'what it says is not made with the key of key_file (other-key)',
+  'no-handshake': 'it does not speak as a balancer does, or says nothing (no-handshake)',
+}
+
 const callerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
 
 const handshakeTimeout = 3000

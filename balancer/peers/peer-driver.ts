@@ -58,6 +58,7 @@ export type Peer = {
   /** The addresses that VRRP moves and that are here now. */
   readonly setHolds: (addresses: readonly string[]) => void
   readonly setExceptions: (tables: readonly PeerTable[], exceptions: readonly SessionException[]) => void
+  readonly isConnected: () => boolean
   /** A connection from there could not be made. */
   readonly hearTrouble: (why: string) => void
   readonly stop: () => Promise<void>
@@ -71,6 +72,7 @@ const differenceLimit = 10_000
 /** And two masters: longer than any hand-over. */
 const usualLimit = 3000
 const usefulReasons = 50
+const otherVersion = 'it runs another version of the balancer, which speaks otherwise; upgrade both'
 
 /** Connects, and goes on with that until it is stopped. */
 export const startPeer = (options: PeerOptions): Peer => {
@@ -117,8 +119,6 @@ export const startPeer = (options: PeerOptions): Peer => {
     if (malformed[reason] === 1) {
       log.warn({ peer: name, reason }, `${shown()} says what is not understood (${reason}); it is left out and counted`)
     }
-    if (reason === 'other-protocol')
-      complain('it runs another version of the balancer that speaks otherwise; upgrade both')
   }
   const compare = (): void => {
     const before = new Set(warnings)
@@ -180,12 +180,21 @@ export const startPeer = (options: PeerOptions): Peer => {
       socket,
       onHeard: () => void dispatch({ type: 'heard', now: now(), link }),
       onMessage: (message) => dispatch({ type: 'message-received', now: now(), link, message, random: Math.random() }),
-      onMalformed: countMalformed,
+      onMalformed: (reason) => {
+        countMalformed(reason)
+        // Nothing that it says can be understood: to wait for its hello would be to blame it for that.
+        if (reason === 'other-protocol') giveUp(link, otherVersion)
+      },
       onRoom: pumpSoon,
       onClosed,
     })
     connections.set(link, connection)
     void dispatch({ type: 'connected', now: now(), link, direction })
+  }
+
+  const giveUp = (link: number, text: string): void => {
+    void carryOut({ do: 'close', link, why: text })
+    void dispatch({ type: 'closed', now: now(), link, why: text, random: Math.random() })
   }
 
   const carryOut = (effect: PeerEffect): Promise<void> | void => {
@@ -304,9 +313,7 @@ export const startPeer = (options: PeerOptions): Peer => {
     for (const [link, connection] of connections) {
       if (connection.isBusy()) void dispatch({ type: 'heard', now: now(), link })
       if (connection.fullFor() < stuckLimit) continue
-      const text = `it takes nothing that it is sent for ${stuckLimit / 1000} s`
-      void carryOut({ do: 'close', link, why: text })
-      void dispatch({ type: 'closed', now: now(), link, why: text, random: Math.random() })
+      giveUp(link, `it takes nothing that it is sent for ${stuckLimit / 1000} s`)
     }
     void dispatch({ type: 'deadline-reached', now: now(), random: Math.random() })
   }
@@ -337,6 +344,7 @@ export const startPeer = (options: PeerOptions): Peer => {
       hasOffered = true
       pumpSoon()
     },
+    isConnected: () => state.current !== null,
     hearTrouble: complain,
     stop: async () => {
       void dispatch({ type: 'stop-requested', now: now() })

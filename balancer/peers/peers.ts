@@ -10,7 +10,7 @@ import { type Endpoint, endpointText } from '../core/endpoint.ts'
 import { millis } from '../core/time.ts'
 import { failOverCost, type PeersFact } from '../pool/core/peers-fact.ts'
 import type { SessionException } from '../pool/core/session-exception.ts'
-import { type Acceptor, type Refusal, startAcceptor } from './acceptor.ts'
+import { type Acceptor, type Refusal, refusalWords, startAcceptor } from './acceptor.ts'
 import type { PeerTable } from './core/messages.ts'
 import { startSync } from './core/start-sync.ts'
 import { type Peer, type PeerHandlers, startPeer } from './peer-driver.ts'
@@ -126,8 +126,12 @@ export const startPeers = (options: PeersOptions): Peers => {
   const onRefused = (reason: Refusal, from: string): void => {
     refused = { ...refused, [reason]: (refused[reason] ?? 0) + 1 }
     changed(false)
-    if (reason === 'other-key') for (const peer of peersAt(from)) peer.hearTrouble(keysDiffer)
-    else bounded('warn', reason, { from, reason }, `A connection of ${from} to peers.listen was not taken: ${reason}`)
+    const lost = reason === 'other-key' ? peersAt(from).filter((peer) => !peer.isConnected()) : []
+    for (const peer of lost) peer.hearTrouble(keysDiffer)
+    if (lost.length > 0) return
+    // A socket whose other end has gone meanwhile tells no address.
+    const who = from === '' ? 'A connection that is gone already,' : `A connection of ${from}`
+    bounded('warn', reason, { from, reason }, `${who} to peers.listen was not taken: ${refusalWords[reason]}`)
   }
   const peersAt = (from: string): readonly Peer[] => peers.filter(({ address }) => address.address === from)
   /** Several may have one address; then it says which it is. */

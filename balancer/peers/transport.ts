@@ -48,9 +48,14 @@ export const attempt = ({ to, from, identity, key, onSecure, onFailure }: Attemp
     // There is no certificate: who has the key is a balancer.
     checkServerIdentity: () => undefined,
   })
+  let patience: NodeJS.Timeout | undefined
+  raw.once('connect', () => {
+    patience = setTimeout(() => fail(mute), handshakeLimit)
+  })
   const fail = (why: string): void => {
     const isFirst = !isOver
     isOver = true
+    clearTimeout(patience)
     socket.destroy()
     raw.destroy()
     if (isFirst) onFailure(why)
@@ -60,16 +65,22 @@ export const attempt = ({ to, from, identity, key, onSecure, onFailure }: Attemp
   socket.once('secureConnect', () => {
     if (isOver) return
     isOver = true
+    clearTimeout(patience)
     onSecure(socket)
   })
   return {
     abandon: () => {
       isOver = true
+      clearTimeout(patience)
       socket.destroy()
       raw.destroy()
     },
   }
 }
+
+/** A little shorter than an attempt as a whole: who has connected is not off. */
+const handshakeLimit = 2500
+const mute = 'it takes the connection and says nothing: its balancer hangs, or something else listens there'
 
 export const keysDiffer = 'the keys differ: key_file must have the same content there and here'
 
@@ -93,8 +104,9 @@ const wordsOf = (error: Error, from: Endpoint): string => {
     case 'EADDRNOTAVAIL':
       return `${from.address} (peers.listen) is no address of this host`
     case 'EHOSTUNREACH':
+      return 'its host is off, or a firewall there refuses the connection (EHOSTUNREACH)'
     case 'ENETUNREACH':
-      return `no way there (${code})`
+      return 'no way there (ENETUNREACH)'
     case 'ETIMEDOUT':
       return 'it does not answer (ETIMEDOUT)'
     default:

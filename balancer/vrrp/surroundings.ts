@@ -47,7 +47,7 @@ export const lookAround = async (
   if (address !== undefined) return { devices, link: { up: true, address }, isKnown: true }
   return {
     devices,
-    ...down(candidates.length > 0 ? `${config.interface} checks its address for duplicates` : noSource(config)),
+    ...down(candidates.length > 0 ? unusable(config.interface, candidates) : noSource(config)),
   }
 }
 
@@ -78,6 +78,19 @@ const isSource = (config: VrrpInstanceConfig, held: HostAddress, virtual: Readon
   const family = familyOfInstance(config)
   if (familyOf(held.address) !== family || (virtual.has(held.address) && !held.isPermanent)) return false
   return family === 'ipv4' ? !held.address.startsWith('127.') : isLinkLocal(held.address)
+}
+
+/** Why none of these can be spoken as (RFC 4862 section 5.4.5). */
+const unusable = (name: string, candidates: readonly HostAddress[]): string => {
+  const taken = candidates.find(({ isDuplicate }) => isDuplicate)
+  if (taken === undefined || candidates.some(({ isDuplicate }) => !isDuplicate)) {
+    return `${name} checks its address for duplicates`
+  }
+  const text = `${taken.address}/${taken.prefixLength}`
+  return (
+    `another host has the address of ${name} too, ${text} (dadfailed), as copies of a machine with one MAC address have: ` +
+    `give one of them another, then: ip -6 address del ${text} dev ${name}; ip -6 address add ${text} dev ${name}`
+  )
 }
 
 const noSource = (config: VrrpInstanceConfig): string => {

@@ -21,14 +21,15 @@ writeFileSync(file('password'), `${password}\n`)
 chmodSync(file('password'), 0o600)
 
 let runs = 0
-const configure = (port: number, more = ''): string => {
+/** A server that answers late on a busy machine is none that hangs, unless that is what is asked. */
+const configure = (port: number, more = '', timeout = '10s'): string => {
   runs += 1
   const path = file(`agent${runs}.yaml`)
   writeFileSync(
     path,
     `listen: { address: 127.0.0.1, port: ${port} }
 mysql: { socket: ${db.socket}, client_address: none, user: ${user}, password_file: ${file('password')} }
-check: { timeout: 500ms, interval: 200ms, max_age: 100ms }
+check: { timeout: ${timeout}, interval: 200ms, max_age: 100ms }
 force_fail_file: ${file('proxyoff')}
 lasting_force_fail_file: ${file('lasting')}
 ${more}`,
@@ -85,11 +86,11 @@ t.test('the daemon follows its server down and up, and says so once each', async
 
 t.test('a hung server is answered 503 and heals without a restart of the agent', async (t) => {
   const port = await freePort()
-  const daemon = await start(configure(port))
-  t.equal((await get(port)).status, 200)
+  const daemon = await start(configure(port, '', '500ms'))
+  await waitFor('200', async () => (await get(port)).status === 200)
   db.process().signal('SIGSTOP')
   await waitFor('503', async () => (await get(port)).status === 503)
-  t.match((await get(port)).reason, /^timeout; no answer within 500 ms/)
+  await waitFor('the timeout', async () => /^timeout; no answer within 500 ms/.test((await get(port)).reason ?? ''))
   t.equal((await get(port, '/liveness')).status, 200)
   db.process().signal('SIGCONT')
   await waitFor('200', async () => (await get(port)).status === 200)

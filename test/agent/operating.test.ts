@@ -27,7 +27,9 @@ const secret = (name: string, text: string): string => {
 }
 const passwordFile = secret('password', `${password}\n`)
 const config = file('agent.yaml')
-const quick = 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms }'
+/** A server that answers late on a busy machine is not what is asked here; that one hangs has to be found out soon. */
+const quick = 'check: { timeout: 10s, interval: 200ms, max_age: 100ms }'
+const impatient = quick.replace('10s', '500ms')
 const login = `mysql: { socket: ${db.socket}, client_address: none, user: ${user}, password_file: ${passwordFile} }`
 /** All at once: a reload may read it at any moment. */
 const write = (...lines: readonly string[]): void => {
@@ -83,12 +85,11 @@ t.test('a reload keeps the listener and its connections where they did not chang
   // It learns anew what the server shows the check user, over a login of its own.
   await waitFor('one login', async () => (await logins()).length === 1)
 
-  write(listen(port), login, 'check: { timeout: 500ms, interval: 200ms, max_age: 100ms, query: SELECT 2, expect: "3" }')
+  write(listen(port), login, quick.replace('{', '{ query: SELECT 2, expect: "3",'))
   daemon.signal('SIGHUP')
-  await waitFor('the new query', async () => (await get(port)).status === 503)
-  t.match(await get(port), {
-    reason: 'unexpected-result; the check query answered another value than check.expect',
-  })
+  const unexpected = 'unexpected-result; the check query answered another value than check.expect'
+  await waitFor('the new query', async () => (await get(port)).reason === unexpected)
+  t.equal((await get(port)).status, 503)
   t.equal(client.ended(), 'no', 'the connection lives on')
   client.destroy()
   await daemon.stop()
@@ -279,7 +280,7 @@ t.test('the watchdog is fed while probes end, however they end, and not while on
       .slice(since)
       .some((line) => pattern.test(line))
   const port = await freePort()
-  write(listen(port), login, quick)
+  write(listen(port), login, impatient)
   // The fault: after SIGUSR2 no deadline comes, so that a probe of a server that hangs does not end.
   const fault = "const s=setTimeout;process.on('SIGUSR2',()=>{globalThis.setTimeout=()=>s(()=>0,1e9).unref()})"
   const daemon = await start({

@@ -26,7 +26,7 @@ for (const from of ['localhost', '127.0.0.1']) {
   await server.query(`GRANT SELECT, INSERT, UPDATE ON mysqlchk.* TO '${checkUser.user}'@'${from}'`)
 }
 await server.query('CREATE TABLE mysqlchk.heartbeat (node VARCHAR(255) PRIMARY KEY, beat_at TIMESTAMP(6) NOT NULL)')
-const quick = 'timeout: 1s, interval: 200ms, max_age: 100ms'
+const quick = 'timeout: 10s, interval: 200ms, max_age: 100ms'
 const agentCheck = (more = '') => `agent_check: { port: 9223${more} }`
 const agent = await startAgent(lab, db, server, `check: { ${quick} }\n${agentCheck(', weight: headroom')}`)
 
@@ -56,6 +56,7 @@ defaults
   timeout connect 1s
   timeout client 5s
   timeout server 5s
+  timeout check 10s
 backend http
   option httpchk
   server db1 ${db.address}:3306 check port 9222 inter 200ms rise 1 fall 2

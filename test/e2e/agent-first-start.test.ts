@@ -23,7 +23,7 @@ const untilStatus = (wanted: string, of = unit): Promise<boolean> =>
     throw new Error(`it is "${seen}"`)
   })
 const ask = async (port = 9222): Promise<string> =>
-  (await host.run('curl', ['-sS', '-m', '5', `http://${host.address}:${port}/`])).stdout
+  (await host.run('curl', ['-sS', '-m', '30', `http://${host.address}:${port}/`])).stdout
 const up = 'MySQL is running.\r\n'
 
 // As the package does it.

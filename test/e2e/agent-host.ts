@@ -18,7 +18,11 @@ export const bootAgentHost = async (name: string) => {
   const server = await startMariaDb({ lab, host, name: 'db1' })
   const directories = { [checkoutInside]: checkout, '/run/mysqld': dirname(server.socket) }
   const db1 = await bootSystemd({ lab, host, directories })
-  const journal = (of = unit) => db1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${of}`])
+  const journal = async (of = unit): Promise<string> => {
+    // What was said before this call may not have been written yet.
+    await db1.mustRun('journalctl', ['--sync'])
+    return db1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${of}`])
+  }
   /** Throws with the journal where systemctl did not succeed. */
   const systemctl = async (...words: readonly string[]): Promise<void> => {
     const { code, stderr } = await db1.run('systemctl', words)

@@ -55,6 +55,7 @@ defaults
   timeout connect 1s
   timeout client 5s
   timeout server 5s
+  timeout check 10s
 listen mysql
   bind 127.0.0.1:3306
   option httpchk
@@ -86,7 +87,7 @@ const seen = async (): Promise<Readonly<Record<string, string>>> => (await table
 /** How often HAProxy marked the server down. */
 const timesDown = async (): Promise<string> => (await seen())['chkdown'] ?? 'unknown'
 const get = async (port: number): Promise<string> =>
-  (await client.run('curl', ['-sS', '--http0.9', '-i', '-m', '5', `http://${db.address}:${port}/`])).stdout
+  (await client.run('curl', ['-sS', '--http0.9', '-i', '-m', '30', `http://${db.address}:${port}/`])).stdout
 const isOurs = /^HTTP\/1\.1 200 OK\r\n[\s\S]*^Mysqlchk-Reason: ok;[\s\S]*MySQL is running\.\r\n$/m
 
 const trial = 'listen: { address: 0.0.0.0, port: 9223 }\naccess: { allow: [198.18.0.0/24] }'
@@ -179,9 +180,9 @@ await t.test('every form of check of HAProxy gets the same from both, up and dow
 
 await t.test('other checkers get the same from both, and compare says so', async (t) => {
   const programs: readonly (readonly [string, (port: number) => readonly string[]])[] = [
-    ['curl', (port) => ['-sS', '--http0.9', '-m', '5', `http://${db.address}:${port}/`]],
-    ['curl', (port) => ['-sS', '--http0.9', '-m', '5', '-X', 'POST', '-d', 'x', `http://${db.address}:${port}/x?y`]],
-    ['wget', (port) => ['-q', '-O', '-', '-t', '1', '-T', '5', `http://${db.address}:${port}/`]],
+    ['curl', (port) => ['-sS', '--http0.9', '-m', '30', `http://${db.address}:${port}/`]],
+    ['curl', (port) => ['-sS', '--http0.9', '-m', '30', '-X', 'POST', '-d', 'x', `http://${db.address}:${port}/x?y`]],
+    ['wget', (port) => ['-q', '-O', '-', '-t', '1', '-T', '30', `http://${db.address}:${port}/`]],
     ['bash', (port) => ['-c', `exec 3<>/dev/tcp/${db.address}/${port}; cat <&3`]],
     [
       'python3',
@@ -218,12 +219,12 @@ await t.test('nc and the plugins of Nagios get the same from both, up and down',
   const words: Expected = { up: [0, /^TCP OK /], down: [1, /^TCP WARNING - Unexpected response/] }
   const at = (port: number): readonly string[] => ['-H', db.address, '-p', String(port)]
   const programs: readonly (readonly [string, (port: number) => readonly string[], Expected, string?])[] = [
-    ['nc', (port) => ['-d', '-w', '5', db.address, String(port)], heard],
-    ['nc', (port) => ['-N', '-w', '5', db.address, String(port)], heard],
-    ['nc', (port) => ['-w', '5', db.address, String(port)], heard, 'GET / HTTP/1.0\r\n\r\n'],
+    ['nc', (port) => ['-d', '-w', '30', db.address, String(port)], heard],
+    ['nc', (port) => ['-N', '-w', '30', db.address, String(port)], heard],
+    ['nc', (port) => ['-w', '30', db.address, String(port)], heard, 'GET / HTTP/1.0\r\n\r\n'],
     [`${plugins}/check_http`, (port) => [...at(port), '-u', '/'], status],
     [`${plugins}/check_http`, (port) => [...at(port), '-u', '/', '-s', 'MySQL is running.'], status],
-    [`${plugins}/check_tcp`, (port) => [...at(port), '-t', '5', '-e', 'MySQL is running.', '-A', '-M', 'warn'], words],
+    [`${plugins}/check_tcp`, (port) => [...at(port), '-t', '30', '-e', 'MySQL is running.', '-A', '-M', 'warn'], words],
   ]
   for (const state of ['up', 'down'] as const) {
     if (state === 'down') {

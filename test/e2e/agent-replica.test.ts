@@ -23,7 +23,7 @@ await replica.query(follow)
 await replica.query('START SLAVE')
 await source.query(`CREATE TABLE ${appUser.database}.t (id INT PRIMARY KEY)`)
 
-const settings = 'check: { timeout: 1s, interval: 200ms, max_age: 100ms, max_replication_lag: 20s }'
+const settings = 'check: { timeout: 10s, interval: 200ms, max_age: 100ms, max_replication_lag: 20s }'
 const [primary, second] = [
   await startAgent(lab, host1, source, settings),
   await startAgent(lab, host2, replica, settings),

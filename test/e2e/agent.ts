@@ -34,7 +34,7 @@ export const startAgent = async (
   lab: Lab,
   host: Host,
   server: Pick<MariaDb, 'socket'>,
-  settings = 'check: { timeout: 1s, interval: 200ms, max_age: 100ms }',
+  settings = 'check: { timeout: 10s, interval: 200ms, max_age: 100ms }',
 ): Promise<Agent> => {
   const directory = join(lab.directory, `${host.name}-agent`)
   mkdirSync(directory, { recursive: true })

@@ -56,7 +56,11 @@ const configure = (end = ''): void =>
   writeFileSync(lb1.path(configFile), configuration(first, 101, '/run/balancer/admin.sock', { track, end }))
 
 const show = (property: string) => lb1.property(unit, property)
-const journal = () => lb1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${unit}`])
+const journal = async (): Promise<string> => {
+  // What was said before this call may not have been written yet.
+  await lb1.mustRun('journalctl', ['--sync'])
+  return lb1.mustRun('journalctl', ['--no-pager', '--output=cat', `--unit=${unit}`])
+}
 const systemctl = async (...words: readonly string[]): Promise<void> => {
   const { code, stderr } = await lb1.run('systemctl', words)
   if (code !== 0) throw new Error(`systemctl ${words.join(' ')} ended with ${code}: ${stderr}\n${await journal()}`)

@@ -151,6 +151,16 @@ await t.test('up prepares, down undoes all of it, byte for byte', async (t) => {
   await isUntouched(t, db1, 'as before')
   t.same(readdirSync(runDirectory(db1)), [], 'nothing is remembered')
   t.match(await directReturn(db1, 'down'), { code: 0, said: 'There was nothing to undo.\n' })
+
+  t.comment('an address that is on lo already, as scripts for LVS put it there: it is enough, and stays')
+  const byHand = [`${virtual}/32`, 'dev', 'lo']
+  await must(db1, 'ip', ['address', 'add', ...byHand, 'label', 'lo:0'])
+  const beside = await directReturn(db1, 'up')
+  t.match(beside, { code: 0 }, beside.said)
+  t.match(await directReturn(db1, 'down'), { code: 0, said: /This host is as it was\.\n$/ })
+  t.match(await must(db1, 'ip', ['address', 'show', 'dev', 'lo']), /198\.18\.0\.100\/32 .*lo:0/)
+  await must(db1, 'ip', ['address', 'delete', ...byHand])
+  await isUntouched(t, db1, 'as before')
   t.match(await directReturn(db1, 'up'), { code: 0 })
 })
 

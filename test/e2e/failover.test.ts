@@ -33,6 +33,15 @@ const untilHeldBy = (balancer: BalancerHost): Promise<unknown> =>
     return (await balancer.holdsAddress()) && !(await other(balancer).holdsAddress())
   })
 
+/** The one that holds the address, when the other one is ready to take it over: after what happened before it may be in fault. */
+const holder = (): Promise<BalancerHost> =>
+  waitFor('a master and a backup', async () => {
+    const active = await site.holder()
+    const [state] = (await other(active).status()).vrrp.map((router) => router.state)
+    if (state !== 'backup') throw new Error(`the other one is ${state}`)
+    return active
+  })
+
 /** New connections succeed again: a good number of them in a row. */
 const untilServed = (): Promise<unknown> =>
   waitFor('new connections to succeed', async () => {
@@ -93,7 +102,7 @@ const isAlive = (pid: number): boolean => {
 }
 
 await t.test('a clean stop hands the address over and leaves nothing behind', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const { code } = await active.process().stop()
   t.equal(code, 0)
   await untilHeldBy(other(active))
@@ -106,7 +115,7 @@ await t.test('a clean stop hands the address over and leaves nothing behind', as
 })
 
 await t.test('without preempt a router that returns stays backup', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const returned = other(active)
   await waitFor('it to be backup', async () => (await returned.status()).vrrp[0]?.state === 'backup')
   await waitFor('it to hear the master', async () => ((await returned.status()).vrrp[0]?.received ?? 0) > 5)
@@ -115,7 +124,7 @@ await t.test('without preempt a router that returns stays backup', async (t) => 
 })
 
 await t.test('power cut: the other one takes over, and the address is gone from the dead host', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   await active.host.powerCut()
   await untilHeldBy(other(active))
   await untilServed()
@@ -125,7 +134,7 @@ await t.test('power cut: the other one takes over, and the address is gone from 
 })
 
 await t.test('kill -9 of every process, link up: the kernel takes the address away when its lease ends', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   await active.host.killAll()
   t.ok(await active.holdsAddress(), 'the address is still there')
   await untilHeldBy(other(active))
@@ -136,7 +145,7 @@ await t.test('kill -9 of every process, link up: the kernel takes the address aw
 
 await t.test('kill -9 of any one process: it is started again and the service goes on', async (t) => {
   for (const role of ['director', 'proxy', 'vrrp']) {
-    const active = await site.holder()
+    const active = await holder()
     await killChild(active, role)
     await site.holder()
     await untilServed()
@@ -149,7 +158,7 @@ await t.test('kill -9 of any one process: it is started again and the service go
 })
 
 await t.test('processes that hang are started again, and this host is well again', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const roles = ['director', 'proxy', 'vrrp']
   const hung = roles.map((role) => childOf(active, role))
   for (const pid of hung) process.kill(pid, 'SIGSTOP')
@@ -170,7 +179,7 @@ await t.test('processes that hang are started again, and this host is well again
 })
 
 await t.test('a vrrp process that comes back late does not take the address from the new master', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const before = childOf(active, 'vrrp')
   process.kill(before, 'SIGKILL')
   await waitFor('vrrp to be started again', () => childOf(active, 'vrrp') !== before, { interval: 1 })
@@ -185,7 +194,7 @@ await t.test('a vrrp process that comes back late does not take the address from
 })
 
 await t.test('what a restarted vrrp process lacks is a fault, and is waited for', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const own = `${active.host.address}/24`
   await active.host.run('ip', ['address', 'delete', own, 'dev', 'eth0'])
   process.kill(childOf(active, 'vrrp'), 'SIGKILL')
@@ -201,7 +210,7 @@ await t.test('what a restarted vrrp process lacks is a fault, and is waited for'
 })
 
 await t.test('what fails a restarted process is tried again, and does not end the balancer', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const socket = join(dirname(active.configFile), 'admin.sock')
   rmSync(socket)
   writeFileSync(socket, '')
@@ -216,7 +225,7 @@ await t.test('what fails a restarted process is tried again, and does not end th
 })
 
 await t.test('a reload of a file that cannot be read as YAML harms nobody', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const good = readFileSync(active.configFile, 'utf8')
   writeFileSync(active.configFile, `x: &x 1\ny: [${'*x, '.repeat(150)}]\n${good}`)
   active.process().signal('SIGHUP')
@@ -227,7 +236,7 @@ await t.test('a reload of a file that cannot be read as YAML harms nobody', asyn
 })
 
 await t.test('kill -9 of the supervisor: its children hand the address over and end', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const children = ['vrrp', 'proxy', 'director'].map((role) => childOf(active, role))
   await active.process().kill()
   await untilHeldBy(other(active))
@@ -238,7 +247,7 @@ await t.test('kill -9 of the supervisor: its children hand the address over and 
 })
 
 await t.test('a master that was frozen while the other took over does not keep the address', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   active.process().stall()
   await waitFor('the other one to take over', () => other(active).holdsAddress())
   active.process().resume()
@@ -248,7 +257,7 @@ await t.test('a master that was frozen while the other took over does not keep t
 })
 
 await t.test('malformed advertisements are counted by reason and change nothing', async (t) => {
-  const active = await site.holder()
+  const active = await holder()
   const before = (await active.status()).vrrp[0]
   const packets = ['', '31', '3133640100640000c6120064', '41336401006404dbc6120064', '31336401006404dac6120064']
   const { code, stderr } = await site.client.run('python3', ['-c', sendAdvertisements, ...packets])

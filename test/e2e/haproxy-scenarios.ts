@@ -60,9 +60,9 @@ const heldOpen: Step['see'] = async ({ held }) =>
     .join('')
 
 const quick = 'inter 200 rise 1 fall 1'
-const httpLines = ['option httpchk GET /', 'timeout check 1s']
+const httpLines = ['option httpchk GET /', 'timeout check 10s']
 const byHttp = `check port ${actorPorts.checks} ${quick}`
-const pace = { interval: '200ms', timeout: '1s', rise: 1, fall: 1 }
+const pace = { interval: '200ms', timeout: '10s', rise: 1, fall: 1 }
 
 /** A scenario whose servers are checked over HTTP at a port of their own. */
 const overHttp = (
@@ -306,7 +306,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'tcp',
     title: 'tcp check: up while it can be connected to',
     servers: ['a', 'b'],
-    haproxy: ['timeout check 1s'],
+    haproxy: ['timeout check 10s'],
     haproxyServer: () => `check ${quick}`,
     ours: { check: { type: 'tcp', ...pace } },
     steps: [
@@ -325,7 +325,7 @@ export const scenarios: readonly Scenario[] = [
     haproxyServer: () =>
       `check port ${actorPorts.checks} inter 900 rise 100 fall 1 observe layer4 error-limit 1 on-error mark-down`,
     ours: {
-      check: { type: 'http', port: actorPorts.checks, interval: '900ms', timeout: '1s', rise: 100, fall: 1 },
+      check: { type: 'http', port: actorPorts.checks, interval: '900ms', timeout: '10s', rise: 100, fall: 1 },
       observe: { error_limit: 1, on_error: 'mark_down' },
     },
     steps: [

@@ -94,7 +94,7 @@ for (const role of ['proxy', 'director']) {
     const before = faults()
     process.kill(pid, 'SIGSTOP')
     await untilHeldBy(second)
-    t.equal(faults(), before + 1)
+    t.ok(await waitFor('its fault to be told', () => faults() === before + 1))
     process.kill(pid, 'SIGCONT')
     await untilHeldBy(first)
   })

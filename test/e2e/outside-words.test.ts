@@ -160,6 +160,7 @@ host.spawn('rsyslogd', 'rsyslogd', ['-n', '-f', rsyslog, '-i', place('rsyslog.pi
 await waitFor('rsyslogd', () => existsSync(place('rsyslog.pid')))
 const others = host.spawn('strangers', process.execPath, ['-e', strangers, JSON.stringify(words)])
 await others.waitForOutput(/ready/)
+const begun = performance.now()
 const running = host.spawn('balancer', 'sh', [
   '-c',
   'exec "$@" >"$0"',
@@ -250,11 +251,11 @@ await t.test('a server that flaps has twenty lines in ten seconds, and one that 
       .filter((line) => line.includes('Server flap/db1 is'))
   const rest = /"suppressed":\d+.*\(the last of \d+ more\)/
   await waitFor('the rest', () => flaps().some((line) => rest.test(line)))
-  t.equal(
-    flaps().findIndex((line) => rest.test(line)),
-    20,
-  )
-  t.ok((await say('show events')).split('\n').filter((line) => line.includes('Server flap/db1 is')).length < 100)
+  // On a busy host it may have had ten seconds with fewer before.
+  t.ok(flaps().findIndex((line) => rest.test(line)) >= 20)
+  const shown = (await say('show events')).split('\n').filter((line) => line.includes('Server flap/db1 is')).length
+  const windows = Math.ceil((performance.now() - begun) / 10_000) + 1
+  t.ok(shown <= 21 * windows, `${shown} events in ${windows} times ten seconds`)
 })
 
 await t.test('a reload moves and ends syslog, and refuses a receiver that cannot be', async (t) => {

@@ -37,7 +37,7 @@ const startAgent = (host: Host, server: MariaDb): void => {
     configFile,
     `listen: { address: 0.0.0.0, port: ${agentPort} }
 mysql: { socket: ${server.socket}, user: ${checkUser.user}, password_file: ${passwordFile} }
-check: { timeout: 1s, interval: 200ms, max_age: 100ms }
+check: { timeout: 10s, interval: 200ms, max_age: 100ms }
 force_fail_file: ${join(directory, 'proxyoff')}
 `,
   )
@@ -53,7 +53,7 @@ for (const [i, host] of hosts.entries()) startAgent(host, i === 0 ? servers[0] :
 
 const listenersOf = (host: Host, writerKeys: object = {}) => {
   const common = {
-    check: { type: 'http', port: agentPort, interval: '200ms', timeout: '1s', rise: 2, fall: 3 },
+    check: { type: 'http', port: agentPort, interval: '200ms', timeout: '3s', rise: 2, fall: 3 },
     servers: hosts.map(({ name, address }) => ({ name, address: `${address}:3306` })),
   }
   return [

@@ -19,7 +19,7 @@ releases.install('1.0.0')
 const pair = await buildPair(lab, { balancerProgram: releases.program })
 const { first, second, ask, command, edit, untilHeldBy, messages } = pair
 const target = { address: virtualAddress, port: servicePort }
-const probe = await startProbe(pair.site.client, { target, ...appUser, interval: 40, sessions: 4 })
+const probe = await startProbe(pair.site.client, { target, ...appUser, interval: 40, timeout: 30_000, sessions: 4 })
 const heldSessions = 4
 
 /** Which router is what, and how often that has changed. */
@@ -139,7 +139,8 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
   },
   'one with a vrrp process that dies as it goes on': {
     patch: { file: 'main/vrrp.js', from: 'resume = lead.resume', to: 'process.exit(6)' },
-    says: /its process vrrp died \(exit code 6\)/,
+    // A host with much to do gives it up before it hears of its death.
+    says: /its process vrrp died \(exit code 6\)|the new vrrp process did not go on in time/,
   },
   'one with a vrrp process that hangs as it goes on': {
     patch: { file: 'main/vrrp.js', from: 'resume = lead.resume', to: 'for (;;) {}' },

@@ -24,7 +24,7 @@ t.teardown(() => {
 })
 
 const port = await freePort()
-const http = { port: actorPorts.checks, interval: '200ms', timeout: '1s', rise: 2, fall: 3 }
+const http = { port: actorPorts.checks, interval: '200ms', timeout: '5s', rise: 2, fall: 3 }
 const listeners = (keys: object) => [
   {
     name: 'mysql',
@@ -54,7 +54,7 @@ await t.test('no key of a check that a reload changes ends a session or refuses 
   })
   const changes: Readonly<Record<string, object>> = {
     interval: { check: { ...http, interval: '300ms' } },
-    timeout: { check: { ...http, timeout: '2s' } },
+    timeout: { check: { ...http, timeout: '6s' } },
     rise: { check: { ...http, rise: 5 } },
     fall: { check: { ...http, fall: 1 } },
     path: { check: { ...http, path: '/primary' } },
@@ -155,7 +155,7 @@ await t.test('an agent that said drain and dies loses its say, and what it said 
   let agent = await startLines(actors[0].address, () => line, at)
   const other = await startLines(actors[1].address, () => 'up 100% wobble', at)
   t.teardown(() => other.close())
-  const check = { port: at, interval: '200ms', timeout: '200ms' }
+  const check = { port: at, interval: '200ms', timeout: '5s' }
   await ours.reload(listeners({ agent_check: { ...check, fall: 5 } }))
   await untilStates('DRAIN', 'UP')
 
@@ -164,7 +164,9 @@ await t.test('an agent that said drain and dies loses its say, and what it said 
     /^mysql\/db1: ready, but the agent says drain since \d{4}-.*Z \("disk is full"\)\n$/,
   )
   t.match(await ours.ask('show servers'), /mysql\/db1: drain by agent "disk is full" for /)
-  t.match(await ours.ask('show servers'), /mysql\/db2: agent: \d+ lines with unknown words, last "wobble"/)
+  await waitFor('the unknown word', async () =>
+    /mysql\/db2: agent: \d+ lines with unknown words, last "wobble"/.test(await ours.ask('show servers')),
+  )
   t.match(await events(), /Agent of server mysql\/db2 says what nobody knows: "wobble" \(1 such lines so far\)/)
 
   agent.close()

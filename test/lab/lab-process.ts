@@ -89,26 +89,34 @@ export const startProcess = (
   if (pid === undefined) throw new Error(`${command} could not be started`)
 
   const lines: string[] = []
+  let isOver = false
   const follow = (output: Readable): void => {
     createInterface({ input: output }).on('line', (line) => {
       lines.push(line)
       if (lines.length > keptLines) lines.shift()
-      appendFileSync(logFile, `${line}\n`)
+      try {
+        appendFileSync(logFile, `${line}\n`)
+      } catch (error) {
+        // What a descendant says when this process is over may come after its lab is gone.
+        if (!isOver) throw error
+      }
     })
   }
   if (child.stdout) follow(child.stdout)
   if (child.stderr) follow(child.stderr)
 
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
-  let isOver = false
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       const end = (): void => {
         isOver = true
         resolve({ code, signal })
       }
-      // The last lines may still be in the pipe; a descendant that lives on may hold it open for ever.
-      const enough = setTimeout(end, outputGrace)
+      // The last lines may still be in the pipe; a descendant that lives on may hold it open for ever. Where we had no processor for
+      // so long, this timer comes before what is there to be read: a second one comes behind it.
+      let enough = setTimeout(() => {
+        enough = setTimeout(end, outputLookInterval)
+      }, outputGrace)
       child.once('close', () => {
         clearTimeout(enough)
         end()

@@ -6,7 +6,7 @@ import { createLab, type Lab } from './lab.ts'
 import { familyOf, identify, processesInNamespaces } from './proc.ts'
 import { waitFor } from './wait-for.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 const port = 7000
 const serve = `require('node:net').createServer((s) => s.end()).listen(${port}, () => console.log('listening'))`

@@ -1,5 +1,6 @@
 // A MariaDB server of a lab: on a host, or on the machine itself behind a socket in the lab's directory.
 
+import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -59,15 +60,22 @@ const mysqlPort = 3306
 const stopGrace = 30_000
 const connectTimeout = 5000
 
-/** A TCP port of 127.0.0.1 on the machine itself that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0))
-    })
+/** Below those that the kernel takes for connections, one of which may need any of them at any time. */
+const listeningPorts = [10_000, 32_000] as const
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
+
+/** A TCP port of 127.0.0.1 on the machine itself that was free a moment ago. */
+export const freePort = async (): Promise<number> => {
+  for (;;) {
+    const port = randomInt(...listeningPorts)
+    if (await isFree(port)) return port
+  }
+}
 
 // After an unclean end of all nodes Galera refuses a bootstrap, unless an operator says that this node may.
 const allowBootstrap = (data: string): void => {

@@ -371,7 +371,7 @@ const balancerHost = async (
   const document = async (): Promise<unknown> => {
     const answer = await fetch(`http://127.0.0.1:${door.port}/status/json`, {
       headers: { authorization, connection: 'close' },
-      signal: AbortSignal.timeout(2000),
+      signal: AbortSignal.timeout(10_000),
     })
     if (!answer.ok) throw new Error(`the status page of ${host.name} says ${answer.status}`)
     return await answer.json()

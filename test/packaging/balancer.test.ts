@@ -27,7 +27,7 @@ const noDefault = /#.*(no default|off by default|without it)/
 const [key, certificate] = [join(directory, 'client.key'), join(directory, 'client.crt')]
 const words = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=example']
 execFileSync('openssl', [...words, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
-copyFileSync(certificate, join(directory, 'mysql-ca.pem'))
+for (const name of ['agent-ca.pem', 'mysql-ca.pem']) copyFileSync(certificate, join(directory, name))
 
 /** What is wrong with a configuration whose files are all there. */
 const problemsOf = async (text: string): Promise<readonly string[]> => {
@@ -126,6 +126,30 @@ t.test('what it shows is the default, unless a comment beside it or above says t
   }
   t.ok(i > 150 && defaults > 50, `${i} keys, ${defaults} defaults`)
 })
+
+t.test(
+  'each word of keepalived and HAProxy that operators bring along is there, and leads to keys that there are',
+  async (t) => {
+    const page = packaged('man/balancer.yaml.5').replaceAll('\\-', '-')
+    const [, section = ''] = /^\.SH WORDS OF KEEPALIVED AND HAPROXY\n([\s\S]*?)^\.SH /m.exec(page) ?? []
+    const rows = [...section.matchAll(/^(?!\.)(.{28}) (\S.*)$/gm)].map(([, words = '', told = '']) => ({ words, told }))
+    t.ok(rows.length > 120, `${rows.length} words`)
+    let led = 0
+    for (const { told } of rows) {
+      let last = ''
+      for (const [name] of told.matchAll(/(?:\b(?:listeners|vrrp|admin|log|agent_check)|(?<=, ))(?:\.[a-z_0-9]+)+/g)) {
+        last = name.startsWith('.') ? `${last.slice(0, last.lastIndexOf('.'))}${name}` : name
+        t.ok(keys.includes(last), `${told}: ${last}`)
+        led += 1
+      }
+    }
+    t.ok(led > 90, `${led} keys`)
+    const brought =
+      'maxconn rise inter fastinter downinter on-marked-down shutdown-sessions backup nbsrv weight slowstart allbackups track_script nopreempt virtual_ipaddress notify notify_master advert_int auth_pass unicast_peer use_vmac stick-table default-server send-proxy check-ssl'
+    const there = rows.flatMap(({ words }) => words.split(/[ ,]+/))
+    for (const word of brought.split(' ')) t.ok(there.includes(word), word)
+  },
+)
 
 t.test('every key of the schema stands in the example and in its man page, and no other in the page', async (t) => {
   t.ok(keys.length > 150 && keys.includes('listeners.check.expect.status'), `${keys.length} keys`)

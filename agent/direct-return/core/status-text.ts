@@ -9,10 +9,12 @@ export type Shown = {
   readonly standing: Standing
   readonly keeper: number | null
   readonly commands: { readonly prepare: string; readonly up: string }
+  /** What else has to be so on this host, a line each. */
+  readonly notes: readonly string[]
 }
 
 /** The table, with what to do below it. */
-export const statusText = ({ entries, standing, keeper, commands }: Shown): string => {
+export const statusText = ({ entries, standing, keeper, commands, notes }: Shown): string => {
   const rows = entries.map((entry) => {
     const known = standing.entries.find(({ address, port }) => address === entry.address && port === entry.port)
     const { missing = ['not looked at'], sent = null } = known ?? {}
@@ -43,6 +45,7 @@ export const statusText = ({ entries, standing, keeper, commands }: Shown): stri
       ? `Nobody repairs it when somebody takes it away. For good: ${commands.prepare}`
       : `Process ${keeper} looks after it and repairs it.`,
     ...(isReady || keeper !== null ? [] : [`Now, once: ${commands.up}`]),
+    ...notes,
     '',
   ].join('\n')
 }

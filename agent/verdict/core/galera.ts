@@ -53,7 +53,9 @@ export const galeraObjection = (words: Words, availableWhenDonor: boolean): Reas
   if (maintenance !== 'DISABLED') return { code: 'maintenance-mode', text: is('pxc_maint_mode') }
   // A desynced node is in the donor's state too, so this tells an operator's hand from a state transfer.
   if (word('wsrep_desync') === 'ON') return { code: 'desynced', text: is('wsrep_desync') }
-  const state = `${is('wsrep_local_state')} (${word('wsrep_local_state_comment')})`
+  // In full it is Donor/Desynced: who looks for `synced` in an answer must not find it there.
+  const comment = word('wsrep_local_state_comment').replace('/Desynced', '')
+  const state = `${is('wsrep_local_state')} (${comment})`
   switch (words['wsrep_local_state']) {
     case syncedState:
       break

@@ -120,7 +120,7 @@ const ipv6Header = ({ source, destination, hopLimit = usualHopLimit }: TcpPacket
 }
 
 /** RFC 1071; every part has an even length. */
-const checksum = (...parts: readonly Uint8Array[]): number => {
+export const checksum = (...parts: readonly Uint8Array[]): number => {
   let sum = 0
   for (const part of parts) for (let i = 0; i < part.length; i += 2) sum += ((part[i] ?? 0) << 8) | (part[i + 1] ?? 0)
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16)

@@ -3,6 +3,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Endpoint } from '../../core/endpoint.ts'
+import { macBytes } from '../../os/neighbour-message.ts'
 import type { Outcome } from '../../os/outcome.ts'
 import { interfaceIndexOf, openPacketSocket, type PacketSocket } from '../../os/packet-socket.ts'
 import { tcpPortFilter } from '../../os/tcp-port-filter.ts'
@@ -38,7 +39,7 @@ export const probeServers = async (targets: readonly ProbeTarget[]): Promise<Out
   const opened = openPacketSocket(tcpPortFilter(firstProbePort))
   if (!opened.ok) return opened
   const socket = opened.value
-  const macs = [...new Set(targets.map(({ ends }) => ends.server))].map(bytesOfMac)
+  const macs = [...new Set(targets.map(({ ends }) => ends.server))].map(macBytes)
   try {
     const results: ProbeResult[] = []
     for (let at = 0; at < targets.length; at += atOnce) {
@@ -65,8 +66,8 @@ const probeSome = async (
     if (!index.ok) return index
     const probe: Probe = {
       bind,
-      server: { mac: bytesOfMac(ends.server) },
-      own: { mac: bytesOfMac(ends.own.mac), address: ends.own.address, port: firstPort + i },
+      server: { mac: macBytes(ends.server) },
+      own: { mac: macBytes(ends.own.mac), address: ends.own.address, port: firstPort + i },
       sequence: randomInt(sequences),
     }
     running.push({ probe, interfaceIndex: index.value, result: null })
@@ -98,5 +99,3 @@ const hear = (socket: PacketSocket, running: readonly Running[], macs: readonly 
     }
   }
 }
-
-const bytesOfMac = (text: string): Uint8Array => Uint8Array.from(text.split(':'), (byte) => Number.parseInt(byte, 16))

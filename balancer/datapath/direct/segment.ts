@@ -2,11 +2,13 @@
 
 import type { Logger } from 'pino'
 import type { ListenerConfig } from '../../config/schema.ts'
+import { familyOf } from '../../core/ip-address.ts'
 import { readHostRoutes } from '../../os/host-routes.ts'
-import { macText } from '../../os/neighbour-message.ts'
+import { macBytes, macText } from '../../os/neighbour-message.ts'
 import { watchNeighbours } from '../../os/neighbours.ts'
 import type { HostView } from '../core/host-view.ts'
-import { listeningDevices, ownAddress, type SegmentView, type ServerWay, wayToServer } from './core/segment.ts'
+import { listeningDevices, ownAddresses, type SegmentView, type ServerWay, wayToServer } from './core/segment.ts'
+import { createSolicitations } from './solicitations.ts'
 
 /** What is wrong with the way to a server of this address. `isElsewhere`: it is on no segment of this host. */
 export type SegmentProblem = { readonly server: string; readonly text: string; readonly isElsewhere: boolean }
@@ -53,6 +55,10 @@ const confirmEvery = 5
 /** What is over by itself within so many looks is not worth a line: at the start nothing is known. */
 const patience = 3
 
+/** A server that has the address of its listener answers itself where it should answer this host. */
+const mute = (device: string): string =>
+  `this host has no address on ${device} to speak to it as: those of listeners do not count, for servers have them too; give the listener another`
+
 /** Begins to watch; what the kernel knows already is there when it returns. Throws where the kernel does not tell. */
 export const watchSegment = async (options: SegmentOptions): Promise<Segment> => {
   const { listeners, places, balancers, onChange, log } = options
@@ -64,6 +70,7 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
   let looks = 0
   let due: NodeJS.Immediate | undefined
 
+  const solicitations = createSolicitations()
   const network = await watchNeighbours({
     onNeighbour: (address) => {
       if (ways.has(address) || routes.some(({ via }) => via === address)) soon()
@@ -140,8 +147,10 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       .join(', ')
   const problems: Segment['problems'] = () =>
     servers().flatMap((server) => {
-      const { why = null, isElsewhere = false } = ways.get(server) ?? {}
-      return why === null ? [] : [{ server, text: why, isElsewhere }]
+      const { why = null, isElsewhere = false, path = null } = ways.get(server) ?? {}
+      const text =
+        why ?? (path?.kind === 'link' && speakers(server, path.device).length === 0 ? mute(path.device) : null)
+      return text === null ? [] : [{ server, text, isElsewhere }]
     })
   const say = (): void => {
     const now = new Map(problems().map(({ server, text }) => [server, text]))
@@ -169,9 +178,29 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
   }
   const resolveMissing = (withKnown: boolean): void => {
     for (const [address, { lookFor }] of ways) {
-      if (lookFor !== null && (lookFor.mac === null || withKnown)) network.resolve({ address, ...lookFor })
+      if (lookFor === null || (lookFor.mac !== null && !withKnown)) continue
+      if (familyOf(address) === 'ipv6') solicit(address, lookFor)
+      network.resolve({ address, ...lookFor })
     }
   }
+  /** A server that had this host under another MAC address would answer there as long as it believes it. */
+  const solicit = (address: string, { interfaceIndex, mac }: NonNullable<ServerWay['lookFor']>): void => {
+    const now = view()
+    const link = now.links.find(({ index }) => index === interfaceIndex)
+    if (link?.mac == null) return
+    // As one that is still checked for duplicates nobody may speak (RFC 4862 section 5.4).
+    const checked = new Set(network.addresses().flatMap((held) => (held.isTentative ? held.address : [])))
+    const addresses = ownAddresses(address, link.name, new Set([...shared(), ...checked]), now)
+    const neighbour = { address, mac: mac === null ? null : macBytes(mac) }
+    solicitations.send(interfaceIndex, { mac: macBytes(link.mac), addresses }, neighbour)
+  }
+  const speakers = (server: string, device: string): readonly string[] => ownAddresses(server, device, shared(), view())
+  /** Others have these addresses too. */
+  const shared = (): ReadonlySet<string> =>
+    new Set([
+      ...listeners().flatMap(({ bind }) => bind.map(({ address }) => address)),
+      ...places().map(({ address }) => address),
+    ])
 
   follows()
   shown = summary()
@@ -191,12 +220,10 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
       if (path?.kind !== 'link') return null
       const now = view()
       const mac = now.links.find(({ name }) => name === path.device)?.mac ?? null
-      const shared = new Set([
-        ...listeners().flatMap(({ bind }) => bind.map(({ address }) => address)),
-        ...places().map(({ address }) => address),
-      ])
-      const address = ownAddress(server, path.device, shared, now)
-      return mac === null || address === null ? null : { device: path.device, server: path.mac, own: { mac, address } }
+      const [address] = speakers(server, path.device)
+      return mac === null || address === undefined
+        ? null
+        : { device: path.device, server: path.mac, own: { mac, address } }
     },
     problems,
     lasting: () => problems().filter(({ server }) => troubles.get(server)?.isSaid === true),
@@ -208,6 +235,7 @@ export const watchSegment = async (options: SegmentOptions): Promise<Segment> =>
     close: () => {
       clearInterval(timer)
       clearImmediate(due)
+      solicitations.close()
       network.close()
     },
   }

@@ -2,6 +2,7 @@
 
 import type { AgentCheckConfig } from '../../config/schema.ts'
 import { passed } from '../core/result.ts'
+import { plainDialer } from './dialer.ts'
 import { exchange } from './exchange.ts'
 import type { Probe } from './probe.ts'
 
@@ -13,5 +14,6 @@ export const createAgentCheckProbe = (address: string, { port, timeout, send }: 
     if (end >= 0) return passed('L7OK', text.slice(0, end))
     return isOver && text !== '' ? passed('L7OK', text) : undefined
   }
-  return { run: () => exchange({ address, port, timeout, request: send, judge }), close: () => {} }
+  const dialer = plainDialer({ address, port })
+  return { run: () => exchange({ dialer, port, timeout, request: send, judge }), close: () => {} }
 }

@@ -1,19 +1,18 @@
-// One short TCP connection: says something, and reads until what came can be judged.
+// One short connection: says something, and reads until what came can be judged.
 
-import { connect } from 'node:net'
 import { codeOf } from '../../core/error-text.ts'
 import type { Millis } from '../../core/time.ts'
 import { failed, type Judgement } from '../core/result.ts'
-import { connectionFailure, noAnswer, noConnection, startDeadline } from './probe.ts'
+import type { Dialer } from './dialer.ts'
+import { silentAt, startDeadline } from './probe.ts'
 
 /** What to connect to, what to say, and how to judge what came; `isOver` when no more will come. */
 export type ExchangeOptions = {
-  readonly address: string
+  readonly dialer: Dialer
   readonly port: number
   readonly timeout: Millis
   readonly request?: string
   readonly judge: (received: Buffer, isOver: boolean) => Judgement | undefined
-  readonly refusedReason?: string
 }
 
 const maximumBytes = 16_384
@@ -23,10 +22,8 @@ const maximumReads = 256
 /** Connects, speaks, listens and hangs up. Never rejects. */
 export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
   new Promise((resolve) => {
-    const { address, port, timeout, request = '', judge } = options
-    const socket = connect({ host: address, port, noDelay: true })
+    const { dialer, port, timeout, request = '', judge } = options
     let received: Buffer = Buffer.alloc(0)
-    let isConnected = false
     let reads = 0
     const settle = (judgement: Judgement | undefined): void => {
       if (judgement === undefined) return
@@ -35,13 +32,14 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
       resolve(judgement)
     }
     const cancel = startDeadline(timeout, () =>
-      settle(isConnected ? (judge(received, true) ?? noAnswer(port, timeout)) : noConnection(port, timeout)),
+      settle((isOpen() ? judge(received, true) : undefined) ?? silentAt(line.stage(), port, timeout)),
     )
-    socket.once('connect', () => {
-      isConnected = true
+    const line = dialer.dial(() => {
       if (request !== '') socket.write(request)
       settle(judge(received, false))
-    })
+    }, settle)
+    const { socket } = line
+    const isOpen = (): boolean => line.stage() === 'open'
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
       reads += 1
@@ -53,10 +51,9 @@ export const exchange = (options: ExchangeOptions): Promise<Judgement> =>
       settle(judge(received, true) ?? failed('L7RSP', 'invalid-answer', 'the connection ended without a whole answer')),
     )
     // A reset may follow a whole answer: the classic check script never reads the request.
-    socket.on('error', (error) =>
-      settle(
-        (isConnected ? judge(received, true) : undefined) ??
-          connectionFailure(codeOf(error), port, options.refusedReason),
-      ),
-    )
+    socket.on('error', (error) => {
+      if (!isOpen()) return
+      const broken = dialer.brokenBy(codeOf(error), received.length === 0)
+      settle(received.length === 0 && dialer.isEncrypted ? broken : (judge(received, true) ?? broken))
+    })
   })

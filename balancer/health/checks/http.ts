@@ -1,8 +1,7 @@
-// Checks a server over HTTP, usually by asking its agent (HAProxy: `option httpchk`, `http-check`).
+// Checks a server over HTTP or HTTPS, usually by asking its agent (HAProxy: `option httpchk`, `http-check`, `check-ssl`).
 
 import type { Dispatcher } from 'undici'
 // Not the whole module: fetch and the rest, which nothing here uses, take longer to load than all else of this process.
-import buildConnector from 'undici/lib/core/connect.js'
 import * as errors from 'undici/lib/core/errors.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import { maximumReportBytes } from '../../../shared/health-report.ts'
@@ -14,8 +13,9 @@ import { codeOf } from '../../core/error-text.ts'
 import type { Millis } from '../../core/time.ts'
 import { type Expectation, judgeAnswer, judgeNews, readLeniently } from '../core/http-answer.ts'
 import { failed, type Judgement } from '../core/result.ts'
+import { type Line, plainDialer, tlsDialer } from './dialer.ts'
 import { exchange } from './exchange.ts'
-import { connectionFailure, noAnswer, noConnection, type Probe, startDeadline, type WatchedProbe } from './probe.ts'
+import { noConnection, type Probe, silentAt, startDeadline, type WatchedProbe } from './probe.ts'
 
 const refusedReason = 'agent-refused'
 /** With all that belongs to no body and is told to no handler: provisional answers, extensions of chunks, trailers. */
@@ -25,27 +25,40 @@ const tooLong = failed('L7RSP', 'invalid-answer', 'the answer is too long')
 /**
  * A check of `address` with its kept connection. A server whose answer is no proper HTTP, such as the classic script's
  * under xinetd, is asked again at once by a reader that only needs the status line, and so from then on. `directReturn`: see
- * `Expectation`.
+ * `Expectation`. Throws `FailedStart` where a file of its tls cannot be read or used.
  */
 export const createHttpProbe = (
   address: string,
   config: HttpCheckConfig,
   directReturn: readonly Endpoint[] = [],
 ): Probe => {
-  const { port, path, method, timeout } = config
-  const connector = buildConnector({ timeout })
+  const { port, path, method, timeout, tls } = config
+  const endpoint = { address, port }
+  const dialer = tls === undefined ? plainDialer(endpoint, refusedReason) : tlsDialer(endpoint, tls, refusedReason)
   let hear: (bytesRead: number) => void = () => {}
+  let line: Line | null = null
+  /** Whether nothing was heard on it so far. */
+  let isSilent = true
+  /** Why it could not be opened. */
+  let unopened: Judgement | null = null
   const open = (): Client =>
     new Client(`http://${endpointText({ address, port })}`, {
-      connect: (options, callback) =>
-        connector(options, (...[error, connected]: buildConnector.CallbackArgs) => {
-          if (error !== null) {
-            callback(error, null)
-            return
-          }
-          connected.on('readable', () => hear(connected.bytesRead))
-          callback(null, connected)
-        }),
+      // TLS is none of the client's business: to it, this is a connection as any other.
+      connect: (_, callback) => {
+        isSilent = true
+        unopened = null
+        const mine = dialer.dial(
+          () => {
+            mine.socket.on('readable', () => hear(mine.socket.bytesRead))
+            callback(null, mine.socket)
+          },
+          (judgement) => {
+            if (line === mine) unopened = judgement
+            callback(new Error(judgement.reason), null)
+          },
+        )
+        line = mine
+      },
       keepAliveTimeout: Math.max(config.interval, config.down_interval ?? 0) * 2,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -53,6 +66,16 @@ export const createHttpProbe = (
       pipelining: 1,
     })
   let client = open()
+  /** The client ends what is open; it has not got the rest. */
+  const end = (): void => {
+    if (line?.stage() !== 'open') line?.socket.destroy()
+    line = null
+    void client.destroy()
+  }
+  const renew = (): void => {
+    end()
+    client = open()
+  }
   const own = new Set(Object.keys(config.headers).map((name) => name.toLowerCase()))
   const defaults = Object.entries(defaultHeaders).filter(([name]) => !own.has(name))
   const headers = { ...Object.fromEntries(defaults), ...config.headers }
@@ -84,20 +107,16 @@ export const createHttpProbe = (
       }
       const giveUp = (judgement: Judgement): void => {
         settle(judgement)
-        if (controller === undefined) {
-          void client.destroy()
-          client = open()
-        } else {
+        if (controller === undefined) renew()
+        else {
           controller.abort(new Error(judgement.reason))
         }
       }
-      const cancel = startDeadline(timeout, () =>
-        giveUp(controller === undefined ? noConnection(port, timeout) : noAnswer(port, timeout)),
-      )
+      const cancel = startDeadline(timeout, () => giveUp(silentAt(line?.stage() ?? 'connecting', port, timeout)))
       const cancelConnecting =
         connectWithin < timeout
           ? startDeadline(connectWithin, () => {
-              if (controller === undefined) giveUp(noConnection(port, connectWithin))
+              if (line?.stage() === 'connecting') giveUp(noConnection(port, connectWithin))
             })
           : undefined
       let bytesBefore: number | undefined
@@ -112,6 +131,7 @@ export const createHttpProbe = (
         },
         onResponseStart: (_, code, told) => {
           const type = told['content-type']
+          isSilent = false
           statusCode = code
           isOffered = told[watchHeader] === watchPath
           contentType = typeof type === 'string' ? type.toLowerCase() : ''
@@ -131,10 +151,10 @@ export const createHttpProbe = (
       })
     })
   const judgeError = (error: Error): Judgement | 'malformed' => {
-    if (error instanceof errors.ConnectTimeoutError) return noConnection(port, timeout)
+    if (unopened !== null) return unopened
     if (error instanceof errors.HeadersOverflowError) return tooLong
     const isMalformed = error instanceof errors.HTTPParserError || error instanceof errors.SocketError
-    return isMalformed ? 'malformed' : connectionFailure(codeOf(error), port, refusedReason)
+    return isMalformed ? 'malformed' : dialer.brokenBy(codeOf(error), isSilent)
   }
 
   const host = own.has('host') ? [] : [`Host: ${endpointText({ address, port })}`]
@@ -143,20 +163,20 @@ export const createHttpProbe = (
   const needsBody = bodyContains !== undefined || bodyMatches !== undefined
   const judge = (received: Buffer, isOver: boolean): Judgement | undefined => {
     const answer = readLeniently(received.toString('latin1'))
-    if (answer === undefined) return isOver ? failed('L7RSP', 'invalid-answer', strangeness(received)) : undefined
+    if (answer === undefined) return isOver ? strange(received) : undefined
     const wantsMore = needsBody || answer.contentType !== ''
     return wantsMore && !isOver ? undefined : judgeAnswer(answer, expected)
   }
-  const askLeniently = () => exchange({ address, port, timeout, request, judge, refusedReason })
+  const strange = (received: Buffer): Judgement =>
+    (received.length === 0 ? dialer.silence() : null) ??
+    failed('L7RSP', 'invalid-answer', strangeness(received, dialer.isEncrypted))
+  const askLeniently = () => exchange({ dialer, port, timeout, request, judge })
 
   const watch: WatchedProbe = {
-    source: { address, port, path, headers, heartbeat: config.watch_heartbeat, timeout },
+    source: { address, port, dialer, path, headers, heartbeat: config.watch_heartbeat, timeout },
     isOffered: () => isOffered,
     judge: ({ status, report }) => judgeNews(status, report, expected),
-    renew: () => {
-      void client.destroy()
-      client = open()
-    },
+    renew,
   }
 
   return {
@@ -164,6 +184,8 @@ export const createHttpProbe = (
     ...(config.watch && !needsBody ? { watch } : {}),
     run: async (connectWithin = timeout) => {
       isOffered = null
+      // A kept connection would go on for months with a certificate that nobody would take now.
+      if (line?.isOutlived()) renew()
       if (isMalformed) return askLeniently()
       const judgement = await askProperly(connectWithin)
       if (judgement === 'no-report') return askLeniently()
@@ -172,7 +194,7 @@ export const createHttpProbe = (
       isMalformed = again.code !== null
       return again
     },
-    close: () => void client.destroy(),
+    close: end,
   }
 }
 
@@ -180,10 +202,11 @@ export const createHttpProbe = (
 const tlsRecords = [0x15, 0x16]
 
 /** What came instead of HTTP. */
-const strangeness = ([first]: Buffer): string => {
-  if (first === undefined)
-    return 'it closed the connection without an answer, as a port does that wants TLS (listen.tls of an agent)'
-  return tlsRecords.includes(first) ? 'this is TLS, and the check speaks plain HTTP' : 'this is no HTTP'
+const strangeness = ([first]: Buffer, isEncrypted: boolean): string => {
+  if (isEncrypted) return 'this is no HTTP, though it is TLS'
+  const tls = 'write tls into the check, or take listen.tls out of agent.yaml there'
+  if (first === undefined) return `it closed the connection without an answer; if it wants TLS: ${tls}`
+  return tlsRecords.includes(first) ? `this is TLS, and the check speaks plain HTTP: ${tls}` : 'this is no HTTP'
 }
 
 const defaultHeaders: Readonly<Record<string, string>> = { accept: 'application/json', 'user-agent': 'balancer-check' }

@@ -5,6 +5,7 @@ import { readSecretFile } from '../../config/secret-file.ts'
 import type { Endpoint } from '../../core/endpoint.ts'
 import { FailedStart } from '../../core/failed-start.ts'
 import { judgeGreeting } from '../core/mysql-packet.ts'
+import { plainDialer } from './dialer.ts'
 import { exchange } from './exchange.ts'
 import { encryptionOf } from './mysql-tls.ts'
 import type { Probe } from './probe.ts'
@@ -14,7 +15,8 @@ export const createMysqlProbe = ({ address, port: ownPort }: Endpoint, config: M
   const port = config.port ?? ownPort
   const { timeout, user, query = 'SELECT 1' } = config
   if (user === undefined) {
-    const run = () => exchange({ address, port, timeout, judge: (received) => judgeGreeting(received) })
+    const dialer = plainDialer({ address, port })
+    const run = () => exchange({ dialer, port, timeout, judge: (received) => judgeGreeting(received) })
     return { run, close: () => {} }
   }
   const password = config.password_file === undefined ? '' : secretIn(config.password_file)

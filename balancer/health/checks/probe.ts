@@ -5,6 +5,7 @@ import type { Millis } from '../../core/time.ts'
 import { isTrackingFull } from '../../os/host-limits.ts'
 import { failed, type Judgement, notMade } from '../core/result.ts'
 import type { News, StreamSource } from '../stream.ts'
+import type { Stage } from './dialer.ts'
 
 /**
  * One check of one server. `run` never rejects and ends within the check's timeout; `connectWithin` is less than that, for a
@@ -52,6 +53,20 @@ export const noConnection = (port: number, timeout: Millis): Judgement =>
 export const noAnswer = (port: number, timeout: Millis): Judgement =>
   failed('L7TOUT', 'timeout', `no answer from port ${port} within ${timeout} ms`)
 
+/** A connection that had not come further than `stage` within its time. */
+export const silentAt = (stage: Stage, port: number, timeout: Millis): Judgement => {
+  switch (stage) {
+    case 'connecting':
+      return noConnection(port, timeout)
+    case 'handshake':
+      return failed('L6TOUT', 'timeout', `port ${port} connects, but TLS did not stand within ${timeout} ms`)
+    case 'open':
+      return noAnswer(port, timeout)
+    default:
+      return stage satisfies never
+  }
+}
+
 /** A connection that failed with the system's error `code`. */
 export const connectionFailure = (code: string, port: number, refusedReason = 'connection-refused'): Judgement => {
   const shortage = shortageOf(code)
@@ -62,7 +77,7 @@ export const connectionFailure = (code: string, port: number, refusedReason = 'c
       return failed('L4CON', refusedReason, `nothing listens on port ${port}`)
     case 'EHOSTUNREACH':
     case 'EHOSTDOWN':
-      return failed('L4CON', 'unreachable', 'the host cannot be reached')
+      return failed('L4CON', 'unreachable', 'the host cannot be reached, or a firewall there refuses it')
     default:
       return failed('SOCKERR', 'connection-lost', `the connection to port ${port} broke (${code})`)
   }

@@ -1,10 +1,5 @@
 // The files of undici that http.ts takes one by one; the module has types for the whole of it alone.
 
-declare module 'undici/lib/core/connect.js' {
-  import { buildConnector } from 'undici'
-  export = buildConnector
-}
-
 declare module 'undici/lib/core/errors.js' {
   import { errors } from 'undici'
   export = errors

@@ -11,6 +11,9 @@ import { type Endpoint, endpointText } from '../../core/endpoint.ts'
  */
 export type Unprepared = { readonly text: string; readonly hard: boolean }
 
+/** Of what an agent has in place of what it should have. */
+const mostNamed = 3
+
 const says = 'not prepared for direct return'
 
 /**
@@ -37,7 +40,9 @@ export const unpreparedFor = (binds: readonly Endpoint[], told: HealthReport | u
   }))
   const unwritten = found.filter(({ entry }) => entry === undefined).map(({ bind }) => bind)
   if (unwritten.length > 0) {
-    return { text: `${says}: write ${unwritten.join(' and ')} into direct_return of the agent.yaml there`, hard: true }
+    const has = entries.slice(0, mostNamed).map(endpointText).join(', ') || 'nothing'
+    const what = `write ${unwritten.join(' and ')} into direct_return of the agent.yaml there, which has ${has}`
+    return { text: `${says}: ${what}`, hard: true }
   }
   const lacking = found.filter(({ entry }) => entry?.ready !== true)
   if (lacking.length === 0) return null

@@ -77,6 +77,7 @@ const checkStatuses = [
   'L4OK',
   'L4CON',
   'L4TOUT',
+  'L6TOUT',
   'L6RSP',
   'L7OK',
   'L7OKC',

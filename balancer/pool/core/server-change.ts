@@ -17,6 +17,7 @@ const statusWords: Readonly<Record<CheckStatus, string>> = {
   L4OK: 'Layer4 check passed',
   L4CON: 'Layer4 connection problem',
   L4TOUT: 'Layer4 timeout',
+  L6TOUT: 'Layer6 timeout',
   L6RSP: 'Layer6 invalid response',
   L7OK: 'Layer7 check passed',
   L7OKC: 'Layer7 check conditionally passed',

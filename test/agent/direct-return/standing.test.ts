@@ -86,7 +86,13 @@ t.test('the table of status tells what is missing below each line, and what to r
   const six = { address: 'fd00::7', port: 3306, serverPort: 3306 }
   const all = [...standing.entries, { address: 'fd00::7', port: 3306, missing: ['fd00::7 is not on lo'], sent: null }]
   const text = (keeper: number | null) =>
-    statusText({ entries: [entry, six], standing: { ...standing, entries: all }, keeper, commands: show })
+    statusText({
+      entries: [entry, six],
+      standing: { ...standing, entries: all },
+      keeper,
+      commands: show,
+      notes: ['A note.'],
+    })
   t.equal(
     text(null),
     `LISTENER           STATE      SERVER PORT  SENT
@@ -96,9 +102,10 @@ t.test('the table of status tells what is missing below each line, and what to r
 
 Nobody repairs it when somebody takes it away. For good: systemctl enable --now it
 Now, once: mysqlchk-agent direct-return up
+A note.
 `,
   )
-  t.match(text(77), /\nProcess 77 looks after it and repairs it\.\n$/)
+  t.match(text(77), /\nProcess 77 looks after it and repairs it\.\nA note\.\n$/)
 })
 
 t.test('a table without our mark is foreign, and one of another form is replaced', async (t) => {

@@ -10,7 +10,7 @@ import { waitFor } from '../../lab/wait-for.ts'
 import { dial } from '../client.ts'
 import { report } from '../samples.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 
 const serve = async (
   t: Tap,

@@ -30,7 +30,7 @@ t.test('a Galera node is judged by the state of its cluster, the most telling re
     [{ wsrep_ready: 'OFF', wsrep_local_state: '1' }, 'not-ready', /^wsrep_ready is OFF$/],
     [{ wsrep_local_state: '1', wsrep_local_state_comment: 'Joining' }, 'not-synced', /is 1 \(Joining\)/],
     [{ wsrep_local_state: '3', wsrep_local_state_comment: 'Joined' }, 'not-synced', /is 3 \(Joined\)/],
-    [{ wsrep_local_state: '2', wsrep_local_state_comment: 'Donor/Desynced' }, 'donor', /Donor/],
+    [{ wsrep_local_state: '2', wsrep_local_state_comment: 'Donor/Desynced' }, 'donor', /2 \(Donor\)$/],
     [{ wsrep_local_state: '2', wsrep_desync: 'ON' }, 'desynced', /wsrep_desync is ON/],
     [{ wsrep_reject_queries: 'ALL' }, 'rejecting-queries', /is ALL/],
     [{ pxc_maint_mode: 'DISABLED' }, 'ok', /synced/],

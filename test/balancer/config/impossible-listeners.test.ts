@@ -41,6 +41,17 @@ const rows: readonly Row[] = [
     found: ['7:47: listeners[0].check.tls.ca: /dev/null is no file; write PEM into one'],
   },
   {
+    change: [['name: mysql\n', 'name: mysql\n    check: { tls: { ca: /dev/null, key: /dev/null } }\n']],
+    found: [
+      '7:14: listeners[0].check.tls.certificate: missing; certificate and key of the check belong together; write both, or neither',
+      '7:25: listeners[0].check.tls.ca: /dev/null is no file; write PEM into one',
+    ],
+  },
+  {
+    change: [['name: mysql\n', 'name: mysql\n    check: { tls: false }\n']],
+    found: [],
+  },
+  {
     change: [['bind: 198.18.0.100:3306', 'bind: 224.0.0.1:3306']],
     found: [
       '7:11: listeners[0].bind: found "224.0.0.1:3306"; 224.0.0.1 is a multicast address; write an address of this host, a virtual one, or 0.0.0.0 or [::] for all',

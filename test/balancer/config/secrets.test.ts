@@ -146,3 +146,19 @@ t.test('who writes a secret where the name of its file should be does not read i
   t.equal(problems.filter((text) => /found \(not shown\); write an absolute path/.test(text)).length, 4)
   t.notMatch(problems.join('\n'), secret)
 })
+
+t.test('a certificate of a check that has expired is told before anybody refuses it', (t) => {
+  certificateFor('check')
+  const openssl = (...words: readonly string[]) => execFileSync('openssl', words, { stdio: 'ignore' })
+  openssl('req', '-new', '-key', place('key'), '-subj', '/CN=check', '-out', place('csr'))
+  openssl('x509', '-req', '-in', place('csr'), '-signkey', place('key'), '-days', '-1', '-out', place('old'))
+  const warned = (certificate: string): readonly string[] => {
+    const tls = `"tls":{"certificate":"${place(certificate)}","key":"${place('key')}",`
+    write('dated.yaml', readFileSync(file, 'utf8').replace('{"type":"tcp"}', `{"type":"http",${tls.slice(0, -1)}}}`))
+    const loaded = loadConfig(place('dated.yaml'))
+    return (loaded.ok ? loaded.warnings : loaded.problems).filter((line) => line.includes('tls.certificate'))
+  }
+  t.same(warned('made'), [])
+  t.match(warned('old'), [/check\[0\]\.tls\.certificate: .*expired on .* GMT: .*renew it and reload$/])
+  t.end()
+})

@@ -55,7 +55,7 @@ t.test('a server that closes or resets without a word has not accepted: another 
       isStarting = false
     })
     t.teardown(backend.close)
-    const front = await startFront([backend.port], { timeouts: { connect: '50ms' } })
+    const front = await startFront([backend.port], { timeouts: { connect: '500ms' } })
     t.teardown(front.listener.stop)
     t.equal(await greetedBy(startClient(front.port)), 'one')
     t.match(front.listener.fact().servers, [

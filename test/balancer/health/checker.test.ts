@@ -48,7 +48,7 @@ const listenerFor = (port: number, check: object = {}): ListenerConfig => {
       {
         name: 'mysql',
         bind: '127.0.0.1:3306',
-        check: { port, interval: '50ms', timeout: '500ms', ...check },
+        check: { port, interval: '50ms', timeout: '20s', ...check },
         servers: [{ name: 'db1', address: '127.0.0.1:3306' }],
       },
     ],
@@ -57,7 +57,7 @@ const listenerFor = (port: number, check: object = {}): ListenerConfig => {
   return listener
 }
 
-const checkOnce = async (port: number, timeout = '500ms') => {
+const checkOnce = async (port: number, timeout = '20s') => {
   const [config] = listenerFor(port, { timeout }).check
   if (config?.type !== 'http') throw new Error('no HTTP check')
   const probe = createHttpProbe('127.0.0.1', config)

@@ -58,7 +58,7 @@ t.test('each bind has to be ready', async (t) => {
     hard: false,
   })
   t.same(unpreparedFor([four, six], report({ direct_return: [entry()] })), {
-    text: 'not prepared for direct return: write [fd00::7]:3306 into direct_return of the agent.yaml there',
+    text: 'not prepared for direct return: write [fd00::7]:3306 into direct_return of the agent.yaml there, which has 198.18.0.100:3306',
     hard: true,
   })
 })

@@ -19,7 +19,7 @@ import t from 'tap'
 import { keepStateFile, readStateFile } from '../../../balancer/main/state-file.ts'
 import { waitFor } from '../../lab/wait-for.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const directory = mkdtempSync(join(tmpdir(), 'balancer-state-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 

@@ -66,7 +66,7 @@ t.test('a webhook gets every field by POST, in order, with its headers and the s
 
 /** Tells a webhook of two changes until it has taken both. */
 const tellTwice = async (url: string): Promise<void> => {
-  const { notifications, messages } = start(vrrpOf(undefined, { webhooks: [{ url, timeout: '300ms' }] }))
+  const { notifications, messages } = start(vrrpOf(undefined, { webhooks: [{ url, timeout: '2s' }] }))
   notifications.entered('V', 'backup', 100, 'started')
   notifications.entered('V', 'master', 101, 'no advertisement heard')
   await waitFor('both to be taken', () => messages().filter((line) => line.endsWith('answered 200')).length === 2)

@@ -19,8 +19,8 @@ t.test('datagrams come in order, as many as there is room for, and those that ar
     new Promise((resolve) => sender.send(text, address.readUInt16BE(2), '127.0.0.1', () => resolve()))
 
   const batch = createDatagramBatch(4, 8)
-  t.equal(batch.receive(fd), -1)
-  t.equal(lastError(), 'EAGAIN')
+  // Whatever runs in between may have an error of its own, or take this one away.
+  t.same([batch.receive(fd), lastError()], [-1, 'EAGAIN'])
   const sent = ['one', 'two', 'longer than 8', 'four', 'five', '']
   for (const text of sent) await send(text)
   const taken: string[] = []

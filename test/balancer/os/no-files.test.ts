@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import t from 'tap'
 
-t.setTimeout(60_000)
+t.setTimeout(300_000)
 const moduleOf = (name: string): string =>
   JSON.stringify(new URL(`../../../balancer/os/${name}.js`, import.meta.url).href)
 

@@ -135,7 +135,12 @@ t.test('a peer that hangs or is cut off is noticed, comes back by itself, and is
     await lose()
     const found = await lb1.until(`lb2 ${what}`, isConnected(lb1, 'lb2', false))
     t.comment(`${what}: noticed after ${Math.round(performance.now() - begun)} ms`)
-    t.match(lb1.peer('lb2', found)?.why, /silent for 2 s|no answer|no way there/)
+    t.match(
+      lb1.peer('lb2', found)?.why,
+      /silent for 2 s|no answer|host is off|it takes the connection and says nothing/,
+    )
+    const says = /it takes the connection and says nothing/
+    if (what === 'hangs') await lb1.until('says so', (seen) => says.test(lb1.peer('lb2', seen)?.why ?? ''))
     await regain()
     for (const [one, other] of [
       [lb1, 'lb2'],
@@ -188,7 +193,7 @@ t.test('two that have one address tell it on both sides when that lasts, and whe
 
 t.test('slots that stay different are told in the log, once', async (t) => {
   const differs = /Peer lb2 .*: for 10 s now, listener mysql: new sessions go to/
-  await lb1.process.waitForOutput(differs, { limit: 30_000 })
+  await lb1.process.waitForOutput(differs)
   t.equal(saying(lb1, differs).length, 1)
 })
 
@@ -204,6 +209,20 @@ t.test('who is no peer, or has not shown the key, costs nothing', async (t) => {
     ({ report: { refused } }) => (refused['no-handshake'] ?? 0) >= 2,
   )
   t.ok((found.refused['not-a-peer'] ?? 0) >= 1)
+  await lb1.process.waitForOutput(
+    /198\.18\.0\.9 to peers\.listen was not taken: peers\.to does not have it \(not-a-peer\)/,
+  )
+
+  t.comment('one of the address of a peer that is connected, with another key or with what it heard on the wire')
+  const before = found.refused['other-key'] ?? 0
+  for (const kind of ['wrong-key', 'replay']) {
+    const other = await ill(kind, addresses.lb2, 'lb2')
+    await other.waitForOutput(/closed/)
+    await other.stop()
+  }
+  await lb1.until('both counted', ({ report: { refused } }) => (refused['other-key'] ?? 0) >= before + 2)
+  await lb1.process.waitForOutput(/198\.18\.0\.2 to peers\.listen was not taken: .* key of key_file \(other-key\)/)
+  t.same(saying(lb1, /Peer lb2 .*is not connected: the keys differ/), [])
   t.ok(isConnected(lb1, 'lb2')(await lb1.look()))
 })
 
@@ -216,6 +235,13 @@ t.test('nonsense of one who has the key is counted by reason and changes nothing
     malformed: { 'not-json': 2, 'unknown-type': 1, 'wrong-shape': 1 },
   })
   await nonsense.stop()
+  const largest = await ill('largest')
+  await lb1.until('lines of the greatest length', (seen) => (lb1.peer('lb3', seen)?.malformed['wrong-shape'] ?? 0) >= 3)
+  t.ok(isConnected(lb1, 'lb3')(await lb1.look()))
+  await largest.stop()
+  const half = await ill('half')
+  await half.waitForOutput(/closed/)
+  await lb1.until('silent', () => saying(lb1, /ill .*is not connected: silent for 2 s/).length > 0)
   const endless = await ill('endless')
   await endless.exited
   const after = await lb1.until('too long', (seen) => lb1.peer('lb3', seen)?.malformed['too-long'] === 1)
@@ -223,6 +249,11 @@ t.test('nonsense of one who has the key is counted by reason and changes nothing
   const silent = await ill('silent')
   await silent.exited
   await lb1.until('said who it is not', () => saying(lb1, /it does not say who it is/).length > 0)
+  const newer = await ill('other-version')
+  await newer.waitForOutput(/closed/)
+  const told = await lb1.until('another version', (seen) => lb1.peer('lb3', seen)?.malformed['other-protocol'] === 1)
+  t.match(lb1.peer('lb3', told)?.why, /it runs another version of the balancer, which speaks otherwise; upgrade both/)
+  await newer.stop()
 })
 
 t.test('one that takes nothing, or pours without end, takes nothing from the others', async (t) => {

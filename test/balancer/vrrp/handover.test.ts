@@ -84,7 +84,7 @@ t.test('to a keepalived: it takes over after its skew time, long before it would
   giver.process.signal('SIGTERM')
   await waitFor('the giver to end', () => !giver.process.isRunning())
   t.notOk(await holds(lb1))
-  t.ok(await waitFor('keepalived to have it', () => holds(lb2), { limit: 2000 }))
+  t.ok(await waitFor('keepalived to have it', () => holds(lb2), { limit: 8000 }))
   t.ok(await isFound())
   await taker.stop()
 })

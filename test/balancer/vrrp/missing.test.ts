@@ -126,3 +126,18 @@ t.test('below an MTU of 1280 there is no IPv6: it says so, and what to do', asyn
   t.match(await router.process.stop(), { code: 0 })
   t.same(router.logged(/cannot remove|ENXIO/), [])
 })
+
+t.test('a link-local address that another host has too is named', async (t) => {
+  const other = await lab.addHost('other', '198.18.0.9/24')
+  await other.run('ip', ['address', 'add', 'fe80::77/64', 'dev', 'eth0', 'nodad'])
+  await ip('link', 'set', 'eth0', 'mtu', '1500')
+  await ip('-6', 'address', 'flush', 'dev', 'eth0', 'scope', 'link')
+  await ip('-6', 'address', 'add', 'fe80::77/64', 'dev', 'eth0')
+  const addresses = ['2001:2::100/64']
+  const router = startRouter(lb1, vrrp({ ...second, interface: 'eth0', virtual_addresses: addresses }))
+  await become(router, 'fault', 'another host has the address of eth0 too, fe80::77/64 (dadfailed)')
+  t.comment('and is of no harm beside one of its own')
+  await ip('-6', 'address', 'add', 'fe80::78/64', 'dev', 'eth0')
+  await become(router, 'master')
+  await router.process.stop()
+})

@@ -148,7 +148,7 @@ export const outageBehaviours: readonly Behaviour[] = [
     title: 'shutdown_grace: sessions go on for so long, and then end',
     about: ['shutdown_grace'],
     servers: ['a', 'b'],
-    keys: () => ({ shutdown_grace: '3s' }),
+    keys: () => ({ shutdown_grace: '6s' }),
     see: async (t, { holdEach, server, untilSpread }) => {
       const held = await holdEach({ a: 1, b: 1 })
       server('a').says(died)
@@ -164,7 +164,7 @@ export const outageBehaviours: readonly Behaviour[] = [
     title: 'shutdown_grace: a server that is back in time keeps its sessions',
     about: ['shutdown_grace'],
     servers: ['a', 'b'],
-    keys: () => ({ shutdown_grace: '4s' }),
+    keys: () => ({ shutdown_grace: '8s' }),
     see: async (t, { holdEach, server, untilSpread, untilStatus }) => {
       const held = await holdEach({ a: 1, b: 1 })
       server('a').says(died)
@@ -172,7 +172,7 @@ export const outageBehaviours: readonly Behaviour[] = [
       const down = performance.now()
       server('a').says({ passes: true })
       await untilSpread({ a: 2, b: 2 })
-      await waitFor('the grace to be over', () => performance.now() > down + 5000)
+      await waitFor('the grace to be over', () => performance.now() > down + 9000)
       for (const one of held) t.ok(await one.echoes())
       closeAll(held)
     },

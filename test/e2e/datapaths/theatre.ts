@@ -146,7 +146,7 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
       name: behaviour.name,
       datapath,
       bind: bindsOf(behaviour, i).map(({ address, port }) => `${inBrackets(address)}:${port}`),
-      check: { type: 'http', port: standInPorts.agent, interval: '300ms', timeout: '1s', rise: 1, fall: 1 },
+      check: { type: 'http', port: standInPorts.agent, interval: '300ms', timeout: '3s', rise: 1, fall: 1 },
       servers: (casts.get(behaviour.name) ?? []).map((one) => entry(one, behaviour.serverKeys?.(one.name))),
       ...behaviour.keys?.(can),
     })

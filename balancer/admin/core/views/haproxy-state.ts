@@ -29,6 +29,7 @@ const checkNumbers: Readonly<Record<string, number>> = {
   L4TOUT: 7,
   L3CON: 8,
   L4CON: 8,
+  L6TOUT: 10,
   L6RSP: 11,
   L7TOUT: 12,
   L7RSP: 13,

@@ -16,6 +16,7 @@ import {
   refusalCounter,
   slotMap,
   type TurnedAway,
+  wayChain,
 } from './names.ts'
 
 /** A flood of SYNs goes away by itself; a client that is answered has said something within this time. */
@@ -107,10 +108,12 @@ export const bindChains = (
     chain('flags', [
       `tcp flags and (fin | syn | rst | ack) == syn goto new/${id}`,
       `meta mark set ${key} map ${flows} goto ending/${id}`,
-      // Of a session that another balancer has: it is told that this is over.
       ...(isFormer
         ? []
         : [
+            // A kernel that knows of no such connection says so, as a balancer's does of its own probes: nobody's session, nobody's traffic.
+            `tcp flags and (rst | ack) == rst ${other} goto ${wayChain(name)}`,
+            // Of a session that another balancer has: it is told that this is over.
             `${other} ${withMark(`or ${markText(closingBit)}`)} ${remember(shortSeconds)} ${number} ${out}`,
             `${other} ${out}`,
           ]),

@@ -22,6 +22,7 @@ import {
   slotMap,
   sourceSet,
   turnedAway,
+  wayChain,
 } from './names.ts'
 
 /** What one listener adds to the table. */
@@ -57,7 +58,8 @@ export const listenerParts = (listener: DirectListener, host: DirectHost, peerSe
     ],
     chains: [
       ...limited.map(({ version, rules }) => ({ name: accessChain(version, name), hook: null, rules })),
-      out(listener, host),
+      way(listener, host),
+      out(name),
       ...[...binds, ...former].flatMap((bind) => bindChains(listener, bind, surroundings)),
     ],
   }
@@ -148,12 +150,16 @@ const quickWay = ({ name, servers }: DirectListener, { devices }: DirectHost): B
   return (remember) => `${rewrite(name, device.name)} ${count} ${remember} ${forward(device)}`
 }
 
-/** Where the mark is the number of a server: to that server. */
-const out = ({ name, servers }: DirectListener, { devices }: DirectHost): Chain => ({
+/** Where the mark is the number of a server: to that server, as its traffic. */
+const out = (name: string): Chain => ({
   name: outChain(name),
   hook: null,
+  rules: [`counter name meta mark map @${countersMap(name)}`, `goto ${wayChain(name)}`],
+})
+const way = ({ name, servers }: DirectListener, { devices }: DirectHost): Chain => ({
+  name: wayChain(name),
+  hook: null,
   rules: [
-    `counter name meta mark map @${countersMap(name)}`,
     ...servers
       .filter(({ path }) => path?.kind === 'here')
       .map(({ number }) => `meta mark ${markText(number)} meta mark set ${markText(0)} accept`),

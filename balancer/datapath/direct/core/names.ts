@@ -40,6 +40,8 @@ export const countersMap = (listener: string): string => named('counters', liste
 export const slotMap = (listener: string): string => named('slots', listener)
 export const establishedMap = (listener: string): string => named('established', listener)
 export const outChain = (listener: string): string => named('out', listener)
+/** To the server without being counted. */
+export const wayChain = (listener: string): string => named('way', listener)
 export const accessChain = ({ digit }: IpVersion, listener: string): string => named(`access${digit}`, listener)
 export const sourceSet = ({ digit }: IpVersion, listener: string): string => named(`sources${digit}`, listener)
 export const macMap = (listener: string, device: string): string => `${named('macs', listener)}/${plain(device)}`

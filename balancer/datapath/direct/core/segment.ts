@@ -103,19 +103,19 @@ export const listeningDevices = (
 }
 
 /**
- * The address as which this host speaks to a server behind an interface: one of its own network if there is one, and none of those
- * that others have too (`shared`); null where there is none.
+ * The addresses as which this host may speak to a server behind an interface: those of its own network first, and none of those
+ * that others have too (`shared`).
  */
-export const ownAddress = (
+export const ownAddresses = (
   server: string,
   device: string,
   shared: ReadonlySet<string>,
   { addresses }: Pick<SegmentView, 'addresses'>,
-): string | null => {
+): readonly string[] => {
   const own = addresses.filter(
     ({ address, device: holder }) =>
       holder === device && familyOf(address) === familyOf(server) && !shared.has(address) && !isLinkLocal(address),
   )
-  const near = own.find(({ address, prefixLength }) => isWithin(server, address, prefixLength))
-  return (near ?? own[0])?.address ?? null
+  const isNear = ({ address, prefixLength }: (typeof own)[number]): boolean => isWithin(server, address, prefixLength)
+  return [...own.filter(isNear), ...own.filter((one) => !isNear(one))].map(({ address }) => address)
 }

@@ -21,7 +21,7 @@ import { waitFor } from '../../../lab/wait-for.ts'
 import { freePort } from '../../datapath/loopback.ts'
 import { noOrders, sceneOf } from '../scene.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const directory = mkdtempSync(join(tmpdir(), 'request-log-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 
@@ -154,6 +154,8 @@ defaults
   mode http
   log global
   option httplog
+  # Who only looks whether it listens is none of the requests.
+  option dontlognull
   timeout connect 5s
   timeout client 1m
   timeout server 1m

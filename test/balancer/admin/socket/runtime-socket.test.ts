@@ -335,8 +335,8 @@ t.test('a socket that is deleted comes back, with its directory and its mode', a
 
 t.test('a command may take longer than who talks to it may be silent', async (t) => {
   const path = join(directory, 'slow.sock')
-  const slow = () => new Promise<string>((resolve) => setTimeout(resolve, 300, 'done at last'))
-  const socket = await startRuntimeSocket(place(path), slow, log, { idle: 50, look: 2000 })
+  const slow = () => new Promise<string>((resolve) => setTimeout(resolve, 2000, 'done at last'))
+  const socket = await startRuntimeSocket(place(path), slow, log, { idle: 1000, look: 2000 })
   t.teardown(() => socket.stop())
   t.equal(await ask(path, 'reload\n'), 'done at last\n\n')
 })

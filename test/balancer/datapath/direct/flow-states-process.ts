@@ -1,6 +1,7 @@
 // A program for a host of a lab with the rules of flow-states.ts: plays clients packet by packet, and prints what the book of flows
 // makes of the map after each.
 
+import { execFileSync } from 'node:child_process'
 import { millis } from '../../../../balancer/core/time.ts'
 import { createFlowBook } from '../../../../balancer/datapath/direct/core/flow-book.ts'
 import { clientsOf, flowKey, flowKeyBytes, prefixBytes } from '../../../../balancer/datapath/direct/core/flow-key.ts'
@@ -17,6 +18,12 @@ if (!opened.ok) throw new Error(opened.text)
 const elements = opened.value
 const { syn, ack, fin, rst } = tcpFlags
 const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`)
+/** How much of what clients sent has gone to servers as their traffic. */
+const counted = (): number => {
+  const text = execFileSync('nft', ['list', 'counters', 'table', 'netdev', tableName], { encoding: 'utf8' })
+  const packets = [...text.matchAll(/counter server[^{]*\{\s*packets (\d+)/g)].map(([, number]) => Number(number))
+  return packets.reduce((all, one) => all + one, 0)
+}
 const numbers = slotsOf(slots).map((server) => Number(server.slice(2)))
 
 for (const [family, client] of [
@@ -63,6 +70,11 @@ for (const [family, client] of [
   const seen = await elements.dump({ ...map, name: prefixesName, isSet: true }, ({ buffer, keyAt }) => {
     prefixes.push(buffer.slice(keyAt, keyAt + prefixBytes))
   })
+  // Resets without a session: of a kernel that knows of none, and of a client whose session is another balancer's.
+  const countedBefore = counted()
+  await stateAfter(4000, rst)
+  await stateAfter(4000, rst | ack)
+  print({ counted: counted() - countedBefore })
   print({ clients: seen.ok ? clientsOf(some[0] ?? new Uint8Array(), prefixes) : seen.text })
 }
 elements.close()

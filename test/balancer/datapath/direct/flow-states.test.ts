@@ -22,7 +22,8 @@ t.test('the book of flows tells sessions, attempts and ends from what the rules 
     .map((line): unknown => JSON.parse(line))
   const after = (state: string, begun = 0, ...gone: readonly string[]) => ({ state, begun, gone })
   for (const [i, address] of ['198.18.0.200', '2001:2::200'].entries()) {
-    const [first, second] = [lines.slice(i * 17, i * 17 + 8), lines.slice(i * 17 + 8, i * 17 + 12)]
+    const at = i * 20
+    const [first, second] = [lines.slice(at, at + 8), lines.slice(at + 8, at + 12)]
     t.same(
       first,
       [
@@ -42,12 +43,14 @@ t.test('the book of flows tells sessions, attempts and ends from what the rules 
       [after('attempt'), after('live', 1), after('attempt', 0, 'reused'), after('attempt')],
       'ACK, ACK, SYN, SYN',
     )
-    t.same(lines[i * 17 + 12], { live: 200, areBothUsed: true, exceptions: [0, 200, 200] })
+    t.same(lines[at + 12], { live: 200, areBothUsed: true, exceptions: [0, 200, 200] })
     t.same(
-      lines.slice(i * 17 + 13, i * 17 + 16),
+      lines.slice(at + 13, at + 16),
       [after('ended', 0, 'ended', 'ended'), after('ended'), after('attempt')],
       'ended by this program: ACK, RST, SYN',
     )
-    t.same(lines[i * 17 + 16], { clients: [{ address, port: 3000 }] })
+    const none = { state: null, begun: 0, gone: [] }
+    t.same(lines.slice(at + 16, at + 19), [none, after('closing'), { counted: 1 }], 'resets of no session here')
+    t.same(lines[at + 19], { clients: [{ address, port: 3000 }] })
   }
 })

@@ -116,6 +116,15 @@ t.test(
   },
 )
 
+t.test("balancer check says when this host has no address but the listener's to speak to servers as", async (t) => {
+  const file = join(lab.directory, 'balancer.yaml')
+  const servers = [{ name: 'db1', address: '198.18.0.11:3306' }]
+  const listeners = [{ name: 'mysql', bind: '198.18.0.1:3366', datapath: 'direct', servers }]
+  writeFileSync(file, JSON.stringify({ router_id: 'lb1', listeners, admin: { socket: join(lab.directory, 'a.sock') } }))
+  const { stderr } = await lb.run(process.execPath, [balancer, 'check', '--config', file])
+  t.match(stderr, /server mysql\/db1 \(198\.18\.0\.11\): this host has no address on eth0 .* give the listener another/)
+})
+
 t.test('IPv6 is tried as well', async (t) => {
   await ip(lb, 'address', 'add', 'fd00::1/64', 'dev', 'eth0', 'nodad')
   for (const [i, host] of [db1, db2].entries()) {

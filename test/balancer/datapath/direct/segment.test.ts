@@ -84,3 +84,26 @@ t.test('IPv6, and an interface that is made anew under the same name', async (t)
   t.not(await macOf(lb), former)
   await other.stop()
 })
+
+t.test('a server that had this host under another MAC address is told, at once and later (IPv6)', async (t) => {
+  // Else it would find out by itself, in a minute.
+  await db1.run('sysctl', ['-qw', 'net.ipv6.neigh.eth0.base_reachable_time_ms=3600000'])
+  await ip(db1, 'neigh', 'replace', 'fd00::1', 'lladdr', '02:00:00:00:bb:01', 'dev', 'eth0', 'nud', 'reachable')
+  const known = () => ip(db1, '-json', 'neigh', 'show', 'fd00::1', 'dev', 'eth0')
+  const isNow = async () => (await known()).includes(await macOf(lb))
+  await ip(lb, 'neigh', 'flush', 'dev', 'eth0')
+  const watch = start('fd00::100', 'fd00::11')
+  await until(watch, 'db1', pathIs(0, link('02:00:00:00:aa:01')))
+  await waitFor('db1 to know the card of now', isNow)
+
+  t.comment('and while it is known, and with the virtual address on the interface')
+  await ip(lb, 'address', 'add', 'fd00::100/64', 'dev', 'eth0', 'nodad')
+  await ip(lb, 'address', 'add', 'fd00::2/64', 'dev', 'eth0', 'nodad')
+  await ip(db1, 'neigh', 'replace', 'fd00::1', 'lladdr', '02:00:00:00:bb:01', 'dev', 'eth0', 'nud', 'reachable')
+  await waitFor('db1 to know the card of now', isNow)
+  await waitFor('db1 to know the other address', async () =>
+    (await ip(db1, 'neigh', 'show', 'fd00::2', 'dev', 'eth0')).includes(await macOf(lb)),
+  )
+  t.equal(await ip(db1, 'neigh', 'show', 'fd00::100', 'dev', 'eth0'), '')
+  await watch.stop()
+})

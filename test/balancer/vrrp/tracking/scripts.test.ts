@@ -64,10 +64,10 @@ sleep 1000 &
 echo $! > ${child}
 rm ${lock}
 wait; sleep 1000`
-  const chk = { name: 'chk', command: [program('hanging', text)], interval: '100ms', timeout: '300ms', fall: 2 }
+  const chk = { name: 'chk', command: [program('hanging', text)], interval: '100ms', timeout: '2s', fall: 2 }
   const { tracking } = start({ track: { serving: false, scripts: ['chk'] }, shared: { scripts: [chk] } })
   await waitFor('fault', () => tracking.standing('V').fault)
-  t.equal(tracking.standing('V').fault, 'script chk: timed out after 300 ms')
+  t.equal(tracking.standing('V').fault, 'script chk: timed out after 2000 ms')
   await tracking.stop()
   await waitFor('no child to be left', () => !isAlive(child))
   t.notOk(existsSync(twice))

@@ -19,6 +19,7 @@ t.test('an interface fails without a link, without the addresses it had, and whe
     isPermanent: true,
     isForAnswers: false,
     isTentative: false,
+    isDuplicate: false,
     origin: 0,
   })
   let seen: Outcome<NetworkInterface> = refused('ENODEV', 'none')
@@ -65,6 +66,7 @@ t.test('an interface that never had IPv4 is measured by its IPv6 addresses, not 
     interfaceIndex: 2,
     isPermanent: true,
     isTentative: false,
+    isDuplicate: false,
     isForAnswers: false,
     origin: 0,
   }

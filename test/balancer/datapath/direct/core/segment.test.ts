@@ -3,7 +3,7 @@
 import t from 'tap'
 import {
   listeningDevices,
-  ownAddress,
+  ownAddresses,
   type SegmentView,
   type ServerWay,
   wayToServer,
@@ -145,7 +145,7 @@ t.test('rules hear where clients come in and where servers are, and nothing that
   t.same(names([], [], []), [])
 })
 
-t.test('this host speaks to a server as an address of its own, if it can as one of the same network', async (t) => {
+t.test('this host speaks to a server as addresses of its own, those of the same network first', async (t) => {
   const on = (address: string, prefixLength: number, device = 'eth0') => ({ address, prefixLength, device })
   const addresses = [
     on('fe80::1', 64),
@@ -155,9 +155,9 @@ t.test('this host speaks to a server as an address of its own, if it can as one 
     on('10.1.1.1', 8, 'eth1'),
   ]
   const spoken = (server: string, device = 'eth0') =>
-    ownAddress(server, device, new Set(['198.18.0.100']), { addresses })
-  t.equal(spoken('198.18.0.11'), '198.18.0.1')
-  t.equal(spoken('203.0.113.9'), '10.0.0.1')
-  t.equal(spoken('10.0.0.9', 'eth1'), '10.1.1.1')
-  t.equal(spoken('fd00::11'), null)
+    ownAddresses(server, device, new Set(['198.18.0.100']), { addresses })
+  t.same(spoken('198.18.0.11'), ['198.18.0.1', '10.0.0.1'])
+  t.same(spoken('203.0.113.9'), ['10.0.0.1', '198.18.0.1'])
+  t.same(spoken('10.0.0.9', 'eth1'), ['10.1.1.1'])
+  t.same(spoken('fd00::11'), [])
 })
