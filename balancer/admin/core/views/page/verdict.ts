@@ -134,8 +134,14 @@ const otherFindings = ({ name }: ListenerStatus, server: ServerStatus): readonly
   const holder = server.held_by[0]
   if (server.admin === 'maint') return [attention(`${of} is in maintenance by ${holder?.by ?? 'order'}`)]
   if (!server.up) return []
-  if (!server.takes_sessions) return [attention(`${of} gets no new sessions, by ${holder?.by ?? 'its weight'}`)]
+  if (!server.takes_sessions) return [attention(`${of} gets no new sessions: ${whyNone(server)}`)]
   return server.agent_trouble?.silent ? [attention(`${of}: its agent is silent`)] : []
+}
+
+/** What keeps new sessions away, among all that somebody wants of it. */
+const whyNone = ({ held_by: all, weight }: ServerStatus): string => {
+  const one = all.find(({ wants }) => !/^weight [1-9]|%|^at most/.test(wants)) ?? all[0]
+  return one === undefined ? `weight ${weight}` : `${one.wants} by ${one.by}`
 }
 
 const checkText = ({ reason, text }: NonNullable<ServerStatus['last_check']>): string =>

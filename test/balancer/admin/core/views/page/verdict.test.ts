@@ -70,9 +70,20 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
     ],
     [
       'attention',
-      'mysql/db2 gets no new sessions, by operator',
+      'mysql/db2 gets no new sessions: drain by operator',
       healthFact('db2', { admin: 'drain', orders: { admin: 'drain', weight: null } }),
     ],
+    [
+      'attention',
+      'mysql/db2 gets no new sessions: weight 0 by operator',
+      healthFact('db2', { weight: 0, orders: { admin: 'ready', weight: 0 } }),
+    ],
+    [
+      'attention',
+      'mysql/db2 gets no new sessions: drain (404) by check',
+      healthFact('db2', { draining: true, weight: 5, orders: { admin: 'ready', weight: 5 } }),
+    ],
+    ['attention', 'mysql/db2 gets no new sessions: weight 0', healthFact('db2', { weight: 0 })],
     [
       'attention',
       'VRRP instance VI_1 is in maintenance by order',
