@@ -34,6 +34,8 @@ export type ProcessLog = {
   /** The same of a request to the status page. */
   readonly request: (record: () => RequestRecord) => void
   readonly exit: (code: number) => Promise<never>
+  /** From now on this is told why the receiver of syslog takes no lines, and null when it does. */
+  readonly onSyslogTrouble: (hear: (text: string | null) => void) => void
 }
 
 /** Opens the log of a process, on standard output alone. `role` stands in every line. */
@@ -85,12 +87,20 @@ export const openLog = (role: string): ProcessLog => {
   const unlimited = pino(options, { write: print })
   // What is to be said of syslog does not go there.
   const sayOfSyslog = createBoundedLog(unlimited, { lines: 1 })
+  let hearTrouble: ((text: string | null) => void) | null = null
+  let lastTrouble: string | null = null
+  const tellTrouble = (text: string | null): void => {
+    lastTrouble = text
+    hearTrouble?.(text)
+  }
   const onTrouble = (trouble: SyslogTrouble): void => {
     const { is, receiver } = trouble
     if (is === 'lost') {
-      const text = `The syslog receiver ${receiver} does not take lines of the log (${trouble.why}); they are here`
-      sayOfSyslog('error', is, { receiver, code: trouble.why }, text)
+      const text = `The syslog receiver ${receiver} does not take lines of the log (${trouble.why})`
+      sayOfSyslog('error', is, { receiver, code: trouble.why }, `${text}; they are here`)
+      tellTrouble(`${text}; they are in the journal alone`)
     } else {
+      tellTrouble(null)
       log.info(trouble, `The syslog receiver ${receiver} takes lines again; ${trouble.lost} did not arrive there`)
     }
   }
@@ -98,6 +108,7 @@ export const openLog = (role: string): ProcessLog => {
     log.level = next.level
     if (!isSameSyslog(running, next)) {
       syslog?.close()
+      tellTrouble(null)
       syslog = next.syslog === undefined ? null : openSyslog({ ...next, syslog: next.syslog }, onTrouble)
     }
     running = next
@@ -141,6 +152,10 @@ export const openLog = (role: string): ProcessLog => {
     session: (record) => sessions(running?.sessions ?? 'off', record),
     request: (record) => requests(running?.requests ?? 'off', record),
     exit,
+    onSyslogTrouble: (hear) => {
+      hearTrouble = hear
+      hear(lastTrouble)
+    },
   }
 }
 

@@ -1,7 +1,6 @@
-// Whether rules of others on this host drop advertisements of VRRP, for `balancer check` and while the balancer runs. It looks,
-// and changes nothing.
+// Whether rules of others on this host drop advertisements of VRRP, for `balancer check` and for a balancer that runs. It looks, and
+// changes nothing.
 
-import type { Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import {
   type AdvertisementFinding,
@@ -18,17 +17,18 @@ import { familyOfInstance } from '../vrrp/instance.ts'
 export const advertisementWarnings = async (instances: readonly VrrpInstanceConfig[]): Promise<readonly string[]> => {
   // Whoever may not look at the rules is told so where a datapath wants some.
   if (instances.length === 0 || missingCapabilities(['net_admin']).length > 0) return []
-  const found = await look(instances)
+  const found = await findAdvertisementRules(instances)
   // A host without nft has no rules that nft could list.
   return found.ok ? found.value.map(adviceOf) : []
 }
 
 const adviceOf = ({ what, remedy }: AdvertisementFinding): string => `${what}; ${remedy}`
 
-const isAmong = (findings: readonly AdvertisementFinding[], { what }: AdvertisementFinding): boolean =>
-  findings.some((one) => one.what === what)
-
-const look = async (instances: readonly VrrpInstanceConfig[]): Promise<Outcome<readonly AdvertisementFinding[]>> => {
+/** Each rule that does; fails where the rules cannot be listed. */
+export const findAdvertisementRules = async (
+  instances: readonly VrrpInstanceConfig[],
+): Promise<Outcome<readonly AdvertisementFinding[]>> => {
+  if (instances.length === 0) return { ok: true, value: [] }
   const chains = await readChains()
   return chains.ok ? { ok: true, value: advertisementFindings(instances.map(pathOf), chains.value) } : chains
 }
@@ -45,31 +45,4 @@ const pathOf = (config: VrrpInstanceConfig): AdvertisementPath => {
     peers: unicast?.peers ?? [null],
     group: unicast === undefined ? vrrpGroup[family] : null,
   }
-}
-
-/** Rules come with a firewall that is started later, or with an edit at noon. */
-const interval = 60_000
-
-/** Looks now and then at the rules, and logs what gets in the way of these instances and what does no more. */
-export const watchAdvertisementRules = (instances: () => readonly VrrpInstanceConfig[], log: Logger): (() => void) => {
-  let known: readonly AdvertisementFinding[] = []
-  let isLooking = false
-  const round = async (): Promise<void> => {
-    if (isLooking) return
-    isLooking = true
-    const found = await look(instances())
-    isLooking = false
-    if (!found.ok) return
-    // What may well pass is no reason to call somebody.
-    const sure = found.value.filter(({ isSure }) => isSure)
-    for (const one of sure) if (!isAmong(known, one)) log.error(adviceOf(one))
-    for (const one of known) if (!isAmong(sure, one)) log.info(`No longer: ${one.what}`)
-    known = sure
-  }
-  const begin = (): void => {
-    if (instances().length > 0) void round()
-  }
-  begin()
-  const timer = setInterval(begin, interval)
-  return () => clearInterval(timer)
 }

@@ -12,7 +12,7 @@ import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
 import { ownAnswersWarnings } from './own-answers-check.ts'
 import { peersWarnings } from './peers-check.ts'
-import { keepalivedWarnings, portWarnings } from './rivals.ts'
+import { keepalivedRivals, portWarnings, rivalText } from './rivals.ts'
 
 /** Checks a configuration, tells what each tracked failure leads to, and warns of what this host makes of it. */
 export const check = async (file: string): Promise<number> => {
@@ -31,7 +31,7 @@ export const check = async (file: string): Promise<number> => {
     ...untracked(vrrp),
     ...hostWarnings(vrrp),
     ...demandWarnings(listeners, hostLimits()),
-    ...keepalivedWarnings(loaded.config),
+    ...keepalivedRivals(vrrp.instances).map(rivalText),
     ...portWarnings(loaded.config),
     ...(await advertisementWarnings(vrrp.instances)),
     ...(await kernelWarnings(loaded.config)),

@@ -1,21 +1,28 @@
 // Programs on this host that want the same as the balancer: haproxy on its ports, keepalived with its virtual router ids.
 
 import type { BalancerConfig } from '../config/schema.ts'
+import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Endpoint, endpointText } from '../core/endpoint.ts'
 import { keepalivedInstances } from '../os/keepalived.ts'
 import { holdersOf } from '../os/port-holder.ts'
 
-/** A line for each keepalived instance that is a virtual router of this configuration too: two masters on one host. */
-export const keepalivedWarnings = ({ vrrp }: Pick<BalancerConfig, 'vrrp'>): readonly string[] =>
+/** A keepalived instance that is a virtual router here too, what comes of it, and what helps. */
+export type Rival = { readonly instance: string; readonly what: string; readonly remedy: string }
+
+/** Each keepalived instance that is one of these virtual routers too: two masters on one host. */
+export const keepalivedRivals = (instances: readonly VrrpInstanceConfig[]): readonly Rival[] =>
   keepalivedInstances().flatMap(({ pid, interface: device, virtualRouterId }) =>
-    vrrp.instances
+    instances
       .filter((one) => one.interface === device && one.virtual_router_id === virtualRouterId)
-      .map(
-        ({ name }) =>
-          `keepalived (process ${pid}) runs on this host with virtual_router_id ${virtualRouterId} on ${device}, as ${name}: ` +
-          'they take the address from each other; run: systemctl disable --now keepalived, or choose another id',
-      ),
+      .map(({ name }) => ({
+        instance: name,
+        what: `${name}: keepalived (process ${pid}) runs on this host with virtual_router_id ${virtualRouterId} on ${device} too: they take the address from each other`,
+        remedy: 'run: systemctl disable --now keepalived, or choose another id',
+      })),
   )
+
+/** A line for each of them. */
+export const rivalText = ({ what, remedy }: Rival): string => `${what}; ${remedy}`
 
 /** A line for each address and port on which another program listens. */
 export const portWarnings = ({ listeners, admin }: Pick<BalancerConfig, 'listeners' | 'admin'>): readonly string[] => [

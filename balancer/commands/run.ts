@@ -8,7 +8,7 @@ import { firstWord, isCandidate, tellPredecessor } from '../supervisor/generatio
 import { startSupervisor } from '../supervisor/supervisor.ts'
 import { version } from '../version.ts'
 import { configProblems } from './exit.ts'
-import { keepalivedWarnings } from './rivals.ts'
+import { keepalivedRivals, rivalText } from './rivals.ts'
 
 type Loaded = Extract<LoadedConfig, { ok: true }>
 
@@ -27,7 +27,8 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
   const { config: running, text, warnings } = loaded
   const { log, configure: configureLog, exit } = openLog('supervisor')
   configureLog(running.log)
-  for (const warning of [...warnings, ...keepalivedWarnings(running)]) log.warn(warning)
+  const rivals = keepalivedRivals(running.vrrp.instances)
+  for (const warning of [...warnings, ...rivals.map(rivalText)]) log.warn(warning)
   log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
   // Before the children are forked: a signal in between would end this process without a word to them.
   process.on('SIGTERM', () => supervisor.stop('SIGTERM'))
@@ -41,8 +42,8 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
     })
   }
   // Not before the processes are started: what it loads is no part of a start.
-  const { watchAdvertisementRules } = await import('./advertisement-check.ts')
-  const stopWatching = watchAdvertisementRules(supervisor.routers, log)
+  const { watchHost } = await import('./host-watch.ts')
+  const stopWatching = watchHost(supervisor, log, rivals)
   const code = await supervisor.ended
   stopWatching()
   return exit(code)

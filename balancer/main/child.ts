@@ -33,6 +33,7 @@ export type Assignment = Extract<ToChild, { type: 'configure' }> & {
   readonly log: Logger
   readonly logSession: ProcessLog['session']
   readonly logRequest: ProcessLog['request']
+  readonly onSyslogTrouble: ProcessLog['onSyslogTrouble']
   readonly publish: (fact: Fact) => void
   /** From now on this is called for what other processes say, and at once for what they said since the start. */
   readonly onFact: (listener: (fact: Fact) => void) => void
@@ -78,7 +79,8 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
   // The parent decides when its children end: a Ctrl-C reaches the whole terminal group.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-  const { log, configure: configureLog, session: logSession, request: logRequest, exit: exitWith } = openLog(role)
+  const opened = openLog(role)
+  const { log, configure: configureLog, session: logSession, request: logRequest, exit: exitWith } = opened
   let work: Promise<Work> | undefined
   const send = (message: FromChild, handle?: ListeningHandle): void => {
     // A parent that just died is no error here: the closed channel says it.
@@ -244,6 +246,7 @@ export const runChild = (role: ProcessRole, begin: (assignment: Assignment) => P
           log,
           logSession,
           logRequest,
+          onSyslogTrouble: opened.onSyslogTrouble,
           publish: (fact) => send({ type: 'fact', fact }),
           onFact,
           requestReload,

@@ -43,6 +43,7 @@ runChild('director', async (assignment) => {
     facts,
     log,
     logRequest,
+    onSyslogTrouble,
     publish,
     requestReload,
     requestReexec,
@@ -137,10 +138,17 @@ runChild('director', async (assignment) => {
     publish: hearHealth,
   })
   ordered = []
+  const hearTrouble =
+    (of: string) =>
+    (why: string | null): void =>
+      pool.hear({ fact: 'host', of, findings: why === null ? [] : [{ instance: null, text: why }] })
+  onSyslogTrouble(hearTrouble('syslog'))
   const remember = (): StateFile | undefined => {
     const path = stateFileOf(config)
     const text = () => lastingText(config, pool, accounts, events, Date.now())
-    return path === null ? undefined : keepStateFile({ path, text, log })
+    const onTrouble = hearTrouble('state file')
+    onTrouble(null)
+    return path === null ? undefined : keepStateFile({ path, text, log, onTrouble })
   }
   stateFile = remember()
   const hear = (fact: Fact): void => {

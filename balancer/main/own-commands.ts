@@ -1,6 +1,7 @@
 // The commands that the command line of `balancer` has as well, wired to those who know the answers.
 
 import type { WordsOf } from '../admin/core/commands/table.ts'
+import type { Status } from '../admin/core/model/status.ts'
 import { describePeers } from '../admin/core/views/peers-text.ts'
 import { showEvents, showServers, showSessions, showStatus, toJson } from '../admin/core/views/show.ts'
 import { describeRouters } from '../admin/core/views/vrrp-text.ts'
@@ -22,7 +23,10 @@ export const ownCommands = (sources: RuntimeSources): Readonly<Record<WordsOf<'b
     return `there is no server ${place.server} in ${place.listener}; there are ${names.join(', ')}`
   }
   return {
-    'show servers': shown('servers', (json) => showServers(sources.status(), json)),
+    'show servers': (words) => {
+      const names = words.filter((word) => word !== '--json')
+      return showServers(among(sources.status(), names), words.includes('--json'))
+    },
 
     'show status': shown('status', (json) => showStatus(sources.status(), sources.events(), json, iso)),
 
@@ -84,9 +88,29 @@ export const ownCommands = (sources: RuntimeSources): Readonly<Record<WordsOf<'b
 const shown =
   (what: string, show: (json: boolean) => string): Run =>
   (words) => {
-    if (words.some((word) => word !== '--json')) throw new RuntimeError(`write: show ${what} [--json]`)
+    if (words.some((word) => word !== '--json'))
+      throw new RuntimeError(`show ${what} takes no name; write: show ${what} [--json]`)
     return show(words.includes('--json'))
   }
+
+/** The listeners with these names, and the servers as LISTENER/SERVER; all of them where nobody is named. */
+const among = (status: Status, names: readonly string[]): Status => {
+  if (names.length === 0) return status
+  const all = status.listeners.flatMap(({ name, servers }) => [name, ...servers.map((one) => `${name}/${one.name}`)])
+  const unknown = names.find((name) => !all.includes(name))
+  if (unknown !== undefined) {
+    const listeners = status.listeners.map(({ name }) => name).join(', ')
+    throw new RuntimeError(
+      `there is no listener or server ${unknown}; write: show servers [LISTENER[/SERVER]] [--json]; listeners: ${listeners}`,
+    )
+  }
+  const listeners = status.listeners.flatMap((listener) => {
+    if (names.includes(listener.name)) return [listener]
+    const servers = listener.servers.filter((one) => names.includes(`${listener.name}/${one.name}`))
+    return servers.length === 0 ? [] : [{ ...listener, servers }]
+  })
+  return { ...status, listeners }
+}
 
 const refuseMore = (command: string, words: readonly string[]): void => {
   if (words.length > 0) throw new RuntimeError(`${command} takes no argument ${words.join(' ')}`)

@@ -20,6 +20,8 @@ export type StateFileOptions = {
   readonly path: string
   readonly text: () => string
   readonly log: Logger
+  /** It cannot be written, for this reason; null: it can again. Called when that changes. */
+  readonly onTrouble?: (text: string | null) => void
   /** Milliseconds: for tests. */
   readonly pace?: { readonly soon: number; readonly usual: number }
 }
@@ -29,7 +31,7 @@ const longestGoodbye = 2000
 const usualPace = { soon: 1000, usual: 60_000 }
 
 /** Begins to write it. A disk that is full or hangs delays nothing but the file; it is said once, and once when that is over. */
-export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOptions): StateFile => {
+export const keepStateFile = ({ path, text, log, onTrouble, pace = usualPace }: StateFileOptions): StateFile => {
   let last = removeDrafts(path)
   let isWriting = false
   let soon: NodeJS.Timeout | undefined
@@ -57,9 +59,10 @@ export const keepStateFile = ({ path, text, log, pace = usualPace }: StateFileOp
     const problem = error === null ? null : codeOf(error)
     if (problem === trouble) return
     trouble = problem
-    const loss = `The state file ${path} cannot be written, and a restart would forget orders`
+    const loss = `The state file ${path} cannot be written, and a restart would forget orders: ${whyNot(error)}`
     if (problem === null) log.info({ path }, `The state file ${path} is written again`)
-    else log.warn({ path, code: problem }, `${loss}: ${whyNot(error)}`)
+    else log.warn({ path, code: problem }, loss)
+    onTrouble?.(problem === null ? null : loss)
   }
   const changed = (): void => {
     soon ??= setTimeout(() => void write(), pace.soon)

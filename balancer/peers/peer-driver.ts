@@ -325,7 +325,7 @@ export const startPeer = (options: PeerOptions): Peer => {
     tables: () => tables,
     report: () => ({
       ...{ address: name, name: routerId, connected: why === null, since, why },
-      ...{ told: book?.told() ?? 0, taken, warnings, malformed },
+      ...{ told: book?.told() ?? 0, taken, holds: theirHolds, warnings, malformed },
     }),
     isSynced: () => isSynced,
     accept: (socket) => open(socket, 'in'),

@@ -7,7 +7,7 @@ import type { Millis } from '../core/time.ts'
 import { monotonicNow } from '../os/clock.ts'
 import type { ListeningHandle } from '../os/listening-handle.ts'
 import { outlineOf } from '../pool/core/draining.ts'
-import type { Fact, VirtualRouterFact } from '../pool/core/facts.ts'
+import type { Fact, HostFact, VirtualRouterFact } from '../pool/core/facts.ts'
 import { subjectOf } from '../pool/core/pool.ts'
 import { version } from '../version.ts'
 import { createAbsence, type Farewell } from './absence.ts'
@@ -39,6 +39,8 @@ export type Supervisor = {
   readonly stop: (reason: string, code?: ExitCode) => void
   /** The virtual routers that run here; none when another program has taken over. */
   readonly routers: () => BalancerConfig['vrrp']['instances']
+  /** Tells the others what was found here. */
+  readonly hear: (fact: HostFact) => void
   readonly ended: Promise<ExitCode>
 }
 
@@ -138,8 +140,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     masters: () => [...facts.values()].filter(isMaster),
     handOver: async (masters, back) => {
       try {
-        const sayFarewell = await farewellReady
-        await sayFarewell(reloader.config(), masters, log, back)
+        await (await farewellReady)(reloader.config(), masters, log, back)
         if (!back.aborted) masters.forEach(forgetMaster)
       } catch (error) {
         log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
@@ -178,8 +179,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     children.letDie('the balancer is stopping')
     applying.end('the balancer is stopping')
     // The address goes first, so that the peer takes over while the sessions here can still end.
-    const isClean = await children.get('vrrp')?.stop()
-    if (isClean) absence.end()
+    if (await children.get('vrrp')?.stop()) absence.end()
     else await absence.conclude()
     for (const role of children.roles()) if (role !== 'vrrp') await children.get(role)?.stop()
     stalls.stop()
@@ -204,6 +204,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     successor?.heard(role, message)
     switch (message.type) {
       case 'alive':
+      case 'prepared':
         return
       case 'ready':
         if (role === 'vrrp') absence.end()
@@ -240,8 +241,6 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       case 'handed-over':
       case 'stepped-aside':
         reexec.heard(role, message, handle)
-        return
-      case 'prepared':
         return
       case 'reconfigured':
         applying.answer(role, message.id, message.result)
@@ -385,6 +384,7 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
       void stopAll(code)
     },
     routers: () => (children.get('vrrp') === undefined ? [] : reloader.config().vrrp.instances),
+    hear,
     ended,
   }
 }
@@ -396,4 +396,4 @@ const refused = async (line: string): Promise<ReloadResult> => ({ ok: false, lin
 
 const isForKeepers = ({ fact }: Fact): boolean => fact === 'server-health' || fact === 'writer'
 /** What another process told that is gone by then says nothing. */
-const isLasting = ({ fact }: Fact): boolean => !['heartbeat', 'process', 'listener'].includes(fact)
+const isLasting = ({ fact }: Fact): boolean => !['heartbeat', 'process', 'listener', 'host'].includes(fact)

@@ -102,6 +102,14 @@ await t.test('what a balancer tells: who is connected, and what servers send pas
     return servers.every(({ bytes_in: come, bytes_out: left }) => (come ?? 0) > 0 && (left ?? 0) > 0)
   })
   t.match(await tables(first.host), /table netdev balancer\n/)
+  // Who is master is told by name, with what he has.
+  const { name, address } = first.host
+  await waitFor('the master to be told', async () =>
+    (await pair.ask(second, 'show vrrp')).includes(`last advertisement from ${name} (${address}), priority`),
+  )
+  await waitFor('what it holds to be told', async () =>
+    new RegExp(`^${name} .* connected .* ${virtualAddress} `, 'm').test(await pair.ask(second, 'show peers')),
+  )
 })
 
 await t.test('hand-overs around a drained server, a crash and a stop: nobody loses a session', async (t) => {

@@ -108,6 +108,12 @@ const refusedFor = async (reason: string): Promise<number> => {
   return refusals.parse(await answer.json()).status_page.refused[reason] ?? 0
 }
 
+const fits = 'document.documentElement.scrollWidth <= innerWidth'
+/** Links in a sentence may be of the size of its letters. */
+const tooSmall = `[...document.querySelectorAll('main a, button, select, input:not([type=hidden]), summary')]
+  .filter((one) => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24)
+  .map((one) => one.outerHTML)`
+
 await waitFor('all servers to be up', async () => {
   const shown = await ask(socket, 'show servers')
   return names.every((name) => new RegExp(`mysql/${name} +UP`).test(shown))
@@ -127,7 +133,7 @@ await t.test('the page says in one line that all is well, and is live', async (t
 await t.test('a server that dies is seen at once, and neither focus nor what is chosen is lost', async (t) => {
   const box = page.getByLabel('Choose mysql/db1')
   await box.check()
-  await page.getByLabel('weight').fill('7')
+  await page.getByRole('textbox', { name: 'weight, listener mysql' }).fill('7')
   const begun = performance.now()
   db3.says({ passes: false, reason: 'not-ready' })
   await stateOf(page, 'db3', 'DOWN')
@@ -139,27 +145,45 @@ await t.test('a server that dies is seen at once, and neither focus nor what is 
     /Attention: .* 2 of 3 servers up\s+! mysql\/db3 is DOWN: not-ready/,
   )
   t.match(await page.locator('#timeline').innerText(), /Server mysql\/db3 is DOWN, reason: Layer7 wrong status/)
+  // Who does not see it hears it.
+  const said = page.getByRole('status').filter({ hasText: '2 of 3 servers up. mysql/db3 is DOWN: not-ready' })
+  await said.waitFor({ state: 'attached' })
   t.equal(await box.isChecked(), true)
   t.equal(await page.evaluate('document.activeElement.name'), 'weight')
-  t.equal(await page.getByLabel('weight').inputValue(), '7')
+  t.equal(await page.getByRole('textbox', { name: 'weight, listener mysql' }).inputValue(), '7')
   await box.uncheck()
 })
 
 await t.test('drain from the page: it is carried out, told, and logged with the name of the user', async (t) => {
+  await page.getByLabel('Choose mysql/db2').focus()
+  await page.keyboard.press('Space')
+  await page.locator('#f0').getByRole('button', { name: 'Apply to db2' }).waitFor()
   await apply(page, 'db2', 'drain')
   t.match(await page.locator('#answer').innerText(), /^Done: mysql\/db2: drain/)
-  t.equal(await page.evaluate('document.activeElement.id'), 'answer')
+  await page.waitForFunction("document.activeElement.id === 'answer'")
+  // By keyboard it is one step back to the form.
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.waitForFunction("document.activeElement.textContent === 'Listener mysql'")
   await stateOf(page, 'db2', 'DRAIN')
   t.match(await ask(socket, 'show events'), 'Server mysql/db2: user operator of the status page ordered drain')
-  t.match(balancer.lines().join('\n'), 'user operator of the status page ordered drain')
+  await balancer.waitForOutput(/user operator of the status page ordered drain/)
 })
 
 await t.test('it works without JavaScript too, and then the page asks for itself again', async (t) => {
   const plain = await open('operator', { javaScriptEnabled: false })
   t.match(await plain.content(), '<meta http-equiv="refresh" content="5">')
+  // Whoever chooses servers by keyboard has the page stay.
+  const stay = async (): Promise<void> => {
+    await plain.locator('a[href$="?still"]').click()
+    await plain.locator('a[href="/status"]').waitFor()
+  }
+  await stay()
+  t.notMatch(await plain.content(), 'http-equiv="refresh"')
   await apply(plain, 'db2', 'ready')
   t.match(await plain.locator('#answer').innerText(), /^Done: mysql\/db2: ready/)
   await stateOf(page, 'db2', 'UP')
+  await stay()
   await apply(plain, 'db2', 'weight')
   t.match(await plain.locator('#answer').innerText(), /^Not done: say which weight/)
   await plain.context().close()
@@ -214,8 +238,16 @@ await t.test('axe finds nothing, on a phone and on a desktop, in light and dark'
     await page.emulateMedia({ colorScheme })
     // What differs in the dark are colours.
     t.same(await violationsOn(page, colorScheme === 'dark' ? ['color-contrast'] : undefined), [], name)
-    t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, `${name}: the page fits`)
+    t.equal(await page.evaluate(fits), true, `${name}: the page fits`)
   }
+  // Small phones, and a desktop at 400 %.
+  for (const width of [360, 320]) {
+    await page.setViewportSize({ width, height: 640 })
+    t.equal(await page.evaluate(fits), true, `it fits into ${width} px`)
+  }
+  t.same(await page.evaluate(tooSmall), [], 'what is pointed at is large enough (WCAG 2.2, 2.5.8)')
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+  t.equal(await page.evaluate('getComputedStyle(document.body).color'), 'rgb(27, 31, 36)', 'paper is white')
 })
 
 await t.test('the browser had nothing to complain about', async (t) => {

@@ -110,7 +110,7 @@ t.test('haproxy and keepalived still run: check names both, and the balancer say
   t.equal(code, 0, 'the file is valid')
   t.match(
     stderr,
-    /^warning: keepalived \(process \d+\) runs on this host with virtual_router_id 51 on eth0, as VI_1: .*$/m,
+    /^warning: VI_1: keepalived \(process \d+\) runs on this host with virtual_router_id 51 on eth0 too: .*$/m,
   )
   t.match(
     stderr,
@@ -123,7 +123,31 @@ t.test('haproxy and keepalived still run: check names both, and the balancer say
     stdout,
     /the port is in use; find the program with: ss -ltnp 'sport = :3306' \(.*haproxy runs here, process \d+/,
   )
-  await Promise.all([first.stop(), second.stop()])
+  await first.stop()
+
+  // What is found while it runs stands where people look.
+  const rules = 'table inet filter { chain input { type filter hook input priority 0; meta l4proto 112 drop; }; }'
+  await host.run('nft', [rules])
+  const file = configuration((text) => `${text}log: { syslog: '198.18.0.2:5514' }\n`)
+  const running = host.spawn('balancer', process.execPath, [balancer, '--config', file], {
+    env: { RUNTIME_DIRECTORY: lab.directory },
+  })
+  const show = async (...words: readonly string[]): Promise<string> =>
+    (await host.run(process.execPath, [balancer, 'show', ...words, '--config', file])).stdout
+  const dropping = /VI_1: chain input of the table inet filter drops the advertisements of other balancers/
+  await waitFor('the rule to be told', async () => dropping.test(await show('status')))
+  t.match(await show('status'), /^✖ VRRP instance VI_1: keepalived \(process \d+\) runs on this host/m)
+  t.match(await show('vrrp'), dropping)
+  const unheard = /^! The syslog receiver 198\.18\.0\.2:5514 does not take lines of the log \(ECONNREFUSED\)/m
+  // It is the second datagram that is refused.
+  for (const order of ['drain', 'ready']) {
+    await host.run(process.execPath, [balancer, 'server', 'mysql/db1', order, '--config', file])
+  }
+  await waitFor('the receiver of syslog to be told', async () => unheard.test(await show('status')))
+  t.equal(running.lines().filter((line) => line.includes('keepalived (process')).length, 1, 'the log says it once')
+  await running.stop()
+  await host.run('nft', ['flush', 'ruleset'])
+  await second.stop()
 })
 
 t.test('the interface is missing: its instance waits in FAULT, and the rest runs', async (t) => {

@@ -39,6 +39,13 @@ export const balancerStories: readonly AlertStory[] = [
     labels: ofInstance,
   },
   {
+    alert: 'BalancerAdvertisementsDropped',
+    series: { [`balancer_vrrp_findings${on('lb1', 'vrrp_instance="VI_1"')}`]: '0x11 1x60' },
+    quietAt: ['50s', '2m'],
+    firesAt: '3m',
+    labels: { ...ofInstance, instance: 'lb1' },
+  },
+  {
     alert: 'BalancerFault',
     series: { [state('lb1', 'fault')]: '0x11 1x60', [state('lb2', 'fault')]: '0x80' },
     quietAt: ['50s', '110s'],
@@ -122,6 +129,13 @@ export const balancerStories: readonly AlertStory[] = [
     quietAt: ['50s', '5m50s'],
     firesAt: '6m5s',
     labels: ofListener,
+  },
+  {
+    alert: 'BalancerFindings',
+    series: { 'balancer_findings{job="balancer",instance="lb1"}': '0x11 1x120' },
+    quietAt: ['50s', '5m'],
+    firesAt: '6m30s',
+    labels: { job: 'balancer', instance: 'lb1' },
   },
   {
     alert: 'BalancerPeerGone',

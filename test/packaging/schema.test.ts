@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -7,6 +8,7 @@ import { agentSchema } from '../../agent/config/schema.ts'
 import { balancerSchema } from '../../balancer/config/schema.ts'
 import { jsonSchemas } from './json-schema.ts'
 import { packaged, root, uncommented } from './keys.ts'
+import { metricsDocs } from './metrics-docs.ts'
 
 type Node = z.core.JSONSchema.BaseSchema
 
@@ -29,6 +31,13 @@ const listener = ['listeners', 0] as const
 
 t.test('the stored schemas are those of the sources; npm run schema makes them anew', async (t) => {
   for (const [file, made] of jsonSchemas()) t.same(JSON.parse(packaged(file)), JSON.parse(JSON.stringify(made)), file)
+})
+
+t.test('so are the tables of metrics', async (t) => {
+  for (const [file, text] of await metricsDocs()) {
+    t.equal(readFileSync(join(root, file), 'utf8'), text, `${file}: npm run schema makes it anew`)
+    t.ok(text.split('\n').length > 15)
+  }
 })
 
 t.test('they take the examples', async (t) => {

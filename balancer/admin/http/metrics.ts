@@ -65,6 +65,9 @@ const addOwn = (status: Status, add: Add): void => {
   addListeners(status.listeners, add)
   addServers(status.listeners, add)
   addPeers(status.peers, add)
+  add('gauge', 'balancer_findings', 'What is wrong with this host or this program; the status page says it in words', [
+    [{}, status.findings.length],
+  ])
   add(
     'counter',
     'balancer_status_page_refused_total',
@@ -100,6 +103,11 @@ const addRouters = (routers: readonly RouterStatus[], add: Add): void => {
     routers.flatMap(({ name, dropped }) =>
       Object.entries(dropped).map(([reason, count]): Sample => [{ vrrp_instance: name, reason }, count]),
     ),
+  )
+  gauge(
+    'balancer_vrrp_findings',
+    'What on this host has two hosts hold its addresses, such as rules that drop its advertisements; the status page says it in words',
+    (one) => one.findings.length,
   )
   counter(
     'balancer_vrrp_other_masters_total',

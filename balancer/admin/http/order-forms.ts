@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { createBoundedLog } from '../../bounded-log.ts'
 import { oneLine } from '../../core/text.ts'
 import { readOrder } from '../core/commands/orders.ts'
-import type { Answer } from '../core/views/page/forms.ts'
+import type { Answer, PlacedAnswer } from '../core/views/page/forms.ts'
 
 /** Carries out one command for a user; tells what came of it. */
 export type RunOrder = (user: string, words: readonly string[]) => Promise<Answer>
@@ -23,7 +23,7 @@ export type OrderForms = {
   /** Takes a form of a user who may give orders. */
   readonly take: (request: IncomingMessage, user: string) => Promise<Taken>
   /** What came of an order of this user; null where there was none, or it is long ago. */
-  readonly answer: (id: string | null, user: string) => Answer | null
+  readonly answer: (id: string | null, user: string) => PlacedAnswer | null
 }
 
 /** A thousand names of servers fit in. */
@@ -36,7 +36,7 @@ const proofBytes = 32
 /** No order yet. Forms of a page that another process made are refused. */
 export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
   const key = randomBytes(32)
-  const answers = new Map<string, Answer & { readonly user: string }>()
+  const answers = new Map<string, PlacedAnswer & { readonly user: string }>()
   const bounded = createBoundedLog(log)
   const proofOf = (user: string): Buffer => createHmac('sha256', key).update(user).digest()
   const tokenOf = (user: string): string => {
@@ -48,7 +48,7 @@ export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
     if (given.length !== 2 * proofBytes) return false
     return timingSafeEqual(xor(given.subarray(0, proofBytes), given.subarray(proofBytes)), proofOf(user))
   }
-  const keep = (answer: Answer, user: string): string => {
+  const keep = (answer: PlacedAnswer, user: string): string => {
     const id = randomBytes(idBytes).toString('base64url')
     answers.set(id, { ...answer, user })
     for (const old of [...answers.keys()].slice(0, -mostAnswers)) answers.delete(old)
@@ -86,13 +86,18 @@ export const createOrderForms = (run: RunOrder, log: Logger): OrderForms => {
         )
       }
       const answer = await carryOut(form, user)
-      return { ok: true, isDone: answer.ok, answerId: keep(answer, user) }
+      return { ok: true, isDone: answer.ok, answerId: keep({ ...answer, place: placeOf(form) }, user) }
     },
     answer: (id, user) => {
       const found = id === null ? undefined : answers.get(id)
-      return found?.user === user ? { ok: found.ok, text: found.text } : null
+      return found?.user === user ? { ok: found.ok, text: found.text, place: found.place } : null
     },
   }
+}
+
+const placeOf = (form: URLSearchParams): string => {
+  const instance = form.get('instance')
+  return instance === null ? `listener ${form.get('listener') ?? ''}` : `instance ${instance}`
 }
 
 const xor = (one: Buffer, other: Buffer): Buffer => Buffer.from(one.map((byte, i) => byte ^ (other[i] ?? 0)))

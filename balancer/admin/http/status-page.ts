@@ -164,7 +164,8 @@ export const startStatusPage = async (options: StatusPageOptions): Promise<Statu
       if (response.destroyed) return
       const shown = scene()
       if (name === 'page') live.rendered(shown)
-      const page: Page = { ...shown, viewer, answer, path: own, refreshSeconds: refresh / millisPerSecond }
+      const isStill = query.has('still')
+      const page: Page = { ...shown, viewer, answer, path: own, refreshSeconds: refresh / millisPerSecond, isStill }
       const { code, type, text } = await documents(name, page, query)
       await sendCompressed(response, code, type, text)
     })

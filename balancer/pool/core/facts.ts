@@ -224,6 +224,15 @@ const processFact = z
   })
   .readonly()
 
+/** What is wrong with this host or with the program itself, as `of` has found: the rules of others, the state file. */
+const hostFact = z
+  .object({
+    fact: z.literal('host'),
+    of: z.string(),
+    findings: z.array(z.object({ instance: z.string().nullable(), text: z.string() }).readonly()).readonly(),
+  })
+  .readonly()
+
 /** Any fact; each carries the whole state of its subject, so the newest one is enough. */
 export const factSchema = z.discriminatedUnion('fact', [
   virtualRouterFact,
@@ -232,6 +241,7 @@ export const factSchema = z.discriminatedUnion('fact', [
   listenerFact,
   drainingFact,
   peersFact,
+  hostFact,
   heartbeatFact,
   processFact,
 ])
@@ -283,6 +293,12 @@ export type WriterFact = z.output<typeof writerFact>
 
 /** See the schema: sessions that a worker of an earlier program still has. Moments are milliseconds since the epoch. */
 export type DrainingFact = z.output<typeof drainingFact>
+
+/**
+ * Each finding is a sentence with what helps. One that is about a VRRP `instance` keeps its addresses from clients, or has two hosts
+ * hold them; null: it is about this host.
+ */
+export type HostFact = z.output<typeof hostFact>
 
 export type { ListenerFact, ServerTraffic } from './listener-fact.ts'
 export type { PeersFact } from './peers-fact.ts'

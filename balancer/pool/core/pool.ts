@@ -3,6 +3,7 @@
 import type {
   DrainingFact,
   Fact,
+  HostFact,
   ListenerFact,
   PeersFact,
   ServerHealthFact,
@@ -21,6 +22,8 @@ export type Pool = {
   readonly draining: ReadonlyMap<number, DrainingFact>
   /** The other balancers; null before a forwarder has told of them. */
   readonly peers: () => PeersFact | null
+  /** What is wrong with this host, by who has found it. */
+  readonly host: ReadonlyMap<string, HostFact>
 }
 
 /** A pool that hears facts. A thousand of them a second leave no time to copy it for each. */
@@ -37,6 +40,7 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
   const writers = new Map<string, WriterFact>()
   const listeners = new Map<string, ListenerFact>()
   const draining = new Map<number, DrainingFact>()
+  const host = new Map<string, HostFact>()
   let peers: PeersFact | null = null
   const hear = (fact: Fact): void => {
     switch (fact.fact) {
@@ -59,6 +63,9 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
       case 'peers':
         peers = fact
         return
+      case 'host':
+        host.set(fact.of, fact)
+        return
       case 'heartbeat':
       case 'process':
         // They matter to VRRP's tracking alone.
@@ -74,7 +81,7 @@ export const createPool = (facts: readonly Fact[] = []): LivePool => {
     }
   }
   facts.forEach(hear)
-  return { routers, servers, writers, listeners, draining, peers: () => peers, hear, keep }
+  return { routers, servers, writers, listeners, draining, peers: () => peers, host, hear, keep }
 }
 
 /** `listener/server`, as operators and commands write it. */
@@ -95,6 +102,8 @@ export const subjectOf = (fact: Fact): string => {
       return `draining ${fact.worker}`
     case 'peers':
       return 'peers'
+    case 'host':
+      return `host ${fact.of}`
     case 'heartbeat':
       return `heartbeat ${fact.process}`
     case 'process':

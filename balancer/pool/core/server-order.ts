@@ -1,5 +1,6 @@
 // The order that an operator gives with `balancer server LISTENER/SERVER ready|drain|maint|weight N`.
 
+import { distance } from 'fastest-levenshtein'
 import type { Orders } from './facts.ts'
 
 /** Which server, and what is ordered; or what is wrong with the words. */
@@ -15,6 +16,7 @@ export type ServerOrder =
   | { readonly ok: false; readonly text: string }
 
 const usage = 'write: server LISTENER/SERVER ready|drain|maint|weight N, for example: server mysql/db1 drain'
+const orderWords = ['ready', 'drain', 'maint', 'weight'] as const
 /** HAProxy's largest weight. */
 export const maximumWeight = 256
 
@@ -42,7 +44,13 @@ export const parseServerOrder = (words: readonly string[]): ServerOrder => {
       if (!(weight <= maximumWeight)) return refuse(`a weight is a whole number from 0 to ${maximumWeight}, or initial`)
       return give({ weight })
     }
-    default:
+    case undefined:
       return refuse(usage)
+    default: {
+      const near = orderWords.find(
+        (known) => known.startsWith(word) || word.startsWith(known) || distance(known, word) <= 2,
+      )
+      return refuse(`${word} is no order${near === undefined ? '' : `; did you mean ${near}?`}; ${usage}`)
+    }
   }
 }

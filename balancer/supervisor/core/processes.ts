@@ -76,6 +76,7 @@ const hearers: Readonly<Record<Fact['fact'], readonly ProcessRole[]>> = {
   listener: ['director', 'vrrp'],
   draining: ['director'],
   peers: ['director'],
+  host: ['director'],
   heartbeat: ['vrrp'],
   process: ['vrrp'],
 }

@@ -33,6 +33,7 @@ export const pageOf = (status: Status, change: Partial<Page> = {}): Page => ({
   answer: null,
   path: '/status',
   refreshSeconds: 5,
+  isStill: false,
   ...change,
 })
 

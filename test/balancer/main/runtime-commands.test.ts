@@ -112,7 +112,15 @@ t.test('what cannot be carried out, or not wholly, is refused', async (t) => {
     'error: 2 sessions ended on mysql/db1; but the process kernel died',
   )
   t.same((await say('sessions stop mysql/db1')).ordered, [], 'nobody is asked')
-  t.equal(await answer('show servers all'), 'error: write: show servers [--json]')
+  t.match(
+    await answer('show servers all'),
+    /^error: there is no listener or server all; write: show servers .*listeners: mysql/,
+  )
+  t.equal(await answer('show vrrp VI_9'), 'error: show vrrp takes no name; write: show vrrp [--json]')
+  const [alone, whole] = [await answer('show servers mysql/db1'), await answer('show servers mysql')]
+  t.match(alone, /^mysql\/db1 /m)
+  t.notMatch(alone, /mysql\/db2/)
+  t.match(whole, /^mysql\/db1 [\s\S]*^mysql\/db2 /m)
   t.equal(await answer('reload now'), 'error: reload takes no argument now')
   const broken = () => {
     throw new TypeError('a bug with a secret in it')

@@ -17,7 +17,17 @@ t.test('orders of an operator', async (t) => {
   t.same(order('mysql/db1 weight 256'), { ...db1, words: 'weight 256', orders: { weight: 256 } })
   t.same(order('mysql/db1 weight initial'), { ...db1, words: 'weight initial', orders: { weight: null } })
   const wrong = ['', 'mysql', 'mysql/db1', 'mysql/db1 stop', 'mysql/db1 drain 5', 'a/b/c drain', 'mysql/db1 weight 1 2']
-  for (const text of wrong) t.match(order(text), { ok: false, text: /^write: server LISTENER\/SERVER/ }, text)
+  for (const text of wrong)
+    t.match(order(text), { ok: false, text: /(?:^|^stop is no order; )write: server LISTENER\/SERVER/ }, text)
+  for (const [word, meant] of Object.entries({
+    drian: 'drain',
+    maintenance: 'maint',
+    up: undefined,
+    wieght: 'weight',
+  })) {
+    const near = meant === undefined ? '; write' : `; did you mean ${meant}?; write`
+    t.match(order(`mysql/db1 ${word}`), { ok: false, text: `${word} is no order${near}` }, word)
+  }
   for (const weight of ['257', '-1', 'x', '1.5']) {
     t.match(order(`mysql/db1 weight ${weight}`), { ok: false, text: /from 0 to 256/ }, weight)
   }

@@ -16,7 +16,7 @@ const table = [
   },
   {
     words: 'show servers',
-    arguments: json,
+    arguments: `[LISTENER[/SERVER]] ${json}`,
     help: 'each server: its state, why, and who holds it',
     level: 'user',
     of: 'balancer',

@@ -20,9 +20,22 @@ const part = z
   })
   .describe('A part of the priority')
 
+/** Who sent an advertisement. */
+const sender = {
+  from: z.string().describe('The address of the router that sent it'),
+  balancer: orNull(
+    z.object({
+      name: z.string().describe('Its router_id, or its address in peers until it was connected once'),
+      address: z.string().describe('Its address and port in peers'),
+    }),
+    'Which of the other balancers in peers that is',
+    'when that is not known',
+  ),
+}
+
 const otherMasters = z.object({
   count: count.describe('Advertisements of another master that this one contradicted, since the start of the process'),
-  last: orNull(momentWith({ from: z.string().describe('Its address') }), 'The last one', 'when there was none'),
+  last: orNull(momentWith(sender), 'The last one', 'when there was none'),
 })
 
 const conflicts = z.object({
@@ -31,7 +44,7 @@ const conflicts = z.object({
   ),
   last: orNull(
     momentWith({
-      from: z.string().describe('The address of the other router'),
+      ...sender,
       differs: z.string().describe('What differs there, in words'),
       priority: z.number().describe('The priority that it said'),
       addresses: z.array(z.string()).describe('The virtual addresses that it said'),
@@ -78,7 +91,7 @@ export const routerStatus = z
     conflicts: conflicts.describe('Routers of the same virtual router id that are configured otherwise'),
     last_advertisement: orNull(
       momentWith({
-        from: z.string().describe('The address of the router that sent it'),
+        ...sender,
         priority: z.number().describe('The priority that it said'),
       }),
       'The last advertisement that was accepted',
@@ -88,5 +101,10 @@ export const routerStatus = z
     sent: count.describe('Advertisements sent since the start of the process'),
     received: count.describe('Advertisements accepted since the start of the process'),
     dropped: counts.describe('Packets that changed nothing since the start of the process, by reason'),
+    findings: z
+      .array(z.string())
+      .describe(
+        'What on this host has its addresses held by nobody or by two, and what helps: rules that drop its advertisements',
+      ),
   })
   .describe('A VRRP instance')

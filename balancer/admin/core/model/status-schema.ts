@@ -98,6 +98,7 @@ const peer = z
     why: orNull(z.string(), 'Why it is not connected', 'when it is, or that is not known'),
     told: count.describe('Exceptions that it has been told by this connection'),
     taken: count.describe('Exceptions that were taken from it by this connection'),
+    holds: z.array(z.string()).describe('The virtual addresses that it has, by its own word'),
     warnings: z.array(z.string()).describe('What is configured otherwise there, in words'),
     malformed: counts.describe('What it said that was not understood, by reason'),
   })
@@ -132,6 +133,7 @@ export const statusSchema = z
     listeners: z.array(listenerStatus).describe('The listeners, in the order of the configuration'),
     draining: z.array(draining).describe('Processes of earlier programs that still have sessions'),
     peers: orNull(peers, 'The other balancers, for listeners with datapath: direct', 'when no listener has that'),
+    findings: z.array(z.string()).describe('What else is wrong with this host or this program, and what helps'),
     status_page: z
       .object({ refused: counts.describe('Requests that got no page, by reason') })
       .describe('The status page itself'),

@@ -13,13 +13,12 @@ import type {
   Orders,
   PeersFact,
   ServerHealthFact,
-  VirtualRouterFact,
 } from '../../../pool/core/facts.ts'
 import { type Holder, holdersOf } from '../../../pool/core/holders.ts'
 import { deniedIn, exceptionsIn, queuedIn } from '../../../pool/core/listener-fact.ts'
 import { notCounted } from '../../../pool/core/numbers.ts'
 import { ownAnswers } from '../../../pool/core/own-answers.ts'
-import { failOverCost } from '../../../pool/core/peers-fact.ts'
+import { balancerAt, failOverCost } from '../../../pool/core/peers-fact.ts'
 import { type Pool, serverKey } from '../../../pool/core/pool.ts'
 import { statusWord, takesSessions } from '../../../pool/core/server-state.ts'
 import { slowStartShare } from '../../../pool/core/slow-start.ts'
@@ -60,17 +59,23 @@ export const statusOf = ({ config, pool, accounts, version, now, iso, startedAt,
     version,
     generated_at: iso(now),
     director_started: moment(startedAt),
-    vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool.routers.get(name), moment)),
+    vrrp: config.vrrp.instances.map(({ name }) => routerStatus(name, pool, moment)),
     listeners: config.listeners.map((listener) => listenerStatus(listener, pool, accounts, moment, now)),
     draining: [...pool.draining.values()].map((worker) => drainingStatus(worker, now, moment)),
     peers: peersStatus(pool.peers(), moment),
+    findings: hostFindings(pool).flatMap(({ instance, text }) => (instance === null ? [text] : [])),
     status_page: { refused: refusals },
   }
 }
 
 type ToMoment = (at: number) => Moment
 
-const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment: ToMoment): RouterStatus => {
+const routerStatus = (name: string, pool: Pool, moment: ToMoment): RouterStatus => {
+  const fact = pool.routers.get(name)
+  const sender = (from: string) => ({
+    from,
+    balancer: balancerAt(pool.peers()?.peers ?? [], from, fact?.addresses ?? []),
+  })
   const heard = fact?.lastAdvertisement
   const other = fact?.otherMasters.last
   const conflict = fact?.conflicts.last
@@ -96,7 +101,7 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
     priority_parts: fact?.priorityParts ?? [],
     other_masters: {
       count: fact?.otherMasters.count ?? 0,
-      last: other == null ? null : { from: other.from, ...moment(other.at) },
+      last: other == null ? null : { ...sender(other.from), ...moment(other.at) },
     },
     conflicts: {
       count: fact?.conflicts.count ?? 0,
@@ -104,7 +109,7 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
         conflict == null
           ? null
           : {
-              from: conflict.from,
+              ...sender(conflict.from),
               differs: conflict.differs,
               priority: conflict.priority,
               addresses: conflict.addresses,
@@ -112,13 +117,16 @@ const routerStatus = (name: string, fact: VirtualRouterFact | undefined, moment:
               ...moment(conflict.at),
             },
     },
-    last_advertisement: heard == null ? null : { from: heard.from, priority: heard.priority, ...moment(heard.at) },
+    last_advertisement: heard == null ? null : { ...sender(heard.from), priority: heard.priority, ...moment(heard.at) },
     transitions: fact?.transitions ?? 0,
     sent: fact?.sent ?? 0,
     received: fact?.received ?? 0,
     dropped: fact?.dropped ?? {},
+    findings: hostFindings(pool).flatMap(({ instance, text }) => (instance === name ? [text] : [])),
   }
 }
+
+const hostFindings = (pool: Pool) => [...pool.host.values()].flatMap(({ findings }) => findings)
 
 const listenerStatus = (
   listener: ListenerConfig,

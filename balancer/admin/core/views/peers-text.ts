@@ -21,10 +21,11 @@ export const peersBlocks = (peers: PeersStatus): readonly Block[] => {
       mark: `peer ${peer.address} ${peer.connected}`,
     },
     plain(duration(peer.since.ago_ms)),
+    plain(peer.holds.join(' ') || '-'),
     plain(`${peer.told}`),
     plain(`${peer.taken}`),
   ])
-  const columns = columnsOf('PEER', 'ADDRESS', 'STATE', 'SINCE', 'TOLD', 'TAKEN')
+  const columns = columnsOf('PEER', 'ADDRESS', 'STATE', 'SINCE', 'HOLDS', 'TOLD', 'TAKEN')
   return [...(rows.length === 0 ? [] : [{ columns, rows }]), ...linesBlock(peerLines(peers))]
 }
 /** What is to be said of them, a line each. */

@@ -1,5 +1,7 @@
 // Numbers and texts as the status page shows them.
 
+import { addressOf } from '../../../core/endpoint.ts'
+
 const durationUnits = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -72,6 +74,20 @@ export const findingLines = (listener: {
   listener.findings.map(({ server, text }) =>
     server === null ? `${listener.name}: ${text}` : `${listener.name}/${server} ${text}`,
   )
+
+/** Who sent an advertisement: the other balancer by the name that operators know, and the address it came from beside it. */
+export const senderText = ({
+  from,
+  balancer,
+}: {
+  readonly from: string
+  readonly balancer: { readonly name: string; readonly address: string } | null
+}): string => {
+  if (balancer === null) return from
+  const { name, address } = balancer
+  if (name === address) return addressOf(address) === from ? from : `${from} (peer ${address})`
+  return addressOf(address) === from ? `${name} (${from})` : `${name} (${from}, peer ${address})`
+}
 
 /** Who holds a server and how its agent-check goes, one line each; see `held_by` and `agent_trouble` of the status. */
 export const holderLines = (server: {

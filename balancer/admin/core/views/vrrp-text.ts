@@ -3,7 +3,7 @@
 import type { RouterStatus } from '../model/status.ts'
 import { routerTone } from './state-tone.ts'
 import { type Block, type Cell, columnsOf, linesBlock, plain, plainText, type Table } from './table.ts'
-import { countsText, duration } from './text.ts'
+import { countsText, duration, senderText } from './text.ts'
 
 /** See `routersBlocks`, as text. */
 export const describeRouters = (routers: readonly RouterStatus[]): string => plainText(routersBlocks(routers))
@@ -74,8 +74,9 @@ const details = (router: RouterStatus): readonly string[] => {
     source === null ? 'no source address' : `sends from ${source} to ${peers?.join(', ') ?? 'the multicast group'}`,
     heard === null
       ? 'no advertisement heard'
-      : `last advertisement from ${heard.from}, priority ${heard.priority}, ${ago(heard)}`,
+      : `last advertisement from ${senderText(heard)}, priority ${heard.priority}, ${ago(heard)}`,
     `${router.transitions} transitions, ${router.sent} sent, ${router.received} received, dropped: ${countsText(router.dropped)}`,
+    ...router.findings,
     ...router.virtual_routes.flatMap(({ route, there, trouble }) =>
       trouble !== null ? [`route ${route} cannot be added: ${trouble}`] : there ? [`route ${route} is there`] : [],
     ),
@@ -83,7 +84,7 @@ const details = (router: RouterStatus): readonly string[] => {
     ...(others.last === null
       ? []
       : [
-          `${others.count} advertisements of another master: ${others.last.from}, ${ago(others.last)}`,
+          `${others.count} advertisements of another master: ${senderText(others.last)}, ${ago(others.last)}`,
           ...(router.state === 'master' && others.last.ago_ms < stillThere
             ? ['  it does not hear this host: "balancer check" there names the rule that drops IP protocol 112']
             : []),
@@ -95,10 +96,12 @@ const details = (router: RouterStatus): readonly string[] => {
 /** What is over is told as such: who has mended it looks here first. */
 const conflictText = (
   router: RouterStatus,
-  { from, differs, over }: NonNullable<RouterStatus['conflicts']['last']>,
+  last: NonNullable<RouterStatus['conflicts']['last']>,
   when: string,
 ): string => {
   const { count } = router.conflicts
+  const { differs, over } = last
+  const from = senderText(last)
   if (conflictNow(router) !== null) {
     return `CONFIGURATION ERROR: ${from} ${differs} (${count} advertisements, the last ${when})`
   }

@@ -22,8 +22,13 @@ const protocolNumber = 112
 /** Where connections are tracked, among the priorities of netfilter. */
 const tracking = -200
 
-/** A rule that is in the way, and what lets the packets pass. `isSure`: no condition that cannot be told from here does already. */
-export type AdvertisementFinding = { readonly isSure: boolean; readonly what: string; readonly remedy: string }
+/** A rule that is in the way of `instance`, and what lets the packets pass. `isSure`: no condition that cannot be told from here does already. */
+export type AdvertisementFinding = {
+  readonly instance: string
+  readonly isSure: boolean
+  readonly what: string
+  readonly remedy: string
+}
 
 /** Each rule that drops what an instance says or should hear; each rule stands once, with the first instance. */
 export const advertisementFindings = (
@@ -42,7 +47,7 @@ export const advertisementFindings = (
         const key = [way, fate.chain.family, fate.chain.table, fate.chain.name, fate.rule?.handle].join(' ')
         if (found.has(key)) continue
         const what = sentence(path.instance, way, fate)
-        found.set(key, { isSure: fate.isSure, what, remedy: remedyFor(base, chains) })
+        found.set(key, { instance: path.instance, isSure: fate.isSure, what, remedy: remedyFor(base, chains) })
       }
     }
   }

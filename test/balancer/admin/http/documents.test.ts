@@ -152,7 +152,7 @@ const statusWithAll = () => {
     listen: null,
     trouble: null,
     exceptions: 0,
-    peers: [{ name, address, ...peer, since: 1000, told: 0, taken: 0, warnings: [], malformed: {} }],
+    peers: [{ name, address, ...peer, since: 1000, told: 0, taken: 0, holds: [], warnings: [], malformed: {} }],
     refused: {},
   }
   return status([peers], {

@@ -33,7 +33,7 @@ const servers = ({ servers: all, writer }: ListenerStatus): Html => {
 
 /** The table with these rows. */
 export const glanceTable = (rows: readonly Html[]): Html =>
-  html`<div class="scroll" role="group" aria-labelledby="h-glance" tabindex="0"><table class="glance"><thead><tr><th scope="col">Listener</th><th scope="col">Servers</th><th scope="col" class="n">Sessions</th><th scope="col" class="n">New</th><th scope="col">Clients reach it on</th></tr></thead><tbody>${rows}</tbody></table></div>`
+  html`<div class="scroll" role="group" aria-labelledby="h-glance" tabindex="0"><table class="glance" aria-labelledby="h-glance"><thead><tr><th scope="col">Listener</th><th scope="col">Servers</th><th scope="col" class="n">Sessions</th><th scope="col" class="n">New</th><th scope="col">Clients reach it on</th></tr></thead><tbody>${rows}</tbody></table></div>`
 
 /** The row of a listener, whose section has the id `section`. */
 export const glanceRow = (id: string, section: string, listener: ListenerStatus): Html =>

@@ -199,10 +199,7 @@ export const tableHead: Html = html`<thead><tr><th scope="col" rowspan="2">Serve
 
 function headOf({ title, means, isNumber }: Column): Html {
   const words = means === undefined ? title : html`<abbr title="${means}">${title}</abbr>`
-  return html`<th scope="col"${isNumber ? html` class="n"` : null}>${words}</th>`
+  // Who hears the table hears what a short head means; a title is for the mouse.
+  const spoken = means === undefined ? null : html` aria-label="${means}"`
+  return html`<th scope="col"${spoken}${isNumber ? html` class="n"` : null}>${words}</th>`
 }
-
-/** A row of a class that gives it its colour; its id is where its cells are found by a page that is open. */
-export const tableRow = (id: string, state: string, head: Content, cells: readonly Content[]): Html =>
-  html`<tr id="${id}" class="${state}"><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>
-`

@@ -5,25 +5,29 @@ import { type Html, html, ownText } from '../html.ts'
 import { serverTone } from '../state-tone.ts'
 import { writtenAge } from './age.ts'
 import { charts } from './chart.ts'
-import { type Answer, listenerForm, routerForm, serverPick, type Viewer } from './forms.ts'
+import { listenerForm, type PlacedAnswer, routerForm, serverPick, type Viewer } from './forms.ts'
 import { glanceRow, glanceTable } from './glance.ts'
 import { icon } from './icon.ts'
 import { legend } from './legend.ts'
-import { listenerCells, listenerNotes, listenerSummary, serverCells, tableHead, tableRow } from './listeners.ts'
+import { listenerCells, listenerNotes, listenerSummary, serverCells, tableHead } from './listeners.ts'
 import { drainingMarkup, ids, outlineOf, type Scene } from './parts.ts'
-import { peersMarkup } from './peers.ts'
+import { peersSection } from './peers.ts'
 import { routerMarkup } from './routers.ts'
+import { cellRow } from './row.ts'
 import { liveScript } from './script.ts'
 import { styleSheet } from './style.ts'
 import { timelineMarkup } from './timeline.ts'
 import { moodSigns, verdictMarkup, verdictOf } from './verdict.ts'
 
-/** The page: what it shows, for whom, where it is, and how often a browser without JavaScript is to ask for it again. */
+/**
+ * The page: what it shows, for whom, where it is, and how often a browser without JavaScript is to ask for it again; `isStill`: it is not to.
+ */
 export type Page = Scene & {
   readonly viewer: Viewer
-  readonly answer: Answer | null
+  readonly answer: PlacedAnswer | null
   readonly path: string
   readonly refreshSeconds: number
+  readonly isStill: boolean
 }
 
 /** Renders it in pieces, so that the maker may pause between them. */
@@ -39,7 +43,7 @@ export function* renderPage(page: Page): Generator<string> {
       : html`<div class="cards">${status.vrrp.map((router, i) => routerBox(router, i, page))}</div>`
   }</section>
 <section aria-labelledby="h-events"><h2 id="h-events">The last 24 hours</h2><div id="timeline" class="day" role="group" aria-labelledby="h-events" tabindex="0">${timelineMarkup(timeline, writtenAge)}</div></section></div>
-<div id="peers">${peersMarkup(status, writtenAge)}</div>
+${peersSection(status, writtenAge, ids.peer)}
 <div id="draining">${drainingMarkup(status)}</div>
 `.text
   for (const [i, listener] of status.listeners.entries()) yield* listenerSection(listener, i, page)
@@ -58,24 +62,37 @@ const toSeconds = 19
 
 const below = (path: string): string => path.replace(/\/$/, '')
 
-const head = ({ status, answer, path, refreshSeconds, viewer }: Page): Html => {
+const head = ({ status, answer, path, refreshSeconds, isStill, viewer }: Page): Html => {
   const verdict = verdictOf(status)
   const attributes = html`data-live="${below(path)}/live" data-outline="${outlineOf(status)}" data-at="${status.generated_at}" data-refresh="${refreshSeconds}"`
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>
+${isStill ? null : html`<noscript><meta http-equiv="refresh" content="${refreshSeconds}"></noscript>`}
 <link rel="icon" id="icon" href="${icon(verdict.mood)}">
 <title>${titleOf(status)}</title><style>${ownText(styleSheet)}</style></head><body ${attributes}>
 <a class="skip" href="#main">To the content</a>
-<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at.slice(0, toSeconds).replace('T', ' ')} UTC</time></span></p></header>
-<main id="main" tabindex="-1">${answer === null ? null : html`<p id="answer" role="status" tabindex="-1" class="${answer.ok ? 'done' : 'refused'}"><b>${answer.ok ? 'Done' : 'Not done'}:</b> ${answer.text}</p>`}
+<header><h1>${status.router_id}</h1><p class="asof"><span id="live" role="status"></span> <span class="dim">as of <time id="asof" datetime="${status.generated_at}" data-clock>${status.generated_at.slice(0, toSeconds).replace('T', ' ')} UTC</time></span></p><p id="news" role="status" class="away"></p></header>
+<main id="main" tabindex="-1">${answer === null ? null : html`<p id="answer" role="status" tabindex="-1" class="${answer.ok ? 'done' : 'refused'}"><b>${answer.ok ? 'Done' : 'Not done'}:</b> ${answer.text}${wayBack(status, answer)}</p>`}
 <section aria-label="Is all well?" id="verdict">${verdictMarkup(verdict)}</section>
+<noscript><p class="dim">${
+    isStill
+      ? html`The page stays as it is: <a href="${path}">have it ask for itself again</a>.`
+      : html`The page asks for itself again every ${refreshSeconds} s: <a href="${path}?still">have it stay as it is</a>.`
+  }</p></noscript>
 ${viewer.token === null ? null : html`<p class="dim">Orders are given below VRRP instances and tables; they are logged with your name.</p>`}
 `
 }
 
+/** Whoever gave an order far below goes on there. */
+const wayBack = ({ listeners, vrrp }: Status, { place }: PlacedAnswer): Html | null => {
+  const i = listeners.findIndex(({ name }) => place === `listener ${name}`)
+  const j = vrrp.findIndex(({ name }) => place === `instance ${name}`)
+  if (i < 0 && j < 0) return null
+  return html` <a href="#${i < 0 ? ids.routerHead(j) : ids.section(i)}">Back to ${place}</a>`
+}
+
 const routerBox = (router: RouterStatus, i: number, page: Page): Html =>
-  html`<article aria-labelledby="hv${i}"><h3 id="hv${i}">${router.name}</h3><div id="${ids.router(i)}">${routerMarkup(router, writtenAge)}</div>${routerForm(page.viewer, page.path, router.name, i)}</article>`
+  html`<article aria-labelledby="${ids.routerHead(i)}"><h3 id="${ids.routerHead(i)}" tabindex="-1">${router.name}</h3><div id="${ids.router(i)}">${routerMarkup(router, writtenAge)}</div>${routerForm(page.viewer, page.path, router.name, i)}</article>`
 
 function* listenerSection(listener: ListenerStatus, i: number, page: Page): Generator<string> {
   const { name, servers } = listener
@@ -87,9 +104,9 @@ function* listenerSection(listener: ListenerStatus, i: number, page: Page): Gene
     .text
   for (const [j, server] of servers.entries()) {
     const pick = serverPick(page.viewer, formId, listener.name, server)
-    yield tableRow(ids.server(i, j), serverTone(server), pick, serverCells(server, listener, writtenAge)).text
+    yield cellRow(ids.server(i, j), serverTone(server), pick, serverCells(server, listener, writtenAge)).text
   }
-  yield html`</tbody><tfoot>${tableRow(ids.whole(i), 'whole', 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
+  yield html`</tbody><tfoot>${cellRow(ids.whole(i), 'whole', 'all', listenerCells(listener, writtenAge))}</tfoot></table></div>
 ${listenerNotes(listener)}${listenerForm(page.viewer, page.path, name, formId)}</section>
 `.text
 }

@@ -9,7 +9,7 @@ import { liveAge } from './age.ts'
 import { charts } from './chart.ts'
 import { glanceCells } from './glance.ts'
 import { listenerCells, listenerSummary, serverCells } from './listeners.ts'
-import { peersMarkup } from './peers.ts'
+import { peerCells, peerName, peerNotes, peerTone } from './peers.ts'
 import { routerMarkup } from './routers.ts'
 import { type Timeline, timelineMarkup } from './timeline.ts'
 import { verdictMarkup, verdictOf } from './verdict.ts'
@@ -24,9 +24,11 @@ export type Scene = {
 /** The inside of an element by its id, or of a cell of a row: `ROW/NUMBER`, the name being cell 0; `ROW/class` is its class. */
 export type Part = readonly [key: string, html: string]
 
-/** Ids: of instance i, listener i at a glance, the head of its section, what is said of it, its charts, its own row, and the row of its server j. */
+/** Ids: of instance i and its head, peer i, listener i at a glance, the head of its section, what is said of it, its charts, its own row, and the row of its server j. */
 export const ids = {
   router: (i: number) => `v${i}`,
+  routerHead: (i: number) => `hv${i}`,
+  peer: (i: number) => `p${i}`,
   glance: (i: number) => `g${i}`,
   section: (i: number) => `hl${i}`,
   summary: (i: number) => `l${i}`,
@@ -36,8 +38,9 @@ export const ids = {
 } as const
 
 /** Names of all that the page has a place for: where another one is shown than was loaded, it has to be loaded anew. */
-export const outlineOf = ({ vrrp, listeners }: Status): string =>
+export const outlineOf = ({ vrrp, peers, listeners }: Status): string =>
   JSON.stringify([
+    peers?.peers.map(({ address }) => address) ?? 'no peers',
     vrrp.map(({ name }) => name),
     listeners.map(({ name, servers }) => [name, servers.map((s) => s.name)]),
   ])
@@ -47,7 +50,12 @@ export function* partsOf({ status, timeline, history }: Scene): Generator<Part> 
   const { vrrp, listeners } = status
   yield ['verdict', verdictMarkup(verdictOf(status)).text]
   yield ['draining', drainingMarkup(status).text]
-  yield ['peers', peersMarkup(status, liveAge).text]
+  if (status.peers !== null) yield ['peers', peerNotes(status.peers).text]
+  for (const [i, peer] of (status.peers?.peers ?? []).entries()) {
+    yield [`${ids.peer(i)}/0`, html`${peerName(peer)}`.text]
+    yield [`${ids.peer(i)}/class`, peerTone(peer)]
+    yield* cellParts(ids.peer(i), peerCells(peer, liveAge))
+  }
   yield ['timeline', timelineMarkup(timeline, liveAge).text]
   for (const [i, router] of vrrp.entries()) yield [ids.router(i), routerMarkup(router, liveAge).text]
   for (const [i, listener] of listeners.entries()) {

@@ -2,7 +2,7 @@
 
 import type { RouterStatus } from '../../model/status.ts'
 import { type Content, type Html, html } from '../html.ts'
-import { countsText, duration } from '../text.ts'
+import { countsText, duration, senderText } from '../text.ts'
 import type { Age } from './age.ts'
 
 /** What is told of one instance, as the inside of its box. */
@@ -21,6 +21,7 @@ export const routerMarkup = (router: RouterStatus, age: Age): Html => {
     row('Changes of state', router.transitions),
     ...othersHeard(router, age).map((text) => row('Heard', text)),
     ...(router.sync_group === null ? [] : [row('Sync group', router.sync_group)]),
+    ...router.findings.map((text) => row('In the way', text)),
     ...orders(router).map((order) => row('By order', order)),
   ]}</dl>`
 }
@@ -36,18 +37,18 @@ const priorityText = ({ priority, priority_parts: parts }: RouterStatus): Conten
 const peerText = ({ last_advertisement: heard, unicast_peers: peers }: RouterStatus, age: Age): Content => {
   const named = peers === null ? '' : ` (peers: ${peers.join(', ')})`
   if (heard === null) return `nobody heard${named}`
-  return html`${heard.from}, priority ${heard.priority}, heard ${age(heard)} ago${named}`
+  return html`${senderText(heard)}, priority ${heard.priority}, heard ${age(heard)} ago${named}`
 }
 
 /** Another master, or a router that is configured otherwise: it stays when it is no news any more. */
 const othersHeard = ({ other_masters: others, conflicts }: RouterStatus, age: Age): readonly Html[] => [
   ...(others.last === null
     ? []
-    : [html`another master ${others.count} times, ${others.last.from} last, ${age(others.last)} ago`]),
+    : [html`another master ${others.count} times, ${senderText(others.last)} last, ${age(others.last)} ago`]),
   ...(conflicts.last === null
     ? []
     : [
-        html`${conflicts.last.from} ${conflicts.last.differs}, ${conflicts.count} times, last ${age(conflicts.last)} ago`,
+        html`${senderText(conflicts.last)} ${conflicts.last.differs}, ${conflicts.count} times, last ${age(conflicts.last)} ago${conflicts.last.over ? ', over since' : null}`,
       ]),
 ]
 

@@ -32,6 +32,20 @@ const age = () => {
     if (!('clock' in time.dataset)) write(time, duration(now - Date.parse(time.dateTime)))
   }
 }
+// Who does not see the page is told what is new in the verdict, not that numbers in it have changed; all of five seconds at once.
+const linesOf = () => [...find('verdict').querySelectorAll('p,li')].map((line) => line.lastChild.textContent.trim())
+const bare = (line, i) => i === 0 ? line : line.replace(/\\b\\d+\\b/g, '#')
+let told = linesOf()
+let toldAt = 0
+let telling
+const tell = () => {
+  telling = undefined
+  toldAt = Date.now()
+  const [known, now] = [told.map(bare), linesOf()]
+  told = now
+  const fresh = now.filter((line, i) => !known.includes(bare(line, i)))
+  if (fresh.length > 0) write(find('news'), fresh.join('. '))
+}
 const say = (text) => write(find('live'), text)
 const isBusy = () => document.activeElement?.closest('form') || document.querySelector('input:checked')
 const anew = () => setTimeout(() => location.reload(), Math.max(0, loadedAt + 2000 - Date.now()))
@@ -42,6 +56,7 @@ const put = ([key, text]) => {
   if (cell === 'class') { const row = find(id); if (row) row.className = text; return }
   const element = cell === undefined ? find(id) : find(id)?.cells[cell]
   if (element) element.innerHTML = text
+  if (key === 'verdict') telling ??= setTimeout(tell, Math.max(300, toldAt + 5000 - Date.now()))
 }
 const connect = () => {
   source?.close()
@@ -68,12 +83,18 @@ document.addEventListener('visibilitychange', () => {
   source?.close()
   say('paused,')
 })
+const chosenIn = (form) => [...form.elements].filter(({ name, checked }) => name === 'server' && checked).map(({ value }) => value)
+const nameChosen = (form) => {
+  const place = form.querySelector('[data-chosen]')
+  if (place) write(place, chosenIn(form).join(', ') || place.dataset.chosen)
+}
+document.addEventListener('change', ({ target }) => { if (target.name === 'server') nameChosen(target.form) })
+for (const form of document.forms) nameChosen(form)
 document.addEventListener('submit', (event) => {
   const form = event.target
   const action = form.elements.action
   if (!${JSON.stringify(grave)}.includes(action.value)) return
-  const names = [...form.elements].filter(({ name, checked }) => name === 'server' && checked).map(({ value }) => value)
-  const whom = form.elements.instance ? form.elements.instance.value : names.join(', ')
+  const whom = form.elements.instance ? form.elements.instance.value : chosenIn(form).join(', ')
   if (!confirm(whom + ': ' + action.selectedOptions[0].text + '?')) event.preventDefault()
 })
 if (location.search !== '') history.replaceState(null, '', location.pathname)

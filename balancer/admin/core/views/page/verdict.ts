@@ -4,7 +4,7 @@ import { oneLine } from '../../../../core/text.ts'
 import type { ListenerStatus, RouterStatus, ServerStatus, Status } from '../../model/status.ts'
 import { healthzOf } from '../healthz.ts'
 import { type Html, html } from '../html.ts'
-import { findingLines } from '../text.ts'
+import { findingLines, senderText } from '../text.ts'
 import { conflictNow, stillThere } from '../vrrp-text.ts'
 
 /** `trouble`: clients notice, or soon will; `attention`: something is not as it should be; `well`: nothing to do. */
@@ -37,6 +37,7 @@ export const verdictOf = (status: Status): Verdict => {
     ...serverFindings(listeners),
     ...bounded([...new Set(listeners.flatMap(findingLines))], 'findings, below at their listeners'),
     ...bounded(peerFindings(peers), 'findings about other balancers'),
+    ...bounded(status.findings, 'findings about this host'),
   ]
   const sorted = (['trouble', 'attention', 'well'] as const).flatMap((mood) => findings.filter((f) => f.mood === mood))
   const mood = sorted[0]?.mood ?? 'well'
@@ -72,9 +73,10 @@ const routerFindings = (router: RouterStatus): readonly Finding[] => {
   return [
     ...(state === 'init' ? [attention(`${of} has not begun`)] : []),
     ...(others.last !== null && others.last.ago_ms < stillThere
-      ? [trouble(`${of}: ${others.last.from} says that it is master too`)]
+      ? [trouble(`${of}: ${senderText(others.last)} says that it is master too`)]
       : []),
-    ...(conflict === null ? [] : [trouble(`${of}: ${conflict.from} ${conflict.differs}`)]),
+    ...(conflict === null ? [] : [trouble(`${of}: ${senderText(conflict)} ${conflict.differs}`)]),
+    ...router.findings.map((text) => trouble(`VRRP instance ${text}`)),
     ...router.virtual_routes.flatMap(({ route, trouble: why }) =>
       why === null ? [] : [attention(`${of}: route ${route}: ${why}`)],
     ),
@@ -132,8 +134,14 @@ const otherFindings = ({ name }: ListenerStatus, server: ServerStatus): readonly
   const holder = server.held_by[0]
   if (server.admin === 'maint') return [attention(`${of} is in maintenance by ${holder?.by ?? 'order'}`)]
   if (!server.up) return []
-  if (!server.takes_sessions) return [attention(`${of} gets no new sessions, by ${holder?.by ?? 'its weight'}`)]
+  if (!server.takes_sessions) return [attention(`${of} gets no new sessions: ${whyNone(server)}`)]
   return server.agent_trouble?.silent ? [attention(`${of}: its agent is silent`)] : []
+}
+
+/** What keeps new sessions away, among all that somebody wants of it. */
+const whyNone = ({ held_by: all, weight }: ServerStatus): string => {
+  const one = all.find(({ wants }) => !/^weight [1-9]|%|^at most/.test(wants)) ?? all[0]
+  return one === undefined ? `weight ${weight}` : `${one.wants} by ${one.by}`
 }
 
 const checkText = ({ reason, text }: NonNullable<ServerStatus['last_check']>): string =>

@@ -48,6 +48,7 @@ export const statusAfter = (facts: readonly Fact[]) => {
 export const beginning = () => statusAfter([])
 
 const at = now - 5000
+const stranger = { from: '198.18.0.9', priority: 200, at }
 const traffic = {
   ...{ sessions: 3, maximumSessions: 7, bytesIn: 1000, bytesOut: 5000 },
   ...{ connectFailures: 2, refusedConnects: 1, failuresInARow: 0 },
@@ -101,7 +102,7 @@ export const eventful: readonly Fact[] = [
     conflicts: {
       count: 3,
       last: {
-        from: '198.18.0.9',
+        from: '198.18.0.2',
         differs: 'has other addresses',
         priority: 200,
         addresses: ['198.18.0.77'],
@@ -120,10 +121,16 @@ export const eventful: readonly Fact[] = [
     peers: [
       {
         ...{ address: '198.18.0.2:9224', name: 'lb2', connected: false, since: at, why: 'refused' },
-        ...{ told: 1, taken: 2, warnings: ['another seed'], malformed: { 'not-json': 1 } },
+        ...{ told: 1, taken: 2, holds: ['198.18.0.100'], warnings: ['another seed'], malformed: { 'not-json': 1 } },
       },
     ],
   },
+  {
+    fact: 'host',
+    of: 'rules',
+    findings: [{ instance: 'VI_1', text: 'VI_1: a chain drops its advertisements; run: nft' }],
+  },
+  { fact: 'host', of: 'state file', findings: [{ instance: null, text: 'it cannot be written' }] },
   listener(44),
   listenerFact({ listener: 'read', datapath: 'direct', detail: { kind: 'direct', exceptions: 4 } }),
 ]
@@ -136,12 +143,17 @@ export const quiet: readonly Fact[] = [
     orders: { admin: 'drain', weight: null },
     found: { by: 'check', ageMs: null },
   }),
+  routerFact({
+    lastAdvertisement: stranger,
+    otherMasters: { count: 1, last: stranger },
+    conflicts: { count: 1, last: { ...stranger, differs: 'has other addresses', addresses: [], isOver: true } },
+  }),
   {
     ...{ fact: 'peers', listen: null, trouble: null, exceptions: null, refused: {} },
     peers: [
       {
         ...{ address: '198.18.0.2:9224', name: null, connected: true, since: at, why: null },
-        ...{ told: 0, taken: 0, warnings: [], malformed: {} },
+        ...{ told: 0, taken: 0, holds: [], warnings: [], malformed: {} },
       },
     ],
   },

@@ -47,7 +47,7 @@ const peersWith = (change: Partial<Peer>): PeersFact => ({
   peers: [
     {
       ...{ address: '198.18.0.3:9224', name: 'lb2', connected: true, since: now - 1000, why: null },
-      ...{ told: 0, taken: 0, warnings: [], malformed: {}, ...change },
+      ...{ told: 0, taken: 0, holds: [], warnings: [], malformed: {}, ...change },
     },
   ],
 })
@@ -70,9 +70,20 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
     ],
     [
       'attention',
-      'mysql/db2 gets no new sessions, by operator',
+      'mysql/db2 gets no new sessions: drain by operator',
       healthFact('db2', { admin: 'drain', orders: { admin: 'drain', weight: null } }),
     ],
+    [
+      'attention',
+      'mysql/db2 gets no new sessions: weight 0 by operator',
+      healthFact('db2', { weight: 0, orders: { admin: 'ready', weight: 0 } }),
+    ],
+    [
+      'attention',
+      'mysql/db2 gets no new sessions: drain (404) by check',
+      healthFact('db2', { draining: true, weight: 5, orders: { admin: 'ready', weight: 5 } }),
+    ],
+    ['attention', 'mysql/db2 gets no new sessions: weight 0', healthFact('db2', { weight: 0 })],
     [
       'attention',
       'VRRP instance VI_1 is in maintenance by order',
@@ -100,6 +111,25 @@ t.test('the verdict: well, attention, or trouble, and why, the worst first', asy
       'attention',
       'Balancer lb2 is not connected: connection refused',
       peersWith({ connected: false, why: 'connection refused' }),
+    ],
+    [
+      'trouble',
+      'VRRP instance VI_1: chain input of the table inet filter drops the advertisements of other balancers; run: nft …',
+      {
+        fact: 'host',
+        of: 'rules',
+        findings: [
+          {
+            instance: 'VI_1',
+            text: 'VI_1: chain input of the table inet filter drops the advertisements of other balancers; run: nft …',
+          },
+        ],
+      },
+    ],
+    [
+      'attention',
+      'The state file cannot be written',
+      { fact: 'host', of: 'state file', findings: [{ instance: null, text: 'The state file cannot be written' }] },
     ],
     ['attention', 'Balancer lb2: balance differs', peersWith({ warnings: ['balance differs'] })],
     [

@@ -131,7 +131,7 @@ t.test('what was not there at the last look stands out for five seconds, and not
 t.test('keys: views by number and in turn, scrolling between both ends, pause and end', async (t) => {
   const state = answered(begun(), 10)
   t.match(shown(typed(state, '5')), /\[5 events\][\s\S]*\nAGO +AT +EVENT\n1s .*event 39\n/)
-  t.match(shown(typed(state, '3')), /\[3 vrrp\][\s\S]*CONFIGURATION ERROR: 198\.18\.0\.9/)
+  t.match(shown(typed(state, '3')), /\[3 vrrp\][\s\S]*CONFIGURATION ERROR: lb2 \(198\.18\.0\.2\)/)
   t.match(shown(typed(state, '4')), /\[4 sessions\][\s\S]*LISTENER/)
   t.match(shown(typed(state, '6')), /\[6 peers\][\s\S]*NOT CONNECTED/)
   t.equal(typed(state, '\t\t').view, 'vrrp')
