@@ -43,8 +43,10 @@ runChild('vrrp', async (assignment) => {
     routers.hear(fact)
     servers.hear(fact)
   }
+  // What processes said before the first start of this one, nobody has told; its predecessor, or another program, has told the rest.
+  const hasPredecessor = facts.some((fact) => fact.fact === 'process' && fact.process === 'vrrp')
+  servers.speak(!succeeds && !hasPredecessor)
   facts.forEach(hear)
-  // What has happened since the start of this process, nobody else has told.
   servers.speak(!succeeds)
   // Before it may start: who is not heard while others prepare would count as silent when it does.
   assignment.onFact(hear)

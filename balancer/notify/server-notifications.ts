@@ -29,7 +29,7 @@ export type ServerNotifications = {
 /** Of one listener: as many as most listeners have servers, and all of them may go at once. */
 const mostWaiting = 100
 
-/** Starts in silence: the facts that are heard before `speak` are known to everybody. */
+/** Starts in silence: the facts that are heard before `speak` have been told. */
 export const startServerNotifications = (first: ServerNotificationsConfig, log: Logger): ServerNotifications => {
   let config = first
   let isSpeaking = false

@@ -112,8 +112,8 @@ const broken: Readonly<Record<string, { readonly patch: Patch; readonly says: Re
   'one that refuses the configuration': {
     patch: {
       file: 'config/load.js',
-      from: 'const warnings = ',
-      to: 'return { ok: false, problems: ["balancer.yaml:3:1: hard words"] }; const warnings = ',
+      from: 'const warnings = checked',
+      to: 'return { ok: false, problems: ["balancer.yaml:3:1: hard words"] }; const warnings = checked',
     },
     says: /does not take over:\nbalancer\.yaml:3:1: hard words/,
   },

@@ -80,9 +80,9 @@ const rowOf = (page: string, id: string): ReadonlyMap<string, string> => {
   const groups = [...head.matchAll(/<th scope="colgroup" colspan="(\d+)">([^<]*)/g)].flatMap(([, span, title]) =>
     Array.from({ length: Number(span) }, () => title),
   )
-  const columns = [...head.matchAll(/<th scope="col"(?: class="n")?>(?:<abbr[^>]*>)?([^<]*)/g)].map(
-    ([, title]) => title,
-  )
+  const columns = [
+    ...head.matchAll(/<th scope="col"(?: aria-label="[^"]*")?(?: class="n")?>(?:<abbr[^>]*>)?([^<]*)/g),
+  ].map(([, title]) => title)
   const [, row = ''] = new RegExp(`<tr id="${id}"[^>]*>(.*?)</tr>`).exec(page) ?? []
   const cells = [...row.matchAll(/<td[^>]*>(.*?)<\/td>/g)].map(([, cell = '']) => cell.replace(/<[^>]*>/g, ''))
   return new Map(cells.map((cell, k) => [`${groups[k]} ${columns[k]}`, cell]))
