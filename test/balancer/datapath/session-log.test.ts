@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import t from 'tap'
 import type { EndedSession } from '../../../balancer/datapath/userspace/session-trace.ts'
@@ -102,6 +103,8 @@ type Story = {
   readonly ours?: Record<string, unknown>
   readonly haproxy?: readonly string[]
   readonly serverMaximum?: number
+  /** How many come where somebody else has the only place. */
+  readonly waiters?: number
   readonly serve?: (socket: Socket) => void
   /** What it returns is called when the line is there. */
   readonly act: (port: number) => Promise<undefined | (() => void)>
@@ -124,13 +127,18 @@ const stay = async ({ ended, socket }: TestClient): Promise<undefined> => {
   socket.end()
   return undefined
 }
-/** Somebody else has the only place, until all is told. */
-const behind = async (port: number, isPatient: boolean): Promise<() => void> => {
+/** In milliseconds: who is gone before a busy HAProxy has taken notice was in no queue. */
+const departures = [50, 500, 3000]
+/** Somebody else has the only place, until all is told. Who comes then waits until the end, or leaves after each of these pauses. */
+const behind = async (port: number, pauses: readonly number[] | null): Promise<() => void> => {
   const first = await greeted(port)
-  const second = connect({ port, host: '127.0.0.1' })
-  second.on('error', () => {})
-  await new Promise<void>((resolve) => second.once(isPatient ? 'close' : 'connect', () => resolve()))
-  second.destroy()
+  for (const pause of pauses ?? [0]) {
+    const second = connect({ port, host: '127.0.0.1' })
+    second.on('error', () => {})
+    await new Promise<void>((resolve) => second.once(pauses === null ? 'close' : 'connect', () => resolve()))
+    await setTimeout(pause)
+    second.destroy()
+  }
   return () => void first.socket.end()
 }
 
@@ -185,13 +193,15 @@ const stories: Readonly<Record<string, Story>> = {
     ours: { timeouts: { queue: '1s' } },
     haproxy: ['timeout queue 1s'],
     serverMaximum: 1,
-    act: (port) => behind(port, true),
+    waiters: 1,
+    act: (port) => behind(port, null),
     said: '<NOSRV> 0 sQ 0 0/1',
   },
   'left-in-queue': {
     haproxy: ['option abortonclose'],
     serverMaximum: 1,
-    act: (port) => behind(port, false),
+    waiters: departures.length,
+    act: (port) => behind(port, departures),
     said: '<NOSRV> 0 CQ 0 0/1',
   },
 }
@@ -268,7 +278,7 @@ ${sections.join('')}`,
     // Who had the place before has been served well.
     for (const end of release) end?.()
     if (most !== undefined) await waitFor('the other one', () => ours().at(-1) === 's1 5 -- 0 0/0')
-    t.equal(front.ended.length, most === undefined ? 1 : 2)
+    t.equal(front.ended.length, 1 + (story.waiters ?? 0))
   }
 })
 
