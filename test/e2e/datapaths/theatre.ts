@@ -188,11 +188,16 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
 
   const now = new Map(written.map((keys) => [keys.name, [keys] as readonly Keys[]]))
   let reloading: Promise<unknown> = Promise.resolve()
+  /** On a busy host a process may have no time for so many listeners: then it is all as before, and the answer is to try again. */
+  const reload = async (tries: number): Promise<string> => {
+    const said = await ours.reload([...now.values()].flat())
+    return tries > 1 && said.includes('did not apply it within') ? reload(tries - 1) : said
+  }
   /** One after the other, whoever asks: each writes the whole file. */
   const become = (name: string, listeners: readonly Keys[]): Promise<string> => {
     const answer = reloading.then(() => {
       now.set(name, listeners)
-      return ours.reload([...now.values()].flat())
+      return reload(3)
     })
     reloading = answer
     return answer
