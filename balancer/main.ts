@@ -1,13 +1,13 @@
 // The balancer command: reads its arguments and runs what they ask for.
 
 import { parseArgs } from 'node:util'
-import { closest, distance } from 'fastest-levenshtein'
 import { orderUsage, runtimeWords, shownWords } from './admin/core/commands/usage.ts'
 import { exitConfig, exitUsage } from './commands/exit.ts'
 import { survivePipes } from './commands/pipes.ts'
 import { askRunning } from './commands/runtime.ts'
 import { versionText } from './commands/version.ts'
 import { defaultConfigFile } from './config/places.ts'
+import { nearest } from './core/near-word.ts'
 import { version } from './version.ts'
 
 const help = `balancer ${version} - one address in front of a MySQL or MariaDB cluster
@@ -112,8 +112,7 @@ const main = async (): Promise<number> => {
   const [command = 'run', ...rest] = positionals
   const action = Object.hasOwn(commands, command) ? commands[command] : actionOf(command)
   if (action === undefined) {
-    const nearest = closest(command, [...Object.keys(commands), ...runtimeWords, 'setup'])
-    return usage(`unknown command ${command}${distance(command, nearest) <= 2 ? `, did you mean ${nearest}?` : ''}`)
+    return usage(`unknown command ${command}${nearest(command, [...Object.keys(commands), ...runtimeWords, 'setup'])}`)
   }
   if (rest.length > 0 && !takesWords(command)) return usage(`${command} takes no argument ${rest.join(' ')}`)
   if (values.json && command !== 'show') return usage(`${command} has no --json`)

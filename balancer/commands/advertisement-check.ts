@@ -12,6 +12,7 @@ import { missingCapabilities } from '../os/capabilities.ts'
 import type { Outcome } from '../os/outcome.ts'
 import { vrrpGroup } from '../vrrp/core/datagram.ts'
 import { familyOfInstance } from '../vrrp/instance.ts'
+import { adviceOf } from './advice.ts'
 
 /** A line for each rule that does; the file may be meant for another host. */
 export const advertisementWarnings = async (instances: readonly VrrpInstanceConfig[]): Promise<readonly string[]> => {
@@ -21,8 +22,6 @@ export const advertisementWarnings = async (instances: readonly VrrpInstanceConf
   // A host without nft has no rules that nft could list.
   return found.ok ? found.value.map(adviceOf) : []
 }
-
-const adviceOf = ({ what, remedy }: AdvertisementFinding): string => `${what}; ${remedy}`
 
 /** Each rule that does; fails where the rules cannot be listed. */
 export const findAdvertisementRules = async (

@@ -7,12 +7,13 @@ import { outlookOf } from '../vrrp/core/outlook.ts'
 import { hostWarnings } from '../vrrp/host-warnings.ts'
 import { prospectsOf, untracked } from '../vrrp/prospects.ts'
 import { advertisementWarnings } from './advertisement-check.ts'
+import { adviceOf } from './advice.ts'
 import { directWarnings } from './direct-check.ts'
 import { configProblems } from './exit.ts'
 import { kernelWarnings } from './kernel-check.ts'
 import { ownAnswersWarnings } from './own-answers-check.ts'
 import { peersWarnings } from './peers-check.ts'
-import { keepalivedRivals, portWarnings, rivalText } from './rivals.ts'
+import { keepalivedRivals, portWarnings } from './rivals.ts'
 
 /** Checks a configuration, tells what each tracked failure leads to, and warns of what this host makes of it. */
 export const check = async (file: string): Promise<number> => {
@@ -31,7 +32,7 @@ export const check = async (file: string): Promise<number> => {
     ...untracked(vrrp),
     ...hostWarnings(vrrp),
     ...demandWarnings(listeners, hostLimits()),
-    ...keepalivedRivals(vrrp.instances).map(rivalText),
+    ...keepalivedRivals(vrrp.instances).map(adviceOf),
     ...portWarnings(loaded.config),
     ...(await advertisementWarnings(vrrp.instances)),
     ...(await kernelWarnings(loaded.config)),

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import type { HostFact } from '../pool/core/facts.ts'
 import { findAdvertisementRules } from './advertisement-check.ts'
+import { type Advice, adviceOf } from './advice.ts'
 import { keepalivedRivals, type Rival } from './rivals.ts'
 
 /** Whose instances are watched, and who is told. */
@@ -13,13 +14,11 @@ type Watched = {
   readonly hear: (fact: HostFact) => void
 }
 
-/** `what` is wrong, and what helps. */
-type Found = { readonly instance: string; readonly what: string; readonly remedy: string }
+type Found = Advice & { readonly instance: string }
 
 /** Rules come with a firewall that is started later, or with an edit at noon; keepalived with an upgrade of it. */
 const interval = 60_000
 
-const adviceOf = ({ what, remedy }: Found): string => `${what}; ${remedy}`
 const isAmong = (all: readonly Found[], { what }: Found): boolean => all.some((one) => one.what === what)
 
 /** Looks now and then; logs and tells what gets in the way of these instances and what does no more. `known`: what was logged already. */

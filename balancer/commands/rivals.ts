@@ -5,9 +5,10 @@ import type { VrrpInstanceConfig } from '../config/vrrp-schema.ts'
 import { type Endpoint, endpointText } from '../core/endpoint.ts'
 import { keepalivedInstances } from '../os/keepalived.ts'
 import { holdersOf } from '../os/port-holder.ts'
+import type { Advice } from './advice.ts'
 
 /** A keepalived instance that is a virtual router here too, what comes of it, and what helps. */
-export type Rival = { readonly instance: string; readonly what: string; readonly remedy: string }
+export type Rival = Advice & { readonly instance: string }
 
 /** Each keepalived instance that is one of these virtual routers too: two masters on one host. */
 export const keepalivedRivals = (instances: readonly VrrpInstanceConfig[]): readonly Rival[] =>
@@ -20,9 +21,6 @@ export const keepalivedRivals = (instances: readonly VrrpInstanceConfig[]): read
         remedy: 'run: systemctl disable --now keepalived, or choose another id',
       })),
   )
-
-/** A line for each of them. */
-export const rivalText = ({ what, remedy }: Rival): string => `${what}; ${remedy}`
 
 /** A line for each address and port on which another program listens. */
 export const portWarnings = ({ listeners, admin }: Pick<BalancerConfig, 'listeners' | 'admin'>): readonly string[] => [

@@ -7,8 +7,9 @@ import type { Farewell } from '../supervisor/absence.ts'
 import { firstWord, isCandidate, tellPredecessor } from '../supervisor/generations.ts'
 import { startSupervisor } from '../supervisor/supervisor.ts'
 import { version } from '../version.ts'
+import { adviceOf } from './advice.ts'
 import { configProblems } from './exit.ts'
-import { keepalivedRivals, rivalText } from './rivals.ts'
+import { keepalivedRivals } from './rivals.ts'
 
 type Loaded = Extract<LoadedConfig, { ok: true }>
 
@@ -28,7 +29,7 @@ const supervise = async (file: string, loaded: Loaded, joinAs: 'founder' | 'succ
   const { log, configure: configureLog, exit } = openLog('supervisor')
   configureLog(running.log)
   const rivals = keepalivedRivals(running.vrrp.instances)
-  for (const warning of [...warnings, ...rivals.map(rivalText)]) log.warn(warning)
+  for (const warning of [...warnings, ...rivals.map(adviceOf)]) log.warn(warning)
   log.info({ version, config: file, pid: process.pid }, `Balancer ${version} starting with ${file}`)
   // Before the children are forked: a signal in between would end this process without a word to them.
   process.on('SIGTERM', () => supervisor.stop('SIGTERM'))

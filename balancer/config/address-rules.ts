@@ -2,11 +2,11 @@
 
 import { isWithin } from '../core/address-kind.ts'
 import { familyOf } from '../core/ip-address.ts'
+import { nearest } from '../core/near-word.ts'
 import { ownerPriority } from '../core/owner-priority.ts'
 import type { HostNetwork } from '../os/host-network.ts'
 import type { Finding } from './document.ts'
 import { repeated } from './lenient.ts'
-import { nearest } from './words.ts'
 import type { Written, WrittenInstance, WrittenVirtual } from './written.ts'
 
 /** What cannot work, or hardly, with the addresses of the instances. `host` is this host, where it can be looked at. */

@@ -1,12 +1,12 @@
 // Rules over what VRRP tracks and whom it tells: names that must exist, programs that must be there, weights that count.
 
 import * as z from 'zod'
+import { nearest } from '../core/near-word.ts'
 import { ownerPriority } from '../core/owner-priority.ts'
 import type { Finding } from './document.ts'
 import { listOf, mapping, repeatedNames, text } from './lenient.ts'
 import { programFindings, userFindings, webhookFindings, webhooks, words } from './notify-rules.ts'
 import { routerNotifyKeys } from './notify-schema.ts'
-import { nearest } from './words.ts'
 
 const weight = z.number().optional().catch(undefined)
 const reference = z

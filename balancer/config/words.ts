@@ -1,7 +1,7 @@
 // What is wrong with one value, in words for an operator. A schema's own words come first; these stand in for zod's.
 
-import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
+import { nearest } from '../core/near-word.ts'
 
 const typeWords: Readonly<Record<string, string>> = {
   object: 'a mapping (key: value) is needed',
@@ -74,9 +74,3 @@ export const unknownKey = (key: string, known: readonly string[]): string =>
   known.includes(keyAlone(key)) && /^[\w.-]+[:=]/.test(key)
     ? `unknown key; write ${keyAlone(key)}: with a space behind the colon`
     : `unknown key${nearest(keyAlone(key), known) || `; known here: ${known.join(', ')}`}`
-
-/** `; did you mean X?` where a known word is near, else nothing. */
-export const nearest = (word: string, known: readonly string[]): string => {
-  const best = known.length > 0 ? closest(word, known) : ''
-  return best !== '' && distance(word, best) <= Math.max(2, word.length / 3) ? `; did you mean ${best}?` : ''
-}

@@ -14,6 +14,7 @@ import { createAbsence, type Farewell } from './absence.ts'
 import { createApplying } from './applying.ts'
 import { superviseProcess } from './child-process.ts'
 import { createChildren } from './children.ts'
+import { isForKeepers, isLasting } from './core/other-programs.ts'
 import { hearersOf, isMaster, isOfProcess, neededRoles, type ProcessRole, resumptions } from './core/processes.ts'
 import { statusText } from './core/status-text.ts'
 import { foundGenerations, type Generations, joinGenerations } from './generations.ts'
@@ -140,7 +141,8 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     masters: () => [...facts.values()].filter(isMaster),
     handOver: async (masters, back) => {
       try {
-        await (await farewellReady)(reloader.config(), masters, log, back)
+        const sayFarewell = await farewellReady
+        await sayFarewell(reloader.config(), masters, log, back)
         if (!back.aborted) masters.forEach(forgetMaster)
       } catch (error) {
         log.error({ err: error }, 'The peers could not be told that the vrrp process is gone')
@@ -179,7 +181,8 @@ export const startSupervisor = (options: SupervisorOptions): Supervisor => {
     children.letDie('the balancer is stopping')
     applying.end('the balancer is stopping')
     // The address goes first, so that the peer takes over while the sessions here can still end.
-    if (await children.get('vrrp')?.stop()) absence.end()
+    const isClean = await children.get('vrrp')?.stop()
+    if (isClean) absence.end()
     else await absence.conclude()
     for (const role of children.roles()) if (role !== 'vrrp') await children.get(role)?.stop()
     stalls.stop()
@@ -393,7 +396,3 @@ const handedOver = 'another program has taken over; ask again'
 /** For the answers that are under way, and notifications. */
 const longestGoodbye = 5000
 const refused = async (line: string): Promise<ReloadResult> => ({ ok: false, lines: [line] })
-
-const isForKeepers = ({ fact }: Fact): boolean => fact === 'server-health' || fact === 'writer'
-/** What another process told that is gone by then says nothing. */
-const isLasting = ({ fact }: Fact): boolean => !['heartbeat', 'process', 'listener', 'host'].includes(fact)

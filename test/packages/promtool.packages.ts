@@ -7,10 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { millis } from '../../agent/core/time.ts'
-import { createMetrics as createAgentMetrics } from '../../agent/metrics.ts'
 import { createMetrics, type OtherNames } from '../../balancer/admin/http/metrics.ts'
-import { report } from '../agent/samples.ts'
+import { fullMetrics } from '../agent/metrics-sample.ts'
 import { mustRun } from '../lab/command.ts'
 import { type AlertRule, alertsIn, queriesIn } from '../packaging/alerts.ts'
 import { root } from '../packaging/keys.ts'
@@ -41,19 +39,7 @@ t.test('it finds nothing to say of the metrics of both daemons', async (t) => {
     for (const name of names) t.match(text, new RegExp(`^${name}_`, 'm'))
     t.same(promtool(['check', 'metrics'], text), { code: 0, said: '' }, `names=${names}`)
   }
-  const agent = createAgentMetrics()
-  agent.probed({
-    startedAt: millis(0),
-    took: millis(2),
-    outcome: { kind: 'failed', failure: { code: 'timeout', text: '', fatal: true } },
-  })
-  agent.answered({ asks: 'status' }, 200)
-  agent.lineSent('up 100%')
-  agent.eventSent('report')
-  agent.refused('not-allowed')
-  const galera = { wsrep_local_state: '4', wsrep_cluster_size: '3' }
-  const { text } = await agent.render(report({ facts: galera, lag_s: 1, connections_free_percent: 50 }), millis(0))
-  t.same(promtool(['check', 'metrics'], text.toString()), { code: 0, said: '' }, 'of the agent')
+  t.same(promtool(['check', 'metrics'], await fullMetrics()), { code: 0, said: '' }, 'of the agent')
 })
 
 /** As Grafana fills them in. */

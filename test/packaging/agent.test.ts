@@ -6,10 +6,8 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { loadConfig } from '../../agent/config/load.ts'
 import { agentSchema } from '../../agent/config/schema.ts'
-import { millis } from '../../agent/core/time.ts'
-import { createMetrics } from '../../agent/metrics.ts'
 import { adviceFor, certaintyOf, reasonCodes } from '../../shared/reason.ts'
-import { report } from '../agent/samples.ts'
+import { fullMetrics } from '../agent/metrics-sample.ts'
 import { mustRun } from '../lab/command.ts'
 import { exportedIn, expressionsIn, metricsIn } from './alerts.ts'
 import { jsonSchemas } from './json-schema.ts'
@@ -72,16 +70,7 @@ t.test('the man page tells every reason to fail, how sure it is, and what to do'
 })
 
 t.test('alert rules and dashboard ask for metrics and labels that the agent has', async (t) => {
-  const metrics = createMetrics()
-  metrics.probed({
-    startedAt: millis(0),
-    took: millis(2),
-    outcome: { kind: 'failed', failure: { code: 'timeout', text: '', fatal: true } },
-  })
-  metrics.answered({ asks: 'status' }, 200)
-  metrics.refused('not-allowed')
-  const galera = { wsrep_local_state: '4', wsrep_cluster_size: '3' }
-  const { text } = await metrics.render(report({ facts: galera, lag_s: 1, connections_free_percent: 50 }), millis(0))
+  const text = await fullMetrics()
   const exported = exportedIn(text)
   const asked = expressionsIn('agent/mysqlchk-agent.rules.yaml', 'agent/mysqlchk-agent.dashboard.json')
   t.ok(asked.length > 15)

@@ -1,9 +1,7 @@
 // What both daemons' metrics are, as tables for people: made from the metrics themselves.
 
-import { millis } from '../../agent/core/time.ts'
-import { createMetrics as createAgentMetrics } from '../../agent/metrics.ts'
 import { createMetrics } from '../../balancer/admin/http/metrics.ts'
-import { report } from '../agent/samples.ts'
+import { fullMetrics } from '../agent/metrics-sample.ts'
 import { eventful, statusAfter } from '../balancer/admin/core/model/status-scenes.ts'
 
 /** A metric as Prometheus is told of it; `labels` of its first sample. */
@@ -40,19 +38,8 @@ ${metricsIn(text)
 /** The documents: each file in the repository with its text. */
 export const metricsDocs = async (): Promise<readonly (readonly [file: string, text: string])[]> => {
   const { text } = await createMetrics()(statusAfter(eventful), new Set())
-  const agent = createAgentMetrics()
-  agent.probed({
-    startedAt: millis(0),
-    took: millis(2),
-    outcome: { kind: 'failed', failure: { code: 'timeout', text: '', fatal: true } },
-  })
-  agent.answered({ asks: 'status' }, 200)
-  agent.eventSent('report')
-  agent.refused('not-allowed')
-  const facts = { wsrep_local_state: '4', wsrep_cluster_size: '3' }
-  const ofAgent = await agent.render(report({ facts, lag_s: 1, connections_free_percent: 50 }), millis(0))
   return [
     ['balancer/METRICS.md', documentOf('balancer', '/metrics', 'balancer_director_', text)],
-    ['agent/METRICS.md', documentOf('mysqlchk-agent', '/metrics', 'mysqlchk_', ofAgent.text.toString())],
+    ['agent/METRICS.md', documentOf('mysqlchk-agent', '/metrics', 'mysqlchk_', await fullMetrics())],
   ]
 }

@@ -38,8 +38,8 @@ export const peersFact = z
  * why they cannot. `exceptions`: sessions that the own slots would send to another server, which a fail-over to a balancer that
  * was not told of them ends; null before the first look. Of each peer: its configured `address`, its router_id as `name` once it was
  * connected, `since` when it is (not) `connected` in milliseconds since the epoch, `why` it is not, the exceptions that it has been
- * `told` by this connection and those `taken` from it, the addresses that it `holds` by its own word, of those that VRRP moves, `warnings` of what is configured otherwise there, and what it said that was
- * `malformed`, by reason. `refused` counts connections that were not taken, by reason.
+ * `told` by this connection and those `taken` from it, the addresses that it `holds` by its own word, of those that VRRP moves,
+ * `warnings` of what is configured otherwise there, and what it said that was `malformed`, by reason. `refused` counts connections that were not taken, by reason.
  */
 export type PeersFact = z.output<typeof peersFact>
 /** One other balancer; see `PeersFact`. */

@@ -1,6 +1,6 @@
 // The order that an operator gives with `balancer server LISTENER/SERVER ready|drain|maint|weight N`.
 
-import { distance } from 'fastest-levenshtein'
+import { nearest } from '../../core/near-word.ts'
 import type { Orders } from './facts.ts'
 
 /** Which server, and what is ordered; or what is wrong with the words. */
@@ -47,10 +47,8 @@ export const parseServerOrder = (words: readonly string[]): ServerOrder => {
     case undefined:
       return refuse(usage)
     default: {
-      const near = orderWords.find(
-        (known) => known.startsWith(word) || word.startsWith(known) || distance(known, word) <= 2,
-      )
-      return refuse(`${word} is no order${near === undefined ? '' : `; did you mean ${near}?`}; ${usage}`)
+      const longer = orderWords.find((known) => known.startsWith(word) || word.startsWith(known))
+      return refuse(`${word} is no order${nearest(longer ?? word, orderWords)}; ${usage}`)
     }
   }
 }

@@ -191,7 +191,9 @@ export const openTheatre = async (lab: Lab, datapath: Datapath, behaviours: read
   /** On a busy host a process may have no time for so many listeners: then it is all as before, and the answer is to try again. */
   const reload = async (tries: number): Promise<string> => {
     const said = await ours.reload([...now.values()].flat())
-    return tries > 1 && said.includes('did not apply it within') ? reload(tries - 1) : said
+    if (tries === 1 || !said.includes('did not apply it within')) return said
+    process.stderr.write(`once more, after: ${said}\n`)
+    return reload(tries - 1)
   }
   /** One after the other, whoever asks: each writes the whole file. */
   const become = (name: string, listeners: readonly Keys[]): Promise<string> => {

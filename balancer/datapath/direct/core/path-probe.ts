@@ -21,7 +21,7 @@ export type ProbeResult = 'answers' | 'refused' | 'silent' | 'elsewhere'
 
 /**
  * Ports that a probe comes from: above those that Linux gives to connections of its own (net.ipv4.ip_local_port_range).
- * A balancer passes the resets of its kernel to them on as any.
+ * Answers meet no socket here: the kernel's reset goes on to the server, as that of any client without a session.
  */
 export const [firstProbePort, lastProbePort] = [61_000, 65_535]
 
